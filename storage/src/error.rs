@@ -1,0 +1,37 @@
+//! What can go wrong in the store, as callers need to tell it apart.
+
+use crate::schema::{IndexId, TableId};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A unique key exists already (23505). `key` is the row of the offending batch handed to `insert`, if known.
+    #[error("duplicate key in index {index}")]
+    DuplicateKey { table: TableId, index: IndexId, row: Option<usize>, key: Option<arrow::array::RecordBatch> },
+    /// Another transaction changed a row that this one changes too (40001).
+    #[error("could not serialize access due to concurrent update")]
+    Conflict { table: TableId },
+    #[error("table {0} does not exist in this snapshot")]
+    NoTable(TableId),
+    /// The disk is full (53100).
+    #[error("no space left on device: {0}")]
+    DiskFull(String),
+    /// A memory or queue limit was reached (53200).
+    #[error("out of memory: {0}")]
+    OutOfMemory(String),
+    /// Stored bytes are damaged (XX001); the message says which file and what to do.
+    #[error("{0}")]
+    Corrupt(String),
+    /// The store stopped after an I/O failure and takes no more writes (57P01 to clients).
+    #[error("the store has stopped: {0}")]
+    Stopped(String),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Arrow(#[from] arrow::error::ArrowError),
+    #[error(transparent)]
+    Parquet(#[from] parquet::errors::ParquetError),
+    #[error("{0}")]
+    Internal(String),
+}
