@@ -1,0 +1,577 @@
+//! Syntax of utility statements: everything that is not SELECT, INSERT, UPDATE or DELETE.
+
+use super::ast::*;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Utility {
+    // Transactions
+    Begin {
+        isolation: Option<String>,
+        read_only: Option<bool>,
+        deferrable: Option<bool>,
+    },
+    Commit {
+        chain: bool,
+    },
+    Rollback {
+        chain: bool,
+    },
+    Savepoint(Ident),
+    ReleaseSavepoint(Ident),
+    RollbackTo(Ident),
+    /// `SET TRANSACTION …` and `SET SESSION CHARACTERISTICS AS TRANSACTION …`.
+    SetTransaction {
+        session: bool,
+        isolation: Option<String>,
+        read_only: Option<bool>,
+        deferrable: Option<bool>,
+        snapshot: Option<String>,
+    },
+    SetConstraints {
+        names: Vec<Name>,
+        deferred: bool,
+    },
+    Lock {
+        tables: Vec<Name>,
+        mode: String,
+        nowait: bool,
+    },
+
+    // Settings
+    Set {
+        scope: SetScope,
+        name: String,
+        value: SetValue,
+    },
+    Show(String),
+    ShowAll,
+    /// None is RESET ALL.
+    Reset(Option<String>),
+    Discard(DiscardTarget),
+
+    // Prepared statements, cursors
+    Prepare {
+        name: Ident,
+        types: Vec<TypeName>,
+        statement: Box<ParsedStatement>,
+    },
+    Execute {
+        name: Ident,
+        args: Vec<Expr>,
+    },
+    /// None is DEALLOCATE ALL.
+    Deallocate(Option<Ident>),
+    Declare {
+        name: Ident,
+        binary: bool,
+        scroll: Option<bool>,
+        hold: bool,
+        query: Box<Query>,
+        query_span: Span,
+    },
+    Fetch {
+        cursor: Ident,
+        direction: FetchDirection,
+        count: FetchCount,
+        move_only: bool,
+    },
+    /// None is CLOSE ALL.
+    Close(Option<Ident>),
+
+    Explain {
+        options: Vec<(String, Option<String>)>,
+        statement: Box<ParsedStatement>,
+    },
+    Copy(Box<Copy>),
+    Listen(Ident),
+    Unlisten(Option<Ident>),
+    Notify {
+        channel: Ident,
+        payload: Option<String>,
+    },
+
+    // Objects
+    CreateTable(Box<CreateTable>),
+    CreateTableAs(Box<CreateTableAs>),
+    AlterTable(Box<AlterTable>),
+    CreateView(Box<CreateView>),
+    CreateIndex(Box<CreateIndex>),
+    CreateSequence {
+        name: Name,
+        temporary: bool,
+        if_not_exists: bool,
+        options: Vec<SequenceOption>,
+    },
+    AlterSequence {
+        name: Name,
+        if_exists: bool,
+        options: Vec<SequenceOption>,
+    },
+    CreateSchema {
+        name: Option<Ident>,
+        owner: Option<Ident>,
+        if_not_exists: bool,
+        elements: Vec<ParsedStatement>,
+    },
+    CreateDatabase {
+        name: Ident,
+        options: Vec<(String, String)>,
+    },
+    AlterDatabase {
+        name: Ident,
+        action: AlterDatabase,
+    },
+    CreateRole {
+        name: Ident,
+        options: Vec<RoleOption>,
+        is_user: bool,
+        is_group: bool,
+    },
+    AlterRole {
+        name: Ident,
+        action: AlterRole,
+    },
+    DropRole {
+        names: Vec<Ident>,
+        if_exists: bool,
+    },
+    Grant(Box<Grant>),
+    Drop(Box<Drop>),
+    DropDatabase {
+        name: Ident,
+        if_exists: bool,
+        force: bool,
+    },
+    Truncate {
+        tables: Vec<Name>,
+        restart_identity: bool,
+        cascade: bool,
+    },
+    Comment {
+        object: ObjectName,
+        text: Option<String>,
+    },
+    /// ALTER <object> … RENAME TO / SET SCHEMA / OWNER TO for all object kinds (tables included when it is the only action).
+    Rename {
+        object: ObjectName,
+        column: Option<Ident>,
+        constraint: Option<Ident>,
+        to: Ident,
+        if_exists: bool,
+    },
+    SetSchema {
+        object: ObjectName,
+        schema: Ident,
+        if_exists: bool,
+    },
+    SetOwner {
+        object: ObjectName,
+        owner: Ident,
+        if_exists: bool,
+    },
+    /// VACUUM, ANALYZE, CHECKPOINT, REINDEX, CLUSTER with the tables named.
+    Maintenance {
+        verb: String,
+        tables: Vec<Name>,
+    },
+    CreateExtension {
+        name: Ident,
+        if_not_exists: bool,
+    },
+    /// DO, CREATE FUNCTION … : known to the grammar, not to the engine yet. The feature's name as `0A000` prints it.
+    Unsupported(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetScope {
+    Session,
+    Local,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum SetValue {
+    Default,
+    /// Several for list settings such as search_path. Identifiers and literals as their text; numbers as written.
+    Values(Vec<String>),
+    /// `SET TIME ZONE INTERVAL '…'` / number: PostgreSQL's own syntax for zones.
+    TimeZoneInterval(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiscardTarget {
+    All,
+    Plans,
+    Sequences,
+    Temp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchDirection {
+    Forward,
+    Backward,
+    Absolute,
+    Relative,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchCount {
+    Rows(i64),
+    All,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Copy {
+    pub target: CopyTarget,
+    pub from: bool,
+    pub location: CopyLocation,
+    /// (name in lower case, value); old syntax is translated to the new one. Lists keep their items.
+    pub options: Vec<(String, CopyOptionValue)>,
+    pub filter: Option<Expr>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CopyTarget {
+    Table { name: Name, columns: Vec<Ident> },
+    Statement(Box<Statement>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CopyLocation {
+    Standard,
+    File(String),
+    Program(String),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CopyOptionValue {
+    None,
+    Text(String),
+    Columns(Vec<String>),
+    Star,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTable {
+    pub name: Name,
+    pub temporary: bool,
+    pub unlogged: bool,
+    pub if_not_exists: bool,
+    pub elements: Vec<TableElement>,
+    pub inherits: Vec<Name>,
+    pub partition_by: bool,
+    pub options: Vec<(String, String)>,
+    pub on_commit: OnCommit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnCommit {
+    Preserve,
+    DeleteRows,
+    Drop,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum TableElement {
+    Column(ColumnDefinition),
+    Constraint(TableConstraint),
+    /// `LIKE other INCLUDING …` (names of what is included, "all" possible).
+    Like {
+        table: Name,
+        including: Vec<String>,
+        excluding: Vec<String>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnDefinition {
+    pub name: Ident,
+    pub ty: TypeName,
+    pub collation: Option<Name>,
+    pub constraints: Vec<ColumnConstraint>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnConstraint {
+    pub name: Option<Ident>,
+    pub kind: ColumnConstraintKind,
+    pub timing: ConstraintTiming,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ColumnConstraintKind {
+    NotNull,
+    Null,
+    Default(Expr, String),
+    /// Expression and its SQL text.
+    Check(Expr, String),
+    PrimaryKey,
+    Unique {
+        nulls_not_distinct: bool,
+    },
+    References(References),
+    Identity {
+        always: bool,
+        options: Vec<SequenceOption>,
+    },
+    GeneratedStored(Expr, String),
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ConstraintTiming {
+    pub deferrable: Option<bool>,
+    pub initially_deferred: Option<bool>,
+    pub not_valid: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct References {
+    pub table: Name,
+    pub columns: Vec<Ident>,
+    pub match_full: bool,
+    pub on_update: aegis_catalog::object::ReferentialAction,
+    pub on_delete: aegis_catalog::object::ReferentialAction,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableConstraint {
+    pub name: Option<Ident>,
+    pub kind: TableConstraintKind,
+    pub timing: ConstraintTiming,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum TableConstraintKind {
+    PrimaryKey { columns: Vec<Ident>, using_index: Option<Ident> },
+    Unique { columns: Vec<Ident>, nulls_not_distinct: bool, using_index: Option<Ident> },
+    Check(Expr, String),
+    ForeignKey { columns: Vec<Ident>, references: References },
+    Exclude,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTableAs {
+    pub name: Name,
+    pub columns: Vec<Ident>,
+    pub temporary: bool,
+    pub unlogged: bool,
+    pub if_not_exists: bool,
+    pub materialized_view: bool,
+    pub on_commit: OnCommit,
+    pub with_data: bool,
+    /// A query, or EXECUTE of a prepared statement.
+    pub source: Box<Statement>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlterTable {
+    pub name: Name,
+    pub if_exists: bool,
+    pub only: bool,
+    pub actions: Vec<AlterTableAction>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum AlterTableAction {
+    AddColumn {
+        column: ColumnDefinition,
+        if_not_exists: bool,
+    },
+    DropColumn {
+        column: Ident,
+        if_exists: bool,
+        cascade: bool,
+    },
+    SetDefault {
+        column: Ident,
+        expr: Expr,
+        text: String,
+    },
+    DropDefault {
+        column: Ident,
+    },
+    SetNotNull {
+        column: Ident,
+    },
+    DropNotNull {
+        column: Ident,
+    },
+    SetType {
+        column: Ident,
+        ty: TypeName,
+        collation: Option<Name>,
+        using: Option<(Expr, String)>,
+    },
+    AddIdentity {
+        column: Ident,
+        always: bool,
+        options: Vec<SequenceOption>,
+    },
+    SetIdentity {
+        column: Ident,
+        always: Option<bool>,
+        options: Vec<SequenceOption>,
+    },
+    DropIdentity {
+        column: Ident,
+        if_exists: bool,
+    },
+    DropExpression {
+        column: Ident,
+        if_exists: bool,
+    },
+    /// SET STATISTICS, SET STORAGE, SET COMPRESSION: planner or storage hints without meaning here.
+    ColumnHint {
+        column: Ident,
+        what: String,
+    },
+    AddConstraint(TableConstraint),
+    DropConstraint {
+        name: Ident,
+        if_exists: bool,
+        cascade: bool,
+    },
+    ValidateConstraint(Ident),
+    AlterConstraint {
+        name: Ident,
+        timing: ConstraintTiming,
+    },
+    SetOptions(Vec<(String, String)>),
+    ResetOptions(Vec<String>),
+    OwnerTo(Ident),
+    SetLogged(bool),
+    /// ENABLE/DISABLE TRIGGER, REPLICA IDENTITY, INHERIT, ATTACH PARTITION …: the feature's name.
+    Unsupported(String),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateView {
+    pub name: Name,
+    pub columns: Vec<Ident>,
+    pub or_replace: bool,
+    pub temporary: bool,
+    pub recursive: bool,
+    pub query: Box<Query>,
+    /// SQL text of the query.
+    pub text: String,
+    pub check_option: Option<String>,
+    pub options: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateIndex {
+    pub name: Option<Ident>,
+    pub table: Name,
+    pub method: Option<String>,
+    pub unique: bool,
+    pub concurrently: bool,
+    pub if_not_exists: bool,
+    pub keys: Vec<IndexElement>,
+    pub include: Vec<Ident>,
+    pub nulls_not_distinct: bool,
+    pub predicate: Option<(Expr, String)>,
+    pub options: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexElement {
+    pub expr: Expr,
+    pub text: String,
+    pub collation: Option<Name>,
+    pub operator_class: Option<Name>,
+    pub descending: bool,
+    pub nulls_first: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum SequenceOption {
+    As(TypeName),
+    Increment(i64),
+    MinValue(Option<i64>),
+    MaxValue(Option<i64>),
+    Start(i64),
+    Restart(Option<i64>),
+    Cache(i64),
+    Cycle(bool),
+    /// None is OWNED BY NONE.
+    OwnedBy(Option<Name>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum AlterDatabase {
+    Set { name: String, value: SetValue },
+    Reset(Option<String>),
+    Options(Vec<(String, String)>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum RoleOption {
+    Flag { name: String, on: bool },
+    Password(Option<String>),
+    ConnectionLimit(i32),
+    ValidUntil(String),
+    InRole(Vec<Ident>),
+    Members(Vec<Ident>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum AlterRole {
+    Options(Vec<RoleOption>),
+    Set { database: Option<Ident>, name: String, value: SetValue },
+    Reset { database: Option<Ident>, name: Option<String> },
+}
+
+/// GRANT and REVOKE.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    pub revoke: bool,
+    /// Empty is ALL PRIVILEGES; column lists in the second part.
+    pub privileges: Vec<(String, Vec<Ident>)>,
+    /// None when roles are granted.
+    pub objects: Option<Vec<ObjectName>>,
+    pub roles: Vec<Ident>,
+    pub grantees: Vec<Ident>,
+    pub grant_option: bool,
+    pub cascade: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drop {
+    pub kind: ObjectKind,
+    pub names: Vec<Name>,
+    pub if_exists: bool,
+    pub cascade: bool,
+    pub concurrently: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectKind {
+    Table,
+    View,
+    MaterializedView,
+    Index,
+    Sequence,
+    Schema,
+    Type,
+    Domain,
+    Function,
+    Procedure,
+    Extension,
+    Database,
+    Role,
+    Column,
+    Constraint,
+    Trigger,
+    Other(&'static str),
+}
+
+/// `TABLE s.t`, `COLUMN s.t.c`, `CONSTRAINT c ON t`, …
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectName {
+    pub kind: ObjectKind,
+    pub name: Name,
+    /// Table of a constraint or trigger.
+    pub on: Option<Name>,
+    /// Argument types of a function.
+    pub args: Vec<TypeName>,
+}
