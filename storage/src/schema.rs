@@ -13,14 +13,15 @@ pub type IndexId = u32;
 
 pub const FIRST_USER_TABLE: TableId = 16_384;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Written to disk as an Arrow IPC schema (column ids in field metadata) and the indexes as JSON.
+#[derive(Debug, Clone, PartialEq)]
 pub struct TableSchema {
     /// In the order that scans return them.
     pub columns: Vec<ColumnSchema>,
     pub indexes: Vec<IndexSchema>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ColumnSchema {
     pub id: ColumnId,
     pub name: String,
