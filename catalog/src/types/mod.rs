@@ -25,9 +25,29 @@
 //! | record, composite | Struct of the fields |
 //! | void | Null |
 
+pub mod binary;
+pub mod boolean;
+pub mod builder;
+pub mod bytea;
+pub mod encoder;
+pub mod float;
+pub mod int;
+pub mod names;
+pub mod object_id;
 pub mod oid;
+pub mod representation;
+pub mod table;
+pub mod text;
+pub mod type_name;
+pub mod uuid;
 
-use arrow::datatypes::DataType;
+pub use builder::{ColumnBuilder, parse_scalar};
+pub use encoder::{BinaryEncoder, TextEncoder, text_of};
+pub use names::{NameLookup, Names};
+pub use representation::{arrow_type, field_with_type, stored_arrow_type, type_of_field};
+pub use table::{TYPES, array_of, element_of, is_array, type_by_name, type_info};
+pub use type_name::{format_type, sql_type, typmod_from_modifiers};
+
 use oid::Oid;
 
 /// The type of a column or expression: PostgreSQL type and type modifier (-1 for none).
@@ -83,6 +103,8 @@ pub struct FormatSettings {
     pub bytea_hex: bool,
     /// Start of the current transaction, µs since 1970-01-01 UTC: what 'now' and 'today' mean in input.
     pub now: i64,
+    /// Names of catalog objects, for text input and output of the `reg*` types. Without it they are numbers.
+    pub names: Names,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,11 +151,7 @@ impl Default for FormatSettings {
             extra_float_digits: 1,
             bytea_hex: true,
             now: 0,
+            names: Names::default(),
         }
     }
-}
-
-/// The Arrow type of a computed value of this type (numeric is always BinaryView here).
-pub fn arrow_type(_ty: Type) -> DataType {
-    todo!("types")
 }

@@ -1,0 +1,218 @@
+//! Building a column from text or binary values: literals, parameters, COPY.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryViewBuilder, BooleanBuilder, FixedSizeBinaryBuilder, Float32Builder, Float64Builder, Int16Builder,
+    Int32Builder, Int64Builder, NullArray, StringViewBuilder, UInt32Builder, UInt64Builder,
+};
+
+use super::binary::Reader;
+use super::representation::is_reg_type;
+use super::type_name::format_type;
+use super::{FormatSettings, Type, boolean, bytea, float, int, object_id, oid, text, uuid};
+use crate::error::{Error, Result};
+
+/// Collects values of one type and yields their computed Arrow representation. Input obeys the type modifier
+/// as PostgreSQL's input functions do. A failed append leaves the column as it was.
+pub struct ColumnBuilder {
+    ty: Type,
+    values: Values,
+    scratch: Vec<u8>,
+}
+
+/// One variant per physical kind.
+enum Values {
+    Null(usize),
+    Bool(BooleanBuilder),
+    Int2(Int16Builder),
+    Int4(Int32Builder),
+    Int8(Int64Builder),
+    UInt4(UInt32Builder),
+    UInt8(UInt64Builder),
+    Float4(Float32Builder),
+    Float8(Float64Builder),
+    Text(StringViewBuilder),
+    Bytes(BinaryViewBuilder),
+    Uuid(FixedSizeBinaryBuilder),
+}
+
+impl ColumnBuilder {
+    pub fn new(ty: Type, capacity: usize) -> Result<Self> {
+        let values = match ty.oid {
+            oid::VOID => Values::Null(0),
+            oid::BOOL => Values::Bool(BooleanBuilder::with_capacity(capacity)),
+            oid::INT2 => Values::Int2(Int16Builder::with_capacity(capacity)),
+            oid::INT4 => Values::Int4(Int32Builder::with_capacity(capacity)),
+            oid::INT8 | oid::PG_LSN => Values::Int8(Int64Builder::with_capacity(capacity)),
+            oid::FLOAT4 => Values::Float4(Float32Builder::with_capacity(capacity)),
+            oid::FLOAT8 => Values::Float8(Float64Builder::with_capacity(capacity)),
+            oid::OID | oid::XID | oid::CID => Values::UInt4(UInt32Builder::with_capacity(capacity)),
+            other if is_reg_type(other) => Values::UInt4(UInt32Builder::with_capacity(capacity)),
+            oid::XID8 | oid::TID => Values::UInt8(UInt64Builder::with_capacity(capacity)),
+            oid::TEXT
+            | oid::VARCHAR
+            | oid::BPCHAR
+            | oid::NAME
+            | oid::CHAR
+            | oid::UNKNOWN
+            | oid::CSTRING
+            | oid::REFCURSOR => Values::Text(StringViewBuilder::with_capacity(capacity)),
+            oid::BYTEA => Values::Bytes(BinaryViewBuilder::with_capacity(capacity)),
+            oid::UUID => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
+            _ => return Err(Error::unsupported(format!("type {}", format_type(ty)))),
+        };
+        Ok(Self { ty, values, scratch: Vec::new() })
+    }
+
+    pub fn append_null(&mut self) {
+        match &mut self.values {
+            Values::Null(count) => *count += 1,
+            Values::Bool(values) => values.append_null(),
+            Values::Int2(values) => values.append_null(),
+            Values::Int4(values) => values.append_null(),
+            Values::Int8(values) => values.append_null(),
+            Values::UInt4(values) => values.append_null(),
+            Values::UInt8(values) => values.append_null(),
+            Values::Float4(values) => values.append_null(),
+            Values::Float8(values) => values.append_null(),
+            Values::Text(values) => values.append_null(),
+            Values::Bytes(values) => values.append_null(),
+            Values::Uuid(values) => values.append_null(),
+        }
+    }
+
+    /// Appends a value in the type's text format.
+    pub fn append_text(&mut self, input: &str, settings: &FormatSettings) -> Result<()> {
+        let ty = self.ty;
+        match &mut self.values {
+            Values::Null(count) => *count += 1,
+            Values::Bool(values) => values.append_value(boolean::parse(input)?),
+            Values::Int2(values) => values.append_value(int::parse_int2(input)?),
+            Values::Int4(values) => values.append_value(int::parse_int4(input)?),
+            Values::Int8(values) => values.append_value(match ty.oid {
+                oid::PG_LSN => object_id::parse_lsn(input)?,
+                _ => int::parse_int8(input)?,
+            }),
+            Values::UInt4(values) => values.append_value(match ty.oid {
+                oid::OID => object_id::parse_oid(input)?,
+                oid::XID | oid::CID => object_id::parse_xid(input),
+                reg_type => object_id::parse_reg(reg_type, input, &settings.names)?,
+            }),
+            Values::UInt8(values) => values.append_value(match ty.oid {
+                oid::TID => object_id::parse_tid(input)?,
+                _ => object_id::parse_xid8(input),
+            }),
+            Values::Float4(values) => values.append_value(float::parse_float4(input)?),
+            Values::Float8(values) => values.append_value(float::parse_float8(input)?),
+            Values::Text(values) => append_string(values, ty, input)?,
+            Values::Bytes(values) => {
+                self.scratch.clear();
+                bytea::parse(input, &mut self.scratch)?;
+                values.append_value(&self.scratch);
+            }
+            Values::Uuid(values) => append_fixed(values, &uuid::parse(input)?)?,
+        }
+        Ok(())
+    }
+
+    /// Appends a value in the type's binary format.
+    pub fn append_binary(&mut self, bytes: &[u8]) -> Result<()> {
+        let ty = self.ty;
+        let mut reader = Reader::new(bytes);
+        match &mut self.values {
+            Values::Null(count) => *count += 1,
+            Values::Bool(values) => {
+                let value = reader.u8()? != 0;
+                reader.finish()?;
+                values.append_value(value);
+            }
+            Values::Int2(values) => values.append_value(whole(reader, Reader::i16)?),
+            Values::Int4(values) => values.append_value(whole(reader, Reader::i32)?),
+            Values::Int8(values) => values.append_value(whole(reader, Reader::i64)?),
+            Values::UInt4(values) => values.append_value(whole(reader, Reader::u32)?),
+            Values::UInt8(values) => values.append_value(match ty.oid {
+                oid::TID => whole(reader, |reader| Ok((u64::from(reader.u32()?) << 16) | u64::from(reader.u16()?)))?,
+                _ => whole(reader, Reader::u64)?,
+            }),
+            Values::Float4(values) => values.append_value(whole(reader, Reader::u32).map(f32::from_bits)?),
+            Values::Float8(values) => values.append_value(whole(reader, Reader::u64).map(f64::from_bits)?),
+            Values::Text(values) if ty.oid == oid::CHAR => {
+                values.append_value(text::char_from_byte(whole(reader, Reader::u8)?));
+            }
+            Values::Text(values) => append_string(values, ty, text::from_bytes(bytes)?)?,
+            Values::Bytes(values) => values.append_value(bytes),
+            Values::Uuid(values) => append_fixed(values, &whole(reader, Reader::bytes16)?)?,
+        }
+        Ok(())
+    }
+
+    pub fn len(&self) -> usize {
+        use arrow::array::ArrayBuilder;
+        match &self.values {
+            Values::Null(count) => *count,
+            Values::Bool(values) => values.len(),
+            Values::Int2(values) => values.len(),
+            Values::Int4(values) => values.len(),
+            Values::Int8(values) => values.len(),
+            Values::UInt4(values) => values.len(),
+            Values::UInt8(values) => values.len(),
+            Values::Float4(values) => values.len(),
+            Values::Float8(values) => values.len(),
+            Values::Text(values) => values.len(),
+            Values::Bytes(values) => values.len(),
+            Values::Uuid(values) => values.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The column so far; the builder is empty afterwards.
+    pub fn finish(&mut self) -> ArrayRef {
+        match &mut self.values {
+            Values::Null(count) => Arc::new(NullArray::new(std::mem::take(count))),
+            Values::Bool(values) => Arc::new(values.finish()),
+            Values::Int2(values) => Arc::new(values.finish()),
+            Values::Int4(values) => Arc::new(values.finish()),
+            Values::Int8(values) => Arc::new(values.finish()),
+            Values::UInt4(values) => Arc::new(values.finish()),
+            Values::UInt8(values) => Arc::new(values.finish()),
+            Values::Float4(values) => Arc::new(values.finish()),
+            Values::Float8(values) => Arc::new(values.finish()),
+            Values::Text(values) => Arc::new(values.finish()),
+            Values::Bytes(values) => Arc::new(values.finish()),
+            Values::Uuid(values) => Arc::new(values.finish()),
+        }
+    }
+}
+
+/// Reads one value and insists that nothing follows it.
+fn whole<'a, T>(mut reader: Reader<'a>, read: impl FnOnce(&mut Reader<'a>) -> Result<T>) -> Result<T> {
+    let value = read(&mut reader)?;
+    reader.finish()?;
+    Ok(value)
+}
+
+fn append_fixed(values: &mut FixedSizeBinaryBuilder, bytes: &[u8]) -> Result<()> {
+    values.append_value(bytes).map_err(|error| Error::internal(error.to_string()))
+}
+
+fn append_string(values: &mut StringViewBuilder, ty: Type, input: &str) -> Result<()> {
+    match ty.oid {
+        oid::VARCHAR => values.append_value(text::varchar(input, ty.typmod)?),
+        oid::BPCHAR => values.append_value(text::bpchar(input, ty.typmod)?),
+        oid::NAME => values.append_value(text::name(input)),
+        oid::CHAR => values.append_value(text::char(input)),
+        _ => values.append_value(input),
+    }
+    Ok(())
+}
+
+/// One value in text format as a column of one row.
+pub fn parse_scalar(ty: Type, input: &str, settings: &FormatSettings) -> Result<ArrayRef> {
+    let mut builder = ColumnBuilder::new(ty, 1)?;
+    builder.append_text(input, settings)?;
+    Ok(builder.finish())
+}
