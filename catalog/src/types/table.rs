@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn rows_are_ordered_and_arrays_point_back() {
         assert!(TYPES.windows(2).all(|pair| pair[0].oid < pair[1].oid));
-        for info in TYPES.iter().filter(|info| info.array != 0) {
+        for info in TYPES.iter().filter(|info| info.array != 0 && info.kind != 'c') {
             assert_eq!(type_info(info.array).map(|array| array.element), Some(info.oid), "{}", info.name);
         }
     }
