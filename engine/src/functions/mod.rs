@@ -1,0 +1,91 @@
+//! SQL functions: what may be called, with which types, and the code behind it.
+//!
+//! A function is one row of its family's list (`<family>/mod.rs`): its SQL signature and its kernel. OID, strictness and volatility of
+//! PostgreSQL's own functions come from `aegis_catalog`'s facts by that signature; functions of our own state theirs.
+//! The same lists feed the binder and `pg_proc`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aegis_catalog::{Oid, Result, Type};
+use arrow::array::ArrayRef;
+use datafusion::logical_expr::{AggregateUDF, ColumnarValue, Expr, WindowUDF};
+
+use crate::session::context::StatementContext;
+
+/// One callable function (an overload of its name).
+pub struct Function {
+    pub oid: Oid,
+    pub name: String,
+    /// Declared argument types; polymorphic ones as `anyelement` etc. The last one is the element type if `variadic`.
+    pub args: Vec<Oid>,
+    pub variadic: bool,
+    /// Trailing arguments that may be left out, as SQL text.
+    pub defaults: Vec<String>,
+    pub arg_names: Vec<String>,
+    pub returns: Oid,
+    pub returns_set: bool,
+    /// OUT/TABLE columns of a function that returns records.
+    pub out_columns: Vec<(String, Oid)>,
+    /// A null argument makes the result null without a call.
+    pub strict: bool,
+    pub volatility: Volatility,
+    pub body: Body,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Volatility {
+    Immutable,
+    Stable,
+    Volatile,
+}
+
+/// The code of a function.
+pub enum Body {
+    /// Columns in, one column out. Never called with a null in a strict argument… the adaptor masks those rows.
+    Scalar(Kernel),
+    /// Is a DataFusion expression (comparisons, so that they push down into scans and joins).
+    Expression(fn(Vec<Expr>) -> Expr),
+    /// Makes the DataFusion aggregate for concrete argument and result types.
+    Aggregate(fn(&AggregateTypes<'_>) -> Result<Arc<AggregateUDF>>),
+    Window(fn(&AggregateTypes<'_>) -> Result<Arc<WindowUDF>>),
+    /// A set-returning function: one `List` per input row (of structs when there are several columns). `stream`, if given, makes the rows of
+    /// a call with constant arguments a batch at a time.
+    Set {
+        lists: Kernel,
+        stream: Option<SetStream>,
+    },
+}
+
+/// Evaluates a call over a batch. Arguments are scalars or columns of `rows` rows in the Arrow representation of their type.
+pub type Kernel = fn(&Call<'_>, &[ColumnarValue]) -> Result<ColumnarValue>;
+
+/// Produces the rows of one call a batch at a time; the columns are the result's columns.
+pub type SetStream = fn(&Call<'_>, &[ArrayRef]) -> Result<Box<dyn Iterator<Item = Result<Vec<ArrayRef>>> + Send>>;
+
+/// What a kernel may know besides its arguments.
+pub struct Call<'a> {
+    pub context: &'a StatementContext,
+    pub rows: usize,
+    pub arg_types: &'a [Type],
+    pub result: Type,
+}
+
+/// Concrete types an aggregate or window function is used with.
+pub struct AggregateTypes<'a> {
+    pub context: &'a Arc<StatementContext>,
+    pub args: &'a [Type],
+    pub result: Type,
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.oid == other.oid
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({:?})", self.name, self.args)
+    }
+}

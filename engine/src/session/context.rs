@@ -1,0 +1,67 @@
+//! What one statement may know of its session: an immutable value made when the statement starts.
+
+use std::sync::Arc;
+
+use aegis_catalog::types::FormatSettings;
+use aegis_catalog::{Oid, Result};
+
+/// The world as one statement sees it. Handed to binder, lowering and function kernels.
+#[derive(Clone)]
+pub struct StatementContext {
+    // catalog: Arc<Catalog> joins here when the catalog's image lands
+    pub format: FormatSettings,
+    pub database: String,
+    pub database_oid: Oid,
+    pub user: String,
+    pub user_oid: Oid,
+    pub session_user: String,
+    /// Schemas in search order, `"$user"` resolved, missing ones left out; `pg_catalog` is implied.
+    pub search_path: Vec<String>,
+    /// µs since 1970-01-01 UTC.
+    pub transaction_start: i64,
+    pub statement_start: i64,
+    pub services: Arc<dyn SessionServices>,
+}
+
+/// Effects that functions may have on their session or server (`nextval`, `set_config`, `pg_cancel_backend` …).
+pub trait SessionServices: Send + Sync {
+    fn backend_pid(&self) -> i32;
+    /// Value of a setting as SHOW prints it; None if there is no such setting.
+    fn setting(&self, name: &str) -> Option<String>;
+    /// `set_config(name, value, is_local)`; returns the new value.
+    fn set_setting(&self, name: &str, value: Option<&str>, local: bool) -> Result<String>;
+    fn sequence_next(&self, sequence: Oid) -> Result<i64>;
+    /// `currval`: 55000 before the first `nextval` of this session.
+    fn sequence_current(&self, sequence: Oid) -> Result<i64>;
+    fn sequence_last(&self) -> Result<i64>;
+    fn sequence_set(&self, sequence: Oid, value: i64, is_called: bool) -> Result<()>;
+    /// (last_value, is_called), what `SELECT * FROM sequence` shows.
+    fn sequence_state(&self, sequence: Oid) -> Result<(i64, bool)>;
+    /// True if a backend with that pid was there.
+    fn cancel_backend(&self, pid: i32, terminate: bool) -> Result<bool>;
+    /// Advisory locks: key, exclusive or shared, of the session or the transaction, wait or try.
+    fn advisory_lock(&self, key: AdvisoryKey, shared: bool, transaction: bool, wait: bool) -> Result<bool>;
+    fn advisory_unlock(&self, key: AdvisoryKey, shared: bool) -> Result<bool>;
+    fn advisory_unlock_all(&self) -> Result<()>;
+    fn notice(&self, severity: &str, message: &str);
+    /// Bytes of a table on disk and in memory.
+    fn table_bytes(&self, relation: Oid) -> u64;
+    /// Transaction id for `txid_current()`.
+    fn transaction_id(&self) -> u64;
+    /// µs since 1970-01-01 UTC when the server started.
+    fn server_start(&self) -> i64;
+    /// (client address, client port, server address, server port) for TCP connections.
+    fn addresses(&self) -> Option<(String, u16, String, u16)>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AdvisoryKey {
+    Big(i64),
+    Pair(i32, i32),
+}
+
+impl std::fmt::Debug for StatementContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StatementContext").field("database", &self.database).field("user", &self.user).finish()
+    }
+}

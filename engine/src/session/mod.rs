@@ -1,0 +1,3 @@
+//! One client's state: settings, transaction, prepared statements, portals.
+
+pub mod context;
