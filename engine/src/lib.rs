@@ -1,8 +1,11 @@
 //! Sessions, planning and execution of SQL; the only crate that knows DataFusion.
 
 pub mod bind;
+pub mod engine;
 pub mod functions;
 pub mod parse;
 pub mod session;
 
 pub use aegis_catalog as catalog;
+pub use engine::{Config, Engine};
+pub use session::Session;
