@@ -1,0 +1,391 @@
+//! The catalog in memory: an immutable image of everything one database sees.
+//!
+//! Cloning copies a few pointers; a changed copy shares what did not change, so that an image per transaction costs
+//! little also with ten thousand tables. The relations of `pg_catalog` and `information_schema` are in no map here:
+//! they are the same for all and looked up in [`crate::system`].
+
+use std::sync::Arc;
+
+use imbl::{HashMap, OrdMap, OrdSet};
+
+use crate::builtins::Builtins;
+use crate::facts::FunctionRow;
+use crate::name::SearchPath;
+use crate::object::{
+    Constraint, ConstraintKind, Database, Dependency, DependencyKind, Object, ObjectAddress, Relation, RelationKind,
+    Role, Schema,
+};
+use crate::system;
+use crate::types::oid::Oid;
+use crate::{Result, fixed_oid};
+
+pub use crate::type_entry::TypeEntry;
+
+/// Everything one database sees: its own objects, and the databases and roles that all share.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    database: Oid,
+    version: u64,
+    builtins: Arc<Builtins>,
+    databases: OrdMap<Oid, Arc<Database>>,
+    roles: OrdMap<Oid, Arc<Role>>,
+    schemas: OrdMap<Oid, Arc<Schema>>,
+    relations: OrdMap<Oid, Arc<Relation>>,
+    /// Schema → name → relation.
+    relation_names: OrdMap<Oid, HashMap<String, Oid>>,
+    /// Row type or array of it → relation.
+    row_types: HashMap<Oid, Oid>,
+    /// Constraint → its table.
+    constraint_tables: HashMap<Oid, Oid>,
+    indexes: HashMap<Oid, OrdSet<Oid>>,
+    /// Referenced table → (table, constraint) of foreign keys.
+    referencing: HashMap<Oid, OrdSet<(Oid, Oid)>>,
+    comments: OrdMap<ObjectAddress, Arc<str>>,
+    dependencies: OrdMap<(ObjectAddress, ObjectAddress), DependencyKind>,
+    /// (referenced, dependent).
+    dependents: OrdMap<(ObjectAddress, ObjectAddress), DependencyKind>,
+}
+
+impl Catalog {
+    pub(crate) fn empty(database: Oid, builtins: Arc<Builtins>) -> Self {
+        Self {
+            database,
+            version: 0,
+            builtins,
+            databases: OrdMap::new(),
+            roles: OrdMap::new(),
+            schemas: OrdMap::new(),
+            relations: OrdMap::new(),
+            relation_names: OrdMap::new(),
+            row_types: HashMap::new(),
+            constraint_tables: HashMap::new(),
+            indexes: HashMap::new(),
+            referencing: HashMap::new(),
+            comments: OrdMap::new(),
+            dependencies: OrdMap::new(),
+            dependents: OrdMap::new(),
+        }
+    }
+
+    /// Grows with every change that any session commits, and with every change of the own transaction; two images of
+    /// one database with the same version are equal, so plans may be cached under it.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub fn database_oid(&self) -> Oid {
+        self.database
+    }
+
+    /// The database this image is of.
+    pub fn database(&self) -> Option<&Arc<Database>> {
+        self.databases.get(&self.database)
+    }
+
+    pub fn databases(&self) -> impl Iterator<Item = &Arc<Database>> {
+        self.databases.values()
+    }
+
+    pub fn database_by_oid(&self, oid: Oid) -> Option<&Arc<Database>> {
+        self.databases.get(&oid)
+    }
+
+    pub fn database_by_name(&self, name: &str) -> Option<&Arc<Database>> {
+        self.databases.values().find(|database| database.name == name)
+    }
+
+    pub fn roles(&self) -> impl Iterator<Item = &Arc<Role>> {
+        self.roles.values()
+    }
+
+    pub fn role(&self, oid: Oid) -> Option<&Arc<Role>> {
+        self.roles.get(&oid)
+    }
+
+    pub fn role_by_name(&self, name: &str) -> Option<&Arc<Role>> {
+        self.roles.values().find(|role| role.name == name)
+    }
+
+    /// All schemas, the system's first.
+    pub fn schemas(&self) -> impl Iterator<Item = &Arc<Schema>> {
+        system::schemas().iter().chain(self.schemas.values())
+    }
+
+    pub fn schema(&self, oid: Oid) -> Option<&Arc<Schema>> {
+        self.schemas.get(&oid).or_else(|| system::schemas().iter().find(|schema| schema.oid == oid))
+    }
+
+    pub fn schema_by_name(&self, name: &str) -> Option<&Arc<Schema>> {
+        self.schemas().find(|schema| schema.name == name)
+    }
+
+    /// What users created, by OID.
+    pub fn user_relations(&self) -> impl Iterator<Item = &Arc<Relation>> {
+        self.relations.values()
+    }
+
+    /// All relations, the system's first.
+    pub fn relations(&self) -> impl Iterator<Item = &Arc<Relation>> {
+        system::relations().iter().chain(self.relations.values())
+    }
+
+    pub fn relation(&self, oid: Oid) -> Option<&Arc<Relation>> {
+        self.relations.get(&oid).or_else(|| system::relation(oid))
+    }
+
+    pub fn relation_by_name(&self, schema: Oid, name: &str) -> Option<&Arc<Relation>> {
+        match self.relation_names.get(&schema).and_then(|names| names.get(name)) {
+            Some(oid) => self.relations.get(oid),
+            None => system::relation_by_name(schema, name),
+        }
+    }
+
+    /// What a relation's name means to a user: in that schema (`pg_temp` is the session's own), or in the first schema of
+    /// the path that has it. None if there is no such relation, be it for want of the schema.
+    pub fn resolve_relation(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        search_path: &SearchPath,
+    ) -> Result<Option<Arc<Relation>>> {
+        let found = match schema {
+            Some(schema) => {
+                self.resolve_schema(schema, search_path).and_then(|schema| self.relation_by_name(schema, name))
+            }
+            None => search_path.schemas().iter().find_map(|&schema| self.relation_by_name(schema, name)),
+        };
+        Ok(found.cloned())
+    }
+
+    /// What a schema's name means: `pg_temp` is the session's temporary schema.
+    pub fn resolve_schema(&self, name: &str, search_path: &SearchPath) -> Option<Oid> {
+        match name {
+            "pg_temp" => search_path.temporary_schema(),
+            name => self.schema_by_name(name).map(|schema| schema.oid),
+        }
+    }
+
+    /// True if the unqualified name finds this relation (`pg_table_is_visible`).
+    pub fn relation_is_visible(&self, relation: &Relation, search_path: &SearchPath) -> bool {
+        let first = search_path.schemas().iter().find_map(|&schema| self.relation_by_name(schema, &relation.name));
+        first.is_some_and(|first| first.oid == relation.oid)
+    }
+
+    /// A type by OID: built-in, or the row type of a relation or the array over it.
+    pub fn type_entry(&self, oid: Oid) -> Option<TypeEntry> {
+        TypeEntry::builtin(oid).or_else(|| {
+            let relation = self.row_types.get(&oid).and_then(|relation| self.relations.get(relation));
+            TypeEntry::of_relation(relation.or_else(|| system::relation_of_type(oid))?, oid)
+        })
+    }
+
+    /// A type by its internal name (`int4`, `_int4`, a table's name) in that schema or along the path.
+    pub fn type_by_name(&self, schema: Option<&str>, name: &str, search_path: &SearchPath) -> Option<TypeEntry> {
+        match schema {
+            Some(schema) => self.type_in_schema(self.resolve_schema(schema, search_path)?, name),
+            None => search_path.schemas().iter().find_map(|&schema| self.type_in_schema(schema, name)),
+        }
+    }
+
+    pub fn type_in_schema(&self, schema: Oid, name: &str) -> Option<TypeEntry> {
+        if schema == fixed_oid::PG_CATALOG_SCHEMA
+            && let Some(entry) = TypeEntry::builtin_named(name)
+        {
+            return Some(entry);
+        }
+        let row_type = self
+            .relation_by_name(schema, name)
+            .and_then(|relation| TypeEntry::of_relation(relation, relation.row_type));
+        row_type.or_else(|| {
+            let relation = self.relation_by_name(schema, name.strip_prefix('_')?)?;
+            TypeEntry::of_relation(relation, relation.row_array_type)
+        })
+    }
+
+    /// Constraints of a table; none if it is not one.
+    pub fn constraints_of(&self, table: Oid) -> &[Constraint] {
+        self.relation(table).map(|relation| relation.constraints()).unwrap_or_default()
+    }
+
+    /// A constraint by OID with its table.
+    pub fn constraint(&self, oid: Oid) -> Option<(&Arc<Relation>, &Constraint)> {
+        let table = self.relations.get(self.constraint_tables.get(&oid)?)?;
+        Some((table, table.constraints().iter().find(|constraint| constraint.oid == oid)?))
+    }
+
+    /// Indexes of a table, by OID.
+    pub fn indexes_of(&self, table: Oid) -> impl Iterator<Item = &Arc<Relation>> {
+        self.indexes.get(&table).into_iter().flatten().filter_map(|oid| self.relations.get(oid))
+    }
+
+    /// Foreign keys that point at this table, with the tables they are of.
+    pub fn referencing(&self, table: Oid) -> impl Iterator<Item = (&Arc<Relation>, &Constraint)> {
+        self.referencing.get(&table).into_iter().flatten().filter_map(|(_, constraint)| self.constraint(*constraint))
+    }
+
+    pub fn comment(&self, address: ObjectAddress) -> Option<&str> {
+        self.comments.get(&address).map(|text| &**text)
+    }
+
+    /// Comments that users made, by address.
+    pub fn comments(&self) -> impl Iterator<Item = (ObjectAddress, &str)> {
+        self.comments.iter().map(|(address, text)| (*address, &**text))
+    }
+
+    /// Every recorded dependency.
+    pub fn dependencies(&self) -> impl Iterator<Item = Dependency> + '_ {
+        self.dependencies.iter().map(|((dependent, referenced), kind)| Dependency {
+            dependent: *dependent,
+            referenced: *referenced,
+            kind: *kind,
+        })
+    }
+
+    /// What this object rests on, its columns' dependencies included when `sub` is 0.
+    pub fn dependencies_of(&self, dependent: ObjectAddress) -> Vec<Dependency> {
+        range_of(&self.dependencies, dependent)
+            .map(|(dependent, referenced, kind)| Dependency { dependent, referenced, kind })
+            .collect()
+    }
+
+    /// What rests on this object; with `sub` 0 also what rests on one of its columns.
+    pub fn dependents_of(&self, referenced: ObjectAddress) -> Vec<Dependency> {
+        range_of(&self.dependents, referenced)
+            .map(|(referenced, dependent, kind)| Dependency { dependent, referenced, kind })
+            .collect()
+    }
+
+    /// Functions that exist, of that name, in `pg_catalog`.
+    pub fn procs_named(&self, name: &str) -> &[Arc<FunctionRow>] {
+        self.builtins.named(name)
+    }
+
+    /// A function that exists.
+    pub fn proc(&self, oid: Oid) -> Option<&Arc<FunctionRow>> {
+        self.builtins.get(oid)
+    }
+
+    pub fn builtins(&self) -> &Arc<Builtins> {
+        &self.builtins
+    }
+}
+
+type Edges = OrdMap<(ObjectAddress, ObjectAddress), DependencyKind>;
+
+/// The edges that start at an object, or at any part of it when `sub` is 0.
+fn range_of(
+    edges: &Edges,
+    from: ObjectAddress,
+) -> impl Iterator<Item = (ObjectAddress, ObjectAddress, DependencyKind)> + '_ {
+    const LEAST: ObjectAddress = ObjectAddress { class: 0, object: 0, sub: i32::MIN };
+    const MOST: ObjectAddress = ObjectAddress { class: Oid::MAX, object: Oid::MAX, sub: i32::MAX };
+    let (low, high) = if from.sub == 0 { (i32::MIN, i32::MAX) } else { (from.sub, from.sub) };
+    let start = (ObjectAddress { sub: low, ..from }, LEAST);
+    let end = (ObjectAddress { sub: high, ..from }, MOST);
+    edges.range(start..=end).map(|((from, to), kind)| (*from, *to, *kind))
+}
+
+/// Changes, for the transaction and the loader.
+impl Catalog {
+    pub(crate) fn set_version(&mut self, version: u64) {
+        self.version = version;
+    }
+
+    pub(crate) fn put(&mut self, object: &Object) {
+        match object {
+            Object::Database(database) => {
+                self.databases.insert(database.oid, database.clone());
+            }
+            Object::Role(role) => {
+                self.roles.insert(role.oid, role.clone());
+            }
+            Object::Schema(schema) => {
+                self.schemas.insert(schema.oid, schema.clone());
+            }
+            Object::Relation(relation) => self.put_relation(relation.clone()),
+        }
+    }
+
+    /// Removes the object with its comments and with the dependencies from it and to it.
+    pub(crate) fn remove(&mut self, class: Oid, oid: Oid) {
+        match class {
+            fixed_oid::PG_DATABASE => drop(self.databases.remove(&oid)),
+            fixed_oid::PG_AUTHID => drop(self.roles.remove(&oid)),
+            fixed_oid::PG_NAMESPACE => {
+                self.schemas.remove(&oid);
+                self.relation_names.remove(&oid);
+            }
+            fixed_oid::PG_CLASS => self.remove_relation(oid),
+            _ => {}
+        }
+        let address = ObjectAddress { class, object: oid, sub: 0 };
+        let whole = ObjectAddress { sub: i32::MIN, ..address }..=ObjectAddress { sub: i32::MAX, ..address };
+        let comments: Vec<_> = self.comments.range(whole).map(|(address, _)| *address).collect();
+        comments.iter().for_each(|address| drop(self.comments.remove(address)));
+        for edge in self.dependencies_of(address).into_iter().chain(self.dependents_of(address)) {
+            self.remove_dependency(edge.dependent, edge.referenced);
+        }
+    }
+
+    fn put_relation(&mut self, relation: Arc<Relation>) {
+        self.remove_relation(relation.oid);
+        let oid = relation.oid;
+        self.relation_names.entry(relation.schema).or_default().insert(relation.name.clone(), oid);
+        for row_type in [relation.row_type, relation.row_array_type] {
+            if row_type != 0 {
+                self.row_types.insert(row_type, oid);
+            }
+        }
+        if let RelationKind::Index(index) = &relation.kind {
+            self.indexes.entry(index.table).or_default().insert(oid);
+        }
+        for constraint in relation.constraints() {
+            self.constraint_tables.insert(constraint.oid, oid);
+            if let ConstraintKind::ForeignKey { referenced, .. } = constraint.kind {
+                self.referencing.entry(referenced).or_default().insert((oid, constraint.oid));
+            }
+        }
+        self.relations.insert(oid, relation);
+    }
+
+    fn remove_relation(&mut self, oid: Oid) {
+        let Some(relation) = self.relations.remove(&oid) else { return };
+        if let Some(names) = self.relation_names.get_mut(&relation.schema)
+            && names.get(&relation.name) == Some(&oid)
+        {
+            names.remove(&relation.name);
+        }
+        self.row_types.remove(&relation.row_type);
+        self.row_types.remove(&relation.row_array_type);
+        if let RelationKind::Index(index) = &relation.kind
+            && let Some(indexes) = self.indexes.get_mut(&index.table)
+        {
+            indexes.remove(&oid);
+        }
+        for constraint in relation.constraints() {
+            self.constraint_tables.remove(&constraint.oid);
+            if let ConstraintKind::ForeignKey { referenced, .. } = constraint.kind
+                && let Some(keys) = self.referencing.get_mut(&referenced)
+            {
+                keys.remove(&(oid, constraint.oid));
+            }
+        }
+    }
+
+    pub(crate) fn set_comment(&mut self, address: ObjectAddress, text: Option<&str>) {
+        match text {
+            Some(text) => drop(self.comments.insert(address, text.into())),
+            None => drop(self.comments.remove(&address)),
+        }
+    }
+
+    pub(crate) fn put_dependency(&mut self, edge: Dependency) {
+        self.dependencies.insert((edge.dependent, edge.referenced), edge.kind);
+        self.dependents.insert((edge.referenced, edge.dependent), edge.kind);
+    }
+
+    pub(crate) fn remove_dependency(&mut self, dependent: ObjectAddress, referenced: ObjectAddress) {
+        self.dependencies.remove(&(dependent, referenced));
+        self.dependents.remove(&(referenced, dependent));
+    }
+}

@@ -1,0 +1,29 @@
+//! Indexes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::oid::Oid;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Index {
+    pub table: Oid,
+    pub method: String,
+    pub keys: Vec<IndexKey>,
+    /// Attnums of INCLUDE columns.
+    pub include: Vec<i16>,
+    pub unique: bool,
+    pub primary: bool,
+    pub nulls_not_distinct: bool,
+    pub predicate: Option<String>,
+    /// Index of the store that enforces or serves it, if there is one.
+    pub storage: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IndexKey {
+    /// 0 for an expression.
+    pub attnum: i16,
+    pub expression: Option<String>,
+    pub descending: bool,
+    pub nulls_first: bool,
+}

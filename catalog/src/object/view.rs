@@ -1,0 +1,17 @@
+//! Views.
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::oid::Oid;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// The defining query as SQL text, and the search path it was written under.
+    pub query: String,
+    pub search_path: Vec<String>,
+    pub check_option: Option<String>,
+    /// OID of the `_RETURN` rule in `pg_rewrite`, which is what depends on the relations of the query. Assigned when the
+    /// view is written.
+    #[serde(default)]
+    pub rule: Oid,
+}

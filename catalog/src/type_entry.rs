@@ -1,0 +1,91 @@
+//! One type as the catalog knows it: a built-in, or the row type of a relation or the array over it.
+
+use std::borrow::Cow;
+
+use crate::facts::{self, TypeRow};
+use crate::object::{Relation, RelationKind};
+use crate::types::oid::{self, Oid};
+
+/// The part of `pg_type` that name resolution and type functions need.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TypeEntry {
+    pub oid: Oid,
+    pub name: Cow<'static, str>,
+    pub schema: Oid,
+    /// b base, c composite, d domain, e enum, m multirange, p pseudo, r range.
+    pub kind: char,
+    pub category: char,
+    pub preferred: bool,
+    pub element: Oid,
+    pub array: Oid,
+    pub len: i16,
+    pub collation: Oid,
+    pub delimiter: char,
+    /// Relation of a composite type, else 0.
+    pub relation: Oid,
+}
+
+impl TypeEntry {
+    pub(crate) fn builtin(oid: Oid) -> Option<Self> {
+        facts::type_row(oid).map(Self::from_row)
+    }
+
+    pub(crate) fn builtin_named(name: &str) -> Option<Self> {
+        facts::type_named(name).map(Self::from_row)
+    }
+
+    fn from_row(row: &TypeRow) -> Self {
+        Self {
+            oid: row.oid,
+            name: row.name.clone(),
+            schema: row.schema,
+            kind: row.kind,
+            category: row.category,
+            preferred: row.preferred,
+            element: row.element,
+            array: row.array,
+            len: row.len,
+            collation: row.collation,
+            delimiter: row.delimiter,
+            relation: row.relation,
+        }
+    }
+
+    /// The row type of `relation` or the array over it, whichever `oid` is.
+    pub(crate) fn of_relation(relation: &Relation, oid: Oid) -> Option<Self> {
+        if oid == 0 || matches!(relation.kind, RelationKind::Index(_) | RelationKind::Sequence(_)) {
+            return None;
+        }
+        let is_array = oid == relation.row_array_type;
+        Some(Self {
+            oid,
+            name: if is_array { array_type_name(&relation.name).into() } else { relation.name.clone().into() },
+            schema: relation.schema,
+            kind: if is_array { 'b' } else { 'c' },
+            category: if is_array { 'A' } else { 'C' },
+            preferred: false,
+            element: if is_array { relation.row_type } else { 0 },
+            array: if is_array { 0 } else { relation.row_array_type },
+            len: -1,
+            collation: 0,
+            delimiter: ',',
+            relation: if is_array { 0 } else { relation.oid },
+        })
+    }
+
+    /// True for the true array types (`int4[]`), not for `point` and others that can be subscripted.
+    pub fn is_array(&self) -> bool {
+        self.category == 'A' && self.element != 0 && self.oid != oid::INT2VECTOR && self.oid != oid::OIDVECTOR
+    }
+}
+
+/// `_name`, cut to the longest identifier.
+pub(crate) fn array_type_name(name: &str) -> String {
+    let mut array = format!("_{name}");
+    let mut end = array.len().min(63);
+    while !array.is_char_boundary(end) {
+        end -= 1;
+    }
+    array.truncate(end);
+    array
+}
