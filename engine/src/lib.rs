@@ -5,6 +5,7 @@ pub mod engine;
 pub mod functions;
 pub mod parse;
 pub mod session;
+pub mod settings;
 
 pub use aegis_catalog as catalog;
 pub use engine::{Config, Engine};

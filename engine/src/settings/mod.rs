@@ -1,0 +1,387 @@
+//! Run-time settings of a session: SET, SHOW, RESET, `set_config`, with PostgreSQL's scopes (manual, "SET").
+
+mod format;
+mod table;
+mod value;
+
+use std::collections::BTreeMap;
+
+use aegis_catalog::{Error, Result, sqlstate};
+
+pub use format::{format_settings, parse_time_zone};
+pub use table::SETTINGS;
+pub use value::split_list;
+
+/// One setting: a row of [`SETTINGS`].
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// As SHOW prints it, without unit for numbers.
+    pub default: &'static str,
+    pub change: Change,
+    /// Sent to the client as ParameterStatus.
+    pub report: bool,
+    pub category: &'static str,
+    pub description: &'static str,
+}
+
+/// What values a setting takes.
+#[derive(Debug, PartialEq)]
+pub enum Kind {
+    Bool,
+    Integer {
+        min: i64,
+        max: i64,
+        unit: Unit,
+    },
+    Real {
+        min: f64,
+        max: f64,
+    },
+    Enum(&'static [&'static str]),
+    Text,
+    /// Comma-separated names.
+    List,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    None,
+    Milliseconds,
+    Seconds,
+    Minutes,
+    Bytes,
+    Kilobytes,
+    /// 8 kB blocks.
+    Pages,
+    Megabytes,
+}
+
+/// Who may change a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nobody: a fact about the server.
+    Internal,
+    /// Only the server's configuration.
+    Server,
+    Superuser,
+    User,
+}
+
+/// Looks a setting up by its name, upper or lower case.
+pub fn setting(name: &str) -> Option<&'static Setting> {
+    let name = match name {
+        // Old spellings that PostgreSQL still maps.
+        "time zone" => "timezone",
+        "transaction isolation level" => "transaction_isolation",
+        "session authorization" => "session_authorization",
+        name => name,
+    };
+    SETTINGS.iter().find(|s| s.name.eq_ignore_ascii_case(name))
+}
+
+/// The values one session sees. Defaults come from the table, then from database, role and startup packet
+/// ([`Settings::set_default`]), then from SET.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Canonical name in lower case → value, only where it differs from the table's default. Custom settings (`my.name`) too.
+    values: BTreeMap<String, String>,
+    /// What RESET goes back to, where it differs from the table's default.
+    reset: BTreeMap<String, String>,
+    /// Changes of the current transaction, oldest first.
+    undo: Vec<Undo>,
+    /// Reported settings that changed since the client was told.
+    changed: Vec<&'static Setting>,
+}
+
+#[derive(Debug, Clone)]
+struct Undo {
+    name: String,
+    previous: Option<String>,
+    local: bool,
+}
+
+/// A point in a transaction's changes to go back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(usize);
+
+impl Settings {
+    /// The value as SHOW prints it. 42704 if there is no such setting.
+    pub fn show(&self, name: &str) -> Result<String> {
+        self.get(name).ok_or_else(|| unknown(name))
+    }
+
+    /// The value as SHOW prints it, None if there is no such setting.
+    pub fn get(&self, name: &str) -> Option<String> {
+        match setting(name) {
+            Some(setting) => Some(value::display(setting, self.raw(setting))),
+            None => self.values.get(&name.to_ascii_lowercase()).cloned(),
+        }
+    }
+
+    /// The stored value: numbers in the setting's own unit.
+    fn raw(&self, setting: &'static Setting) -> &str {
+        self.values.get(&setting.name.to_ascii_lowercase()).map_or(setting.default, String::as_str)
+    }
+
+    pub fn bool(&self, name: &str) -> bool {
+        setting(name).is_some_and(|s| self.raw(s) == "on")
+    }
+
+    /// An integer setting in its own unit.
+    pub fn integer(&self, name: &str) -> i64 {
+        setting(name).and_then(|s| self.raw(s).parse().ok()).unwrap_or(0)
+    }
+
+    pub fn text(&self, name: &str) -> &str {
+        setting(name).map_or("", |s| self.raw(s))
+    }
+
+    /// SET [LOCAL] name TO values, or to the default if None. Several values only for list settings.
+    pub fn set(&mut self, name: &str, values: Option<&[String]>, local: bool, superuser: bool) -> Result<()> {
+        let key = name.to_ascii_lowercase();
+        let Some(setting) = setting(&key) else {
+            return self.set_custom(key, values, local);
+        };
+        match setting.change {
+            Change::Internal => {
+                return Err(denied(format!("parameter \"{}\" cannot be changed", setting.name)));
+            }
+            Change::Server => {
+                return Err(denied(format!("parameter \"{}\" cannot be changed now", setting.name)));
+            }
+            Change::Superuser if !superuser => {
+                return Err(Error::new(
+                    sqlstate::INSUFFICIENT_PRIVILEGE,
+                    format!("permission denied to set parameter \"{}\"", setting.name),
+                ));
+            }
+            Change::Superuser | Change::User => {}
+        }
+        let value = match values {
+            None => self.reset_value(setting).map(str::to_owned),
+            Some(values) => Some(value::validate(setting, values)?),
+        };
+        self.assign(setting.name.to_ascii_lowercase(), value, local);
+        self.report(setting);
+        Ok(())
+    }
+
+    /// `my.setting`: PostgreSQL keeps any two-part name as text.
+    fn set_custom(&mut self, key: String, values: Option<&[String]>, local: bool) -> Result<()> {
+        let valid = key.contains('.')
+            && key.split('.').all(|part| {
+                part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+                    && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+            });
+        if !valid {
+            return Err(unknown(&key));
+        }
+        let value = values.map_or_else(String::new, |v| v.join(", "));
+        self.assign(key, Some(value), local);
+        Ok(())
+    }
+
+    fn assign(&mut self, key: String, value: Option<String>, local: bool) {
+        let previous = match value {
+            Some(value) => self.values.insert(key.clone(), value),
+            None => self.values.remove(&key),
+        };
+        self.undo.push(Undo { name: key, previous, local });
+    }
+
+    fn reset_value(&self, setting: &Setting) -> Option<&str> {
+        self.reset.get(&setting.name.to_ascii_lowercase()).map(String::as_str)
+    }
+
+    /// A value from outside the session's SQL (startup packet, role, database): becomes the value and what RESET restores.
+    pub fn set_default(&mut self, name: &str, text: &str) -> Result<()> {
+        let key = name.to_ascii_lowercase();
+        let value = match setting(&key) {
+            None if key.contains('.') => text.to_owned(),
+            None => return Err(unknown(name)),
+            Some(setting) if matches!(setting.change, Change::Internal | Change::Server) => {
+                return Err(denied(format!("parameter \"{}\" cannot be changed now", setting.name)));
+            }
+            Some(setting) => value::validate(setting, &value::split_for(setting, text)?)?,
+        };
+        self.values.insert(key.clone(), value.clone());
+        self.reset.insert(key, value);
+        Ok(())
+    }
+
+    /// A fact about the session or server, whoever may change it (`is_superuser`, `transaction_isolation`).
+    pub fn set_fact(&mut self, name: &'static str, value: &str) {
+        let key = name.to_ascii_lowercase();
+        if self.values.get(&key).map(String::as_str) != Some(value) {
+            self.values.insert(key.clone(), value.to_owned());
+            self.reset.insert(key, value.to_owned());
+            if let Some(setting) = setting(name) {
+                self.report(setting);
+            }
+        }
+    }
+
+    pub fn reset(&mut self, name: &str, superuser: bool) -> Result<()> {
+        self.set(name, None, false, superuser)
+    }
+
+    /// RESET ALL: everything a user may set, but the transaction's own properties and the roles.
+    pub fn reset_all(&mut self) {
+        let keep = [
+            "transaction_isolation",
+            "transaction_read_only",
+            "transaction_deferrable",
+            "role",
+            "session_authorization",
+        ];
+        for setting in SETTINGS {
+            let key = setting.name.to_ascii_lowercase();
+            let settable = matches!(setting.change, Change::User | Change::Superuser) && !keep.contains(&setting.name);
+            if settable && self.values.get(&key).map(String::as_str) != self.reset_value(setting) {
+                let value = self.reset_value(setting).map(str::to_owned);
+                self.assign(key, value, false);
+                self.report(setting);
+            }
+        }
+        let custom: Vec<String> = self.values.keys().filter(|k| k.contains('.')).cloned().collect();
+        for key in custom {
+            let value = self.reset.get(&key).cloned();
+            self.assign(key, value, false);
+        }
+    }
+
+    /// (name, value, description) of every setting, as SHOW ALL lists them.
+    pub fn show_all(&self) -> Vec<(&'static str, String, &'static str)> {
+        SETTINGS.iter().map(|s| (s.name, value::display(s, self.raw(s)), s.description)).collect()
+    }
+
+    fn report(&mut self, setting: &'static Setting) {
+        if setting.report && !self.changed.iter().any(|s| s.name == setting.name) {
+            self.changed.push(setting);
+        }
+    }
+
+    /// Reported settings with their values.
+    pub fn reported(&self) -> Vec<(String, String)> {
+        SETTINGS.iter().filter(|s| s.report).map(|s| (s.name.to_owned(), value::display(s, self.raw(s)))).collect()
+    }
+
+    pub fn take_changes(&mut self) -> Vec<(String, String)> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().map(|s| (s.name.to_owned(), value::display(s, self.raw(s)))).collect()
+    }
+
+    pub fn mark(&self) -> Mark {
+        Mark(self.undo.len())
+    }
+
+    /// ROLLBACK TO SAVEPOINT, or ROLLBACK with the mark of the transaction's start.
+    pub fn rollback_to(&mut self, mark: Mark) {
+        while self.undo.len() > mark.0 {
+            if let Some(change) = self.undo.pop() {
+                self.restore(change.name, change.previous);
+            }
+        }
+    }
+
+    /// End of a transaction: SET stays, SET LOCAL goes. For each setting the newest plain SET decides; LOCAL changes after it are undone.
+    pub fn commit(&mut self) {
+        let mut settled: Vec<String> = Vec::new();
+        for change in std::mem::take(&mut self.undo).into_iter().rev() {
+            if settled.contains(&change.name) {
+                continue;
+            }
+            if change.local {
+                self.restore(change.name, change.previous);
+            } else {
+                settled.push(change.name);
+            }
+        }
+    }
+
+    pub fn rollback(&mut self) {
+        self.rollback_to(Mark(0));
+    }
+
+    fn restore(&mut self, name: String, value: Option<String>) {
+        if let Some(setting) = setting(&name) {
+            self.report(setting);
+        }
+        match value {
+            Some(value) => self.values.insert(name, value),
+            None => self.values.remove(&name),
+        };
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    Error::new(sqlstate::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""))
+}
+
+fn denied(message: String) -> Error {
+    Error::new(sqlstate::CANT_CHANGE_RUNTIME_PARAM, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(value: &str) -> Vec<String> {
+        vec![value.to_owned()]
+    }
+
+    #[test]
+    fn a_value_is_shown_in_the_largest_whole_unit() {
+        let mut settings = Settings::default();
+        settings.set("statement_timeout", Some(&one("90000")), false, false).unwrap();
+        assert_eq!(settings.show("statement_timeout").unwrap(), "90s");
+        settings.set("work_mem", Some(&one("64MB")), false, false).unwrap();
+        assert_eq!(settings.show("work_mem").unwrap(), "64MB");
+        assert_eq!(settings.integer("work_mem"), 65_536);
+    }
+
+    #[test]
+    fn local_changes_end_with_the_transaction_and_plain_ones_stay() {
+        let mut settings = Settings::default();
+        settings.set("application_name", Some(&one("a")), false, false).unwrap();
+        settings.set("application_name", Some(&one("b")), true, false).unwrap();
+        assert_eq!(settings.text("application_name"), "b");
+        settings.commit();
+        assert_eq!(settings.text("application_name"), "a");
+        settings.set("application_name", Some(&one("c")), false, false).unwrap();
+        settings.rollback();
+        assert_eq!(settings.text("application_name"), "a");
+    }
+
+    #[test]
+    fn bad_values_have_their_sqlstate() {
+        let mut settings = Settings::default();
+        let code = |r: Result<()>| r.unwrap_err().code();
+        assert_eq!(code(settings.set("nonsense", Some(&one("1")), false, true)), sqlstate::UNDEFINED_OBJECT);
+        assert_eq!(
+            code(settings.set("statement_timeout", Some(&one("-1")), false, true)),
+            sqlstate::INVALID_PARAMETER_VALUE
+        );
+        assert_eq!(
+            code(settings.set("server_version", Some(&one("9")), false, true)),
+            sqlstate::CANT_CHANGE_RUNTIME_PARAM
+        );
+        assert_eq!(
+            code(settings.set("TimeZone", Some(&one("Nowhere/City")), false, true)),
+            sqlstate::INVALID_PARAMETER_VALUE
+        );
+    }
+
+    #[test]
+    fn names_in_the_table_are_unique_and_defaults_are_valid() {
+        for (i, setting) in SETTINGS.iter().enumerate() {
+            assert!(SETTINGS[..i].iter().all(|s| !s.name.eq_ignore_ascii_case(setting.name)), "{} twice", setting.name);
+            if !matches!(setting.change, Change::Internal | Change::Server) {
+                let values = value::split_for(setting, setting.default).unwrap();
+                value::validate(setting, &values).unwrap_or_else(|e| panic!("{}: {e}", setting.name));
+            }
+        }
+    }
+}
