@@ -2,25 +2,40 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::image::Catalog;
+use aegis_catalog::name::SearchPath;
 use aegis_catalog::types::FormatSettings;
-use aegis_catalog::{Oid, Result};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
+use tokio_util::sync::CancellationToken;
 
 /// The world as one statement sees it. Handed to binder, lowering and function kernels.
 #[derive(Clone)]
 pub struct StatementContext {
-    // catalog: Arc<Catalog> joins here when the catalog's image lands
+    /// With the transaction's own changes.
+    pub catalog: Arc<Catalog>,
     pub format: FormatSettings,
     pub database: String,
     pub database_oid: Oid,
     pub user: String,
     pub user_oid: Oid,
     pub session_user: String,
-    /// Schemas in search order, `"$user"` resolved, missing ones left out; `pg_catalog` is implied.
-    pub search_path: Vec<String>,
+    pub search_path: SearchPath,
     /// µs since 1970-01-01 UTC.
     pub transaction_start: i64,
     pub statement_start: i64,
     pub services: Arc<dyn SessionServices>,
+    /// Fires when the statement must end (cancel request, timeout, client gone); anything that waits or loops looks at it.
+    pub cancel: CancellationToken,
+}
+
+impl StatementContext {
+    /// 57014 if the statement was cancelled. For loops inside kernels; the session replaces the error by the one that tells why.
+    pub fn check_cancelled(&self) -> Result<()> {
+        if self.cancel.is_cancelled() {
+            return Err(Error::new(sqlstate::QUERY_CANCELED, "canceling statement due to user request"));
+        }
+        Ok(())
+    }
 }
 
 /// Effects that functions may have on their session or server (`nextval`, `set_config`, `pg_cancel_backend` …).
