@@ -8,8 +8,9 @@ use arrow::array::{
 };
 
 use super::binary::Reader;
+use super::numeric::Numeric;
 use super::representation::is_reg_type;
-use super::type_name::format_type;
+use super::type_name::{format_type, numeric_precision_scale};
 use super::{FormatSettings, Type, boolean, bytea, float, int, object_id, oid, text, uuid};
 use crate::error::{Error, Result};
 
@@ -34,6 +35,7 @@ enum Values {
     Float8(Float64Builder),
     Text(StringViewBuilder),
     Bytes(BinaryViewBuilder),
+    Numeric(BinaryViewBuilder),
     Uuid(FixedSizeBinaryBuilder),
 }
 
@@ -59,6 +61,7 @@ impl ColumnBuilder {
             | oid::CSTRING
             | oid::REFCURSOR => Values::Text(StringViewBuilder::with_capacity(capacity)),
             oid::BYTEA => Values::Bytes(BinaryViewBuilder::with_capacity(capacity)),
+            oid::NUMERIC => Values::Numeric(BinaryViewBuilder::with_capacity(capacity)),
             oid::UUID => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
             _ => return Err(Error::unsupported(format!("type {}", format_type(ty)))),
         };
@@ -77,7 +80,7 @@ impl ColumnBuilder {
             Values::Float4(values) => values.append_null(),
             Values::Float8(values) => values.append_null(),
             Values::Text(values) => values.append_null(),
-            Values::Bytes(values) => values.append_null(),
+            Values::Bytes(values) | Values::Numeric(values) => values.append_null(),
             Values::Uuid(values) => values.append_null(),
         }
     }
@@ -111,6 +114,7 @@ impl ColumnBuilder {
                 bytea::parse(input, &mut self.scratch)?;
                 values.append_value(&self.scratch);
             }
+            Values::Numeric(values) => append_numeric(values, ty, Numeric::parse(input)?, &mut self.scratch)?,
             Values::Uuid(values) => append_fixed(values, &uuid::parse(input)?)?,
         }
         Ok(())
@@ -142,6 +146,7 @@ impl ColumnBuilder {
             }
             Values::Text(values) => append_string(values, ty, text::from_bytes(bytes)?)?,
             Values::Bytes(values) => values.append_value(bytes),
+            Values::Numeric(values) => append_numeric(values, ty, Numeric::from_binary(bytes)?, &mut self.scratch)?,
             Values::Uuid(values) => append_fixed(values, &whole(reader, Reader::bytes16)?)?,
         }
         Ok(())
@@ -160,7 +165,7 @@ impl ColumnBuilder {
             Values::Float4(values) => values.len(),
             Values::Float8(values) => values.len(),
             Values::Text(values) => values.len(),
-            Values::Bytes(values) => values.len(),
+            Values::Bytes(values) | Values::Numeric(values) => values.len(),
             Values::Uuid(values) => values.len(),
         }
     }
@@ -182,7 +187,7 @@ impl ColumnBuilder {
             Values::Float4(values) => Arc::new(values.finish()),
             Values::Float8(values) => Arc::new(values.finish()),
             Values::Text(values) => Arc::new(values.finish()),
-            Values::Bytes(values) => Arc::new(values.finish()),
+            Values::Bytes(values) | Values::Numeric(values) => Arc::new(values.finish()),
             Values::Uuid(values) => Arc::new(values.finish()),
         }
     }
@@ -197,6 +202,16 @@ fn whole<'a, T>(mut reader: Reader<'a>, read: impl FnOnce(&mut Reader<'a>) -> Re
 
 fn append_fixed(values: &mut FixedSizeBinaryBuilder, bytes: &[u8]) -> Result<()> {
     values.append_value(bytes).map_err(|error| Error::internal(error.to_string()))
+}
+
+fn append_numeric(values: &mut BinaryViewBuilder, ty: Type, value: Numeric, scratch: &mut Vec<u8>) -> Result<()> {
+    scratch.clear();
+    match numeric_precision_scale(ty.typmod) {
+        Some((precision, scale)) => value.apply_typmod(precision, scale)?.write_bytes(scratch),
+        None => value.write_bytes(scratch),
+    }
+    values.append_value(scratch);
+    Ok(())
 }
 
 fn append_string(values: &mut StringViewBuilder, ty: Type, input: &str) -> Result<()> {

@@ -1,17 +1,19 @@
 //! Columns to PostgreSQL's text and binary formats: results on the wire, COPY, casts to text.
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, FixedSizeBinaryArray, Float32Array, Float64Array,
-    Int16Array, Int32Array, Int64Array, StringViewArray, UInt32Array, UInt64Array,
+    Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, Decimal128Array, FixedSizeBinaryArray, Float32Array,
+    Float64Array, Int16Array, Int32Array, Int64Array, StringViewArray, UInt32Array, UInt64Array,
 };
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, UInt32Type, UInt64Type};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, UInt32Type, UInt64Type,
+};
 
 use super::names::Names;
 use super::oid::Oid;
 use super::representation::is_reg_type;
 use super::type_name::format_type;
-use super::{FormatSettings, Type, bytea, float, object_id, oid, text, uuid};
+use super::{FormatSettings, Type, bytea, float, numeric, object_id, oid, text, uuid};
 use crate::error::{Error, Result};
 
 /// Writes the rows of one column in text format. Made once per column: the array is downcast here, so that
@@ -34,6 +36,8 @@ enum TextColumn {
     Text(StringViewArray),
     ByteaHex(BinaryViewArray),
     ByteaEscape(BinaryViewArray),
+    Numeric(BinaryViewArray),
+    Decimal(Decimal128Array, u32),
     Uuid(FixedSizeBinaryArray),
     Lsn(Int64Array),
     Tid(UInt64Array),
@@ -68,6 +72,13 @@ impl TextEncoder {
             oid::TID => array.as_primitive_opt::<UInt64Type>().cloned().map(TextColumn::Tid),
             oid::BYTEA if settings.bytea_hex => array.as_binary_view_opt().cloned().map(TextColumn::ByteaHex),
             oid::BYTEA => array.as_binary_view_opt().cloned().map(TextColumn::ByteaEscape),
+            oid::NUMERIC => match array.data_type() {
+                DataType::Decimal128(_, scale) => {
+                    let scale = u32::try_from(*scale).map_err(|_| wrong_representation(ty, array))?;
+                    array.as_primitive_opt::<Decimal128Type>().cloned().map(|array| TextColumn::Decimal(array, scale))
+                }
+                _ => array.as_binary_view_opt().cloned().map(TextColumn::Numeric),
+            },
             oid::UUID => array.as_fixed_size_binary_opt().cloned().map(TextColumn::Uuid),
             _ => array.as_string_view_opt().cloned().map(TextColumn::Text),
         };
@@ -94,6 +105,8 @@ impl TextEncoder {
             TextColumn::Text(array) => out.extend_from_slice(array.value(row).as_bytes()),
             TextColumn::ByteaHex(array) => bytea::write_hex(array.value(row), out),
             TextColumn::ByteaEscape(array) => bytea::write_escape(array.value(row), out),
+            TextColumn::Numeric(array) => numeric::encoding::write_text(array.value(row), out),
+            TextColumn::Decimal(array, scale) => numeric::write_decimal(array.value(row), *scale, out),
             TextColumn::Uuid(array) => uuid::write(array.value(row), out),
             TextColumn::Lsn(array) => object_id::write_lsn(array.value(row), out),
             TextColumn::Tid(array) => object_id::write_tid(array.value(row), out),
@@ -129,6 +142,8 @@ enum BinaryColumn {
     Text(StringViewArray),
     Char(StringViewArray),
     Bytes(BinaryViewArray),
+    Numeric(BinaryViewArray),
+    Decimal(Decimal128Array, u32),
     Uuid(FixedSizeBinaryArray),
     Tid(UInt64Array),
 }
@@ -153,6 +168,13 @@ impl BinaryEncoder {
             oid::XID8 => array.as_primitive_opt::<UInt64Type>().cloned().map(BinaryColumn::UInt8),
             oid::TID => array.as_primitive_opt::<UInt64Type>().cloned().map(BinaryColumn::Tid),
             oid::BYTEA => array.as_binary_view_opt().cloned().map(BinaryColumn::Bytes),
+            oid::NUMERIC => match array.data_type() {
+                DataType::Decimal128(_, scale) => {
+                    let scale = u32::try_from(*scale).map_err(|_| wrong_representation(ty, array))?;
+                    array.as_primitive_opt::<Decimal128Type>().cloned().map(|array| BinaryColumn::Decimal(array, scale))
+                }
+                _ => array.as_binary_view_opt().cloned().map(BinaryColumn::Numeric),
+            },
             oid::UUID => array.as_fixed_size_binary_opt().cloned().map(BinaryColumn::Uuid),
             oid::CHAR => array.as_string_view_opt().cloned().map(BinaryColumn::Char),
             _ => array.as_string_view_opt().cloned().map(BinaryColumn::Text),
@@ -180,6 +202,10 @@ impl BinaryEncoder {
             BinaryColumn::Text(array) => out.extend_from_slice(array.value(row).as_bytes()),
             BinaryColumn::Char(array) => out.push(text::char_to_byte(array.value(row))),
             BinaryColumn::Bytes(array) => out.extend_from_slice(array.value(row)),
+            BinaryColumn::Numeric(array) => numeric::encoding::write_binary(array.value(row), out),
+            BinaryColumn::Decimal(array, scale) => {
+                numeric::encoding::write_binary_decimal(array.value(row), *scale, out)
+            }
             BinaryColumn::Uuid(array) => out.extend_from_slice(array.value(row)),
             BinaryColumn::Tid(array) => {
                 let tid = array.value(row);
