@@ -4,6 +4,11 @@
 //! PostgreSQL's own functions come from `aegis_catalog`'s facts by that signature; functions of our own state theirs.
 //! The same lists feed the binder and `pg_proc`.
 
+mod kernel;
+mod registry;
+mod signature;
+mod value;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,9 +18,16 @@ use datafusion::logical_expr::{AggregateUDF, ColumnarValue, Expr, WindowUDF};
 
 use crate::session::context::StatementContext;
 
+pub use registry::{Registry, registry};
+
+/// The families, each with its list of functions, in the order of the manual's chapter "Functions and Operators".
+const FAMILIES: &[fn() -> Vec<signature::Row>] = &[];
+
 /// One callable function (an overload of its name).
 pub struct Function {
     pub oid: Oid,
+    /// Schema it is in: `pg_catalog` for nearly all.
+    pub schema: Oid,
     pub name: String,
     /// Declared argument types; polymorphic ones as `anyelement` etc. The last one is the element type if `variadic`.
     pub args: Vec<Oid>,
@@ -57,8 +69,9 @@ pub enum Body {
     },
 }
 
-/// Evaluates a call over a batch. Arguments are scalars or columns of `rows` rows in the Arrow representation of their type.
-pub type Kernel = fn(&Call<'_>, &[ColumnarValue]) -> Result<ColumnarValue>;
+/// Evaluates a call over a batch. Arguments are scalars or columns of `rows` rows in the Arrow representation of their type. The result is a
+/// scalar only if the same value holds for every row.
+pub type Kernel = Arc<dyn Fn(&Call<'_>, &[ColumnarValue]) -> Result<ColumnarValue> + Send + Sync>;
 
 /// Produces the rows of one call a batch at a time; the columns are the result's columns.
 pub type SetStream = fn(&Call<'_>, &[ArrayRef]) -> Result<Box<dyn Iterator<Item = Result<Vec<ArrayRef>>> + Send>>;

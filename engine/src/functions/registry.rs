@@ -1,0 +1,47 @@
+//! All functions of all families, built once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use aegis_catalog::{Oid, Result};
+
+use super::{FAMILIES, Function};
+
+/// The functions that Aegis has, by name and by OID.
+pub struct Registry {
+    by_name: HashMap<String, Vec<Arc<Function>>>,
+    by_oid: HashMap<Oid, Arc<Function>>,
+}
+
+/// The registry of the built-in functions.
+pub fn registry() -> &'static Registry {
+    static REGISTRY: LazyLock<Registry> =
+        LazyLock::new(|| Registry::build().unwrap_or_else(|error| panic!("a function's row is wrong: {error}")));
+    &REGISTRY
+}
+
+impl Registry {
+    fn build() -> Result<Self> {
+        let mut registry = Self { by_name: HashMap::new(), by_oid: HashMap::new() };
+        for row in FAMILIES.iter().flat_map(|family| family()) {
+            let function = Arc::new(row.resolve()?);
+            let previous = registry.by_oid.insert(function.oid, function.clone());
+            assert!(previous.is_none(), "function {} {function:?} is listed twice", function.oid);
+            registry.by_name.entry(function.name.clone()).or_default().push(function);
+        }
+        Ok(registry)
+    }
+
+    /// The overloads of a name.
+    pub fn named(&self, name: &str) -> &[Arc<Function>] {
+        self.by_name.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub fn by_oid(&self, oid: Oid) -> Option<&Arc<Function>> {
+        self.by_oid.get(&oid)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Function>> {
+        self.by_oid.values()
+    }
+}
