@@ -4,10 +4,8 @@
 //! PostgreSQL's own functions come from `aegis_catalog`'s facts by that signature; functions of our own state theirs.
 //! The same lists feed the binder and `pg_proc`.
 
-mod kernel;
 mod registry;
 mod signature;
-mod value;
 
 use std::fmt;
 use std::sync::Arc;

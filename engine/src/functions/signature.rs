@@ -161,9 +161,12 @@ fn input_names(fact: &FunctionRow) -> Vec<String> {
     match (&fact.arg_names, &fact.arg_modes) {
         (None, _) => Vec::new(),
         (Some(names), None) => names.clone(),
-        (Some(names), Some(modes)) => {
-            names.iter().zip(modes).filter(|(_, mode)| matches!(mode, 'i' | 'b' | 'v')).map(|(name, _)| name.clone()).collect()
-        }
+        (Some(names), Some(modes)) => names
+            .iter()
+            .zip(modes)
+            .filter(|(_, mode)| matches!(mode, 'i' | 'b' | 'v'))
+            .map(|(name, _)| name.clone())
+            .collect(),
     }
 }
 
