@@ -26,6 +26,9 @@ pub enum Error {
     /// The store stopped after an I/O failure and takes no more writes (57P01 to clients).
     #[error("the store has stopped: {0}")]
     Stopped(String),
+    /// Another process uses the data directory.
+    #[error("data directory {} is in use by another process{}", data_dir.display(), holder.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    Locked { data_dir: std::path::PathBuf, holder: Option<u32> },
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error(transparent)]
@@ -34,4 +37,16 @@ pub enum Error {
     Parquet(#[from] parquet::errors::ParquetError),
     #[error("{0}")]
     Internal(String),
+}
+
+impl Error {
+    /// An I/O error with the file it happened on; a full disk becomes [`Error::DiskFull`].
+    pub(crate) fn at(path: &std::path::Path) -> impl Fn(std::io::Error) -> Error {
+        move |e| match e.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Error::DiskFull(format!("could not write \"{}\"", path.display()))
+            }
+            _ => Error::Io(std::io::Error::new(e.kind(), format!("{}: {e}", path.display()))),
+        }
+    }
 }

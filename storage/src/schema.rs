@@ -1,7 +1,14 @@
 //! What the store knows of a table: columns by stable id, Arrow types, and the keys it enforces.
 
-use arrow::datatypes::DataType;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
 use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
 
 /// A table of the store. Assigned by the caller (the catalog's OID allocator), never reused. Ids below
 /// [`FIRST_USER_TABLE`] are the system tables.
@@ -27,11 +34,11 @@ pub struct ColumnSchema {
     pub name: String,
     pub data_type: DataType,
     /// Value of this column in rows written before it was added (ALTER TABLE ADD COLUMN … DEFAULT without a rewrite):
-    /// one-row Arrow IPC, or None for null.
+    /// one-row Arrow IPC as [`ColumnSchema::encode_missing`] writes it, or None for null.
     pub missing: Option<Vec<u8>>,
 }
 
-/// A key over plain columns that the store enforces or serves.
+/// A key over plain columns that the store enforces (`unique`). Others are remembered and not served yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IndexSchema {
     pub id: IndexId,
@@ -41,4 +48,94 @@ pub struct IndexSchema {
     /// At most one; decides the sort order of segments.
     pub primary: bool,
     pub nulls_not_distinct: bool,
+    /// For each key column, how many trailing bytes of its (binary) value do not take part in equality; empty means
+    /// none for all. The store knows no SQL types, so the display scale behind an encoded numeric is named this way.
+    #[serde(default)]
+    pub ignored_suffix: Vec<u8>,
+}
+
+impl TableSchema {
+    /// The schema of scans: every column nullable, since the store does not enforce NOT NULL.
+    pub fn to_arrow(&self) -> SchemaRef {
+        let field = |c: &ColumnSchema| Field::new(&c.name, c.data_type.clone(), true);
+        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
+    }
+
+    pub fn position(&self, column: ColumnId) -> Option<usize> {
+        self.columns.iter().position(|c| c.id == column)
+    }
+
+    pub fn index(&self, index: IndexId) -> Option<&IndexSchema> {
+        self.indexes.iter().find(|i| i.id == index)
+    }
+
+    pub fn unique_indexes(&self) -> impl Iterator<Item = &IndexSchema> {
+        self.indexes.iter().filter(|i| i.unique)
+    }
+
+    pub fn primary(&self) -> Option<&IndexSchema> {
+        self.indexes.iter().find(|i| i.primary)
+    }
+
+    /// Refuses what later code relies on never seeing: repeated ids, keys over absent columns, two primary keys.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let repeated = |ids: Vec<u32>| {
+            let mut seen = std::collections::HashSet::new();
+            ids.into_iter().find(|id| !seen.insert(*id))
+        };
+        if let Some(id) = repeated(self.columns.iter().map(|c| c.id).collect()) {
+            return Err(Error::Internal(format!("column id {id} appears twice in a table schema")));
+        }
+        if let Some(id) = repeated(self.indexes.iter().map(|i| i.id).collect()) {
+            return Err(Error::Internal(format!("index id {id} appears twice in a table schema")));
+        }
+        if self.indexes.iter().filter(|i| i.primary).count() > 1 {
+            return Err(Error::Internal("a table schema has two primary keys".into()));
+        }
+        for index in &self.indexes {
+            if index.columns.is_empty() || index.columns.iter().any(|c| self.position(*c).is_none()) {
+                return Err(Error::Internal(format!("index {} has no columns or names an absent one", index.id)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Positions of an index's columns.
+    pub(crate) fn key_positions(&self, index: &IndexSchema) -> Result<Vec<usize>> {
+        let find = |c: &ColumnId| {
+            self.position(*c).ok_or_else(|| Error::Internal(format!("index {} names absent column {c}", index.id)))
+        };
+        index.columns.iter().map(find).collect()
+    }
+}
+
+impl ColumnSchema {
+    /// Encodes a one-row array for [`ColumnSchema::missing`].
+    pub fn encode_missing(value: &ArrayRef) -> Result<Vec<u8>> {
+        let schema = Arc::new(Schema::new(vec![Field::new("missing", value.data_type().clone(), true)]));
+        let batch = RecordBatch::try_new(schema.clone(), vec![value.slice(0, 1)])?;
+        let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
+        writer.write(&batch)?;
+        Ok(writer.into_inner()?)
+    }
+
+    /// The value for rows that lack this column, as a one-row array.
+    pub fn missing_value(&self) -> Result<ArrayRef> {
+        let Some(bytes) = &self.missing else { return Ok(arrow::array::new_null_array(&self.data_type, 1)) };
+        let damaged = || Error::Corrupt(format!("the default of column {} is not one row of Arrow IPC", self.name));
+        let batch = StreamReader::try_new(bytes.as_slice(), None)?.next().ok_or_else(damaged)??;
+        if batch.num_rows() != 1 || batch.num_columns() != 1 || batch.column(0).data_type() != &self.data_type {
+            return Err(damaged());
+        }
+        Ok(batch.column(0).clone())
+    }
+
+    /// `missing_value` repeated for `rows` rows.
+    pub fn missing_array(&self, rows: usize) -> Result<ArrayRef> {
+        if self.missing.is_none() {
+            return Ok(arrow::array::new_null_array(&self.data_type, rows));
+        }
+        let indices = arrow::array::UInt32Array::from_value(0, rows);
+        Ok(arrow::compute::take(&self.missing_value()?, &indices, None)?)
+    }
 }

@@ -1,15 +1,24 @@
 //! One transaction: a snapshot to read from, a write set, and its commit.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt64Array};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, RecordBatch, UInt64Array};
+use roaring::RoaringBitmap;
 
-use crate::schema::{IndexId, TableId, TableSchema};
+pub use crate::scan::{ChunkScan, SegmentScan, TableScan};
+
+use crate::commit::{self, Prepared};
+use crate::memtable::compact;
+use crate::overlay::{Op, Overlay, OwnKeys, RowSet};
+use crate::schema::{IndexId, IndexSchema, TableId, TableSchema};
+use crate::store::{Pinned, Store};
+use crate::version::{IndexedRows, OWN_UNITS, RowKeys, Shape, Table, row_of, unit_of};
+use crate::view::{TableView, row_keys};
 use crate::{Error, Result};
 
 /// Where a row version lives in the version a transaction has pinned; opaque outside the store. Travels through
-/// plans as a UInt64 column named [`ADDRESS_COLUMN`].
+/// plans as a UInt64 column named [`ADDRESS_COLUMN`]. Holds until the transaction is refreshed or ends.
 pub type RowAddress = u64;
 
 /// Name of the hidden column of row addresses in a scan that asks for it.
@@ -23,126 +32,358 @@ pub enum Isolation {
     RepeatableRead,
 }
 
-/// What a table's scan consists of, at one snapshot with the transaction's own changes applied. Each live row is in
-/// exactly one part.
-#[derive(Debug, Clone)]
-pub struct TableScan {
-    /// All columns of the table in schema order (no address column).
-    pub schema: SchemaRef,
-    /// Rows in memory.
-    pub chunks: Vec<ChunkScan>,
-    /// Parquet files.
-    pub segments: Vec<SegmentScan>,
-    /// Live rows, if known without reading.
-    pub row_count: Option<usize>,
-}
-
-#[derive(Debug, Clone)]
-pub struct ChunkScan {
-    pub batch: RecordBatch,
-    /// Rows of `batch` that are visible; None means all.
-    pub visible: Option<arrow::buffer::BooleanBuffer>,
-    /// Address of row i is `first_address + i`.
-    pub first_address: RowAddress,
-}
-
-#[derive(Debug, Clone)]
-pub struct SegmentScan {
-    pub path: std::path::PathBuf,
-    pub bytes: u64,
-    pub rows: u64,
-    /// Rows that must not be seen; None means none. Row i of the file has address `first_address + i`.
-    pub deleted: Option<Arc<roaring::RoaringBitmap>>,
-    pub first_address: RowAddress,
-    /// Columns of the table that this file lacks (added later) are filled from `ColumnSchema::missing`.
-    /// Column `c` is stored in the file under the name `c<id>`.
-    pub column_ids: Vec<crate::ColumnId>,
-}
-
 /// A point in a transaction's write set to go back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Savepoint(pub usize);
 
+/// Dropping it rolls it back.
 #[derive(Debug)]
 pub struct Transaction {
-    _store: Arc<crate::Store>,
+    store: Arc<Store>,
+    isolation: Isolation,
+    base: Pinned,
+    overlays: BTreeMap<TableId, Overlay>,
+    ops: Vec<Op>,
 }
 
 impl Transaction {
-    /// Commit timestamp of the newest transaction that this one sees.
-    pub fn snapshot(&self) -> u64 {
-        todo!("storage")
+    pub(crate) fn new(store: Arc<Store>, isolation: Isolation) -> Self {
+        let base = store.pin();
+        Self { store, isolation, base, overlays: BTreeMap::new(), ops: Vec::new() }
     }
 
-    /// READ COMMITTED: sees what was committed until now. Own changes stay. No-op at REPEATABLE READ.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    /// Commit timestamp of the newest transaction that this one sees.
+    pub fn snapshot(&self) -> u64 {
+        self.base.version().ts
+    }
+
+    /// READ COMMITTED: sees what was committed until now. Own changes stay. No-op at REPEATABLE READ. Row addresses
+    /// from before are void. [`Error::Conflict`] if another transaction changed the schema of a table that this one
+    /// has written to.
     pub fn refresh(&mut self) -> Result<()> {
-        todo!("storage")
+        if self.isolation == Isolation::RepeatableRead {
+            return Ok(());
+        }
+        let next = self.store.pin();
+        if next.version().seq == self.base.version().seq {
+            return Ok(());
+        }
+        for (id, overlay) in &self.overlays {
+            let schema_of = |pinned: &Pinned| pinned.version().tables.get(id).map(|t| t.schema_ts);
+            if !overlay.created && schema_of(&self.base) != schema_of(&next) {
+                return Err(Error::Conflict { table: *id });
+            }
+        }
+        for (id, overlay) in &mut self.overlays {
+            if let Some(table) = next.version().tables.get(id) {
+                overlay.follow(table);
+            }
+        }
+        for op in &mut self.ops {
+            if let Op::Delete { table, rows } | Op::Lock { table, rows } = op {
+                if let Some(table) = next.version().tables.get(table) {
+                    *rows = crate::overlay::follow(rows, table).0;
+                }
+            }
+        }
+        self.base = next;
+        Ok(())
     }
 
     /// True if something was written.
     pub fn has_writes(&self) -> bool {
-        todo!("storage")
+        !self.ops.is_empty()
     }
 
-    pub fn create_table(&mut self, _table: TableId, _schema: TableSchema) -> Result<()> {
-        todo!("storage")
+    pub fn create_table(&mut self, table: TableId, schema: TableSchema) -> Result<()> {
+        schema.validate()?;
+        if self.overlays.contains_key(&table) || self.base.version().tables.contains_key(&table) {
+            return Err(Error::Internal(format!("table {table} exists already; ids are not used twice")));
+        }
+        let shape = Some(Shape::new(schema));
+        self.overlays.insert(table, Overlay { shape, created: true, ..Overlay::default() });
+        self.ops.push(Op::Ddl { table, before: None });
+        Ok(())
     }
 
-    /// Columns added or dropped, indexes added or dropped. A new unique index is checked against the existing rows.
-    pub fn alter_table(&mut self, _table: TableId, _schema: TableSchema) -> Result<()> {
-        todo!("storage")
+    /// Columns added or dropped, indexes added or dropped. A column keeps its type as long as it keeps its id. A new
+    /// unique index is checked against the existing rows.
+    pub fn alter_table(&mut self, table: TableId, schema: TableSchema) -> Result<()> {
+        schema.validate()?;
+        let old = self.shape(table)?;
+        for column in &schema.columns {
+            let before = old.schema.position(column.id).and_then(|p| old.schema.columns.get(p));
+            if before.is_some_and(|b| b.data_type != column.data_type) {
+                let why = format!("column {} of table {table} changes its type under the same id", column.id);
+                return Err(Error::Internal(why));
+            }
+        }
+        let shape = Shape::new(schema);
+        let before = self.overlays.get(&table).cloned();
+        let mut after = before.clone().unwrap_or_default();
+        after.shape = Some(shape.clone());
+        let is_known = |i: &IndexSchema| shape.schema.index(i.id) == Some(i);
+        for gone in old.schema.unique_indexes().filter(|i| !is_known(i)) {
+            after.keys.remove(&gone.id);
+        }
+        for index in shape.schema.unique_indexes().filter(|i| !old.schema.indexes.contains(i)) {
+            let keys = self.build_keys(table, &shape, index, &after)?;
+            after.keys.insert(index.id, keys);
+            after.checked_ts.get_or_insert(self.base.version().ts);
+        }
+        self.overlays.insert(table, after);
+        self.ops.push(Op::Ddl { table, before: before.map(Box::new) });
+        Ok(())
     }
 
-    pub fn drop_table(&mut self, _table: TableId) -> Result<()> {
-        todo!("storage")
+    /// A key index over all rows that this transaction sees.
+    fn build_keys(&self, id: TableId, shape: &Shape, index: &IndexSchema, overlay: &Overlay) -> Result<OwnKeys> {
+        let base = self.base.version().tables.get(&id).map(|t| t.as_ref());
+        let mut building = overlay.clone();
+        let keys = OwnKeys { whole: true, ..OwnKeys::empty() };
+        building.keys.insert(index.id, keys.clone());
+        let view = TableView { shape, base, own: Some(&building) };
+        let positions = shape.schema.key_positions(index)?;
+        for batch in view.scan(self.base.version().clone())?.read(Some(&positions), true)? {
+            let addresses = addresses_of(&batch)?;
+            let columns = batch.columns()[..positions.len()].to_vec();
+            let batch_keys = row_keys(index, columns, batch.num_rows())?;
+            let twice = view.lookup(index, &batch_keys, None)?.iter().position(Option::is_some);
+            if let Some(row) = twice.or_else(|| repeated(&batch_keys)) {
+                let positions: Vec<usize> = (0..positions.len()).collect();
+                let key = batch.slice(row, 1).project(&positions).ok();
+                return Err(Error::DuplicateKey { table: id, index: index.id, row: None, key });
+            }
+            for (hash, address) in batch_keys.hashes.iter().zip(addresses.values()) {
+                if let Some(hash) = hash {
+                    keys.index.insert(*hash, *address, &|_| false);
+                }
+            }
+        }
+        Ok(keys)
     }
 
-    pub fn table_schema(&self, _table: TableId) -> Result<Arc<TableSchema>> {
-        todo!("storage")
+    pub fn drop_table(&mut self, table: TableId) -> Result<()> {
+        self.shape(table)?;
+        let before = self.overlays.get(&table).cloned();
+        let created = before.as_ref().is_some_and(|o| o.created);
+        self.overlays.insert(table, Overlay { created, dropped: true, ..Overlay::default() });
+        self.ops.push(Op::Ddl { table, before: before.map(Box::new) });
+        Ok(())
+    }
+
+    pub fn table_schema(&self, table: TableId) -> Result<Arc<TableSchema>> {
+        Ok(self.shape(table)?.schema.clone())
+    }
+
+    /// Tables that this transaction sees.
+    pub fn tables(&self) -> Vec<TableId> {
+        let mut ids: Vec<TableId> = self.base.version().tables.keys().copied().collect();
+        ids.extend(self.overlays.iter().filter(|(_, o)| o.created).map(|(id, _)| *id));
+        ids.retain(|id| !self.overlays.get(id).is_some_and(|o| o.dropped));
+        ids
+    }
+
+    fn shape(&self, table: TableId) -> Result<&Shape> {
+        match self.overlays.get(&table) {
+            Some(overlay) if overlay.dropped => return Err(Error::NoTable(table)),
+            Some(Overlay { shape: Some(shape), .. }) => return Ok(shape),
+            _ => {}
+        }
+        Ok(&self.base.version().table(table)?.shape)
+    }
+
+    fn base_table(&self, table: TableId) -> Option<&Table> {
+        self.base.version().tables.get(&table).map(|t| t.as_ref())
+    }
+
+    fn view(&self, table: TableId) -> Result<TableView<'_>> {
+        let shape = self.shape(table)?;
+        Ok(TableView { shape, base: self.base_table(table), own: self.overlays.get(&table) })
     }
 
     /// Buffers new rows; columns in schema order. Unique keys are checked against the snapshot and the transaction's own
     /// rows at once, and against later commits at commit.
-    pub fn insert(&mut self, _table: TableId, _rows: &RecordBatch) -> Result<()> {
-        todo!("storage")
+    pub fn insert(&mut self, table: TableId, rows: &RecordBatch) -> Result<()> {
+        let view = self.view(table)?;
+        let shape = view.shape.clone();
+        check_columns(&shape, rows)?;
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let rows = compact(&rows.clone().with_schema(shape.arrow.clone())?)?;
+        let new = IndexedRows::new(&shape.schema, rows)?;
+        for keys in &new.keys {
+            let Some(index) = shape.schema.index(keys.index) else { continue };
+            let taken = view.lookup(index, keys, None)?.iter().position(Option::is_some);
+            if let Some(row) = taken.or_else(|| repeated(keys)) {
+                return Err(commit::duplicate(table, &shape, index.id, &new.rows, row));
+            }
+        }
+        let snapshot = self.base.version().ts;
+        let overlay = self.overlays.entry(table).or_default();
+        overlay.checked_ts.get_or_insert(snapshot);
+        let (unit, start) = overlay.append(&new, &shape)?;
+        self.ops.push(Op::Insert { table, unit, start });
+        Ok(())
     }
 
     /// Marks rows dead. Addresses come from a scan of this transaction; a row that is dead already is skipped.
     /// Returns how many died.
-    pub fn delete(&mut self, _table: TableId, _addresses: &UInt64Array) -> Result<usize> {
-        todo!("storage")
+    pub fn delete(&mut self, table: TableId, addresses: &UInt64Array) -> Result<usize> {
+        let rows = self.live_rows(table, addresses)?;
+        let count = rows.values().map(RoaringBitmap::len).sum::<u64>();
+        if count > 0 {
+            let overlay = self.overlays.entry(table).or_default();
+            for (unit, set) in &rows {
+                *overlay.deleted.entry(*unit).or_default() |= set;
+            }
+            self.ops.push(Op::Delete { table, rows });
+        }
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
+    /// Makes the commit fail with [`Error::Conflict`] if another transaction deletes or updates one of these rows
+    /// meanwhile (SELECT … FOR UPDATE, and referenced rows of foreign keys).
+    pub fn lock(&mut self, table: TableId, addresses: &UInt64Array) -> Result<()> {
+        let mut rows = self.live_rows(table, addresses)?;
+        rows.retain(|unit, _| *unit < OWN_UNITS);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let overlay = self.overlays.entry(table).or_default();
+        for (unit, set) in &mut rows {
+            let locked = overlay.locked.entry(*unit).or_default();
+            *set -= &*locked;
+            *locked |= &*set;
+        }
+        self.ops.push(Op::Lock { table, rows });
+        Ok(())
+    }
+
+    /// The addressed rows that are live.
+    fn live_rows(&self, table: TableId, addresses: &UInt64Array) -> Result<RowSet> {
+        let view = self.view(table)?;
+        let mut rows = RowSet::new();
+        for address in addresses.iter().flatten().filter(|a| view.is_live(*a)) {
+            rows.entry(unit_of(address)).or_default().insert(row_of(address));
+        }
+        Ok(rows)
     }
 
     /// Deletes and inserts as one change: unique keys are checked only after both, as UPDATE needs it.
-    pub fn update(&mut self, _table: TableId, _addresses: &UInt64Array, _rows: &RecordBatch) -> Result<()> {
-        todo!("storage")
+    pub fn update(&mut self, table: TableId, addresses: &UInt64Array, rows: &RecordBatch) -> Result<()> {
+        let before = self.savepoint();
+        let done = self.delete(table, addresses).and_then(|_| self.insert(table, rows));
+        if done.is_err() {
+            self.rollback_to(before)?;
+        }
+        done
     }
 
-    pub fn scan(&self, _table: TableId) -> Result<TableScan> {
-        todo!("storage")
+    pub fn scan(&self, table: TableId) -> Result<TableScan> {
+        self.view(table)?.scan(self.base.version().clone())
     }
 
     /// For each key row (columns of the index, in index order) the address of the visible row with that key.
-    pub fn lookup(&self, _table: TableId, _index: IndexId, _keys: &RecordBatch) -> Result<Vec<Option<RowAddress>>> {
-        todo!("storage")
+    pub fn lookup(&self, table: TableId, index: IndexId, keys: &RecordBatch) -> Result<Vec<Option<RowAddress>>> {
+        let view = self.view(table)?;
+        let index = view.shape.schema.index(index).filter(|i| i.unique);
+        let index = index.ok_or_else(|| Error::Internal(format!("table {table} has no such unique index")))?;
+        let types = view.shape.schema.key_positions(index)?.into_iter().map(|p| view.shape.arrow.field(p).data_type());
+        if !types.eq(keys.columns().iter().map(|c| c.data_type())) {
+            return Err(Error::Internal(format!("the key has other types than index {}", index.id)));
+        }
+        view.lookup(index, &row_keys(index, keys.columns().to_vec(), keys.num_rows())?, None)
     }
 
     /// Rows by address, in the order asked for, projected to `columns` (positions in the schema).
-    pub fn fetch(&self, _table: TableId, _addresses: &[RowAddress], _columns: &[usize]) -> Result<RecordBatch> {
-        todo!("storage")
+    pub fn fetch(&self, table: TableId, addresses: &[RowAddress], columns: &[usize]) -> Result<RecordBatch> {
+        self.view(table)?.fetch(addresses, columns)
     }
 
     pub fn savepoint(&self) -> Savepoint {
-        todo!("storage")
+        Savepoint(self.ops.len())
     }
 
     /// Undoes every change since the savepoint, exactly.
-    pub fn rollback_to(&mut self, _savepoint: Savepoint) -> Result<()> {
-        todo!("storage")
+    pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
+        if savepoint.0 > self.ops.len() {
+            return Err(Error::Internal("the savepoint lies in the future".into()));
+        }
+        for op in self.ops.drain(savepoint.0..).rev() {
+            match op {
+                Op::Ddl { table, before: Some(before) } => {
+                    self.overlays.insert(table, *before);
+                }
+                Op::Ddl { table, before: None } => {
+                    self.overlays.remove(&table);
+                }
+                Op::Insert { table, .. } | Op::Delete { table, .. } | Op::Lock { table, .. } => {
+                    if let Some(overlay) = self.overlays.get_mut(&table) {
+                        overlay.undo(&op);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
-    /// Durable when it returns Ok (if `synchronous`). Returns the commit timestamp.
-    pub async fn commit(self, _synchronous: bool) -> Result<u64, Error> {
-        todo!("storage")
+    /// Durable when it returns Ok (if `synchronous`). Returns the commit timestamp; the snapshot's if nothing was
+    /// written.
+    pub async fn commit(self, synchronous: bool) -> Result<u64, Error> {
+        let Self { store, base, overlays, ops, .. } = self;
+        let mut prepared = Vec::new();
+        if !ops.is_empty() {
+            for (id, overlay) in overlays {
+                prepared.extend(Prepared::new(id, base.version(), overlay)?);
+            }
+        }
+        if prepared.is_empty() {
+            return Ok(base.version().ts);
+        }
+        store.commit(prepared, base, synchronous).await
     }
+}
+
+fn addresses_of(batch: &RecordBatch) -> Result<UInt64Array> {
+    use arrow::array::AsArray;
+    let column = batch.column_by_name(ADDRESS_COLUMN);
+    let column = column.and_then(|c| c.as_primitive_opt::<arrow::datatypes::UInt64Type>());
+    column.cloned().ok_or_else(|| Error::Internal("a scan lacks its address column".into()))
+}
+
+fn check_columns(shape: &Shape, rows: &RecordBatch) -> Result<()> {
+    let want = shape.arrow.fields().iter().map(|f| f.data_type());
+    if want.eq(rows.columns().iter().map(|c| c.data_type())) {
+        return Ok(());
+    }
+    Err(Error::Internal(format!("rows with columns {} do not fit the table's {}", rows.schema_ref(), shape.arrow)))
+}
+
+/// The first row whose key occurs before in the same batch.
+fn repeated(keys: &RowKeys) -> Option<usize> {
+    let mut first: HashMap<u64, usize> = HashMap::with_capacity(keys.hashes.len());
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for (row, hash) in keys.hashes.iter().enumerate() {
+        let Some(hash) = hash else { continue };
+        if let Some(other) = first.insert(*hash, row) {
+            left.clear();
+            right.clear();
+            keys.columns.write(row, &mut left);
+            keys.columns.write(other, &mut right);
+            if left == right {
+                return Some(row);
+            }
+        }
+    }
+    None
 }

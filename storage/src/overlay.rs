@@ -1,0 +1,161 @@
+//! What a transaction has changed in one table, and the log of its changes, by which a savepoint undoes them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::Result;
+use crate::index::KeyIndex;
+use crate::memtable::{Chunk, RowId};
+use crate::schema::{IndexId, TableId};
+use crate::version::{IndexedRows, OWN_UNITS, Shape, Table, address, row_of, unit_of};
+
+/// Rows by unit.
+pub type RowSet = BTreeMap<u32, RoaringBitmap>;
+
+#[derive(Debug, Clone, Default)]
+pub struct Overlay {
+    /// The schema that this transaction gave the table.
+    pub shape: Option<Shape>,
+    pub created: bool,
+    pub dropped: bool,
+    /// Own rows; their units start at [`OWN_UNITS`].
+    pub chunks: Vec<Arc<Chunk>>,
+    pub next_unit: u32,
+    /// Rows deleted, base and own.
+    pub deleted: RowSet,
+    /// Base rows that nobody else may delete before this transaction commits.
+    pub locked: RowSet,
+    /// A row that this transaction deletes or locks is already gone in the version it has moved to.
+    pub doomed: bool,
+    pub keys: BTreeMap<IndexId, OwnKeys>,
+    /// Unique keys were checked against all commits up to here.
+    pub checked_ts: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct OwnKeys {
+    pub index: Arc<KeyIndex>,
+    /// Covers the base rows too: the index was created by this transaction.
+    pub whole: bool,
+}
+
+/// One change, with what undoing it takes.
+#[derive(Debug)]
+pub enum Op {
+    Insert { table: TableId, unit: u32, start: u32 },
+    Delete { table: TableId, rows: RowSet },
+    Lock { table: TableId, rows: RowSet },
+    Ddl { table: TableId, before: Option<Box<Overlay>> },
+}
+
+impl Overlay {
+    pub fn chunk(&self, unit: u32) -> Option<&Arc<Chunk>> {
+        self.chunks.binary_search_by_key(&unit, |c| c.unit).ok().map(|i| &self.chunks[i])
+    }
+
+    pub fn has_deleted(&self, address: u64) -> bool {
+        self.deleted.get(&unit_of(address)).is_some_and(|rows| rows.contains(row_of(address)))
+    }
+
+    /// Appends own rows; returns where.
+    pub fn append(&mut self, new: &IndexedRows, shape: &Shape) -> Result<(u32, u32)> {
+        let fits = self.chunks.last().is_some_and(|c| c.accepts(new.rows.num_rows(), &shape.columns));
+        if !fits {
+            let unit = OWN_UNITS + self.next_unit;
+            self.next_unit += 1;
+            self.chunks.push(Arc::new(Chunk::new(unit, shape.columns.clone())));
+        }
+        let Some(last) = self.chunks.last_mut() else {
+            return Err(crate::Error::Internal("no chunk to append to".into()));
+        };
+        let chunk = Arc::make_mut(last);
+        let first = RowId { ts: u64::MAX, ordinal: chunk.rows };
+        let (unit, start) = (chunk.unit, chunk.append(new.rows.clone(), first)?);
+        for keys in &new.keys {
+            let own = self.keys.entry(keys.index).or_insert_with(OwnKeys::empty);
+            for (row, hash) in (start..).zip(&keys.hashes) {
+                if let Some(hash) = hash {
+                    own.index.insert(*hash, address(unit, row), &|_| false);
+                }
+            }
+        }
+        Ok((unit, start))
+    }
+
+    /// Rows deleted that are not own.
+    pub fn base_deletes(&self) -> impl Iterator<Item = (u32, &RoaringBitmap)> {
+        self.deleted.range(..OWN_UNITS).map(|(unit, rows)| (*unit, rows))
+    }
+
+    pub fn live_own_rows(&self) -> u64 {
+        let all: u64 = self.chunks.iter().map(|c| u64::from(c.rows)).sum();
+        let dead: u64 = self.deleted.range(OWN_UNITS..).map(|(_, rows)| rows.len()).sum();
+        all.saturating_sub(dead)
+    }
+
+    /// Follows rows that a flush has moved between the version they were addressed in and `table`.
+    pub fn follow(&mut self, table: &Table) {
+        let (deleted, gone) = follow(&self.deleted, table);
+        let (locked, unlocked) = follow(&self.locked, table);
+        self.deleted = deleted;
+        self.locked = locked;
+        self.doomed |= gone || unlocked;
+    }
+
+    /// Undoes one change of rows.
+    pub fn undo(&mut self, op: &Op) {
+        match op {
+            Op::Insert { unit, start, .. } => {
+                if let Ok(at) = self.chunks.binary_search_by_key(unit, |c| c.unit) {
+                    if *start == 0 {
+                        self.chunks.remove(at);
+                    } else {
+                        Arc::make_mut(&mut self.chunks[at]).truncate(*start);
+                    }
+                }
+            }
+            Op::Delete { rows, .. } => subtract(&mut self.deleted, rows),
+            Op::Lock { rows, .. } => subtract(&mut self.locked, rows),
+            Op::Ddl { .. } => {}
+        }
+    }
+}
+
+impl OwnKeys {
+    pub fn empty() -> Self {
+        Self { index: Arc::default(), whole: false }
+    }
+}
+
+/// The rows under their addresses in `table`, and whether some are gone there.
+pub fn follow(rows: &RowSet, table: &Table) -> (RowSet, bool) {
+    let (mut out, mut gone) = (RowSet::new(), false);
+    for (unit, set) in rows {
+        if *unit >= OWN_UNITS || table.has_unit(*unit) {
+            *out.entry(*unit).or_default() |= set;
+            continue;
+        }
+        for row in set {
+            match table.translate(address(*unit, row)) {
+                Some(to) => {
+                    out.entry(unit_of(to)).or_default().insert(row_of(to));
+                }
+                None => gone = true,
+            }
+        }
+    }
+    (out, gone)
+}
+
+fn subtract(from: &mut RowSet, rows: &RowSet) {
+    for (unit, gone) in rows {
+        if let Some(set) = from.get_mut(unit) {
+            *set -= gone;
+            if set.is_empty() {
+                from.remove(unit);
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a table's scan consists of, as a plain description; and a simple reader of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use roaring::RoaringBitmap;
+
+use crate::Result;
+use crate::memtable::options;
+use crate::schema::{ColumnId, ColumnSchema, TableSchema};
+use crate::segment::Segment;
+use crate::transaction::{ADDRESS_COLUMN, RowAddress};
+use crate::version::Version;
+
+/// A table's rows at one snapshot with the transaction's own changes applied. Each live row is in exactly one part.
+/// Keeps what it names (files, batches) alive.
+#[derive(Debug, Clone)]
+pub struct TableScan {
+    /// All columns of the table in schema order (no address column).
+    pub schema: SchemaRef,
+    pub table_schema: Arc<TableSchema>,
+    /// Rows in memory.
+    pub chunks: Vec<ChunkScan>,
+    /// Parquet files.
+    pub segments: Vec<SegmentScan>,
+    /// Live rows, if known without reading.
+    pub row_count: Option<usize>,
+    pub(crate) _pin: Arc<Version>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ChunkScan {
+    pub batch: RecordBatch,
+    /// Rows of `batch` that are visible; None means all.
+    pub visible: Option<BooleanBuffer>,
+    /// Address of row i is `first_address + i`.
+    pub first_address: RowAddress,
+}
+
+#[derive(Debug, Clone)]
+pub struct SegmentScan {
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub rows: u64,
+    /// Rows that must not be seen; None means none. Row i of the file has address `first_address + i`.
+    pub deleted: Option<Arc<RoaringBitmap>>,
+    pub first_address: RowAddress,
+    /// Columns of the table that this file has. The others (added later) are filled from `ColumnSchema::missing`.
+    /// Column `c` is stored in the file under the name `c<id>`, its type being
+    /// [`stored_type`](crate::segment::stored::stored_type) of the column's.
+    pub column_ids: Vec<ColumnId>,
+    /// The file's footer and statistics, and reads by row.
+    pub segment: Arc<Segment>,
+}
+
+impl TableScan {
+    /// All live rows, projected to `columns` (positions in the schema; None means all), the hidden address column
+    /// last if asked for. Rows come in storage order. Meant for small tables: the engine streams large ones itself.
+    pub fn read(&self, columns: Option<&[usize]>, with_address: bool) -> Result<Vec<RecordBatch>> {
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let columns = columns.unwrap_or(&all);
+        let mut out = Vec::new();
+        for segment in &self.segments {
+            segment.read(&self.table_schema, columns, with_address, &mut out)?;
+        }
+        for chunk in &self.chunks {
+            let batch = chunk.batch.project(columns)?;
+            out.extend(live(batch, chunk.visible.clone(), with_address.then_some(chunk.first_address))?);
+        }
+        Ok(out)
+    }
+}
+
+impl SegmentScan {
+    fn read(
+        &self,
+        schema: &TableSchema,
+        columns: &[usize],
+        with_address: bool,
+        out: &mut Vec<RecordBatch>,
+    ) -> Result<()> {
+        let wanted: Vec<&ColumnSchema> = columns.iter().filter_map(|c| schema.columns.get(*c)).collect();
+        let mut start = 0u64;
+        for batch in self.segment.read(None, &wanted)? {
+            let rows = batch.num_rows();
+            let visible = self.deleted.as_ref().map(|deleted| {
+                let is_live = |i: usize| u32::try_from(start + i as u64).is_ok_and(|row| !deleted.contains(row));
+                BooleanBuffer::collect_bool(rows, is_live)
+            });
+            out.extend(live(batch, visible, with_address.then_some(self.first_address + start))?);
+            start += rows as u64;
+        }
+        Ok(())
+    }
+}
+
+/// The visible rows of a batch with their addresses; None if there are none.
+fn live(batch: RecordBatch, visible: Option<BooleanBuffer>, first: Option<RowAddress>) -> Result<Option<RecordBatch>> {
+    let batch = match first {
+        None => batch,
+        Some(first) => with_addresses(&batch, first)?,
+    };
+    let batch = match visible {
+        None => batch,
+        Some(visible) => filter_record_batch(&batch, &BooleanArray::new(visible, None))?,
+    };
+    Ok((batch.num_rows() > 0).then_some(batch))
+}
+
+fn with_addresses(batch: &RecordBatch, first: RowAddress) -> Result<RecordBatch> {
+    let addresses: UInt64Array = (first..first + batch.num_rows() as u64).collect::<Vec<u64>>().into();
+    let mut fields = batch.schema_ref().fields().to_vec();
+    fields.push(Arc::new(Field::new(ADDRESS_COLUMN, DataType::UInt64, false)));
+    let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+    columns.push(Arc::new(addresses));
+    let rows = columns.last().map_or(0, |c| c.len());
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options(rows))?)
+}

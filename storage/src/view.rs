@@ -1,0 +1,346 @@
+//! One table as one transaction sees it: a version's rows with the transaction's own changes on top.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::interleave_record_batch;
+use roaring::RoaringBitmap;
+
+use crate::index::KeyColumns;
+use crate::memtable::{Chunk, RowId, adapt};
+use crate::overlay::Overlay;
+use crate::scan::{ChunkScan, SegmentScan, TableScan};
+use crate::schema::{ColumnSchema, IndexSchema};
+use crate::transaction::RowAddress;
+use crate::version::{OWN_UNITS, RowKeys, SegmentView, Shape, Table, Version, address, row_of, unit_of};
+use crate::{Error, Result};
+
+#[derive(Debug, Clone, Copy)]
+pub struct TableView<'a> {
+    pub shape: &'a Shape,
+    pub base: Option<&'a Table>,
+    pub own: Option<&'a Overlay>,
+}
+
+/// Candidates in one segment: (position among the keys, row of the segment).
+type SegmentProbe<'a> = (&'a SegmentView, Vec<(usize, u32)>);
+
+impl<'a> TableView<'a> {
+    fn chunk(&self, unit: u32) -> Option<&'a Arc<Chunk>> {
+        match unit {
+            OWN_UNITS.. => self.own?.chunk(unit),
+            _ => self.base?.chunk(unit),
+        }
+    }
+
+    pub fn is_live(&self, address: RowAddress) -> bool {
+        if self.own.is_some_and(|own| own.has_deleted(address)) {
+            return false;
+        }
+        match unit_of(address) {
+            unit @ OWN_UNITS.. => self.chunk(unit).is_some_and(|c| row_of(address) < c.rows),
+            _ => self.base.is_some_and(|base| base.is_live(address)),
+        }
+    }
+
+    pub fn row_count(&self) -> u64 {
+        let base = self.base.map_or(0, |b| b.live_rows);
+        let Some(own) = self.own else { return base };
+        let deleted: u64 = own.base_deletes().map(|(_, rows)| rows.len()).sum();
+        base.saturating_sub(deleted) + own.live_own_rows()
+    }
+
+    pub fn scan(&self, pin: Arc<Version>) -> Result<TableScan> {
+        let mut chunks = Vec::new();
+        let base_chunks = self.base.iter().flat_map(|b| &b.chunks);
+        let own_chunks = self.own.iter().flat_map(|o| &o.chunks);
+        for chunk in base_chunks.chain(own_chunks) {
+            self.scan_chunk(chunk, &mut chunks)?;
+        }
+        let segments = self.base.iter().flat_map(|b| b.segments.iter()).map(|view| self.scan_segment(view)).collect();
+        Ok(TableScan {
+            schema: self.shape.arrow.clone(),
+            table_schema: self.shape.schema.clone(),
+            chunks,
+            segments,
+            row_count: usize::try_from(self.row_count()).ok(),
+            _pin: pin,
+        })
+    }
+
+    fn scan_chunk(&self, chunk: &Chunk, out: &mut Vec<ChunkScan>) -> Result<()> {
+        let deleted = self.own.and_then(|o| o.deleted.get(&chunk.unit));
+        for piece in &chunk.pieces {
+            let rows = piece.batch.num_rows();
+            let mut visible = chunk.piece_live(piece);
+            if let Some(deleted) = deleted {
+                let kept = BooleanBuffer::collect_bool(rows, |i| !deleted.contains(piece.start + i as u32));
+                visible = Some(visible.map_or(kept.clone(), |v| &v & &kept));
+            }
+            if visible.as_ref().is_some_and(|v| v.count_set_bits() == 0) {
+                continue;
+            }
+            out.push(ChunkScan {
+                batch: adapt(&piece.batch, &chunk.columns, self.shape)?,
+                visible: visible.filter(|v| v.count_set_bits() < rows),
+                first_address: address(chunk.unit, piece.start),
+            });
+        }
+        Ok(())
+    }
+
+    fn scan_segment(&self, view: &SegmentView) -> SegmentScan {
+        let segment = &view.segment;
+        let own = self.own.and_then(|o| o.deleted.get(&segment.unit)).filter(|rows| !rows.is_empty());
+        let deleted = match (&view.deleted, own) {
+            (None, None) => None,
+            (Some(base), None) => Some(base.clone()),
+            (None, Some(own)) => Some(Arc::new(own.clone())),
+            (Some(base), Some(own)) => Some(Arc::new(base.as_ref() | own)),
+        };
+        SegmentScan {
+            path: segment.path.clone(),
+            bytes: segment.meta.bytes,
+            rows: u64::from(segment.meta.rows),
+            deleted,
+            first_address: address(segment.unit, 0),
+            column_ids: segment.meta.columns.clone(),
+            segment: segment.clone(),
+        }
+    }
+
+    /// For each key the address of the live row that has it. With `newer_than`, only rows of later commits are
+    /// looked at.
+    pub fn lookup(
+        &self,
+        index: &IndexSchema,
+        keys: &RowKeys,
+        newer_than: Option<u64>,
+    ) -> Result<Vec<Option<RowAddress>>> {
+        let mut found = vec![None; keys.hashes.len()];
+        let mut reader = KeyReader { view: *self, index, cache: HashMap::new(), key: Vec::new() };
+        let (mut candidates, mut key) = (Vec::new(), Vec::new());
+        let own = self.own.and_then(|o| o.keys.get(&index.id));
+        for (at, hash) in keys.hashes.iter().enumerate() {
+            let Some(hash) = *hash else { continue };
+            candidates.clear();
+            if let Some(own) = own {
+                own.index.candidates(hash, &mut candidates);
+            }
+            if !own.is_some_and(|o| o.whole) {
+                for generation in self.base.iter().flat_map(|b| b.generations.iter().rev()) {
+                    if let Some(index) = generation.keys.get(&index.id) {
+                        index.candidates(hash, &mut candidates);
+                    }
+                }
+            }
+            if candidates.is_empty() {
+                continue;
+            }
+            key.clear();
+            keys.columns.write(at, &mut key);
+            for candidate in &candidates {
+                if self.is_live(*candidate) && self.is_newer(*candidate, newer_than) && reader.has(*candidate, &key)? {
+                    found[at] = Some(*candidate);
+                    break;
+                }
+            }
+        }
+        if !own.is_some_and(|o| o.whole) {
+            self.lookup_in_segments(index, keys, newer_than, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    fn is_newer(&self, address: RowAddress, than: Option<u64>) -> bool {
+        let Some(than) = than else { return true };
+        let id = self.chunk(unit_of(address)).and_then(|c| c.row_id(row_of(address)));
+        id.is_none_or(|id| id.ts > than)
+    }
+
+    fn lookup_in_segments(
+        &self,
+        index: &IndexSchema,
+        keys: &RowKeys,
+        newer_than: Option<u64>,
+        found: &mut [Option<RowAddress>],
+    ) -> Result<()> {
+        for (view, probes) in self.probe_segments(index, keys, newer_than, found)? {
+            let mut rows: Vec<u32> = probes.iter().map(|(_, row)| *row).collect();
+            rows.sort_unstable();
+            rows.dedup();
+            let stored = self.segment_keys(view, index, &rows)?;
+            let (mut left, mut right) = (Vec::new(), Vec::new());
+            for (at, row) in probes {
+                let Ok(place) = rows.binary_search(&row) else { continue };
+                left.clear();
+                right.clear();
+                keys.columns.write(at, &mut left);
+                if stored.write(place, &mut right) && left == right {
+                    found[at] = Some(address(view.segment.unit, row));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Live rows of segments whose key hashes match keys not found yet.
+    fn probe_segments(
+        &self,
+        index: &IndexSchema,
+        keys: &RowKeys,
+        newer_than: Option<u64>,
+        found: &[Option<RowAddress>],
+    ) -> Result<Vec<SegmentProbe<'a>>> {
+        let mut out = Vec::new();
+        for view in self.base.iter().flat_map(|b| b.segments.iter()) {
+            if newer_than.is_some_and(|ts| view.segment.meta.max_ts <= ts) {
+                continue;
+            }
+            let wanted: Vec<(usize, u64)> = (keys.hashes.iter().enumerate())
+                .filter_map(|(at, hash)| hash.filter(|_| found[at].is_none()).map(|hash| (at, hash)))
+                .collect();
+            if wanted.is_empty() {
+                break;
+            }
+            let mut probes = view.segment.candidates(&self.shape.schema, index, keys, &wanted)?;
+            let unit = view.segment.unit;
+            probes.retain(|(_, row)| self.is_live(address(unit, *row)));
+            if !probes.is_empty() {
+                out.push((view, probes));
+            }
+        }
+        Ok(out)
+    }
+
+    fn segment_keys(&self, view: &SegmentView, index: &IndexSchema, rows: &[u32]) -> Result<KeyColumns> {
+        let positions = self.shape.schema.key_positions(index)?;
+        let columns: Vec<&ColumnSchema> = positions.iter().map(|p| &self.shape.schema.columns[*p]).collect();
+        let batch = view.segment.read_rows(rows, &columns)?;
+        KeyColumns::new(index, batch.columns().to_vec())
+    }
+
+    /// Rows by address, in the order asked for, projected to `columns`.
+    pub fn fetch(&self, addresses: &[RowAddress], columns: &[usize]) -> Result<RecordBatch> {
+        let projected = Arc::new(self.shape.arrow.project(columns)?);
+        if addresses.is_empty() {
+            return Ok(RecordBatch::new_empty(projected));
+        }
+        let mut sources: Vec<RecordBatch> = Vec::new();
+        let mut source_of: HashMap<(u32, u32), usize> = HashMap::new();
+        let from_segments = self.fetch_segments(addresses, columns, &mut sources)?;
+        let mut places = Vec::with_capacity(addresses.len());
+        for row in addresses {
+            if let Some((rows, source)) = from_segments.get(&unit_of(*row)) {
+                let place = rows.rank(row_of(*row)) as usize - 1;
+                places.push((*source, place));
+                continue;
+            }
+            let missing = || Error::Internal(format!("no row has the address {row:#x}"));
+            let chunk = self.chunk(unit_of(*row)).ok_or_else(missing)?;
+            let (piece, offset) = chunk.locate(row_of(*row)).ok_or_else(missing)?;
+            let source = match source_of.get(&(chunk.unit, piece.start)) {
+                Some(source) => *source,
+                None => {
+                    sources.push(adapt(&piece.batch, &chunk.columns, self.shape)?.project(columns)?);
+                    source_of.insert((chunk.unit, piece.start), sources.len() - 1);
+                    sources.len() - 1
+                }
+            };
+            places.push((source, offset));
+        }
+        if columns.is_empty() {
+            let rows = crate::memtable::options(addresses.len());
+            return Ok(RecordBatch::try_new_with_options(projected, vec![], &rows)?);
+        }
+        let batch = interleave_record_batch(&sources.iter().collect::<Vec<_>>(), &places)?;
+        Ok(batch.with_schema(projected)?)
+    }
+
+    /// Reads the addressed rows of each segment in one pass; by unit the rows read and which source has them.
+    fn fetch_segments(
+        &self,
+        addresses: &[RowAddress],
+        columns: &[usize],
+        sources: &mut Vec<RecordBatch>,
+    ) -> Result<BTreeMap<u32, (RoaringBitmap, usize)>> {
+        let mut wanted: BTreeMap<u32, (RoaringBitmap, usize)> = BTreeMap::new();
+        let Some(base) = self.base.filter(|b| !b.segments.is_empty()) else { return Ok(wanted) };
+        for row in addresses {
+            let unit = unit_of(*row);
+            if base.segment(unit).is_some_and(|view| row_of(*row) < view.segment.meta.rows) {
+                wanted.entry(unit).or_default().0.insert(row_of(*row));
+            }
+        }
+        let columns: Vec<&ColumnSchema> = columns.iter().filter_map(|c| self.shape.schema.columns.get(*c)).collect();
+        for (unit, (rows, source)) in &mut wanted {
+            let Some(view) = base.segment(*unit) else { continue };
+            *source = sources.len();
+            sources.push(view.segment.read_rows(&rows.iter().collect::<Vec<_>>(), &columns)?);
+        }
+        Ok(wanted)
+    }
+
+    /// Identities of base rows, given by unit; for the log.
+    pub fn row_ids(&self, unit: u32, rows: &RoaringBitmap, out: &mut Vec<RowId>) -> Result<()> {
+        let missing = || Error::Internal(format!("rows of unit {unit} are not in the transaction's version"));
+        let base = self.base.ok_or_else(missing)?;
+        if let Some(chunk) = base.chunk(unit) {
+            for row in rows {
+                out.push(chunk.row_id(row).ok_or_else(missing)?);
+            }
+            return Ok(());
+        }
+        let view = base.segment(unit).ok_or_else(missing)?;
+        let ids = view.segment.row_ids(Some(&rows.iter().collect::<Vec<_>>()))?;
+        if ids.len() as u64 != rows.len() {
+            return Err(missing());
+        }
+        out.extend(ids);
+        Ok(())
+    }
+}
+
+/// Compares keys with rows in memory, keeping the key columns of batches it has met.
+struct KeyReader<'a> {
+    view: TableView<'a>,
+    index: &'a IndexSchema,
+    cache: HashMap<(u32, u32), KeyColumns>,
+    key: Vec<u8>,
+}
+
+impl KeyReader<'_> {
+    fn has(&mut self, address: RowAddress, key: &[u8]) -> Result<bool> {
+        let unit = unit_of(address);
+        let Some(chunk) = self.view.chunk(unit) else {
+            return self.segment_has(address, key);
+        };
+        let Some((piece, offset)) = chunk.locate(row_of(address)) else { return Ok(false) };
+        let columns = match self.cache.entry((unit, piece.start)) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let rows = adapt(&piece.batch, &chunk.columns, self.view.shape)?;
+                entry.insert(KeyColumns::of_table(&self.view.shape.schema, self.index, &rows)?)
+            }
+        };
+        self.key.clear();
+        Ok(columns.write(offset, &mut self.key) && self.key == key)
+    }
+
+    /// Only for an index that this transaction creates, whose own index covers segments too.
+    fn segment_has(&mut self, address: RowAddress, key: &[u8]) -> Result<bool> {
+        let Some(view) = self.view.base.and_then(|b| b.segment(unit_of(address))) else { return Ok(false) };
+        let columns = self.view.segment_keys(view, self.index, &[row_of(address)])?;
+        self.key.clear();
+        Ok(columns.write(0, &mut self.key) && self.key == key)
+    }
+}
+
+/// The keys of rows that are given by the key columns alone.
+pub fn row_keys(index: &IndexSchema, columns: Vec<ArrayRef>, rows: usize) -> Result<RowKeys> {
+    let columns = KeyColumns::new(index, columns)?;
+    let hashes = columns.hashes(rows);
+    Ok(RowKeys { index: index.id, columns, hashes })
+}

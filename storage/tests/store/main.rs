@@ -1,0 +1,4 @@
+//! The store through its public face: on memory alone, on disk, and on a disk that fails.
+
+mod fixture;
+mod transactions;
