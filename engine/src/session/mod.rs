@@ -148,8 +148,8 @@ impl Session {
         todo!("session")
     }
 
-    /// Next CopyData payload (one row or several whole rows).
-    pub async fn copy_next(&mut self) -> Result<Option<Bytes>> {
+    /// Next rows of COPY TO.
+    pub async fn copy_next(&mut self) -> Result<Option<CopyChunk>> {
         todo!("session")
     }
 

@@ -60,6 +60,14 @@ pub enum Fetched {
     Complete(String),
 }
 
+/// Rows of COPY TO, encoded. The wire sends one CopyData per entry of `ends`: drivers rely on a message holding one row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CopyChunk {
+    pub data: Vec<u8>,
+    /// Where in `data` each message ends.
+    pub ends: Vec<usize>,
+}
+
 /// Answer to Describe of a statement.
 #[derive(Debug, Clone)]
 pub struct StatementDescription {
