@@ -35,8 +35,8 @@ pub struct Catalog {
     relation_names: OrdMap<Oid, HashMap<String, Oid>>,
     /// Row type or array of it → relation.
     row_types: HashMap<Oid, Oid>,
-    /// Constraint → its table.
-    constraint_tables: HashMap<Oid, Oid>,
+    /// (class, oid) of a constraint, default or rule → the relation it is part of.
+    parts: HashMap<(Oid, Oid), Oid>,
     indexes: HashMap<Oid, OrdSet<Oid>>,
     /// Referenced table → (table, constraint) of foreign keys.
     referencing: HashMap<Oid, OrdSet<(Oid, Oid)>>,
@@ -58,7 +58,7 @@ impl Catalog {
             relations: OrdMap::new(),
             relation_names: OrdMap::new(),
             row_types: HashMap::new(),
-            constraint_tables: HashMap::new(),
+            parts: HashMap::new(),
             indexes: HashMap::new(),
             referencing: HashMap::new(),
             comments: OrdMap::new(),
@@ -109,6 +109,11 @@ impl Catalog {
     /// All schemas, the system's first.
     pub fn schemas(&self) -> impl Iterator<Item = &Arc<Schema>> {
         system::schemas().iter().chain(self.schemas.values())
+    }
+
+    /// Schemas that users may create and drop, `public` among them.
+    pub fn user_schemas(&self) -> impl Iterator<Item = &Arc<Schema>> {
+        self.schemas.values()
     }
 
     pub fn schema(&self, oid: Oid) -> Option<&Arc<Schema>> {
@@ -209,7 +214,7 @@ impl Catalog {
 
     /// A constraint by OID with its table.
     pub fn constraint(&self, oid: Oid) -> Option<(&Arc<Relation>, &Constraint)> {
-        let table = self.relations.get(self.constraint_tables.get(&oid)?)?;
+        let table = self.relations.get(self.parts.get(&(fixed_oid::PG_CONSTRAINT, oid))?)?;
         Some((table, table.constraints().iter().find(|constraint| constraint.oid == oid)?))
     }
 
@@ -232,7 +237,27 @@ impl Catalog {
         self.comments.iter().map(|(address, text)| (*address, &**text))
     }
 
-    /// Every recorded dependency.
+    /// Comments on an object and its columns.
+    pub fn comments_on(&self, address: ObjectAddress) -> impl Iterator<Item = (ObjectAddress, &str)> {
+        let whole = ObjectAddress { sub: i32::MIN, ..address }..=ObjectAddress { sub: i32::MAX, ..address };
+        self.comments.range(whole).map(|(address, text)| (*address, &**text))
+    }
+
+    /// The relation that a constraint, default, rule, row type or index key is part of; else the object itself, as a whole.
+    pub fn owner_of_part(&self, part: ObjectAddress) -> ObjectAddress {
+        let relation = match part.class {
+            fixed_oid::PG_TYPE => self.row_types.get(&part.object),
+            class => self.parts.get(&(class, part.object)),
+        };
+        relation.map_or(ObjectAddress { sub: 0, ..part }, |&oid| ObjectAddress::new(fixed_oid::PG_CLASS, oid))
+    }
+
+    /// The kind of the dependency between two objects, if there is one.
+    pub fn dependency(&self, dependent: ObjectAddress, referenced: ObjectAddress) -> Option<DependencyKind> {
+        self.dependencies.get(&(dependent, referenced)).copied()
+    }
+
+    /// Every dependency: what follows from the objects' structure, and what was recorded for their expressions and queries.
     pub fn dependencies(&self) -> impl Iterator<Item = Dependency> + '_ {
         self.dependencies.iter().map(|((dependent, referenced), kind)| Dependency {
             dependent: *dependent,
@@ -291,6 +316,12 @@ impl Catalog {
         self.version = version;
     }
 
+    /// Another database's image with the same shared objects and nothing else.
+    pub(crate) fn for_database(&self, database: Oid) -> Self {
+        let shared = Self::empty(database, self.builtins.clone());
+        Self { databases: self.databases.clone(), roles: self.roles.clone(), version: self.version, ..shared }
+    }
+
     pub(crate) fn put(&mut self, object: &Object) {
         match object {
             Object::Database(database) => {
@@ -339,8 +370,13 @@ impl Catalog {
         if let RelationKind::Index(index) = &relation.kind {
             self.indexes.entry(index.table).or_default().insert(oid);
         }
+        for edge in relation.structural_dependencies() {
+            self.put_dependency(edge);
+        }
+        for part in relation.parts() {
+            self.parts.insert((part.class, part.object), oid);
+        }
         for constraint in relation.constraints() {
-            self.constraint_tables.insert(constraint.oid, oid);
             if let ConstraintKind::ForeignKey { referenced, .. } = constraint.kind {
                 self.referencing.entry(referenced).or_default().insert((oid, constraint.oid));
             }
@@ -362,8 +398,13 @@ impl Catalog {
         {
             indexes.remove(&oid);
         }
+        for edge in relation.structural_dependencies() {
+            self.remove_dependency(edge.dependent, edge.referenced);
+        }
+        for part in relation.parts() {
+            self.parts.remove(&(part.class, part.object));
+        }
         for constraint in relation.constraints() {
-            self.constraint_tables.remove(&constraint.oid);
             if let ConstraintKind::ForeignKey { referenced, .. } = constraint.kind
                 && let Some(keys) = self.referencing.get_mut(&referenced)
             {

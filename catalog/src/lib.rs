@@ -1,20 +1,30 @@
 //! What the database consists of: PostgreSQL's types and how they ride on Arrow, names and OIDs, catalog objects
 //! stored as rows, and the system catalogs that show them.
 
+mod bootstrap;
 pub mod builtins;
+mod change;
 pub mod error;
 pub mod facts;
 pub mod fixed_oid;
 pub mod image;
 pub mod name;
 pub mod object;
+mod oid_allocator;
 pub mod sqlstate;
+mod storage_error;
+pub mod store;
 pub mod system;
+mod system_tables;
+pub mod transaction;
 mod type_entry;
 pub mod types;
 
 pub use builtins::Builtins;
+pub use change::TemporaryObjects;
 pub use error::{Error, Result};
 pub use image::{Catalog, TypeEntry};
 pub use name::SearchPath;
+pub use store::CatalogStore;
+pub use transaction::{CatalogSavepoint, CatalogTransaction};
 pub use types::{Type, oid::Oid};

@@ -13,6 +13,7 @@ mod relation;
 mod role;
 mod schema;
 mod sequence;
+mod structure;
 mod table;
 mod view;
 

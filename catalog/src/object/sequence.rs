@@ -15,4 +15,7 @@ pub struct Sequence {
     pub cycle: bool,
     /// Owning table and attnum (`OWNED BY`, serial, identity).
     pub owned_by: Option<(Oid, i16)>,
+    /// Made by an identity column, which can't live without it.
+    #[serde(default)]
+    pub identity: bool,
 }

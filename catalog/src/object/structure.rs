@@ -1,0 +1,97 @@
+//! The dependencies that follow from what a relation is, so that nobody needs to record them: a constraint falls with
+//! its table, an index with its columns. They are those that PostgreSQL writes to `pg_depend`.
+
+use super::{ConstraintKind, Dependency, DependencyKind, ObjectAddress, Relation, RelationKind};
+use crate::fixed_oid::{PG_ATTRDEF, PG_CONSTRAINT, PG_NAMESPACE, PG_REWRITE, PG_TYPE};
+use crate::types::oid::Oid;
+
+impl Relation {
+    /// Its constraints, defaults and rule, which have OIDs of their own.
+    pub fn parts(&self) -> Vec<ObjectAddress> {
+        let defaults = self.columns.iter().map(|column| ObjectAddress::new(PG_ATTRDEF, column.default_oid));
+        let constraints = self.constraints().iter().map(|constraint| ObjectAddress::new(PG_CONSTRAINT, constraint.oid));
+        let rule = self.view().map(|view| ObjectAddress::new(PG_REWRITE, view.rule));
+        defaults.chain(constraints).chain(rule).filter(|part| part.object != 0).collect()
+    }
+
+    /// What it and its parts rest on by their structure.
+    pub fn structural_dependencies(&self) -> Vec<Dependency> {
+        let mut edges = Edges(Vec::new());
+        let relation = self.address();
+        edges.add(relation, ObjectAddress::new(PG_NAMESPACE, self.schema), DependencyKind::Normal);
+        if self.row_type != 0 {
+            let row_type = ObjectAddress::new(PG_TYPE, self.row_type);
+            edges.add(row_type, relation, DependencyKind::Internal);
+            edges.add(ObjectAddress::new(PG_TYPE, self.row_array_type), row_type, DependencyKind::Internal);
+        }
+        for column in self.columns.iter().filter(|column| column.default_oid != 0) {
+            let default = ObjectAddress::new(PG_ATTRDEF, column.default_oid);
+            edges.add(default, ObjectAddress::column(self.oid, column.attnum), DependencyKind::Auto);
+        }
+        match &self.kind {
+            RelationKind::Table(_) => self.constraint_dependencies(&mut edges),
+            RelationKind::View(view) => {
+                edges.add(ObjectAddress::new(PG_REWRITE, view.rule), relation, DependencyKind::Internal);
+            }
+            RelationKind::Index(index) => {
+                let attnums = index.keys.iter().map(|key| key.attnum).chain(index.include.iter().copied());
+                edges.columns(relation, index.table, attnums, DependencyKind::Auto);
+            }
+            RelationKind::Sequence(sequence) => {
+                if let Some((table, attnum)) = sequence.owned_by {
+                    let kind = if sequence.identity { DependencyKind::Internal } else { DependencyKind::Auto };
+                    edges.add(relation, ObjectAddress::column(table, attnum), kind);
+                }
+            }
+            RelationKind::System => {}
+        }
+        edges.0
+    }
+
+    fn constraint_dependencies(&self, edges: &mut Edges) {
+        for constraint in self.constraints() {
+            let address = ObjectAddress::new(PG_CONSTRAINT, constraint.oid);
+            edges.columns(address, self.oid, constraint.columns().iter().copied(), DependencyKind::Auto);
+            match &constraint.kind {
+                ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } if *index != 0 => {
+                    let index = ObjectAddress::new(crate::fixed_oid::PG_CLASS, *index);
+                    edges.add(index, address, DependencyKind::Internal);
+                }
+                ConstraintKind::ForeignKey { referenced, referenced_columns, referenced_index, .. } => {
+                    let columns = referenced_columns.iter().copied();
+                    edges.columns(address, *referenced, columns, DependencyKind::Normal);
+                    if *referenced_index != 0 {
+                        let index = ObjectAddress::new(crate::fixed_oid::PG_CLASS, *referenced_index);
+                        edges.add(address, index, DependencyKind::Normal);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+struct Edges(Vec<Dependency>);
+
+impl Edges {
+    fn add(&mut self, dependent: ObjectAddress, referenced: ObjectAddress, kind: DependencyKind) {
+        self.0.push(Dependency { dependent, referenced, kind });
+    }
+
+    /// On each of the columns, or on the whole table if there is none.
+    fn columns(
+        &mut self,
+        dependent: ObjectAddress,
+        table: Oid,
+        attnums: impl Iterator<Item = i16>,
+        kind: DependencyKind,
+    ) {
+        let before = self.0.len();
+        for attnum in attnums.filter(|&attnum| attnum != 0) {
+            self.add(dependent, ObjectAddress::column(table, attnum), kind);
+        }
+        if self.0.len() == before {
+            self.add(dependent, ObjectAddress::column(table, 0), kind);
+        }
+    }
+}
