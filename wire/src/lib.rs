@@ -1,1 +1,25 @@
-//! wire
+//! The PostgreSQL protocol, version 3: bytes and sessions, nothing of plans.
+//!
+//! [`serve`] listens; each connection goes through `startup` (encryption, authentication) into `connection`, whose loop hands messages to the
+//! simple (`simple`) and extended (`extended`) query cycles. Codecs (`message`, `reply`, `format`) are pure functions on bytes.
+
+mod auth;
+mod cancel;
+mod connection;
+mod copy;
+mod extended;
+mod format;
+mod interrupt;
+mod listener;
+mod message;
+mod reply;
+mod rows;
+mod simple;
+mod startup;
+mod stop;
+mod stream;
+mod tls;
+mod transport;
+
+pub use listener::{Config, Listen, Server, serve};
+pub use tls::{ServeError, TlsFiles};

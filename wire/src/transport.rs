@@ -1,0 +1,277 @@
+//! A client's socket with its two buffers: frames in, messages out.
+//!
+//! Output is written when somebody asks for it (`flush`) and, while a statement takes long, by itself (`run`). Input is read ahead while a
+//! statement runs, up to a limit: that is how a client that leaves is noticed.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aegis_engine::catalog::Error;
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_util::io::poll_read_buf;
+
+use crate::interrupt::Interrupt;
+use crate::message::{self, Frame, violation};
+use crate::stop::Stop;
+use crate::stream::Stream;
+
+/// First size of the input buffer, and the least that a read makes room for.
+const READ_SIZE: usize = 16 << 10;
+
+/// Most bytes read ahead of a running statement.
+const READ_AHEAD: usize = 256 << 10;
+
+/// Finished rows of a statement that is still at work are sent after this time.
+const LAZY_FLUSH: Duration = Duration::from_millis(20);
+
+pub struct Transport {
+    stream: Stream,
+    input: BytesMut,
+    output: Vec<u8>,
+    /// How much of `output` is on its way already.
+    written: usize,
+    max_message_bytes: usize,
+    send_buffer_bytes: usize,
+    write_timeout: Option<Duration>,
+    /// The client closed its side, or the socket failed.
+    gone: bool,
+}
+
+impl Transport {
+    pub fn new(stream: Stream, config: &crate::Config) -> Self {
+        Self {
+            stream,
+            input: BytesMut::with_capacity(READ_SIZE),
+            output: Vec::new(),
+            written: 0,
+            max_message_bytes: config.max_message_bytes,
+            send_buffer_bytes: config.send_buffer_bytes,
+            write_timeout: config.write_timeout,
+            gone: false,
+        }
+    }
+
+    /// Messages to be sent are appended here.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// Bytes of output after which it should be flushed.
+    pub fn send_buffer_bytes(&self) -> usize {
+        self.send_buffer_bytes
+    }
+
+    /// The bytes received and not yet taken.
+    pub fn input(&mut self) -> &mut BytesMut {
+        &mut self.input
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
+    }
+
+    pub fn is_plaintext_tcp(&self) -> bool {
+        matches!(self.stream, Stream::Tcp(_))
+    }
+
+    /// (client address, client port, server address, server port) for TCP.
+    pub fn addresses(&self) -> Option<(String, u16, String, u16)> {
+        let tcp = match &self.stream {
+            Stream::Tcp(tcp) => tcp,
+            Stream::Tls(tls) => tls.get_ref().0,
+            Stream::Unix(_) => return None,
+        };
+        let (peer, local) = (tcp.peer_addr().ok()?, tcp.local_addr().ok()?);
+        Some((peer.ip().to_string(), peer.port(), local.ip().to_string(), local.port()))
+    }
+
+    // ------------------------------------------------------------------------------------------ input
+
+    /// Waits for more input; false at its end.
+    pub async fn read(&mut self) -> io::Result<bool> {
+        if self.gone {
+            return Ok(false);
+        }
+        self.input.reserve(READ_SIZE);
+        let count = self.stream.read_buf(&mut self.input).await?;
+        self.gone = count == 0;
+        Ok(count > 0)
+    }
+
+    /// The next message if all of it is there. Messages of unknown type and absurd length lose the framing, which is fatal.
+    pub fn frame(&mut self) -> Result<Option<Frame>, Stop> {
+        let [tag, ..] = *self.input else { return Ok(None) };
+        let limit = message::length_limit(tag, self.max_message_bytes)
+            .ok_or_else(|| Stop::Fatal(violation(format!("invalid frontend message type {tag}"))))?;
+        self.framed(limit)
+    }
+
+    /// The next message if all of it is there, when its length may be at most `limit`.
+    pub fn framed(&mut self, limit: usize) -> Result<Option<Frame>, Stop> {
+        let [tag, a, b, c, d, ..] = *self.input else { return Ok(None) };
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if length < 4 || length > limit {
+            return Err(Stop::Fatal(violation("invalid message length")));
+        }
+        if self.input.len() < length + 1 {
+            return Ok(None);
+        }
+        self.input.advance(5);
+        Ok(Some(Frame { tag, body: self.input.split_to(length - 4).freeze() }))
+    }
+
+    // ------------------------------------------------------------------------------------------ output
+
+    /// Sends all output. Waiting for a client that does not read is what bounds a result's memory.
+    pub async fn flush(&mut self) -> Result<(), Stop> {
+        let sent = async {
+            while self.written < self.output.len() {
+                let rest = self.output.get(self.written..).unwrap_or_default();
+                match self.stream.write(rest).await? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    count => self.written += count,
+                }
+            }
+            self.stream.flush().await
+        };
+        let result = match self.write_timeout {
+            None => sent.await,
+            Some(limit) => tokio::time::timeout(limit, sent).await.unwrap_or(Err(io::ErrorKind::TimedOut.into())),
+        };
+        result.map_err(|_| Stop::Gone)?;
+        self.sent();
+        Ok(())
+    }
+
+    /// As `flush`, but gives up when the server has to stop.
+    pub async fn flush_until(&mut self, interrupt: &mut Interrupt) -> Result<(), Stop> {
+        let mut shutdown = interrupt.shutdown.clone();
+        tokio::select! {
+            biased;
+            result = self.flush() => result,
+            () = shutdown.terminating() => Err(Stop::Gone),
+        }
+    }
+
+    /// Everything was written: start again, and let go of an unusually large buffer.
+    fn sent(&mut self) {
+        self.written = 0;
+        self.output.clear();
+        if self.output.capacity() > 4 * self.send_buffer_bytes {
+            self.output.shrink_to(self.send_buffer_bytes);
+        }
+    }
+
+    /// Last words: sends what there is, says goodbye, and waits a moment at most.
+    pub async fn close(mut self) {
+        let goodbye = async {
+            if self.flush().await.is_ok() {
+                let _ = self.stream.shutdown().await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), goodbye).await;
+    }
+
+    // ------------------------------------------------------------------------------------------ running statements
+
+    /// Awaits work of the session to its end. If meanwhile the client leaves or the server must stop, the work is cancelled, never
+    /// dropped: a session is whole only between its calls.
+    pub async fn run<T, E>(
+        &mut self,
+        interrupt: &mut Interrupt,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Stop>
+    where
+        Stop: From<E>,
+    {
+        let mut work = pin!(work);
+        // Most calls are done at once: no timers, no system calls for them.
+        let first = poll_fn(|cx| Poll::Ready(poll_caught(work.as_mut(), cx))).await;
+        let outcome = match first {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => self.wait(interrupt, work).await,
+        };
+        let result = outcome.unwrap_or_else(|()| Err(Stop::Fatal(Error::internal("the connection's task panicked"))));
+        if interrupt.shutdown.is_terminating() {
+            return Err(Stop::Fatal(crate::listener::shutting_down()));
+        }
+        if self.gone { Err(Stop::Gone) } else { result }
+    }
+
+    async fn wait<T, E>(
+        &mut self,
+        interrupt: &mut Interrupt,
+        mut work: Pin<&mut impl Future<Output = Result<T, E>>>,
+    ) -> Result<Result<T, Stop>, ()>
+    where
+        Stop: From<E>,
+    {
+        let mut lazy_flush = pin!(tokio::time::sleep(LAZY_FLUSH));
+        let mut shutdown = interrupt.shutdown.clone();
+        let mut terminating = pin!(shutdown.terminating());
+        let mut cancelled = false;
+        poll_fn(|cx| {
+            if let Poll::Ready(outcome) = poll_caught(work.as_mut(), cx) {
+                return Poll::Ready(outcome);
+            }
+            if !cancelled {
+                self.poll_input(cx);
+                if self.gone || terminating.as_mut().poll(cx).is_ready() {
+                    cancelled = true;
+                    interrupt.cancel.cancel();
+                }
+            }
+            if !self.gone && self.written < self.output.len() && lazy_flush.as_mut().poll(cx).is_ready() {
+                self.poll_output(cx);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Reads what is there, until the read-ahead is full.
+    fn poll_input(&mut self, cx: &mut Context<'_>) {
+        while !self.gone && self.input.len() < READ_AHEAD {
+            self.input.reserve(READ_SIZE);
+            match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(count)) if count > 0 => {}
+                Poll::Ready(_) => self.gone = true,
+            }
+        }
+    }
+
+    fn poll_output(&mut self, cx: &mut Context<'_>) {
+        while let Some(rest @ [_, ..]) = self.output.get(self.written..) {
+            match Pin::new(&mut self.stream).poll_write(cx, rest) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(count)) if count > 0 => self.written += count,
+                Poll::Ready(_) => {
+                    self.gone = true;
+                    return;
+                }
+            }
+        }
+        let _ = Pin::new(&mut self.stream).poll_flush(cx);
+        self.sent();
+    }
+}
+
+/// Polls work of the engine; a panic in it ends this connection and nothing else.
+fn poll_caught<T, E>(
+    work: Pin<&mut impl Future<Output = Result<T, E>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Result<T, Stop>, ()>>
+where
+    Stop: From<E>,
+{
+    match std::panic::catch_unwind(AssertUnwindSafe(|| work.poll(cx))) {
+        Ok(poll) => poll.map(|result| Ok(result.map_err(Stop::from))),
+        Err(_) => Poll::Ready(Err(())),
+    }
+}
