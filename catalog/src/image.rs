@@ -178,10 +178,13 @@ impl Catalog {
 
     /// A type by OID: built-in, or the row type of a relation or the array over it.
     pub fn type_entry(&self, oid: Oid) -> Option<TypeEntry> {
-        TypeEntry::builtin(oid).or_else(|| {
-            let relation = self.row_types.get(&oid).and_then(|relation| self.relations.get(relation));
-            TypeEntry::of_relation(relation.or_else(|| system::relation_of_type(oid))?, oid)
-        })
+        TypeEntry::builtin(oid).or_else(|| TypeEntry::of_relation(self.relation_of_type(oid)?, oid))
+    }
+
+    /// The relation whose row type, or array of it, this is.
+    pub fn relation_of_type(&self, ty: Oid) -> Option<&Arc<Relation>> {
+        let own = self.row_types.get(&ty).and_then(|relation| self.relations.get(relation));
+        own.or_else(|| system::relation_of_type(ty))
     }
 
     /// A type by its internal name (`int4`, `_int4`, a table's name) in that schema or along the path.

@@ -4,13 +4,16 @@
 mod bootstrap;
 pub mod builtins;
 mod change;
+pub mod definition;
 pub mod error;
 pub mod facts;
 pub mod fixed_oid;
 pub mod image;
+pub mod information_schema;
 pub mod name;
 pub mod object;
 mod oid_allocator;
+pub mod pg_catalog;
 pub mod sqlstate;
 mod storage_error;
 pub mod store;

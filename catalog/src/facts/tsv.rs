@@ -12,7 +12,7 @@ pub fn rows(text: &'static str) -> impl Iterator<Item = Fields> {
 }
 
 /// The fields of one row, taken from left to right.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Fields {
     line: &'static str,
     rest: Option<&'static str>,

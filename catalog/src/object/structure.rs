@@ -26,7 +26,8 @@ impl Relation {
         }
         for column in self.columns.iter().filter(|column| column.default_oid != 0) {
             let default = ObjectAddress::new(PG_ATTRDEF, column.default_oid);
-            edges.add(default, ObjectAddress::column(self.oid, column.attnum), DependencyKind::Auto);
+            let kind = if column.generated { DependencyKind::Internal } else { DependencyKind::Auto };
+            edges.add(default, ObjectAddress::column(self.oid, column.attnum), kind);
         }
         match &self.kind {
             RelationKind::Table(_) => self.constraint_dependencies(&mut edges),

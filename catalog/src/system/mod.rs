@@ -4,14 +4,119 @@
 //! ([`crate::pg_catalog`], [`crate::information_schema`]). Names, columns and OIDs are PostgreSQL's (`data/relations.tsv`,
 //! `data/columns.tsv`).
 
+mod context;
 mod definition;
+mod fixed;
+mod pg_aggregate;
+mod pg_attrdef;
+mod pg_attribute;
+mod pg_authid;
+mod pg_cast;
+mod pg_class;
+mod pg_constraint;
+mod pg_database;
+mod pg_depend;
+mod pg_description;
+mod pg_index;
+mod pg_namespace;
+mod pg_operator;
+mod pg_proc;
+mod pg_rewrite;
+mod pg_sequence;
+mod pg_type;
+mod rows;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
+use arrow::array::RecordBatch;
+pub use context::{Filter, ServerFacts, SystemContext};
+pub use pg_database::UTF8;
+pub use pg_description::builtin_comment;
+pub use rows::{Cell, Rows};
+
+use crate::facts::tsv;
 use crate::fixed_oid::{BOOTSTRAP_SUPERUSER, INFORMATION_SCHEMA, PG_CATALOG_SCHEMA, PG_TOAST_SCHEMA};
 use crate::object::{Relation, Schema};
 use crate::types::oid::Oid;
+use crate::{Error, Result};
+
+/// Adds the rows of one relation.
+type RowsOf = fn(&SystemContext<'_>, &mut Rows<'_>) -> Result<()>;
+
+/// Every base relation of `pg_catalog` and what computes its rows. `nothing` stands where Aegis has no such objects.
+const RELATIONS: &[(&str, RowsOf)] = &[
+    ("pg_aggregate", pg_aggregate::rows),
+    ("pg_am", fixed::pg_am),
+    ("pg_amop", fixed::pg_amop),
+    ("pg_amproc", fixed::pg_amproc),
+    ("pg_attrdef", pg_attrdef::rows),
+    ("pg_attribute", pg_attribute::rows),
+    ("pg_auth_members", pg_authid::member_rows),
+    ("pg_authid", pg_authid::rows),
+    ("pg_cast", pg_cast::rows),
+    ("pg_class", pg_class::rows),
+    ("pg_collation", fixed::pg_collation),
+    ("pg_constraint", pg_constraint::rows),
+    ("pg_conversion", nothing),
+    ("pg_database", pg_database::rows),
+    ("pg_db_role_setting", pg_authid::setting_rows),
+    ("pg_default_acl", nothing),
+    ("pg_depend", pg_depend::rows),
+    ("pg_description", pg_description::rows),
+    ("pg_enum", nothing),
+    ("pg_event_trigger", nothing),
+    ("pg_extension", nothing),
+    ("pg_foreign_data_wrapper", nothing),
+    ("pg_foreign_server", nothing),
+    ("pg_foreign_table", nothing),
+    ("pg_index", pg_index::rows),
+    ("pg_inherits", nothing),
+    ("pg_init_privs", nothing),
+    ("pg_language", fixed::pg_language),
+    ("pg_largeobject", nothing),
+    ("pg_largeobject_metadata", nothing),
+    ("pg_namespace", pg_namespace::rows),
+    ("pg_opclass", fixed::pg_opclass),
+    ("pg_operator", pg_operator::rows),
+    ("pg_opfamily", fixed::pg_opfamily),
+    ("pg_parameter_acl", nothing),
+    ("pg_partitioned_table", nothing),
+    ("pg_policy", nothing),
+    ("pg_proc", pg_proc::rows),
+    ("pg_publication", nothing),
+    ("pg_publication_namespace", nothing),
+    ("pg_publication_rel", nothing),
+    ("pg_range", fixed::pg_range),
+    ("pg_replication_origin", nothing),
+    ("pg_rewrite", pg_rewrite::rows),
+    ("pg_seclabel", nothing),
+    ("pg_sequence", pg_sequence::rows),
+    ("pg_shdepend", nothing),
+    ("pg_shdescription", pg_description::shared_rows),
+    ("pg_shseclabel", nothing),
+    ("pg_statistic", nothing),
+    ("pg_statistic_ext", nothing),
+    ("pg_statistic_ext_data", nothing),
+    ("pg_subscription", nothing),
+    ("pg_subscription_rel", nothing),
+    ("pg_tablespace", fixed::pg_tablespace),
+    ("pg_transform", nothing),
+    ("pg_trigger", nothing),
+    ("pg_ts_config", nothing),
+    ("pg_ts_config_map", nothing),
+    ("pg_ts_dict", nothing),
+    ("pg_ts_parser", nothing),
+    ("pg_ts_template", nothing),
+    ("pg_type", pg_type::rows),
+    ("pg_user_mapping", nothing),
+];
+
+fn nothing(_: &SystemContext<'_>, _: &mut Rows<'_>) -> Result<()> {
+    Ok(())
+}
 
 static SCHEMAS: LazyLock<Vec<Arc<Schema>>> = LazyLock::new(|| {
     let schemas =
@@ -24,6 +129,10 @@ static SYSTEM: LazyLock<System> = LazyLock::new(System::load);
 /// All relations of the system schemas, indexed.
 struct System {
     relations: Vec<Arc<Relation>>,
+    /// What computes the rows of base relations.
+    rows: HashMap<Oid, RowsOf>,
+    /// Relations that all databases share.
+    shared: HashSet<Oid>,
     by_oid: HashMap<Oid, usize>,
     by_name: HashMap<(Oid, String), usize>,
     by_type: HashMap<Oid, usize>,
@@ -31,11 +140,20 @@ struct System {
 
 impl System {
     fn load() -> Self {
-        let relations = definition::load();
-        let mut system =
-            Self { relations: Vec::new(), by_oid: HashMap::new(), by_name: HashMap::new(), by_type: HashMap::new() };
+        let (relations, shared) = definition::load();
+        let mut system = Self {
+            relations: Vec::new(),
+            rows: HashMap::new(),
+            shared,
+            by_oid: HashMap::new(),
+            by_name: HashMap::new(),
+            by_type: HashMap::new(),
+        };
         for (position, relation) in relations.iter().enumerate() {
             system.by_oid.insert(relation.oid, position);
+            if let Some((_, rows)) = RELATIONS.iter().find(|(name, _)| *name == relation.name) {
+                system.rows.insert(relation.oid, *rows);
+            }
             system.by_name.insert((relation.schema, relation.name.clone()), position);
             system.by_type.insert(relation.row_type, position);
             system.by_type.insert(relation.row_array_type, position);
@@ -69,4 +187,25 @@ pub fn relation_by_name(schema: Oid, name: &str) -> Option<&'static Arc<Relation
 /// The relation whose row type, or array of it, this is.
 pub fn relation_of_type(ty: Oid) -> Option<&'static Arc<Relation>> {
     SYSTEM.by_type.get(&ty).and_then(|&position| SYSTEM.relations.get(position))
+}
+
+/// The rows of a base relation (`RelationKind::System`), all its columns.
+pub fn rows(oid: Oid, context: &SystemContext<'_>) -> Result<RecordBatch> {
+    let (Some(relation), Some(fill)) = (relation(oid), SYSTEM.rows.get(&oid)) else {
+        return Err(Error::internal(format!("relation {oid} is not computed")));
+    };
+    let mut rows = Rows::new(&relation.columns);
+    fill(context, &mut rows)?;
+    rows.finish()
+}
+
+/// True for relations whose rows are the same in every database.
+pub fn is_shared(oid: Oid) -> bool {
+    SYSTEM.shared.contains(&oid)
+}
+
+/// OID of an access method by name (`heap`, `btree`, …).
+pub fn access_method(name: &str) -> Option<Oid> {
+    let mut rows = tsv::rows(include_str!("../../data/pg_am.tsv")).map(|mut fields| (fields.oid(), fields.text()));
+    rows.find(|(_, found)| found == name).map(|(oid, _)| oid)
 }

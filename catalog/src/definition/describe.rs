@@ -1,0 +1,54 @@
+//! What messages call an object (`pg_describe_object`).
+
+use super::identifier::relation_name;
+use super::{Printer, format_type};
+use crate::fixed_oid::{
+    PG_ATTRDEF, PG_AUTHID, PG_CLASS, PG_CONSTRAINT, PG_DATABASE, PG_NAMESPACE, PG_PROC, PG_REWRITE, PG_TYPE,
+};
+use crate::object::ObjectAddress;
+use crate::types::Type;
+
+/// `table t`, `column c of table t`, `constraint k on table t` and so on.
+pub fn describe(printer: Printer<'_>, address: ObjectAddress) -> String {
+    let known = match address.class {
+        PG_CLASS => relation(printer, address),
+        PG_CONSTRAINT => printer.catalog.constraint(address.object).map(|(table, constraint)| {
+            format!("constraint {} on {}", constraint.name, relation_of(printer, table.address()))
+        }),
+        PG_ATTRDEF => default(printer, address),
+        PG_REWRITE => Some(format!("rule _RETURN on {}", relation_of(printer, printer.catalog.owner_of_part(address)))),
+        PG_TYPE => Some(format!("type {}", format_type(printer, Type::of(address.object)))),
+        PG_NAMESPACE => printer.catalog.schema(address.object).map(|schema| format!("schema {}", schema.name)),
+        PG_DATABASE => {
+            printer.catalog.database_by_oid(address.object).map(|database| format!("database {}", database.name))
+        }
+        PG_AUTHID => printer.catalog.role(address.object).map(|role| format!("role {}", role.name)),
+        PG_PROC => printer.catalog.proc(address.object).map(|function| {
+            let arguments: Vec<_> = function.arg_types.iter().map(|&ty| format_type(printer, Type::of(ty))).collect();
+            format!("function {}({})", function.name, arguments.join(","))
+        }),
+        _ => None,
+    };
+    known.unwrap_or_else(|| format!("object {} of catalog {}", address.object, address.class))
+}
+
+fn relation(printer: Printer<'_>, address: ObjectAddress) -> Option<String> {
+    let relation = printer.catalog.relation(address.object)?;
+    let whole = format!("{} {}", relation.kind_name(), relation_name(printer, relation));
+    if address.sub == 0 {
+        return Some(whole);
+    }
+    let column = i16::try_from(address.sub).ok().and_then(|attnum| relation.column(attnum))?;
+    Some(format!("column {} of {whole}", column.name))
+}
+
+fn relation_of(printer: Printer<'_>, address: ObjectAddress) -> String {
+    relation(printer, address).unwrap_or_else(|| format!("relation {}", address.object))
+}
+
+fn default(printer: Printer<'_>, address: ObjectAddress) -> Option<String> {
+    let owner = printer.catalog.relation(printer.catalog.owner_of_part(address).object)?;
+    let column = owner.columns.iter().find(|column| column.default_oid == address.object)?;
+    let column = relation(printer, ObjectAddress::column(owner.oid, column.attnum))?;
+    Some(format!("default value for {column}"))
+}

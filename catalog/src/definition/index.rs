@@ -1,0 +1,123 @@
+//! `pg_get_indexdef`.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::Printer;
+use super::identifier::{column_names, in_schema, quote_identifier, relation_name};
+use crate::facts::{self, tsv};
+use crate::object::{Index, IndexKey, Relation};
+use crate::system::access_method;
+use crate::types::oid::{self, Oid};
+
+/// (access method, input type) → operator class.
+static DEFAULT_CLASSES: LazyLock<HashMap<(Oid, Oid), Oid>> = LazyLock::new(|| {
+    let mut classes = HashMap::new();
+    for mut fields in tsv::rows(include_str!("../../data/pg_opclass.tsv")) {
+        let (class, method) = (fields.oid(), fields.oid());
+        let _unused = (fields.text(), fields.oid(), fields.oid(), fields.oid());
+        let (input, is_default) = (fields.oid(), fields.boolean());
+        if is_default {
+            classes.insert((method, input), class);
+        }
+    }
+    classes
+});
+
+/// The `CREATE INDEX` statement; the table's schema is left out only if `pretty` and the path finds it.
+pub fn index_definition(printer: Printer<'_>, oid: Oid, pretty: bool) -> Option<String> {
+    let relation = printer.catalog.relation(oid)?;
+    let index = relation.index()?;
+    let table = printer.catalog.relation(index.table)?;
+    let table_name = if pretty { relation_name(printer, table) } else { in_schema(printer, table.schema, &table.name) };
+    let keys: Vec<_> = index.keys.iter().map(|key| key_definition(table, key) + order(key)).collect();
+    let mut text = format!(
+        "CREATE {}INDEX {} ON {table_name} USING {} ({})",
+        if index.unique { "UNIQUE " } else { "" },
+        quote_identifier(&relation.name),
+        quote_identifier(&index.method),
+        keys.join(", "),
+    );
+    if !index.include.is_empty() {
+        text.push_str(&format!(" INCLUDE ({})", column_names(Some(table), &index.include)));
+    }
+    if index.nulls_not_distinct {
+        text.push_str(" NULLS NOT DISTINCT");
+    }
+    if let Some(predicate) = &index.predicate {
+        text.push_str(&format!(" WHERE {predicate}"));
+    }
+    Some(text)
+}
+
+/// One column of an index by its number from 1: the column's name or the expression; None if there is no such column.
+pub fn index_column_definition(printer: Printer<'_>, oid: Oid, number: i16) -> Option<String> {
+    let index: &Index = printer.catalog.relation(oid)?.index()?;
+    let table = printer.catalog.relation(index.table)?;
+    let position = usize::try_from(number).ok()?.checked_sub(1)?;
+    match index.keys.get(position) {
+        Some(key) => Some(key_definition(table, key)),
+        None => {
+            let attnum = index.include.get(position.checked_sub(index.keys.len())?)?;
+            Some(column_names(Some(table), &[*attnum]))
+        }
+    }
+}
+
+fn key_definition(table: &Relation, key: &IndexKey) -> String {
+    match &key.expression {
+        Some(expression) if is_call(expression) => expression.clone(),
+        Some(expression) => format!("({expression})"),
+        None => column_names(Some(table), &[key.attnum]),
+    }
+}
+
+fn order(key: &IndexKey) -> &'static str {
+    match (key.descending, key.nulls_first) {
+        (false, false) => "",
+        (false, true) => " NULLS FIRST",
+        (true, true) => " DESC",
+        (true, false) => " DESC NULLS LAST",
+    }
+}
+
+/// True for `name(…)` and nothing after it, which stands in an index without parentheses of its own.
+fn is_call(expression: &str) -> bool {
+    let name_end = expression.find('(').unwrap_or(0);
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '$');
+    let (name, arguments) = expression.split_at(name_end);
+    if name.is_empty() || !name.chars().all(is_name) {
+        return false;
+    }
+    let (mut depth, mut quote) = (0_i32, None);
+    for (at, c) in arguments.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && quote.is_none() {
+            return at + 1 == arguments.len();
+        }
+    }
+    false
+}
+
+/// The operator class that an access method uses for a type unless told otherwise.
+pub fn default_operator_class(method: &str, ty: Oid) -> Option<Oid> {
+    let method = access_method(method)?;
+    // Types without a class of their own use that of the type whose values theirs are.
+    let category = facts::type_row(ty).map(|row| row.category);
+    let fallback = match (ty, category) {
+        (oid::VARCHAR, _) => oid::TEXT,
+        (_, Some('A')) => oid::ANYARRAY,
+        (_, Some('R')) => oid::ANYRANGE,
+        (_, Some('E')) => oid::ANYENUM,
+        (oid::CIDR, _) => oid::INET,
+        _ => oid::RECORD,
+    };
+    DEFAULT_CLASSES.get(&(method, ty)).or_else(|| DEFAULT_CLASSES.get(&(method, fallback))).copied()
+}

@@ -1,0 +1,30 @@
+//! Definitions as text: what `format_type`, `pg_get_constraintdef`, `pg_get_indexdef` and messages about objects print
+//! (PostgreSQL manual, "System Catalog Information Functions").
+//!
+//! Expressions inside objects are stored in the form that `pg_get_expr` prints (operators in parentheses), so they are
+//! copied here as they are.
+
+mod constraint;
+mod describe;
+mod identifier;
+mod index;
+mod type_name;
+
+pub use constraint::constraint_definition;
+pub use describe::describe;
+pub use identifier::{qualified_name, quote_identifier, relation_name};
+pub use index::{default_operator_class, index_column_definition, index_definition};
+pub use type_name::format_type;
+
+use crate::image::Catalog;
+use crate::name::SearchPath;
+
+/// What definitions are printed for: names that the path finds are printed without their schema.
+#[derive(Debug, Clone, Copy)]
+pub struct Printer<'a> {
+    pub catalog: &'a Catalog,
+    pub search_path: &'a SearchPath,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! What the rows of a system relation are computed from.
+
+use crate::image::Catalog;
+use crate::object::Relation;
+use crate::types::oid::Oid;
+
+/// The image, facts that only the running server knows, and hints about which rows are wanted.
+#[derive(Clone, Copy)]
+pub struct SystemContext<'a> {
+    pub catalog: &'a Catalog,
+    pub server: &'a dyn ServerFacts,
+    /// The reader wants only rows that meet all of these; other rows may be left out, and need not.
+    pub filters: &'a [Filter],
+}
+
+/// What is not in the catalog but shown by it.
+pub trait ServerFacts: Send + Sync {
+    /// Live rows of a table, if that is known without counting them.
+    fn row_count(&self, table: &Relation) -> Option<u64>;
+
+    /// Bytes that a table or index takes.
+    fn bytes(&self, relation: &Relation) -> u64;
+}
+
+/// `column = ANY (values)`.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    column: String,
+    values: FilterValues,
+}
+
+/// Sorted, each value once.
+#[derive(Debug, Clone)]
+enum FilterValues {
+    Oids(Vec<Oid>),
+    Texts(Vec<String>),
+}
+
+impl Filter {
+    pub fn oids(column: impl Into<String>, mut oids: Vec<Oid>) -> Self {
+        oids.sort_unstable();
+        oids.dedup();
+        Self { column: column.into(), values: FilterValues::Oids(oids) }
+    }
+
+    pub fn texts(column: impl Into<String>, mut texts: Vec<String>) -> Self {
+        texts.sort_unstable();
+        texts.dedup();
+        Self { column: column.into(), values: FilterValues::Texts(texts) }
+    }
+}
+
+impl<'a> SystemContext<'a> {
+    /// The OIDs that a column is restricted to, if it is.
+    pub fn oids(&self, column: &str) -> Option<&'a [Oid]> {
+        self.filters.iter().filter(|filter| filter.column == column).find_map(|filter| match &filter.values {
+            FilterValues::Oids(oids) => Some(oids.as_slice()),
+            FilterValues::Texts(_) => None,
+        })
+    }
+
+    /// The texts that a column is restricted to, if it is.
+    pub fn texts(&self, column: &str) -> Option<&'a [String]> {
+        self.filters.iter().filter(|filter| filter.column == column).find_map(|filter| match &filter.values {
+            FilterValues::Texts(texts) => Some(texts.as_slice()),
+            FilterValues::Oids(_) => None,
+        })
+    }
+
+    /// The relations that the reader may want, where `column` is their OID.
+    pub fn relations(&self, column: &str) -> Box<dyn Iterator<Item = &'a Relation> + 'a> {
+        let catalog = self.catalog;
+        match self.oids(column) {
+            Some(oids) => {
+                Box::new(oids.iter().filter_map(move |&oid| catalog.relation(oid)).map(|relation| &**relation))
+            }
+            None => Box::new(catalog.relations().map(|relation| &**relation)),
+        }
+    }
+
+    /// As [`SystemContext::relations`], of those that users made.
+    pub fn user_relations(&self, column: &str) -> Box<dyn Iterator<Item = &'a Relation> + 'a> {
+        let is_system = |relation: &&Relation| crate::system::relation(relation.oid).is_some();
+        match self.oids(column) {
+            Some(_) => Box::new(self.relations(column).filter(move |relation| !is_system(relation))),
+            None => Box::new(self.catalog.user_relations().map(|relation| &**relation)),
+        }
+    }
+
+    /// The function if it exists, else 0 (shown as `-`).
+    pub fn existing_function(&self, oid: Oid) -> Oid {
+        if self.catalog.proc(oid).is_some() { oid } else { 0 }
+    }
+}

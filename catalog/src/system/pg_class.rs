@@ -1,0 +1,118 @@
+//! `pg_class`: everything with columns or rows.
+
+use super::rows::{Cell, Rows, row};
+use super::{SystemContext, access_method};
+use crate::Result;
+use crate::fixed_oid::{GLOBAL_TABLESPACE, HEAP_ACCESS_METHOD};
+use crate::object::{ConstraintKind, Relation, RelationKind};
+use crate::types::oid::Oid;
+
+/// Bytes of a PostgreSQL page, the unit of `relpages`.
+const PAGE: u64 = 8192;
+
+pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+    let names = context.texts("relname");
+    for relation in context.relations("oid").filter(|relation| names.is_none_or(|n| n.contains(&relation.name))) {
+        push(context, relation, rows);
+    }
+    Ok(())
+}
+
+fn push(context: &SystemContext<'_>, relation: &Relation, rows: &mut Rows<'_>) {
+    let catalog = context.catalog;
+    let is_view = matches!(relation.kind, RelationKind::View(_));
+    let is_shared = super::is_shared(relation.oid);
+    let (pages, tuples) = size(context, relation);
+    let is_check = |kind: &ConstraintKind| matches!(kind, ConstraintKind::Check { .. });
+    let is_foreign_key = |kind: &ConstraintKind| matches!(kind, ConstraintKind::ForeignKey { .. });
+    let constraints = relation.constraints();
+    let has_triggers = constraints.iter().any(|constraint| is_foreign_key(&constraint.kind))
+        || catalog.referencing(relation.oid).next().is_some();
+    rows.push(row![
+        relation.oid,
+        &relation.name,
+        relation.schema,
+        relation.row_type,
+        0,
+        relation.owner,
+        access_method_of(relation),
+        file_node(relation),
+        if is_shared { GLOBAL_TABLESPACE } else { 0 },
+        pages,
+        tuples,
+        0,
+        0,
+        catalog.indexes_of(relation.oid).next().is_some(),
+        is_shared,
+        relation.persistence.code(),
+        relation.kind_code(),
+        column_count(relation),
+        i16::try_from(constraints.iter().filter(|c| is_check(&c.kind)).count()).unwrap_or(i16::MAX),
+        is_view,
+        has_triggers,
+        false,
+        false,
+        false,
+        true,
+        if relation.table().is_some() { 'd' } else { 'n' },
+        false,
+        0,
+        0,
+        0,
+        Cell::Null,
+        options(relation),
+        Cell::Null,
+    ]);
+}
+
+fn access_method_of(relation: &Relation) -> Oid {
+    match &relation.kind {
+        RelationKind::Table(_) | RelationKind::System => HEAP_ACCESS_METHOD,
+        RelationKind::Index(index) => access_method(&index.method).unwrap_or_default(),
+        RelationKind::View(_) | RelationKind::Sequence(_) => 0,
+    }
+}
+
+/// The store's table, cut to an OID; a view has none.
+fn file_node(relation: &Relation) -> Oid {
+    match &relation.kind {
+        RelationKind::Table(table) => Oid::try_from(table.storage).unwrap_or(relation.oid),
+        RelationKind::View(_) => 0,
+        RelationKind::Index(_) | RelationKind::Sequence(_) | RelationKind::System => relation.oid,
+    }
+}
+
+/// `relpages` and `reltuples`; -1 means not known.
+fn size(context: &SystemContext<'_>, relation: &Relation) -> (i32, f32) {
+    match relation.kind {
+        RelationKind::Table(_) => {
+            let pages = context.server.bytes(relation).div_ceil(PAGE);
+            let rows = context.server.row_count(relation);
+            (i32::try_from(pages).unwrap_or(i32::MAX), rows.map_or(-1.0, |rows| rows as f32))
+        }
+        RelationKind::Index(_) => {
+            let pages = context.server.bytes(relation).div_ceil(PAGE);
+            (i32::try_from(pages).unwrap_or(i32::MAX), 0.0)
+        }
+        RelationKind::Sequence(_) => (1, 1.0),
+        RelationKind::View(_) | RelationKind::System => (0, -1.0),
+    }
+}
+
+fn column_count(relation: &Relation) -> i16 {
+    let count = match &relation.kind {
+        RelationKind::Index(index) => index.keys.len() + index.include.len(),
+        RelationKind::Sequence(_) => 3,
+        RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System => relation.columns.len(),
+    };
+    i16::try_from(count).unwrap_or(i16::MAX)
+}
+
+fn options(relation: &Relation) -> Option<Vec<String>> {
+    let options = match &relation.kind {
+        RelationKind::Table(table) => table.options.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        RelationKind::View(view) => view.check_option.iter().map(|option| format!("check_option={option}")).collect(),
+        _ => Vec::new(),
+    };
+    (!options.is_empty()).then_some(options)
+}

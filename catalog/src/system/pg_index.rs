@@ -1,0 +1,76 @@
+//! `pg_index`: what `pg_class` does not say of an index.
+
+use super::SystemContext;
+use super::rows::{Rows, row};
+use crate::Result;
+use crate::definition::default_operator_class;
+use crate::object::{Index, Relation};
+use crate::types::oid::Oid;
+
+// Bits of `indoption`.
+const DESCENDING: i16 = 1;
+const NULLS_FIRST: i16 = 2;
+
+pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+    match context.oids("indrelid") {
+        Some(tables) => {
+            let indexes = tables.iter().flat_map(|&table| context.catalog.indexes_of(table));
+            indexes.for_each(|index| push(context, index, rows));
+        }
+        None => context.user_relations("indexrelid").for_each(|index| push(context, index, rows)),
+    }
+    Ok(())
+}
+
+fn push(context: &SystemContext<'_>, relation: &Relation, rows: &mut Rows<'_>) {
+    let Some(index) = relation.index() else { return };
+    let constraints = context.catalog.constraints_of(index.table);
+    let constraint =
+        constraints.iter().find(|constraint| constraint.index() == relation.oid && is_key(constraint.kind_code()));
+    let attnums: Vec<i16> = index.keys.iter().map(|key| key.attnum).chain(index.include.iter().copied()).collect();
+    let expressions: Vec<&str> = index.keys.iter().filter_map(|key| key.expression.as_deref()).collect();
+    let (classes, collations) = classes_and_collations(context, relation, index);
+    let options: Vec<i16> = index
+        .keys
+        .iter()
+        .map(|key| (if key.descending { DESCENDING } else { 0 }) | (if key.nulls_first { NULLS_FIRST } else { 0 }))
+        .collect();
+    rows.push(row![
+        relation.oid,
+        index.table,
+        i16::try_from(attnums.len()).unwrap_or(i16::MAX),
+        i16::try_from(index.keys.len()).unwrap_or(i16::MAX),
+        index.unique,
+        index.nulls_not_distinct,
+        index.primary,
+        false,
+        constraint.is_none_or(|constraint| !constraint.deferrable),
+        false,
+        true,
+        false,
+        true,
+        true,
+        false,
+        attnums.as_slice(),
+        collations.as_slice(),
+        classes.as_slice(),
+        options.as_slice(),
+        (!expressions.is_empty()).then(|| expressions.join(", ")),
+        index.predicate.as_ref(),
+    ]);
+}
+
+fn is_key(kind: char) -> bool {
+    matches!(kind, 'p' | 'u')
+}
+
+/// Operator class and collation of each key.
+fn classes_and_collations(context: &SystemContext<'_>, relation: &Relation, index: &Index) -> (Vec<Oid>, Vec<Oid>) {
+    let table = context.catalog.relation(index.table);
+    let key_column = |(position, attnum): (usize, i16)| match attnum {
+        0 => relation.columns.get(position).map(|column| (column.ty.oid, column.collation)),
+        attnum => table.and_then(|table| table.column(attnum)).map(|column| (column.ty.oid, column.collation)),
+    };
+    let keys = index.keys.iter().map(|key| key.attnum).enumerate().map(key_column).map(Option::unwrap_or_default);
+    keys.map(|(ty, collation)| (default_operator_class(&index.method, ty).unwrap_or_default(), collation)).unzip()
+}

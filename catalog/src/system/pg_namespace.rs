@@ -1,0 +1,24 @@
+//! `pg_namespace`: the schemas.
+
+use super::SystemContext;
+use super::rows::{Rows, row};
+use crate::Result;
+use crate::fixed_oid::{INFORMATION_SCHEMA, PG_CATALOG_SCHEMA, PUBLIC_SCHEMA};
+use crate::types::oid::Oid;
+
+pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+    for schema in context.catalog.schemas() {
+        rows.push(row![schema.oid, &schema.name, schema.owner, initial_privileges(schema.oid)]);
+    }
+    Ok(())
+}
+
+/// What initdb grants on the schemas that it makes.
+fn initial_privileges(schema: Oid) -> Option<Vec<String>> {
+    let owner = match schema {
+        PG_CATALOG_SCHEMA | INFORMATION_SCHEMA => "postgres",
+        PUBLIC_SCHEMA => "pg_database_owner",
+        _ => return None,
+    };
+    Some(vec![format!("{owner}=UC/{owner}"), format!("=U/{owner}")])
+}

@@ -1,0 +1,61 @@
+//! `pg_proc`: the functions that the engine implements, and the input and output functions behind the types.
+
+use std::collections::BTreeSet;
+
+use super::rows::{Cell, Rows, row};
+use super::{SystemContext, pg_type};
+use crate::Result;
+use crate::facts::{self, FunctionRow};
+
+pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+    let builtins = context.catalog.builtins();
+    let names = context.texts("proname");
+    let oids = context.oids("oid");
+    let wanted = |row: &FunctionRow| {
+        names.is_none_or(|names| names.iter().any(|name| *name == row.name))
+            && oids.is_none_or(|oids| oids.contains(&row.oid))
+    };
+    for row in builtins.functions().iter().filter(|row| wanted(row)) {
+        push(context, row, rows);
+    }
+    let behind_types: BTreeSet<_> = pg_type::io_functions().filter(|&oid| !builtins.contains(oid)).collect();
+    for row in behind_types.into_iter().filter_map(facts::proc).filter(|row| wanted(row)) {
+        push(context, row, rows);
+    }
+    Ok(())
+}
+
+fn push(context: &SystemContext<'_>, row: &FunctionRow, rows: &mut Rows<'_>) {
+    rows.push(row![
+        row.oid,
+        row.name.clone(),
+        row.schema,
+        row.owner,
+        row.language,
+        row.cost,
+        row.rows,
+        row.variadic,
+        context.existing_function(row.support),
+        row.kind,
+        row.security_definer,
+        row.leakproof,
+        row.strict,
+        row.returns_set,
+        row.volatility,
+        row.parallel,
+        i16::try_from(row.arg_types.len()).unwrap_or(i16::MAX),
+        row.default_count,
+        row.return_type,
+        row.arg_types.as_slice(),
+        row.all_arg_types.as_deref(),
+        row.arg_modes.as_ref().map(|modes| modes.iter().map(char::to_string).collect::<Vec<_>>()),
+        row.arg_names.clone(),
+        row.arg_defaults.clone(),
+        Cell::Null,
+        row.source.clone(),
+        Cell::Null,
+        Cell::Null,
+        Cell::Null,
+        Cell::Null,
+    ]);
+}
