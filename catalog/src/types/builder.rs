@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryViewBuilder, BooleanBuilder, FixedSizeBinaryBuilder, Float32Builder, Float64Builder, Int16Builder,
-    Int32Builder, Int64Builder, NullArray, StringViewBuilder, UInt32Builder, UInt64Builder,
+    ArrayRef, BinaryViewBuilder, BooleanBuilder, Date32Builder, FixedSizeBinaryBuilder, Float32Builder, Float64Builder,
+    Int16Builder, Int32Builder, Int64Builder, IntervalMonthDayNanoBuilder, NullArray, StringViewBuilder,
+    Time64MicrosecondBuilder, TimestampMicrosecondBuilder, UInt32Builder, UInt64Builder,
 };
 
 use super::binary::Reader;
+use super::datetime::{date, time, timestamp};
+use super::interval::{self, Interval};
 use super::numeric::Numeric;
-use super::representation::is_reg_type;
+use super::representation::{arrow_type, is_reg_type};
 use super::type_name::{format_type, numeric_precision_scale};
 use super::{FormatSettings, Type, boolean, bytea, float, int, object_id, oid, text, uuid};
 use crate::error::{Error, Result};
@@ -37,6 +40,11 @@ enum Values {
     Bytes(BinaryViewBuilder),
     Numeric(BinaryViewBuilder),
     Uuid(FixedSizeBinaryBuilder),
+    Date(Date32Builder),
+    Time(Time64MicrosecondBuilder),
+    TimeTz(FixedSizeBinaryBuilder),
+    Timestamp(TimestampMicrosecondBuilder),
+    Interval(IntervalMonthDayNanoBuilder),
 }
 
 impl ColumnBuilder {
@@ -63,6 +71,13 @@ impl ColumnBuilder {
             oid::BYTEA => Values::Bytes(BinaryViewBuilder::with_capacity(capacity)),
             oid::NUMERIC => Values::Numeric(BinaryViewBuilder::with_capacity(capacity)),
             oid::UUID => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
+            oid::DATE => Values::Date(Date32Builder::with_capacity(capacity)),
+            oid::TIME => Values::Time(Time64MicrosecondBuilder::with_capacity(capacity)),
+            oid::TIMETZ => Values::TimeTz(FixedSizeBinaryBuilder::with_capacity(capacity, 12)),
+            oid::TIMESTAMP | oid::TIMESTAMPTZ => {
+                Values::Timestamp(TimestampMicrosecondBuilder::with_capacity(capacity).with_data_type(arrow_type(ty)))
+            }
+            oid::INTERVAL => Values::Interval(IntervalMonthDayNanoBuilder::with_capacity(capacity)),
             _ => return Err(Error::unsupported(format!("type {}", format_type(ty)))),
         };
         Ok(Self { ty, values, scratch: Vec::new() })
@@ -81,7 +96,11 @@ impl ColumnBuilder {
             Values::Float8(values) => values.append_null(),
             Values::Text(values) => values.append_null(),
             Values::Bytes(values) | Values::Numeric(values) => values.append_null(),
-            Values::Uuid(values) => values.append_null(),
+            Values::Uuid(values) | Values::TimeTz(values) => values.append_null(),
+            Values::Date(values) => values.append_null(),
+            Values::Time(values) => values.append_null(),
+            Values::Timestamp(values) => values.append_null(),
+            Values::Interval(values) => values.append_null(),
         }
     }
 
@@ -116,6 +135,18 @@ impl ColumnBuilder {
             }
             Values::Numeric(values) => append_numeric(values, ty, Numeric::parse(input)?, &mut self.scratch)?,
             Values::Uuid(values) => append_fixed(values, &uuid::parse(input)?)?,
+            Values::Date(values) => values.append_value(date::parse(input, settings)?),
+            Values::Time(values) => values.append_value(time::parse(input, ty.typmod, settings)?),
+            Values::TimeTz(values) => {
+                append_fixed(values, &time::parse_tz(input, ty.typmod, settings)?.to_bytes())?;
+            }
+            Values::Timestamp(values) => values.append_value(match ty.oid {
+                oid::TIMESTAMP => timestamp::parse(input, ty.typmod, settings)?,
+                _ => timestamp::parse_tz(input, ty.typmod, settings)?,
+            }),
+            Values::Interval(values) => {
+                values.append_value(interval::parse(input, ty.typmod, settings)?.to_arrow()?);
+            }
         }
         Ok(())
     }
@@ -148,6 +179,19 @@ impl ColumnBuilder {
             Values::Bytes(values) => values.append_value(bytes),
             Values::Numeric(values) => append_numeric(values, ty, Numeric::from_binary(bytes)?, &mut self.scratch)?,
             Values::Uuid(values) => append_fixed(values, &whole(reader, Reader::bytes16)?)?,
+            Values::Date(values) => values.append_value(date::from_binary(whole(reader, Reader::i32)?)?),
+            Values::Time(values) => values.append_value(time::from_binary(whole(reader, Reader::i64)?, ty.typmod)?),
+            Values::TimeTz(values) => {
+                let value = whole(reader, |reader| time::tz_from_binary(reader, ty.typmod))?;
+                append_fixed(values, &value.to_bytes())?;
+            }
+            Values::Timestamp(values) => {
+                values.append_value(timestamp::from_binary(whole(reader, Reader::i64)?, ty.typmod)?);
+            }
+            Values::Interval(values) => {
+                let value = whole(reader, |reader| Interval::from_binary(reader, ty.typmod))?;
+                values.append_value(value.to_arrow()?);
+            }
         }
         Ok(())
     }
@@ -166,7 +210,11 @@ impl ColumnBuilder {
             Values::Float8(values) => values.len(),
             Values::Text(values) => values.len(),
             Values::Bytes(values) | Values::Numeric(values) => values.len(),
-            Values::Uuid(values) => values.len(),
+            Values::Uuid(values) | Values::TimeTz(values) => values.len(),
+            Values::Date(values) => values.len(),
+            Values::Time(values) => values.len(),
+            Values::Timestamp(values) => values.len(),
+            Values::Interval(values) => values.len(),
         }
     }
 
@@ -188,7 +236,11 @@ impl ColumnBuilder {
             Values::Float8(values) => Arc::new(values.finish()),
             Values::Text(values) => Arc::new(values.finish()),
             Values::Bytes(values) | Values::Numeric(values) => Arc::new(values.finish()),
-            Values::Uuid(values) => Arc::new(values.finish()),
+            Values::Uuid(values) | Values::TimeTz(values) => Arc::new(values.finish()),
+            Values::Date(values) => Arc::new(values.finish()),
+            Values::Time(values) => Arc::new(values.finish()),
+            Values::Timestamp(values) => Arc::new(values.finish()),
+            Values::Interval(values) => Arc::new(values.finish()),
         }
     }
 }

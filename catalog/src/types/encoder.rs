@@ -1,19 +1,24 @@
 //! Columns to PostgreSQL's text and binary formats: results on the wire, COPY, casts to text.
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, Decimal128Array, FixedSizeBinaryArray, Float32Array,
-    Float64Array, Int16Array, Int32Array, Int64Array, StringViewArray, UInt32Array, UInt64Array,
+    Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray,
+    Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray, StringViewArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
-    DataType, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, UInt32Type, UInt64Type,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
+    IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType, UInt32Type, UInt64Type,
 };
 
+use super::datetime::time::TimeTz;
+use super::datetime::{date, format, timestamp};
+use super::interval::{self, Interval};
 use super::names::Names;
 use super::oid::Oid;
 use super::representation::is_reg_type;
 use super::type_name::format_type;
-use super::{FormatSettings, Type, bytea, float, numeric, object_id, oid, text, uuid};
+use super::{FormatSettings, IntervalStyle, Type, bytea, float, numeric, object_id, oid, text, uuid};
 use crate::error::{Error, Result};
 
 /// Writes the rows of one column in text format. Made once per column: the array is downcast here, so that
@@ -42,6 +47,12 @@ enum TextColumn {
     Lsn(Int64Array),
     Tid(UInt64Array),
     Reg(UInt32Array, Oid, Names),
+    Date(Date32Array, FormatSettings),
+    Time(Time64MicrosecondArray),
+    TimeTz(FixedSizeBinaryArray),
+    Timestamp(TimestampMicrosecondArray, FormatSettings),
+    TimestampTz(TimestampMicrosecondArray, FormatSettings),
+    Interval(IntervalMonthDayNanoArray, IntervalStyle),
 }
 
 impl TextEncoder {
@@ -80,6 +91,23 @@ impl TextEncoder {
                 _ => array.as_binary_view_opt().cloned().map(TextColumn::Numeric),
             },
             oid::UUID => array.as_fixed_size_binary_opt().cloned().map(TextColumn::Uuid),
+            oid::DATE => {
+                array.as_primitive_opt::<Date32Type>().cloned().map(|array| TextColumn::Date(array, settings.clone()))
+            }
+            oid::TIME => array.as_primitive_opt::<Time64MicrosecondType>().cloned().map(TextColumn::Time),
+            oid::TIMETZ => array.as_fixed_size_binary_opt().cloned().map(TextColumn::TimeTz),
+            oid::TIMESTAMP => array
+                .as_primitive_opt::<TimestampMicrosecondType>()
+                .cloned()
+                .map(|array| TextColumn::Timestamp(array, settings.clone())),
+            oid::TIMESTAMPTZ => array
+                .as_primitive_opt::<TimestampMicrosecondType>()
+                .cloned()
+                .map(|array| TextColumn::TimestampTz(array, settings.clone())),
+            oid::INTERVAL => array
+                .as_primitive_opt::<IntervalMonthDayNanoType>()
+                .cloned()
+                .map(|array| TextColumn::Interval(array, settings.interval_style)),
             _ => array.as_string_view_opt().cloned().map(TextColumn::Text),
         };
         let column = column.ok_or_else(|| wrong_representation(ty, array))?;
@@ -110,6 +138,16 @@ impl TextEncoder {
             TextColumn::Uuid(array) => uuid::write(array.value(row), out),
             TextColumn::Lsn(array) => object_id::write_lsn(array.value(row), out),
             TextColumn::Tid(array) => object_id::write_tid(array.value(row), out),
+            TextColumn::Date(array, settings) => format::write_date(array.value(row), settings, out),
+            TextColumn::Time(array) => format::write_time(array.value(row), out),
+            TextColumn::TimeTz(array) => {
+                if let Some(value) = TimeTz::from_bytes(array.value(row)) {
+                    format::write_timetz(value, out);
+                }
+            }
+            TextColumn::Timestamp(array, settings) => format::write_timestamp(array.value(row), settings, out),
+            TextColumn::TimestampTz(array, settings) => format::write_timestamptz(array.value(row), settings, out),
+            TextColumn::Interval(array, style) => interval::write(Interval::from_arrow(array.value(row)), *style, out),
             TextColumn::Reg(array, reg_type, names) => object_id::write_reg(*reg_type, array.value(row), names, out),
         }
     }
@@ -144,8 +182,12 @@ enum BinaryColumn {
     Bytes(BinaryViewArray),
     Numeric(BinaryViewArray),
     Decimal(Decimal128Array, u32),
-    Uuid(FixedSizeBinaryArray),
+    Fixed(FixedSizeBinaryArray),
     Tid(UInt64Array),
+    Date(Date32Array),
+    Time(Time64MicrosecondArray),
+    Timestamp(TimestampMicrosecondArray),
+    Interval(IntervalMonthDayNanoArray),
 }
 
 impl BinaryEncoder {
@@ -175,7 +217,13 @@ impl BinaryEncoder {
                 }
                 _ => array.as_binary_view_opt().cloned().map(BinaryColumn::Numeric),
             },
-            oid::UUID => array.as_fixed_size_binary_opt().cloned().map(BinaryColumn::Uuid),
+            oid::UUID | oid::TIMETZ => array.as_fixed_size_binary_opt().cloned().map(BinaryColumn::Fixed),
+            oid::DATE => array.as_primitive_opt::<Date32Type>().cloned().map(BinaryColumn::Date),
+            oid::TIME => array.as_primitive_opt::<Time64MicrosecondType>().cloned().map(BinaryColumn::Time),
+            oid::TIMESTAMP | oid::TIMESTAMPTZ => {
+                array.as_primitive_opt::<TimestampMicrosecondType>().cloned().map(BinaryColumn::Timestamp)
+            }
+            oid::INTERVAL => array.as_primitive_opt::<IntervalMonthDayNanoType>().cloned().map(BinaryColumn::Interval),
             oid::CHAR => array.as_string_view_opt().cloned().map(BinaryColumn::Char),
             _ => array.as_string_view_opt().cloned().map(BinaryColumn::Text),
         };
@@ -206,7 +254,13 @@ impl BinaryEncoder {
             BinaryColumn::Decimal(array, scale) => {
                 numeric::encoding::write_binary_decimal(array.value(row), *scale, out)
             }
-            BinaryColumn::Uuid(array) => out.extend_from_slice(array.value(row)),
+            BinaryColumn::Fixed(array) => out.extend_from_slice(array.value(row)),
+            BinaryColumn::Date(array) => out.extend_from_slice(&date::to_binary(array.value(row)).to_be_bytes()),
+            BinaryColumn::Time(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
+            BinaryColumn::Timestamp(array) => {
+                out.extend_from_slice(&timestamp::to_binary(array.value(row)).to_be_bytes());
+            }
+            BinaryColumn::Interval(array) => Interval::from_arrow(array.value(row)).write_binary(out),
             BinaryColumn::Tid(array) => {
                 let tid = array.value(row);
                 out.extend_from_slice(&((tid >> 16) as u32).to_be_bytes());
