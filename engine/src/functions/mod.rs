@@ -4,8 +4,16 @@
 //! PostgreSQL's own functions come from `aegis_catalog`'s facts by that signature; functions of our own state theirs.
 //! The same lists feed the binder and `pg_proc`.
 
+mod array;
+mod cast;
+pub mod comparison;
+mod datetime;
+mod json;
+mod kernel;
+mod math;
 mod registry;
 mod signature;
+mod value;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +27,8 @@ use crate::session::context::StatementContext;
 pub use registry::{Registry, registry};
 
 /// The families, each with its list of functions, in the order of the manual's chapter "Functions and Operators".
-const FAMILIES: &[fn() -> Vec<signature::Row>] = &[];
+const FAMILIES: &[fn() -> Vec<signature::Row>] =
+    &[comparison::functions, math::functions, cast::functions, datetime::functions];
 
 /// One callable function (an overload of its name).
 pub struct Function {
@@ -55,7 +64,7 @@ pub enum Body {
     /// Columns in, one column out. Never called with a null in a strict argument… the adaptor masks those rows.
     Scalar(Kernel),
     /// Is a DataFusion expression (comparisons, so that they push down into scans and joins).
-    Expression(fn(Vec<Expr>) -> Expr),
+    Expression(Rewrite),
     /// Makes the DataFusion aggregate for concrete argument and result types.
     Aggregate(fn(&AggregateTypes<'_>) -> Result<Arc<AggregateUDF>>),
     Window(fn(&AggregateTypes<'_>) -> Result<Arc<WindowUDF>>),
@@ -70,6 +79,9 @@ pub enum Body {
 /// Evaluates a call over a batch. Arguments are scalars or columns of `rows` rows in the Arrow representation of their type. The result is a
 /// scalar only if the same value holds for every row.
 pub type Kernel = Arc<dyn Fn(&Call<'_>, &[ColumnarValue]) -> Result<ColumnarValue> + Send + Sync>;
+
+/// Makes the expression that a call of a function stands for.
+pub type Rewrite = Arc<dyn Fn(Vec<Expr>) -> Expr + Send + Sync>;
 
 /// Produces the rows of one call a batch at a time; the columns are the result's columns.
 pub type SetStream = fn(&Call<'_>, &[ArrayRef]) -> Result<Box<dyn Iterator<Item = Result<Vec<ArrayRef>>> + Send>>;

@@ -45,3 +45,27 @@ impl Registry {
         self.by_oid.values()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_names_a_function_of_postgresql_and_is_listed_once() {
+        let mut problems = Vec::new();
+        let mut seen: HashMap<Oid, String> = HashMap::new();
+        for row in FAMILIES.iter().flat_map(|family| family()) {
+            match row.resolve() {
+                Err(error) => problems.push(error.to_string()),
+                Ok(function) => {
+                    let name = format!("{function:?}");
+                    if let Some(other) = seen.insert(function.oid, name.clone()) {
+                        problems.push(format!("{} is listed twice: {other}, {name}", function.oid));
+                    }
+                }
+            }
+        }
+        assert!(problems.is_empty(), "{problems:#?}");
+        println!("{} functions", seen.len());
+    }
+}

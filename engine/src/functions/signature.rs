@@ -1,5 +1,7 @@
 //! One row of a family's list: a signature and a body, completed with what PostgreSQL's catalog says about the signature.
 
+use std::borrow::Cow;
+
 use aegis_catalog::facts::{self, FunctionRow};
 use aegis_catalog::types::oid::{self, Oid};
 use aegis_catalog::{Error, Result, fixed_oid};
@@ -10,7 +12,7 @@ use super::{Body, Function, Volatility};
 pub struct Row {
     /// `name(type, …)` or `operator(type, …)`, types by internal name (`int4`, `text[]`). A function that PostgreSQL does not have is
     /// written `schema.name(type, …) -> type` or `… -> setof (column type, …)`.
-    signature: &'static str,
+    signature: Cow<'static, str>,
     body: Body,
     own: Option<Own>,
 }
@@ -25,19 +27,19 @@ struct Own {
 }
 
 /// A function that PostgreSQL has, by its signature.
-pub fn f(signature: &'static str, body: Body) -> Row {
-    Row { signature, body, own: None }
+pub fn f(signature: impl Into<Cow<'static, str>>, body: Body) -> Row {
+    Row { signature: signature.into(), body, own: None }
 }
 
 /// A function that `pg_catalog` of PostgreSQL does not have; `oid` is fixed for ever.
 pub fn own(oid: Oid, schema: Oid, signature: &'static str, volatility: Volatility, strict: bool, body: Body) -> Row {
-    Row { signature, body, own: Some(Own { oid, schema, volatility, strict }) }
+    Row { signature: signature.into(), body, own: Some(Own { oid, schema, volatility, strict }) }
 }
 
 impl Row {
     /// The function with everything a caller may ask about it.
     pub fn resolve(self) -> Result<Function> {
-        let signature = Signature::parse(self.signature)?;
+        let signature = Signature::parse(&self.signature)?;
         match self.own {
             Some(own) => Ok(signature.own(own, self.body)),
             None => Ok(from_fact(signature.fact()?, self.body)),

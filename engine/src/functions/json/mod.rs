@@ -1,0 +1,3 @@
+//! JSON functions and operators (PostgreSQL manual 9.16).
+
+pub mod comparison;

@@ -1,0 +1,17 @@
+//! Mathematical functions and operators (PostgreSQL manual 9.3).
+
+mod float;
+mod integer;
+mod numeric;
+mod random;
+
+use super::signature::Row;
+
+pub use integer::out_of_range;
+
+pub fn functions() -> Vec<Row> {
+    [integer::functions(), float::functions(), numeric::functions(), random::functions()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
