@@ -10,6 +10,13 @@ pub struct Span {
     pub end: u32,
 }
 
+impl Span {
+    /// From where this begins to where `last` ends.
+    pub fn to(self, last: Span) -> Span {
+        Span { start: self.start, end: last.end.max(self.start) }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ident {
     pub name: String,
@@ -274,7 +281,7 @@ pub enum Over {
     Window(WindowSpec),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct WindowSpec {
     pub base: Option<Ident>,
     pub partition_by: Vec<Expr>,

@@ -1,4 +1,93 @@
 //! SQL text to syntax tree. The only module that knows the parser library.
+//!
+//! The text is scanned for PostgreSQL's lexical errors and for its nesting depth (`scan`, `guard`), parsed by the library
+//! (`tree`), and lowered to the plain data of `ast` and `utility` (`lower`).
 
 pub mod ast;
+mod guard;
+mod lower;
+mod scan;
+mod tree;
 pub mod utility;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use aegis_catalog::{Error, Result, sqlstate};
+
+use ast::{Expr, ExprKind, ParsedStatement, Query, SetExpr, Statement, TypeName};
+use lower::Lower;
+use tree::{Node, Tree};
+
+/// All statements of a query string; empty ones are left out.
+pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>> {
+    with_tree(sql, 0, |lower, root| lower.statements(root))
+}
+
+/// One query, such as the stored text of a view.
+pub fn parse_query(sql: &str) -> Result<Query> {
+    match <[ParsedStatement; 1]>::try_from(parse(sql)?) {
+        Ok([ParsedStatement { statement: Statement::Query(query), .. }]) => Ok(*query),
+        _ => Err(Error::new(sqlstate::SYNTAX_ERROR, "expected one query")),
+    }
+}
+
+/// One expression, such as the stored text of a column's default.
+pub fn parse_expression(sql: &str) -> Result<Expr> {
+    let prefix = "SELECT ";
+    with_tree(&format!("{prefix}{sql}"), prefix.len() as u32, |lower, root| lone_expression(lower, root))
+}
+
+/// One type as written in SQL, `numeric(10, 2)[]`.
+pub fn parse_type_name(sql: &str) -> Result<TypeName> {
+    let prefix = "SELECT NULL::";
+    let expr =
+        with_tree(&format!("{prefix}{sql}"), prefix.len() as u32, |lower, root| lone_expression(lower, root))?;
+    match expr.kind {
+        ExprKind::Cast { ty, arg } if matches!(arg.kind, ExprKind::Literal(_)) => Ok(ty),
+        _ => Err(Error::new(sqlstate::SYNTAX_ERROR, format!("invalid type name \"{sql}\""))),
+    }
+}
+
+/// The expression of `SELECT expr`, provided that there is nothing else.
+fn lone_expression(lower: &Lower<'_>, root: Node<'_>) -> Result<Expr> {
+    let mut statements = lower.statements(root)?;
+    let invalid = || Error::new(sqlstate::SYNTAX_ERROR, "expected one expression");
+    let (Some(ParsedStatement { statement: Statement::Query(query), .. }), true) =
+        (statements.pop(), statements.is_empty())
+    else {
+        return Err(invalid());
+    };
+    let Query { with: None, body: SetExpr::Select(mut select), order_by, limit: None, offset: None, .. } = *query else {
+        return Err(invalid());
+    };
+    let bare = select.from.is_empty() && select.filter.is_none() && select.group_by.is_empty() && order_by.is_empty();
+    match select.targets.pop() {
+        Some(target) if bare && target.alias.is_none() && select.targets.is_empty() => Ok(target.expr),
+        _ => Err(invalid()),
+    }
+}
+
+/// Scans, guards and parses `text`, then lets `lower` work on its tree, on a stack that is big enough for its depth.
+/// Positions count from `base`.
+fn with_tree<T: Send>(text: &str, base: u32, lower: impl FnOnce(&Lower<'_>, Node<'_>) -> Result<T> + Send) -> Result<T> {
+    guard::check_size(text)?;
+    let tokens = scan::scan(text).map_err(|error| rebase(error, base))?;
+    let depth = guard::check_nesting(&tokens, text).map_err(|error| rebase(error, base))?;
+    guard::with_stack(depth, || {
+        let lowering = Lower::new(text, &tokens, base);
+        // The library asserts in places. Should input ever reach one of those, it costs one statement.
+        let tree = catch_unwind(AssertUnwindSafe(|| Tree::parse(text)))
+            .map_err(|_| Error::internal("the parser gave up on this statement"))?
+            .map_err(|failure| lowering.syntax_error(failure.offset))?;
+        match tree.root() {
+            Some(root) => lower(&lowering, root),
+            None => Err(lowering.syntax_error(0)),
+        }
+    })
+}
+
+fn rebase(mut error: Error, base: u32) -> Error {
+    let position = &mut error.fields_mut().position;
+    *position = position.map(|position| position.saturating_sub(base));
+    error
+}

@@ -1,0 +1,181 @@
+//! The library's tree to PostgreSQL's syntax tree, by concern. The library lets required parts be missing and accepts some texts
+//! that PostgreSQL's grammar refuses; both become syntax errors here.
+
+mod call;
+mod dml;
+mod expr;
+mod from;
+mod literal;
+mod names;
+mod operand;
+mod query;
+mod sequence;
+mod settings;
+mod table;
+mod transaction;
+mod types;
+mod unsupported;
+mod window;
+
+use aegis_catalog::{Error, Result};
+use squawk_parser::SyntaxKind as K;
+
+use super::ast::*;
+use super::scan::{Token, TokenKind, error_near};
+use super::tree::Node;
+use super::utility::Utility;
+
+pub(super) struct Lower<'a> {
+    text: &'a str,
+    tokens: &'a [Token],
+    base: u32,
+}
+
+impl<'a> Lower<'a> {
+    /// `base` is where the user's part of `text` starts; spans and positions count from there.
+    pub fn new(text: &'a str, tokens: &'a [Token], base: u32) -> Self {
+        Self { text, tokens, base }
+    }
+
+    fn base(&self) -> u32 {
+        self.base
+    }
+
+    fn position(&self, node: Node<'_>) -> u32 {
+        node.start().saturating_sub(self.base)
+    }
+
+    fn span(&self, node: Node<'_>) -> Span {
+        Span { start: node.start().saturating_sub(self.base), end: node.end().saturating_sub(self.base) }
+    }
+
+    /// `syntax error at or near` the first token from `offset` of the whole text.
+    pub fn syntax_error(&self, offset: u32) -> Error {
+        let next = self.tokens.partition_point(|token| token.end <= offset);
+        let (start, end) = match self.tokens.get(next) {
+            Some(token) => (token.start, token.end),
+            None => (self.text.len() as u32, self.text.len() as u32),
+        };
+        let mut error = error_near("syntax error", self.text, start as usize, end as usize);
+        error.fields_mut().position = Some(start.saturating_sub(self.base));
+        error
+    }
+
+    /// Does a token of PostgreSQL's start at `offset`?
+    fn token_starts_at(&self, offset: u32) -> bool {
+        self.tokens.binary_search_by_key(&offset, |token| token.start).is_ok()
+    }
+
+    /// End of `node` without the semicolon that the library puts in statements.
+    fn end_of(&self, node: Node<'_>) -> u32 {
+        node.children().filter(|child| !child.is(K::SEMICOLON)).last().map_or(node.start(), |last| last.end())
+    }
+
+    /// The error for a required part of `parent` that is missing.
+    fn missing_in(&self, parent: Node<'_>) -> Error {
+        let end = match parent.children().filter(|child| !child.is(K::SEMICOLON)).last() {
+            Some(last) if matches!(last.kind(), K::R_PAREN | K::R_BRACK) => last.start(),
+            _ => self.end_of(parent),
+        };
+        self.syntax_error(end)
+    }
+
+    /// A required part of `parent`.
+    fn need<'t>(&self, part: Option<Node<'t>>, parent: Node<'t>) -> Result<Node<'t>> {
+        match part {
+            Some(part) if part.is_empty() => Err(self.syntax_error(part.end())),
+            Some(part) => Ok(part),
+            None => Err(self.missing_in(parent)),
+        }
+    }
+
+    fn source_text(&self, node: Node<'_>) -> String {
+        node.text().to_owned()
+    }
+
+    /// The statements of the query string.
+    pub fn statements(&self, root: Node<'_>) -> Result<Vec<ParsedStatement>> {
+        self.check_lists(root)?;
+        let mut statements = Vec::new();
+        let mut separated = true;
+        for node in root.children() {
+            let empty = node.is_token() || node.is(K::EMPTY_STMT);
+            if !empty {
+                if !separated {
+                    return Err(self.syntax_error(node.start()));
+                }
+                if let Some(parsed) = self.parsed_statement(node)? {
+                    statements.push(parsed);
+                }
+            }
+            separated = node.is(K::SEMICOLON) || node.children().any(|child| child.is(K::SEMICOLON));
+        }
+        Ok(statements)
+    }
+
+    fn parsed_statement(&self, node: Node<'_>) -> Result<Option<ParsedStatement>> {
+        let Some(statement) = self.statement(node)? else { return Ok(None) };
+        let range = node.start()..self.end_of(node);
+        let span = Span { start: range.start.saturating_sub(self.base), end: range.end.saturating_sub(self.base) };
+        Ok(Some(ParsedStatement { statement, span, parameter_count: self.parameter_count(range) }))
+    }
+
+    fn parameter_count(&self, range: std::ops::Range<u32>) -> u32 {
+        let first = self.tokens.partition_point(|token| token.start < range.start);
+        self.tokens
+            .iter()
+            .skip(first)
+            .take_while(|token| token.start < range.end)
+            .filter(|token| token.kind == TokenKind::Parameter)
+            .filter_map(|token| self.text.get(token.start as usize + 1..token.end as usize)?.parse().ok())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Commas that separate nothing, which the library lets pass in some lists.
+    fn check_lists(&self, root: Node<'_>) -> Result<()> {
+        for node in root.descendants().filter(|node| !node.is_token()) {
+            let mut after_comma = false;
+            for child in node.children() {
+                let comma = child.is(K::COMMA);
+                let closes = matches!(child.kind(), K::R_PAREN | K::R_BRACK | K::SEMICOLON);
+                if after_comma && (comma || closes || child.is_empty()) {
+                    return Err(self.syntax_error(child.start()));
+                }
+                if child.is(K::ERROR) {
+                    return Err(self.syntax_error(child.start()));
+                }
+                after_comma = comma;
+            }
+            if after_comma {
+                return Err(self.syntax_error(node.end()));
+            }
+        }
+        Ok(())
+    }
+
+    /// One statement; None for an empty one.
+    pub fn statement(&self, node: Node<'_>) -> Result<Option<Statement>> {
+        Ok(Some(match node.kind() {
+            K::EMPTY_STMT => return Ok(None),
+            K::SELECT_INTO => Statement::Utility(Box::new(self.select_into(node)?)),
+            K::SELECT | K::PAREN_SELECT | K::TABLE | K::VALUES | K::COMPOUND_SELECT => {
+                Statement::Query(Box::new(self.query(node)?))
+            }
+            K::INSERT => Statement::Insert(Box::new(self.insert(node)?)),
+            K::UPDATE => Statement::Update(Box::new(self.update(node)?)),
+            K::DELETE => Statement::Delete(Box::new(self.delete(node)?)),
+            _ => Statement::Utility(Box::new(self.utility(node)?)),
+        }))
+    }
+
+    fn utility(&self, node: Node<'_>) -> Result<Utility> {
+        let families = [Self::transaction_statement, Self::settings_statement, Self::table_statement];
+        for lower in families {
+            if let Some(utility) = lower(self, node)? {
+                return Ok(utility);
+            }
+        }
+        self.unsupported(node)
+    }
+}

@@ -1,0 +1,205 @@
+//! The parser library's output as a flat, read-only tree. The library recovers from errors and goes on; here the first error
+//! wins, as in PostgreSQL.
+
+use squawk_parser::{EntryPoint, LexedStr, StrStep, SyntaxKind};
+
+use super::ast::Span;
+
+/// One node or token. White space and comments are left out.
+struct Element {
+    kind: SyntaxKind,
+    token: bool,
+    start: u32,
+    end: u32,
+    /// Index just past the last descendant: the next sibling, if there is one.
+    after: u32,
+}
+
+pub(super) struct Tree<'a> {
+    text: &'a str,
+    elements: Vec<Element>,
+}
+
+/// Byte offset from which the library could not go on.
+pub(super) struct Failure {
+    pub offset: u32,
+}
+
+impl<'a> Tree<'a> {
+    /// Parses `text`; the root's children are the statements.
+    pub fn parse(text: &'a str) -> Result<Self, Failure> {
+        let lexed = LexedStr::new(text);
+        if let Some((range, _)) = lexed.errors().next() {
+            return Err(Failure { offset: range.start });
+        }
+        let output = EntryPoint::SourceFile.parse(&lexed.to_input());
+        let mut builder = Builder { elements: Vec::new(), open: Vec::new(), position: 0, last_end: 0, failure: None };
+        lexed.intersperse_trivia(&output, &mut |step| builder.step(step));
+        match builder.failure {
+            Some(offset) => Err(Failure { offset }),
+            None => Ok(Self { text, elements: builder.elements }),
+        }
+    }
+
+    pub fn root(&self) -> Option<Node<'_>> {
+        (!self.elements.is_empty()).then_some(Node { tree: self, index: 0 })
+    }
+}
+
+struct Builder {
+    elements: Vec<Element>,
+    open: Vec<usize>,
+    position: u32,
+    last_end: u32,
+    failure: Option<u32>,
+}
+
+impl Builder {
+    fn step(&mut self, step: StrStep<'_>) {
+        match step {
+            StrStep::Enter { kind } => {
+                self.open.push(self.elements.len());
+                self.elements.push(Element { kind, token: false, start: u32::MAX, end: 0, after: 0 });
+            }
+            StrStep::Exit => {
+                let after = self.elements.len() as u32;
+                let Some(index) = self.open.pop() else { return };
+                let first = self.elements.get(index + 1).map(|first| first.start);
+                let last_end = self.last_end;
+                let Some(element) = self.elements.get_mut(index) else { return };
+                // A node without tokens sits just behind the token before it.
+                element.start = first.unwrap_or(last_end);
+                element.end = last_end.max(element.start);
+                element.after = after;
+            }
+            StrStep::Token { kind, text } => {
+                let start = self.position;
+                self.position += text.len() as u32;
+                if kind == SyntaxKind::WHITESPACE || kind == SyntaxKind::COMMENT {
+                    return;
+                }
+                self.last_end = self.position;
+                let after = self.elements.len() as u32 + 1;
+                self.elements.push(Element { kind, token: true, start, end: self.position, after });
+            }
+            StrStep::Error { pos, .. } => {
+                let pos = pos as u32;
+                self.failure = Some(self.failure.map_or(pos, |earlier| earlier.min(pos)));
+            }
+        }
+    }
+}
+
+/// A node or token of a [`Tree`].
+#[derive(Clone, Copy)]
+pub(super) struct Node<'t> {
+    tree: &'t Tree<'t>,
+    index: u32,
+}
+
+impl std::fmt::Debug for Node<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {:?}", self.kind(), self.text())
+    }
+}
+
+impl<'t> Node<'t> {
+    fn element(self) -> &'t Element {
+        // An index is only ever made from the tree's own links.
+        &self.tree.elements[self.index as usize]
+    }
+
+    pub fn kind(self) -> SyntaxKind {
+        self.element().kind
+    }
+
+    pub fn is(self, kind: SyntaxKind) -> bool {
+        self.kind() == kind
+    }
+
+    pub fn is_token(self) -> bool {
+        self.element().token
+    }
+
+    pub fn start(self) -> u32 {
+        self.element().start
+    }
+
+    pub fn end(self) -> u32 {
+        self.element().end
+    }
+
+    pub fn span(self) -> Span {
+        Span { start: self.start(), end: self.end() }
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.start() == self.end()
+    }
+
+    pub fn text(self) -> &'t str {
+        self.tree.text.get(self.start() as usize..self.end() as usize).unwrap_or_default()
+    }
+
+    /// Child nodes and tokens in order.
+    pub fn children(self) -> Children<'t> {
+        let element = self.element();
+        let next = if element.token { element.after } else { self.index + 1 };
+        Children { tree: self.tree, next, after: element.after }
+    }
+
+    /// Child nodes in order.
+    pub fn nodes(self) -> impl Iterator<Item = Node<'t>> {
+        self.children().filter(|child| !child.is_token())
+    }
+
+    pub fn tokens(self) -> impl Iterator<Item = Node<'t>> {
+        self.children().filter(|child| child.is_token())
+    }
+
+    /// First child of this kind.
+    pub fn child(self, kind: SyntaxKind) -> Option<Node<'t>> {
+        self.children().find(|child| child.kind() == kind)
+    }
+
+    pub fn has(self, kind: SyntaxKind) -> bool {
+        self.child(kind).is_some()
+    }
+
+    /// First child of one of these kinds.
+    pub fn child_in(self, kinds: &[SyntaxKind]) -> Option<Node<'t>> {
+        self.children().find(|child| kinds.contains(&child.kind()))
+    }
+
+    pub fn children_of(self, kind: SyntaxKind) -> impl Iterator<Item = Node<'t>> {
+        self.children().filter(move |child| child.kind() == kind)
+    }
+
+    /// All descendants, this node first.
+    pub fn descendants(self) -> impl Iterator<Item = Node<'t>> {
+        (self.index..self.element().after).map(move |index| Node { tree: self.tree, index })
+    }
+
+    pub fn first_token(self) -> Option<Node<'t>> {
+        self.descendants().find(|node| node.is_token())
+    }
+}
+
+pub(super) struct Children<'t> {
+    tree: &'t Tree<'t>,
+    next: u32,
+    after: u32,
+}
+
+impl<'t> Iterator for Children<'t> {
+    type Item = Node<'t>;
+
+    fn next(&mut self) -> Option<Node<'t>> {
+        if self.next >= self.after {
+            return None;
+        }
+        let node = Node { tree: self.tree, index: self.next };
+        self.next = node.element().after;
+        Some(node)
+    }
+}
