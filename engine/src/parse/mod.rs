@@ -40,8 +40,7 @@ pub fn parse_expression(sql: &str) -> Result<Expr> {
 /// One type as written in SQL, `numeric(10, 2)[]`.
 pub fn parse_type_name(sql: &str) -> Result<TypeName> {
     let prefix = "SELECT NULL::";
-    let expr =
-        with_tree(&format!("{prefix}{sql}"), prefix.len() as u32, |lower, root| lone_expression(lower, root))?;
+    let expr = with_tree(&format!("{prefix}{sql}"), prefix.len() as u32, |lower, root| lone_expression(lower, root))?;
     match expr.kind {
         ExprKind::Cast { ty, arg } if matches!(arg.kind, ExprKind::Literal(_)) => Ok(ty),
         _ => Err(Error::new(sqlstate::SYNTAX_ERROR, format!("invalid type name \"{sql}\""))),
@@ -57,7 +56,8 @@ fn lone_expression(lower: &Lower<'_>, root: Node<'_>) -> Result<Expr> {
     else {
         return Err(invalid());
     };
-    let Query { with: None, body: SetExpr::Select(mut select), order_by, limit: None, offset: None, .. } = *query else {
+    let Query { with: None, body: SetExpr::Select(mut select), order_by, limit: None, offset: None, .. } = *query
+    else {
         return Err(invalid());
     };
     let bare = select.from.is_empty() && select.filter.is_none() && select.group_by.is_empty() && order_by.is_empty();
@@ -69,7 +69,11 @@ fn lone_expression(lower: &Lower<'_>, root: Node<'_>) -> Result<Expr> {
 
 /// Scans, guards and parses `text`, then lets `lower` work on its tree, on a stack that is big enough for its depth.
 /// Positions count from `base`.
-fn with_tree<T: Send>(text: &str, base: u32, lower: impl FnOnce(&Lower<'_>, Node<'_>) -> Result<T> + Send) -> Result<T> {
+fn with_tree<T: Send>(
+    text: &str,
+    base: u32,
+    lower: impl FnOnce(&Lower<'_>, Node<'_>) -> Result<T> + Send,
+) -> Result<T> {
     guard::check_size(text)?;
     let tokens = scan::scan(text).map_err(|error| rebase(error, base))?;
     let depth = guard::check_nesting(&tokens, text).map_err(|error| rebase(error, base))?;

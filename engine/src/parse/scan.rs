@@ -36,7 +36,8 @@ pub(super) fn scan(text: &str) -> Result<Vec<Token>> {
 /// `message at or near "text"`, as PostgreSQL's scanner_yyerror words it.
 pub(super) fn error_near(message: &str, text: &str, start: usize, end: usize) -> Error {
     let near = text.get(start..end).unwrap_or_default();
-    let message = if near.is_empty() { format!("{message} at end of input") } else { format!("{message} at or near \"{near}\"") };
+    let message =
+        if near.is_empty() { format!("{message} at end of input") } else { format!("{message} at or near \"{near}\"") };
     Error::new(sqlstate::SYNTAX_ERROR, message).at(start as u32)
 }
 

@@ -217,9 +217,7 @@ impl Lower<'_> {
         let mut call = plain(Name { span: ident.span, parts: vec![ident] }, Vec::new());
         for part in args.nodes() {
             let (name, value) = match part.kind() {
-                K::NAMED_ARG => {
-                    (Some(self.ident(self.need(part.nodes().next(), part)?)?), self.expr_in(part)?)
-                }
+                K::NAMED_ARG => (Some(self.ident(self.need(part.nodes().next(), part)?)?), self.expr_in(part)?),
                 kind if is_expr(kind) => (None, self.expr(part)?),
                 _ => return Err(Error::unsupported(name.to_ascii_uppercase()).at(self.position(part))),
             };

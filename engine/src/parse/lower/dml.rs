@@ -110,7 +110,8 @@ impl Lower<'_> {
     }
 
     fn assign_targets(&self, list: Node<'_>) -> Result<Vec<AssignTarget>> {
-        let targets = list.children_of(K::COLUMN_TARGET).map(|target| self.assign_target(target)).collect::<Result<Vec<_>>>()?;
+        let targets =
+            list.children_of(K::COLUMN_TARGET).map(|target| self.assign_target(target)).collect::<Result<Vec<_>>>()?;
         if targets.is_empty() { Err(self.missing_in(list)) } else { Ok(targets) }
     }
 

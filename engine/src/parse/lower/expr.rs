@@ -447,8 +447,7 @@ impl<'t> Operations<'_, '_, 't> {
         }
         let high = self.expr(Level::Like, Grammar::A)?;
         let span = arg.span.to(high.span);
-        let kind =
-            ExprKind::Between { arg: boxed(arg), low: boxed(low), high: boxed(high), symmetric, negated };
+        let kind = ExprKind::Between { arg: boxed(arg), low: boxed(low), high: boxed(high), symmetric, negated };
         Ok(Expr { kind, span })
     }
 

@@ -275,7 +275,9 @@ impl Lower<'_> {
     /// PostgreSQL's func_expr_windowless: calls, COALESCE and the like, CAST and CURRENT_DATE; no window or aggregate clauses.
     fn check_table_function(&self, call: &Expr) -> Result<()> {
         match &call.kind {
-            ExprKind::Call(call) if call.over.is_none() && call.filter.is_none() && call.within_group.is_none() => Ok(()),
+            ExprKind::Call(call) if call.over.is_none() && call.filter.is_none() && call.within_group.is_none() => {
+                Ok(())
+            }
             ExprKind::Call(_) => Err(self.syntax_error(self.base() + call.span.end)),
             ExprKind::SqlValue { .. } | ExprKind::Cast { .. } | ExprKind::NullIf(..) => Ok(()),
             ExprKind::Coalesce(_) | ExprKind::Greatest(_) | ExprKind::Least(_) => Ok(()),
@@ -285,8 +287,5 @@ impl Lower<'_> {
 }
 
 fn is_join_word(kind: K) -> bool {
-    matches!(
-        kind,
-        K::NATURAL_KW | K::JOIN_INNER | K::JOIN_LEFT | K::JOIN_RIGHT | K::JOIN_FULL | K::JOIN_CROSS
-    )
+    matches!(kind, K::NATURAL_KW | K::JOIN_INNER | K::JOIN_LEFT | K::JOIN_RIGHT | K::JOIN_FULL | K::JOIN_CROSS)
 }

@@ -106,9 +106,7 @@ impl Lower<'_> {
                 let Some(digit) = character.to_digit(1 << width) else {
                     let kind = if width == 1 { "binary" } else { "hexadecimal" };
                     let message = format!("\"{character}\" is not a valid {kind} digit");
-                    return Err(
-                        Error::new(sqlstate::INVALID_TEXT_REPRESENTATION, message).at(self.position(token))
-                    );
+                    return Err(Error::new(sqlstate::INVALID_TEXT_REPRESENTATION, message).at(self.position(token)));
                 };
                 bits.push_str(&format!("{digit:0width$b}", width = width as usize));
             }
@@ -138,10 +136,7 @@ impl Lower<'_> {
 }
 
 pub fn is_string(kind: K) -> bool {
-    matches!(
-        kind,
-        K::STRING | K::ESC_STRING | K::DOLLAR_QUOTED_STRING | K::UNICODE_ESC_STRING | K::NATIONAL_STRING
-    )
+    matches!(kind, K::STRING | K::ESC_STRING | K::DOLLAR_QUOTED_STRING | K::UNICODE_ESC_STRING | K::NATIONAL_STRING)
 }
 
 /// What is between the quotes, whatever their form.
@@ -159,7 +154,9 @@ fn number(text: &str) -> Literal {
     let text = text.replace('_', "");
     let lower = text.to_ascii_lowercase();
     for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
-        if let Some(value) = lower.strip_prefix(prefix).and_then(|digits| BigUint::parse_bytes(digits.as_bytes(), radix)) {
+        if let Some(value) =
+            lower.strip_prefix(prefix).and_then(|digits| BigUint::parse_bytes(digits.as_bytes(), radix))
+        {
             return Literal::Integer(value.to_string());
         }
     }

@@ -127,10 +127,7 @@ impl Lower<'_> {
 
     /// The roles of a list node.
     pub fn roles(&self, list: Node<'_>) -> Result<Vec<Ident>> {
-        list.nodes()
-            .filter(|node| is_role(node.kind()))
-            .map(|node| self.role(node))
-            .collect()
+        list.nodes().filter(|node| is_role(node.kind())).map(|node| self.role(node)).collect()
     }
 
     /// The escape character that `UESCAPE 'c'` after a token of `node` sets.
@@ -157,7 +154,12 @@ impl Lower<'_> {
 fn is_role(kind: K) -> bool {
     matches!(
         kind,
-        K::ROLE | K::ROLE_REF | K::ROLE_NAME_REF | K::ROLE_REF_CURRENT_ROLE | K::ROLE_REF_CURRENT_USER | K::ROLE_REF_SESSION_USER
+        K::ROLE
+            | K::ROLE_REF
+            | K::ROLE_NAME_REF
+            | K::ROLE_REF_CURRENT_ROLE
+            | K::ROLE_REF_CURRENT_USER
+            | K::ROLE_REF_SESSION_USER
     )
 }
 

@@ -10,8 +10,7 @@ use crate::parse::ast::*;
 use crate::parse::guard;
 use crate::parse::tree::Node;
 
-const TAIL: [K; 5] =
-    [K::ORDER_BY_CLAUSE, K::LIMIT_CLAUSE, K::OFFSET_CLAUSE, K::FETCH_CLAUSE, K::LOCKING_CLAUSE];
+const TAIL: [K; 5] = [K::ORDER_BY_CLAUSE, K::LIMIT_CLAUSE, K::OFFSET_CLAUSE, K::FETCH_CLAUSE, K::LOCKING_CLAUSE];
 
 /// Set operators by precedence: INTERSECT binds tighter than UNION and EXCEPT.
 enum SetItem<'t> {
@@ -54,7 +53,8 @@ impl Lower<'_> {
         let span = self.span(node);
         let with = first_operand(node).child(K::WITH_CLAUSE).map(|with| self.with(with)).transpose()?;
         let body = self.set_expr(node)?;
-        let mut query = Query { with, body, order_by: Vec::new(), limit: None, offset: None, locking: Vec::new(), span };
+        let mut query =
+            Query { with, body, order_by: Vec::new(), limit: None, offset: None, locking: Vec::new(), span };
         self.tail(node, &mut query)?;
         // Parentheses alone make no query of their own.
         if query.with.is_none() && is_bare(&query) {
@@ -128,12 +128,7 @@ impl Lower<'_> {
         }
     }
 
-    fn set_operation<'t>(
-        &self,
-        items: &mut SetItems<'t>,
-        only_intersect: bool,
-        parent: Node<'t>,
-    ) -> Result<SetExpr> {
+    fn set_operation<'t>(&self, items: &mut SetItems<'t>, only_intersect: bool, parent: Node<'t>) -> Result<SetExpr> {
         let operand = |items: &mut SetItems<'t>| match items.next() {
             Some(SetItem::Operand(node)) => {
                 if node.start() != parent.start() {
@@ -284,7 +279,9 @@ impl Lower<'_> {
         }
         let group = node.child(K::GROUP_BY_CLAUSE);
         let windows = match node.child(K::WINDOW_CLAUSE) {
-            Some(clause) => clause.children_of(K::WINDOW_DEF).map(|window| self.window(window)).collect::<Result<_>>()?,
+            Some(clause) => {
+                clause.children_of(K::WINDOW_DEF).map(|window| self.window(window)).collect::<Result<_>>()?
+            }
             None => Vec::new(),
         };
         Ok(Select {
@@ -355,9 +352,9 @@ impl Lower<'_> {
     }
 
     fn cte(&self, node: Node<'_>) -> Result<Cte> {
-        let query = node
-            .nodes()
-            .find(|child| is_query(child.kind()) || matches!(child.kind(), K::INSERT | K::UPDATE | K::DELETE | K::MERGE));
+        let query = node.nodes().find(|child| {
+            is_query(child.kind()) || matches!(child.kind(), K::INSERT | K::UPDATE | K::DELETE | K::MERGE)
+        });
         let query = self.need(query, node)?;
         Ok(Cte {
             name: self.ident(self.need(node.child(K::CTE_NAME), node)?)?,

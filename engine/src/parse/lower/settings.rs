@@ -115,7 +115,9 @@ impl Lower<'_> {
             K::PREFIX_EXPR => {
                 let literal = self.need(node.child(K::LITERAL), node)?;
                 let sign = if node.has(K::MINUS) { "-" } else { "" };
-                if !node.has(K::MINUS) && !node.has(K::PLUS) || !literal.has(K::INT_NUMBER) && !literal.has(K::NUMERIC_NUMBER) {
+                if !node.has(K::MINUS) && !node.has(K::PLUS)
+                    || !literal.has(K::INT_NUMBER) && !literal.has(K::NUMERIC_NUMBER)
+                {
                     return Err(self.syntax_error(node.start()));
                 }
                 Ok(format!("{sign}{}", literal.text()))
@@ -133,7 +135,9 @@ impl Lower<'_> {
             return Ok(SetValue::Values(vec![self.setting_value(value)?]));
         }
         match self.operand(value)?.kind {
-            ExprKind::TypedLiteral { ty, value } if ty.name.parts.last().is_some_and(|name| name.name == "interval") => {
+            ExprKind::TypedLiteral { ty, value }
+                if ty.name.parts.last().is_some_and(|name| name.name == "interval") =>
+            {
                 Ok(SetValue::TimeZoneInterval(value))
             }
             _ => Err(self.syntax_error(value.start())),

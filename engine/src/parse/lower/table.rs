@@ -73,7 +73,9 @@ impl Lower<'_> {
 
     /// A column of CREATE TABLE or of ADD COLUMN.
     pub fn column(&self, node: Node<'_>) -> Result<ColumnDefinition> {
-        if let Some(options) = node.child_in(&[K::STORAGE, K::COMPRESSION_METHOD, K::WITH_OPTIONS, K::ALTER_OPTION_LIST]) {
+        if let Some(options) =
+            node.child_in(&[K::STORAGE, K::COMPRESSION_METHOD, K::WITH_OPTIONS, K::ALTER_OPTION_LIST])
+        {
             let name = super::transaction::words(options).split(' ').next().unwrap_or_default().to_owned();
             return Err(Error::unsupported(format!("column option {name}")).at(self.position(options)));
         }
@@ -116,9 +118,7 @@ impl Lower<'_> {
                 ColumnConstraintKind::Check(expr, text)
             }
             K::PRIMARY_KEY_CONSTRAINT => ColumnConstraintKind::PrimaryKey,
-            K::UNIQUE_CONSTRAINT => {
-                ColumnConstraintKind::Unique { nulls_not_distinct: self.nulls_not_distinct(node) }
-            }
+            K::UNIQUE_CONSTRAINT => ColumnConstraintKind::Unique { nulls_not_distinct: self.nulls_not_distinct(node) },
             K::REFERENCES_CONSTRAINT => ColumnConstraintKind::References(self.references(node)?),
             K::GENERATED_CONSTRAINT => self.generated(node)?,
             _ => return Err(self.syntax_error(node.start())),
@@ -231,7 +231,8 @@ impl Lower<'_> {
             Some(column) => vec![self.ident(column)?],
             None => {
                 let lists = node.nodes().filter(|part| {
-                    matches!(part.kind(), K::COLUMN_REF_LIST | K::FOREIGN_KEY_COLUMN_LIST) && part.start() > table.start()
+                    matches!(part.kind(), K::COLUMN_REF_LIST | K::FOREIGN_KEY_COLUMN_LIST)
+                        && part.start() > table.start()
                 });
                 self.column_list(lists.last())?
             }
@@ -290,7 +291,8 @@ impl Lower<'_> {
 
     /// `(name = value, …)`; a name alone means true.
     pub fn attributes(&self, list: Node<'_>) -> Result<Vec<(String, String)>> {
-        let options = list.children_of(K::ATTRIBUTE_OPTION).map(|option| self.attribute(option)).collect::<Result<Vec<_>>>()?;
+        let options =
+            list.children_of(K::ATTRIBUTE_OPTION).map(|option| self.attribute(option)).collect::<Result<Vec<_>>>()?;
         if options.is_empty() { Err(self.missing_in(list)) } else { Ok(options) }
     }
 

@@ -118,8 +118,12 @@ impl Lower<'_> {
     /// `float(p)`: the precision counts bits.
     fn float_type(&self, modifiers: &[Expr], span: Span) -> Result<TypeName> {
         let bits = match modifiers {
-            [Expr { kind: ExprKind::Literal(Literal::Integer(digits)), .. }] => digits.parse::<u32>().unwrap_or(u32::MAX),
-            _ => return Err(Error::new(sqlstate::SYNTAX_ERROR, "syntax error in the precision of float").at(span.start)),
+            [Expr { kind: ExprKind::Literal(Literal::Integer(digits)), .. }] => {
+                digits.parse::<u32>().unwrap_or(u32::MAX)
+            }
+            _ => {
+                return Err(Error::new(sqlstate::SYNTAX_ERROR, "syntax error in the precision of float").at(span.start));
+            }
         };
         let fail = |message: &str| Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message).at(span.start));
         match bits {
@@ -201,7 +205,12 @@ fn field_bit(kind: K) -> i32 {
 pub fn is_interval_qualifier(kind: K) -> bool {
     matches!(
         kind,
-        K::INTERVAL_YEAR | K::INTERVAL_MONTH | K::INTERVAL_DAY | K::INTERVAL_HOUR | K::INTERVAL_MINUTE | K::INTERVAL_SECOND
+        K::INTERVAL_YEAR
+            | K::INTERVAL_MONTH
+            | K::INTERVAL_DAY
+            | K::INTERVAL_HOUR
+            | K::INTERVAL_MINUTE
+            | K::INTERVAL_SECOND
     )
 }
 

@@ -74,7 +74,9 @@ impl Lower<'_> {
         let end = self.end_of(node);
         let operands = self.tokens.iter().skip(first).take_while(|token| token.start < end).count();
         let name = command_name(&words);
-        if operands <= name.split(' ').count() && operands > 1 && self.tokens.get(first).is_some_and(|token| token.kind == TokenKind::Word)
+        if operands <= name.split(' ').count()
+            && operands > 1
+            && self.tokens.get(first).is_some_and(|token| token.kind == TokenKind::Word)
         {
             return Err(self.syntax_error(end));
         }
