@@ -1,6 +1,7 @@
 //! Sessions, planning and execution of SQL; the only crate that knows DataFusion.
 
 pub mod bind;
+pub mod copy;
 pub mod engine;
 pub mod functions;
 pub mod parse;
