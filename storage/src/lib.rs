@@ -3,12 +3,18 @@
 
 pub mod command;
 mod commit;
+mod config;
 pub mod error;
 pub mod file;
+mod flush;
+mod flusher;
 mod index;
 pub mod log;
+mod manifest;
 mod memtable;
 mod overlay;
+mod pins;
+mod recovery;
 mod scan;
 pub mod schema;
 pub mod segment;
@@ -16,6 +22,7 @@ pub mod store;
 pub mod transaction;
 mod version;
 mod view;
+pub mod wal;
 
 pub use error::{Error, Result};
 pub use schema::{ColumnId, ColumnSchema, IndexId, IndexSchema, TableId, TableSchema};

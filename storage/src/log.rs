@@ -41,6 +41,11 @@ pub trait Log: Debug + Send + Sync {
     /// Bytes that the log occupies on disk.
     fn bytes(&self) -> u64;
 
+    /// A mark for the manifest: what recovery must at least find of this log.
+    fn position(&self) -> u64 {
+        0
+    }
+
     /// Writes and syncs what is queued, then stops. Later appends fail.
     fn close(&self);
 }

@@ -1,70 +1,27 @@
 //! The store: opens a data directory, begins transactions, flushes, closes.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
 use crate::commit::{self, Prepared};
+use crate::file::DirectoryLock;
+use crate::flush::{self, Files, Limits, Rewritten};
+use crate::flusher::Flusher;
 use crate::log::{Entry, Log, NoLog};
+use crate::pins::{Pinned, Shared};
+use crate::recovery::{self, Layout, Opened};
 use crate::transaction::Isolation;
 use crate::version::Version;
+use crate::wal::{self, LocalLog};
 use crate::{Error, Result, Transaction};
 
-/// Limits and places of one store. Every field has the default that the configuration reference shows.
-#[derive(Debug, Clone)]
-pub struct Config {
-    pub data_dir: PathBuf,
-    /// Bytes of rows in memory that start a flush. Default 64 MiB.
-    pub memtable_bytes: usize,
-    /// Bytes of rows in memory at which commits wait for the flush. Default 512 MiB.
-    pub memtable_stall_bytes: usize,
-    /// Size of one file of the log, reserved when it is created. Default 64 MiB.
-    pub wal_segment_bytes: u64,
-    /// Bytes of log that one write and sync take at most. Default 16 MiB.
-    pub wal_batch_bytes: usize,
-    /// Bytes of log on disk that start a flush, whatever is in memory. Default 512 MiB.
-    pub wal_flush_bytes: u64,
-    /// Milliseconds that an asynchronous commit may stay unsynced. Default 200.
-    pub wal_sync_delay_ms: u64,
-    /// Rows of a Parquet row group. Default 131,072.
-    pub row_group_rows: usize,
-    /// Rows that merging segments may bring into one file. Default 8,388,608.
-    pub segment_rows: u32,
-    /// Milliseconds since 1970, for commit timestamps. Only its order of magnitude matters to correctness.
-    pub now_millis: fn() -> u64,
-}
-
-impl Config {
-    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
-        Self { data_dir: data_dir.into(), ..Self::default() }
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            data_dir: PathBuf::from("aegis-data"),
-            memtable_bytes: 64 << 20,
-            memtable_stall_bytes: 512 << 20,
-            wal_segment_bytes: 64 << 20,
-            wal_batch_bytes: 16 << 20,
-            wal_flush_bytes: 512 << 20,
-            wal_sync_delay_ms: 200,
-            row_group_rows: 131_072,
-            segment_rows: 8 << 20,
-            now_millis: system_millis,
-        }
-    }
-}
-
-fn system_millis() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
-}
+pub use crate::config::Config;
 
 #[derive(Debug)]
 pub struct Store {
@@ -73,6 +30,9 @@ pub struct Store {
     sequencer: Mutex<Sequencer>,
     shared: Arc<Shared>,
     log: Arc<dyn Log>,
+    closed: AtomicBool,
+    /// None for a store in memory.
+    durable: Option<Durable>,
 }
 
 /// The newest state, including what is not durable yet.
@@ -82,102 +42,81 @@ struct Sequencer {
     counters: HashMap<u64, i64>,
 }
 
-/// What the log's thread touches when an entry has become durable.
+/// What a store with a data directory has besides.
 #[derive(Debug)]
-struct Shared {
-    /// The newest durable version: what new transactions read.
-    visible: RwLock<Arc<Version>>,
-    pins: Mutex<Pins>,
-    /// Why the store has stopped.
-    stopped: watch::Sender<Option<String>>,
-    /// Memory was freed.
+struct Durable {
+    files: Mutex<Files>,
+    flusher: Flusher,
+    /// Why the last flush failed, if it did.
+    flush_failure: RwLock<Option<String>>,
+    /// A flush has ended.
     flushed: Notify,
+    node: uuid::Uuid,
+    _lock: Option<DirectoryLock>,
 }
 
-/// Versions in use: how many transactions read each.
-type Pins = BTreeMap<u64, (Arc<Version>, usize)>;
-
-/// A version that somebody reads.
-#[derive(Debug)]
-pub(crate) struct Pinned {
-    version: Arc<Version>,
-    shared: Arc<Shared>,
-}
-
-impl Pinned {
-    pub fn version(&self) -> &Arc<Version> {
-        &self.version
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        let mut pins = self.shared.pins.lock();
-        if let Some((_, count)) = pins.get_mut(&self.version.seq) {
-            *count -= 1;
-            if *count == 0 {
-                pins.remove(&self.version.seq);
-            }
-        }
-    }
-}
-
-impl Shared {
-    fn new(version: Arc<Version>) -> Self {
-        Self {
-            visible: RwLock::new(version),
-            pins: Mutex::default(),
-            stopped: watch::Sender::new(None),
-            flushed: Notify::new(),
-        }
-    }
-
-    fn publish(&self, version: Arc<Version>) {
-        let old = {
-            let mut visible = self.visible.write();
-            debug_assert!(visible.seq < version.seq);
-            std::mem::replace(&mut *visible, version)
-        };
-        drop(old);
-    }
-
-    fn stop(&self, reason: &str) {
-        self.stopped.send_if_modified(|stopped| {
-            let first = stopped.is_none();
-            if first {
-                tracing::error!(reason, "the store stops: after a failed write nothing more can be promised");
-                *stopped = Some(reason.to_owned());
-            }
-            first
-        });
-    }
-
-    /// The oldest version that anybody reads or may come to read.
-    fn oldest(&self) -> Arc<Version> {
-        let pins = self.pins.lock();
-        pins.first_key_value().map_or_else(|| self.visible.read().clone(), |(_, (version, _))| version.clone())
-    }
-}
+type Outcome = oneshot::Receiver<Result<(), String>>;
 
 impl Store {
     /// Opens or creates the data directory, takes its lock, recovers. Blocking.
-    pub fn open(_config: Config) -> Result<Arc<Store>> {
-        Err(Error::Internal("opening a data directory is not there yet".into()))
+    pub fn open(config: Config) -> Result<Arc<Store>> {
+        config.disk.create_dir_all(&config.data_dir).map_err(Error::at(&config.data_dir))?;
+        let lock = config.disk.lock(&config.data_dir)?;
+        let Opened { files, version, counters, log, node } = recovery::open(config.disk.clone(), &config.data_dir)?;
+        let head = Arc::new(version);
+        let shared = Arc::new(Shared::new(head.clone()));
+        let options = wal::Options {
+            segment_bytes: config.wal_segment_bytes,
+            batch_bytes: config.wal_batch_bytes,
+            sync_delay: Duration::from_millis(config.wal_sync_delay_ms),
+        };
+        let for_log = shared.clone();
+        let on_failure = Box::new(move |reason: &str| for_log.stop(reason));
+        let log = LocalLog::open(config.disk.clone(), Layout::new(&config.data_dir).wal, options, log, on_failure)?;
+        let (flusher, pending) = Flusher::new();
+        let durable = Durable {
+            files: Mutex::new(files),
+            flusher,
+            flush_failure: RwLock::default(),
+            flushed: Notify::new(),
+            node,
+            _lock: lock,
+        };
+        let store = Arc::new(Store {
+            config,
+            sequencer: Mutex::new(Sequencer { head, counters }),
+            shared,
+            log: Arc::new(log),
+            closed: AtomicBool::new(false),
+            durable: Some(durable),
+        });
+        if let Some(durable) = &store.durable {
+            durable.flusher.start(Arc::downgrade(&store), pending)?;
+        }
+        store.flush_if_large(&store.sequencer.lock().head);
+        Ok(store)
     }
 
     /// A store without files: nothing survives it, nothing is flushed. For temporary tables and tests.
     pub fn open_in_memory() -> Arc<Store> {
-        Self::with_log(Config::default(), Arc::new(NoLog), Version::default(), HashMap::new())
-    }
-
-    fn with_log(config: Config, log: Arc<dyn Log>, version: Version, counters: HashMap<u64, i64>) -> Arc<Store> {
-        let head = Arc::new(version);
-        let shared = Arc::new(Shared::new(head.clone()));
-        Arc::new(Store { config, sequencer: Mutex::new(Sequencer { head, counters }), shared, log })
+        let head = Arc::new(Version::default());
+        Arc::new(Store {
+            config: Config::default(),
+            shared: Arc::new(Shared::new(head.clone())),
+            sequencer: Mutex::new(Sequencer { head, counters: HashMap::new() }),
+            log: Arc::new(NoLog),
+            closed: AtomicBool::new(false),
+            durable: None,
+        })
     }
 
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The identity of this data directory; nil for a store in memory.
+    pub fn node(&self) -> uuid::Uuid {
+        self.durable.as_ref().map_or(uuid::Uuid::nil(), |d| d.node)
     }
 
     /// A transaction that reads the newest committed version.
@@ -191,10 +130,7 @@ impl Store {
     }
 
     pub(crate) fn pin(&self) -> Pinned {
-        let mut pins = self.shared.pins.lock();
-        let version = self.shared.visible.read().clone();
-        pins.entry(version.seq).or_insert_with(|| (version.clone(), 0)).1 += 1;
-        Pinned { version, shared: self.shared.clone() }
+        self.shared.pin()
     }
 
     pub(crate) async fn commit(&self, prepared: Vec<Prepared>, base: Pinned, synchronous: bool) -> Result<u64> {
@@ -202,32 +138,28 @@ impl Store {
         self.admit().await?;
         let (ts, durable) = self.sequence(prepared, payload, synchronous)?;
         drop(base);
-        self.wait(durable).await.map(|()| ts)
+        wait(durable).await.map(|()| ts)
     }
 
-    /// Waits while memory is far beyond its limit.
+    /// Waits while memory is far beyond its limit. A flush that fails for want of disk space fails the commit too.
     async fn admit(&self) -> Result<()> {
+        let Some(durable) = &self.durable else { return Ok(()) };
         loop {
-            let freed = self.shared.flushed.notified();
+            let flushed = durable.flushed.notified();
             self.check_running()?;
-            if self.sequencer.lock().head.memtable_bytes < self.config.memtable_stall_bytes || !self.flushes() {
+            if self.sequencer.lock().head.memtable_bytes < self.config.memtable_stall_bytes {
                 return Ok(());
             }
-            freed.await;
+            if let Some(reason) = &*durable.flush_failure.read() {
+                return Err(Error::DiskFull(reason.clone()));
+            }
+            durable.flusher.wake();
+            flushed.await;
         }
     }
 
-    fn flushes(&self) -> bool {
-        false
-    }
-
     /// Validates, gives the transaction its place, and makes it the head.
-    fn sequence(
-        &self,
-        prepared: Vec<Prepared>,
-        payload: Bytes,
-        synchronous: bool,
-    ) -> Result<(u64, oneshot::Receiver<Result<(), String>>)> {
+    fn sequence(&self, prepared: Vec<Prepared>, payload: Bytes, synchronous: bool) -> Result<(u64, Outcome)> {
         let mut sequencer = self.sequencer.lock();
         self.check_running()?;
         let changes = prepared.into_iter().map(|p| p.validate(&sequencer.head)).collect::<Result<Vec<_>>>()?;
@@ -235,37 +167,28 @@ impl Store {
         let ts = self.next_ts(&sequencer);
         let version = Arc::new(commit::apply(&sequencer.head, ts, changes, &self.shared.oldest())?);
         sequencer.head = version;
+        self.flush_if_large(&sequencer.head);
         Ok((ts, self.append(&sequencer, payload, synchronous)))
     }
 
     /// Sends the head's newest change to the log; when it is durable the head as of now becomes visible.
-    fn append(
-        &self,
-        sequencer: &Sequencer,
-        payload: Bytes,
-        synchronous: bool,
-    ) -> oneshot::Receiver<Result<(), String>> {
-        let (sender, receiver) = oneshot::channel();
-        let (shared, version) = (self.shared.clone(), sequencer.head.clone());
-        let entry = Entry { ts: version.ts, payload, synchronous };
-        self.log.append(
-            entry,
-            Box::new(move |outcome| {
-                match &outcome {
-                    Ok(()) => shared.publish(version),
-                    Err(reason) => shared.stop(reason),
-                }
-                let _ = sender.send(outcome);
-            }),
-        );
-        receiver
+    fn append(&self, sequencer: &Sequencer, payload: Bytes, synchronous: bool) -> Outcome {
+        let (done, outcome) = self.publish_when_done(sequencer);
+        self.log.append(Entry { ts: sequencer.head.ts, payload, synchronous }, done);
+        outcome
     }
 
-    async fn wait(&self, durable: oneshot::Receiver<Result<(), String>>) -> Result<()> {
-        match durable.await {
-            Ok(outcome) => outcome.map_err(Error::Stopped),
-            Err(_) => Err(Error::Stopped("the log has closed".into())),
-        }
+    fn publish_when_done(&self, sequencer: &Sequencer) -> (crate::log::Done, Outcome) {
+        let (sender, outcome) = oneshot::channel();
+        let (shared, version) = (self.shared.clone(), sequencer.head.clone());
+        let done = Box::new(move |result: Result<(), String>| {
+            match &result {
+                Ok(()) => shared.publish(version),
+                Err(reason) => shared.stop(reason),
+            }
+            let _ = sender.send(result);
+        });
+        (done, outcome)
     }
 
     /// 48 bits of milliseconds, 16 of counter; always beyond the last.
@@ -274,10 +197,13 @@ impl Store {
     }
 
     fn check_running(&self) -> Result<()> {
-        match &*self.shared.stopped.borrow() {
-            Some(reason) => Err(Error::Stopped(reason.clone())),
-            None => Ok(()),
+        if let Some(reason) = &*self.shared.stopped.borrow() {
+            return Err(Error::Stopped(reason.clone()));
         }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Stopped("it was closed".into()));
+        }
+        Ok(())
     }
 
     /// Why the store has stopped, if it has: an I/O failure after which nothing more can be promised. The process
@@ -326,26 +252,152 @@ impl Store {
             sequencer.head = Arc::new(Version { seq: head.seq + 1, ts, ..head.as_ref().clone() });
             self.append(&sequencer, payload, true)
         };
-        self.wait(durable).await
+        wait(durable).await
     }
 
     /// Writes everything in memory to segments; afterwards recovery has nothing to replay.
     pub async fn flush(&self) -> Result<()> {
-        Ok(())
+        match &self.durable {
+            None => Ok(()),
+            Some(durable) => durable.flusher.flush().await,
+        }
     }
 
-    /// Stops background work after a last flush and waits for it.
+    fn flush_if_large(&self, head: &Version) {
+        if let Some(durable) = &self.durable {
+            let large = head.memtable_bytes >= self.config.memtable_bytes;
+            if large || self.log.bytes() >= self.config.wal_flush_bytes {
+                durable.flusher.wake();
+            }
+        }
+    }
+
+    pub(crate) fn after_flush(&self, outcome: &Result<()>) {
+        let Some(durable) = &self.durable else { return };
+        *durable.flush_failure.write() = outcome.as_ref().err().map(|e| e.to_string());
+        durable.flushed.notify_waiters();
+        if outcome.is_err() && self.check_running().is_ok() {
+            self.flush_if_large(&self.sequencer.lock().head);
+        }
+    }
+
+    /// See [`crate::flush`].
+    pub(crate) fn flush_blocking(&self) -> Result<()> {
+        let Some(durable) = &self.durable else { return Ok(()) };
+        let mut files = durable.files.lock();
+        let limits = Limits {
+            row_group_rows: self.config.row_group_rows,
+            merge_rows: self.config.merge_rows,
+            merge_bytes: self.config.merge_bytes,
+        };
+        let (frozen, rewrites, counters, durably) = {
+            let mut sequencer = self.sequencer.lock();
+            self.check_running()?;
+            let (frozen, rewrites) = flush::freeze(&sequencer.head, limits)?;
+            if rewrites.is_empty() && frozen.ts == files.state.flushed_ts {
+                return Ok(());
+            }
+            sequencer.head = Arc::new(frozen);
+            let counters = sequencer.counters.iter().map(|(id, value)| (*id, *value)).collect();
+            (sequencer.head.clone(), rewrites, counters, self.publish_in_order(&sequencer))
+        };
+        let log_position = self.log.position();
+        durably.blocking_recv().map_err(|_| log_closed())?.map_err(Error::Stopped)?;
+        let units: Vec<_> = rewrites.iter().map(flush::Rewrite::output).collect();
+        let rewritten = rewrites.into_iter().map(|r| r.run(&files.disk, &files.dir, limits));
+        let rewritten = rewritten.collect::<Result<Vec<_>>>();
+        let noted = rewritten.and_then(|rewritten| {
+            let unnamed = files.note(&frozen, counters, log_position, &rewritten).inspect_err(|error| {
+                if !matches!(error, Error::DiskFull(_)) {
+                    self.shared.stop(&format!("noting a flush failed: {error}"));
+                }
+            })?;
+            Ok((rewritten, unnamed))
+        });
+        let (rewritten, unnamed) = match noted {
+            Ok(done) => done,
+            Err(error) => {
+                if self.stopped().is_none() {
+                    files.discard(&units);
+                }
+                return Err(error);
+            }
+        };
+        self.swap(&rewritten)?;
+        for segment in unnamed {
+            segment.retire();
+        }
+        self.log.release(frozen.ts)
+    }
+
+    /// Puts new segments in the place of what they were made from.
+    fn swap(&self, rewritten: &[Rewritten]) -> Result<()> {
+        let oldest = self.shared.oldest().seq;
+        let published = {
+            let mut sequencer = self.sequencer.lock();
+            let mut next = Version { seq: sequencer.head.seq + 1, ..sequencer.head.as_ref().clone() };
+            for done in rewritten {
+                if let Some(table) = next.tables.get_mut(&done.table) {
+                    let table = Arc::make_mut(table);
+                    let before = table.memtable_bytes();
+                    table.forget_moved(oldest);
+                    done.swap_into(table, next.seq)?;
+                    next.memtable_bytes = (next.memtable_bytes + table.memtable_bytes()).saturating_sub(before);
+                }
+            }
+            sequencer.head = Arc::new(next);
+            self.publish_in_order(&sequencer)
+        };
+        published.blocking_recv().map_err(|_| log_closed())?.map_err(Error::Stopped)
+    }
+
+    /// Makes the head visible, without a change in the log, once everything before it is durable.
+    fn publish_in_order(&self, sequencer: &Sequencer) -> Outcome {
+        let (done, outcome) = self.publish_when_done(sequencer);
+        self.log.barrier(done);
+        outcome
+    }
+
+    /// Refuses further commits, flushes, and stops background work. Reading goes on.
     pub async fn close(&self) -> Result<()> {
-        self.flush().await?;
+        let flushed = match self.stopped() {
+            Some(reason) => Err(Error::Stopped(reason)),
+            None => self.flush().await,
+        };
+        self.closed.store(true, Ordering::Release);
+        if let Some(durable) = &self.durable {
+            durable.flusher.stop();
+        }
         self.log.close();
-        Ok(())
+        flushed
     }
 
     /// Bytes on disk of a table's segments plus its rows in memory.
     pub fn table_bytes(&self, table: crate::TableId) -> u64 {
-        let version = self.shared.visible.read().clone();
+        let version = self.shared.visible();
         let Some(table) = version.tables.get(&table) else { return 0 };
         let segments: u64 = table.segments.iter().map(|s| s.segment.meta.bytes).sum();
         segments + table.memtable_bytes() as u64
     }
+
+    /// Bytes that the log occupies.
+    pub fn log_bytes(&self) -> u64 {
+        self.log.bytes()
+    }
+
+    /// Bytes of rows that are not in segments yet.
+    pub fn memtable_bytes(&self) -> usize {
+        self.shared.visible().memtable_bytes
+    }
+}
+
+async fn wait(durable: Outcome) -> Result<()> {
+    match durable.await {
+        Ok(outcome) => outcome.map_err(Error::Stopped),
+        Err(_) => Err(log_closed()),
+    }
+}
+
+fn log_closed() -> Error {
+    Error::Stopped("the log has closed".into())
 }

@@ -192,6 +192,15 @@ impl Table {
         Some(self::address(unit, row))
     }
 
+    /// Drops the maps that no version since `oldest` needs.
+    pub fn forget_moved(&mut self, oldest: u64) {
+        let expired: Vec<u32> =
+            self.moved.iter().filter(|(_, map)| map.until_seq <= oldest).map(|(unit, _)| *unit).collect();
+        for unit in expired {
+            self.moved.remove(&unit);
+        }
+    }
+
     /// The address of a row in memory by its identity.
     pub fn find_in_memory(&self, id: RowId) -> Option<RowAddress> {
         let at = self.chunks.partition_point(|c| c.first_row_id().is_some_and(|first| first <= id)).checked_sub(1)?;

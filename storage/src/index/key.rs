@@ -21,6 +21,7 @@ pub const ENCODING_VERSION: u32 = 1;
 pub struct KeyColumns {
     columns: Vec<KeyColumn>,
     nulls_equal: bool,
+    first: Option<ArrayRef>,
 }
 
 #[derive(Debug)]
@@ -64,8 +65,14 @@ impl KeyColumns {
             return Err(Error::Internal(format!("index {} has {want} columns, the key {got}", index.id)));
         }
         let suffix = |i: usize| usize::from(index.ignored_suffix.get(i).copied().unwrap_or(0));
+        let first = columns.first().cloned();
         let columns = columns.iter().enumerate().map(|(i, c)| KeyColumn::new(c, suffix(i))).collect::<Result<_>>()?;
-        Ok(Self { columns, nulls_equal: index.nulls_not_distinct })
+        Ok(Self { columns, nulls_equal: index.nulls_not_distinct, first })
+    }
+
+    /// The values of the first key column.
+    pub fn first_column(&self) -> Option<&ArrayRef> {
+        self.first.as_ref()
     }
 
     /// Appends the key of a row. False if the key holds a null that makes it equal to no other key.

@@ -58,10 +58,6 @@ impl KeyIndex {
             Some(Rows::Many { rows, .. }) => out.extend(rows.iter().rev()),
         }
     }
-
-    pub fn bytes(&self) -> usize {
-        self.shards.iter().map(|s| s.read().len() * size_of::<Entry>() * 8 / 7).sum()
-    }
 }
 
 impl Rows {

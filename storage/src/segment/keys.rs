@@ -1,20 +1,247 @@
-//! Which rows of a segment may have a key.
+//! The key file of a segment and a unique index: which rows may have a key, by its hash.
+//!
+//! ```text
+//! header (64 bytes, little endian)          directory, per bucket: u32 end (entries up to here), u32 crc32 of entries
+//!  0  "AEGISKEY"                            entries: u64 hash, u32 row; by bucket (the hash's top bits)
+//!  8  u32 version of the file and of the key encoding
+//! 12  u32 crc32 of the directory
+//! 16  u32 entries    20  u32 log2 of the number of buckets    24  zeros
+//! ```
+//!
+//! Derived from the segment: a missing or damaged file is built anew, so it is not synced either.
 
-use crate::Result;
-use crate::schema::{IndexSchema, TableSchema};
-use crate::version::RowKeys;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, Scalar};
+use arrow::compute::kernels::cmp::{gt_eq, lt_eq};
+use arrow::datatypes::DataType;
 
 use super::Segment;
+use crate::file::{File, read_all};
+use crate::index::KeyColumns;
+use crate::index::key::ENCODING_VERSION;
+use crate::schema::{ColumnSchema, IndexId, IndexSchema, TableSchema};
+use crate::version::RowKeys;
+use crate::{Error, Result};
+
+const MAGIC: [u8; 8] = *b"AEGISKEY";
+const VERSION: u32 = 1 << 16 | ENCODING_VERSION;
+const HEADER: usize = 64;
+const ENTRY: usize = 12;
+const BUCKET_ENTRIES: usize = 64;
+/// From this share of buckets on, the whole file is read instead of single buckets.
+const WHOLE_READ_SHARE: usize = 4;
+
+#[derive(Debug)]
+pub struct KeyFile {
+    file: Arc<dyn File>,
+    bits: u32,
+    /// Per bucket: end in entries, crc.
+    directory: Vec<(u32, u32)>,
+}
+
+/// The file's bytes for keys with these hashes; None for keys that equal no other.
+pub fn encode(hashes: &[Option<u64>]) -> Vec<u8> {
+    let mut entries: Vec<(u64, u32)> =
+        (0u32..).zip(hashes).filter_map(|(row, hash)| hash.map(|hash| (hash, row))).collect();
+    entries.sort_unstable();
+    let bits = (entries.len() / BUCKET_ENTRIES).max(1).next_power_of_two().ilog2();
+    let mut body = Vec::with_capacity(entries.len() * ENTRY);
+    let (mut directory, mut next) = (Vec::new(), 0);
+    for bucket in 0..1u64 << bits {
+        let start = body.len();
+        while let Some((hash, row)) = entries.get(next).filter(|(hash, _)| bucket_of(*hash, bits) == bucket) {
+            body.extend(hash.to_le_bytes());
+            body.extend(row.to_le_bytes());
+            next += 1;
+        }
+        directory.extend((next as u32).to_le_bytes());
+        directory.extend(crc32fast::hash(&body[start..]).to_le_bytes());
+    }
+    let mut out = vec![0; HEADER];
+    out[..8].copy_from_slice(&MAGIC);
+    out[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    out[12..16].copy_from_slice(&crc32fast::hash(&directory).to_le_bytes());
+    out[16..20].copy_from_slice(&(entries.len() as u32).to_le_bytes());
+    out[20..24].copy_from_slice(&bits.to_le_bytes());
+    out.extend(directory);
+    out.extend(body);
+    out
+}
+
+fn bucket_of(hash: u64, bits: u32) -> u64 {
+    hash.checked_shr(64 - bits).unwrap_or(0)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|b| u32::from_le_bytes(*b))
+}
+
+impl KeyFile {
+    /// None if the file is not a whole key file of this version.
+    fn open(file: Arc<dyn File>) -> std::io::Result<Option<Self>> {
+        let len = usize::try_from(file.len()?).unwrap_or(0);
+        let mut header = [0; HEADER];
+        if len < HEADER {
+            return Ok(None);
+        }
+        file.read_exact_at(&mut header, 0)?;
+        let field = |at| u32_at(&header, at).unwrap_or(0);
+        let (crc, entries, bits) = (field(12), field(16) as usize, field(20));
+        if header[..8] != MAGIC || field(8) != VERSION || bits > 32 {
+            return Ok(None);
+        }
+        let mut raw = vec![0; 8usize << bits];
+        if len != HEADER + raw.len() + entries * ENTRY {
+            return Ok(None);
+        }
+        file.read_exact_at(&mut raw, HEADER as u64)?;
+        if crc32fast::hash(&raw) != crc {
+            return Ok(None);
+        }
+        let directory = raw.as_chunks::<8>().0.iter();
+        let directory = directory.map(|pair| (u32_at(pair, 0).unwrap_or(0), u32_at(pair, 4).unwrap_or(0))).collect();
+        Ok(Some(Self { file, bits, directory }))
+    }
+
+    /// Calls `found` with (position among `wanted`, row) for each entry with a wanted hash.
+    fn probe(&self, wanted: &[(usize, u64)], found: &mut impl FnMut(usize, u32)) -> Result<bool> {
+        let start = (HEADER + self.directory.len() * 8) as u64;
+        let mut by_bucket: Vec<(u64, usize)> =
+            wanted.iter().enumerate().map(|(i, (_, hash))| (bucket_of(*hash, self.bits), i)).collect();
+        by_bucket.sort_unstable();
+        let whole = if by_bucket.len() * WHOLE_READ_SHARE >= self.directory.len() {
+            let mut all = read_all(self.file.as_ref())?;
+            Some(all.split_off(all.len().min(start as usize)))
+        } else {
+            None
+        };
+        for keys in by_bucket.chunk_by(|a, b| a.0 == b.0) {
+            let bucket = keys[0].0 as usize;
+            let Some((end, crc)) = self.directory.get(bucket) else { return Ok(false) };
+            let first = bucket.checked_sub(1).map_or(0, |b| self.directory[b].0);
+            let (from, to) = (first as usize * ENTRY, *end as usize * ENTRY);
+            let mut read;
+            let entries = match &whole {
+                Some(all) => all.get(from..to).unwrap_or_default(),
+                None => {
+                    read = vec![0; to.saturating_sub(from)];
+                    self.file.read_exact_at(&mut read, start + from as u64)?;
+                    &read
+                }
+            };
+            if crc32fast::hash(entries) != *crc {
+                return Ok(false);
+            }
+            for (_, i) in keys {
+                let (_, hash) = wanted[*i];
+                for entry in entries.as_chunks::<ENTRY>().0 {
+                    if entry[..8] == hash.to_le_bytes() {
+                        found(*i, u32_at(entry, 8).unwrap_or(u32::MAX));
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+}
 
 impl Segment {
     /// For the keys at the given positions with the given hashes: rows of this segment whose keys have the same hash.
     pub fn candidates(
         &self,
-        _schema: &TableSchema,
-        _index: &IndexSchema,
-        _keys: &RowKeys,
-        _wanted: &[(usize, u64)],
+        schema: &TableSchema,
+        index: &IndexSchema,
+        keys: &RowKeys,
+        wanted: &[(usize, u64)],
     ) -> Result<Vec<(usize, u32)>> {
-        Ok(Vec::new())
+        let wanted = match self.in_range(index, &keys.columns)? {
+            None => wanted.to_vec(),
+            Some(inside) => wanted.iter().filter(|(at, _)| inside.value(*at)).copied().collect(),
+        };
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut out = Vec::new();
+        let file = self.key_file(schema, index)?;
+        if !file.probe(&wanted, &mut |i, row| out.push((wanted[i].0, row)))? {
+            tracing::warn!(path = %self.key_path(index.id).display(), "a key file is damaged and is built anew");
+            out.clear();
+            let file = self.build_key_file(schema, index)?;
+            if !file.probe(&wanted, &mut |i, row| out.push((wanted[i].0, row)))? {
+                return Err(Error::Corrupt(format!("\"{}\" cannot be read back", self.key_path(index.id).display())));
+            }
+        }
+        Ok(out)
+    }
+
+    /// Which keys have a first column within this segment's range; None if that is not known.
+    fn in_range(&self, index: &IndexSchema, keys: &KeyColumns) -> Result<Option<BooleanArray>> {
+        let exact = index.ignored_suffix.first().is_none_or(|n| *n == 0) && !index.nulls_not_distinct;
+        let (Some(column), Some(first)) = (index.columns.first(), keys.first_column()) else { return Ok(None) };
+        let is_float = matches!(first.data_type(), DataType::Float16 | DataType::Float32 | DataType::Float64);
+        let Some((min, max)) = self.range(*column)?.filter(|_| exact && !is_float) else { return Ok(None) };
+        let (Ok(above), Ok(below)) = (gt_eq(first, &Scalar::new(min)), lt_eq(first, &Scalar::new(max))) else {
+            return Ok(None);
+        };
+        Ok(Some(arrow::compute::and(&above, &below)?))
+    }
+
+    pub fn key_path(&self, index: IndexId) -> PathBuf {
+        self.path.with_extension(format!("{index}.keys"))
+    }
+
+    fn key_file(&self, schema: &TableSchema, index: &IndexSchema) -> Result<Arc<KeyFile>> {
+        if let Some(file) = self.keys.lock().get(&index.id) {
+            return Ok(file.clone());
+        }
+        let opened = match self.disk.open(&self.key_path(index.id)) {
+            Ok(file) => KeyFile::open(file)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        match opened {
+            Some(file) => {
+                let file = Arc::new(file);
+                self.keys.lock().insert(index.id, file.clone());
+                Ok(file)
+            }
+            None => self.build_key_file(schema, index),
+        }
+    }
+
+    /// Writes the key file from the segment's rows: for an index younger than the segment.
+    fn build_key_file(&self, schema: &TableSchema, index: &IndexSchema) -> Result<Arc<KeyFile>> {
+        let positions = schema.key_positions(index)?;
+        let columns: Vec<&ColumnSchema> = positions.iter().map(|p| &schema.columns[*p]).collect();
+        let mut hashes = Vec::with_capacity(self.meta.rows as usize);
+        for batch in self.read(None, &columns)? {
+            hashes.extend(KeyColumns::new(index, batch.columns().to_vec())?.hashes(batch.num_rows()));
+        }
+        self.write_key_file(index.id, &hashes)
+    }
+
+    pub fn write_key_file(&self, index: IndexId, hashes: &[Option<u64>]) -> Result<Arc<KeyFile>> {
+        let path = self.key_path(index);
+        let tmp = self.path.with_extension(format!("{index}.tmp"));
+        let write = || {
+            let file = self.disk.create(&tmp)?;
+            file.write_all_at(&encode(hashes), 0)?;
+            self.disk.rename(&tmp, &path)
+        };
+        write().map_err(Error::at(&path))?;
+        let damaged = || Error::Corrupt(format!("\"{}\" cannot be read back", path.display()));
+        let file = Arc::new(KeyFile::open(self.disk.open(&path)?)?.ok_or_else(damaged)?);
+        self.keys.lock().insert(index, file.clone());
+        Ok(file)
+    }
+
+    /// Smallest and largest value of a column, if known.
+    pub fn range(&self, column: u32) -> Result<Option<(ArrayRef, ArrayRef)>> {
+        let Some(statistics) = self.statistics()? else { return Ok(None) };
+        let values = statistics.column_by_name(&super::column_name(column));
+        let known = values.filter(|v| v.len() == 2 && v.null_count() == 0);
+        Ok(known.map(|v| (v.slice(0, 1), v.slice(1, 1))))
     }
 }

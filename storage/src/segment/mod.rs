@@ -3,19 +3,26 @@
 //! Column `c` of a table is stored as `c<id>`, so that added, dropped and renamed columns need no rewrite. Two hidden
 //! columns hold each row's identity: `__ts` (commit timestamp) and `__row` (ordinal within that commit).
 
+pub mod deletes;
 pub mod keys;
 pub mod reader;
 pub mod stored;
+pub mod writer;
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use arrow::array::RecordBatch;
+use arrow::ipc::reader::StreamReader;
+use parking_lot::Mutex;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use serde::{Deserialize, Serialize};
 
 use crate::file::{Disk, File};
-use crate::schema::{ColumnId, TableId};
+use crate::schema::{ColumnId, IndexId, TableId};
+use crate::{Error, Result};
 
 pub const TS_COLUMN: &str = "__ts";
 pub const ROW_COLUMN: &str = "__row";
@@ -31,18 +38,15 @@ pub struct SegmentMeta {
     pub rows: u32,
     pub bytes: u64,
     pub columns: Vec<ColumnId>,
+    /// Nulls in each of them.
+    pub nulls: Vec<u64>,
     /// Oldest and newest commit of its rows.
     pub min_ts: u64,
     pub max_ts: u64,
-    pub statistics: Vec<ColumnStatistics>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ColumnStatistics {
-    pub column: ColumnId,
-    pub nulls: u64,
-    /// Two rows, smallest and largest value, as Arrow IPC; None if unknown or all null.
-    pub range: Option<Vec<u8>>,
+    /// Smallest and largest values as two rows of Arrow IPC, columns named as in the file; null where unknown. Stored
+    /// beside the JSON of the rest.
+    #[serde(skip)]
+    pub ranges: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -50,25 +54,69 @@ pub struct Segment {
     pub table: TableId,
     pub unit: u32,
     pub path: PathBuf,
-    pub meta: SegmentMeta,
+    pub meta: Arc<SegmentMeta>,
     disk: Arc<dyn Disk>,
     file: Arc<dyn File>,
     footer: OnceLock<ArrowReaderMetadata>,
-    /// No manifest names it any more: the file goes when the last reader does.
+    statistics: OnceLock<Option<RecordBatch>>,
+    keys: Mutex<HashMap<IndexId, Arc<keys::KeyFile>>>,
+    /// No manifest names it any more: the files go when the last reader does.
     retired: AtomicBool,
 }
 
+/// The file name of a segment without extension.
+pub fn stem(table: TableId, unit: u32) -> String {
+    format!("{table}-{unit}")
+}
+
 impl Segment {
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, table: TableId, unit: u32, meta: Arc<SegmentMeta>) -> Result<Self> {
+        let path = dir.join(stem(table, unit)).with_extension("parquet");
+        let damaged = |what: String| {
+            Error::Corrupt(format!(
+                "segment \"{}\" {what}; restore it from a backup, or re-seed this node from a replica",
+                path.display()
+            ))
+        };
+        let file = disk.open(&path).map_err(|e| damaged(format!("cannot be opened: {e}")))?;
+        let len = file.len().map_err(Error::at(&path))?;
+        if len != meta.bytes {
+            return Err(damaged(format!("has {len} bytes instead of {}", meta.bytes)));
+        }
+        let (footer, statistics, keys) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        let retired = AtomicBool::new(false);
+        Ok(Self { table, unit, path, meta, disk, file, footer, statistics, keys, retired })
+    }
+
+    /// Its files are to be deleted when the last reader is gone.
     pub fn retire(&self) {
         self.retired.store(true, Ordering::Release);
+    }
+
+    /// Two rows, the smallest and the largest value of each column (`c<id>`); null where unknown.
+    pub fn statistics(&self) -> Result<Option<&RecordBatch>> {
+        if let Some(known) = self.statistics.get() {
+            return Ok(known.as_ref());
+        }
+        let batch = match &self.meta.ranges {
+            None => None,
+            Some(bytes) => StreamReader::try_new(bytes.as_slice(), None)?.next().transpose()?,
+        };
+        Ok(self.statistics.get_or_init(|| batch).as_ref())
     }
 }
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        if self.retired.load(Ordering::Acquire) {
-            if let Err(error) = self.disk.remove(&self.path) {
-                tracing::warn!(path = %self.path.display(), %error, "could not delete a segment that is no longer used");
+        if !self.retired.load(Ordering::Acquire) {
+            return;
+        }
+        let prefix = format!("{}.", stem(self.table, self.unit));
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let names = self.disk.list(dir).unwrap_or_default();
+        for name in names.iter().filter(|name| name.starts_with(&prefix)) {
+            if let Err(error) = self.disk.remove(&dir.join(name)) {
+                tracing::warn!(name, %error, "could not delete a file that is no longer used; the next start will");
             }
         }
     }

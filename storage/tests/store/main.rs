@@ -1,4 +1,6 @@
 //! The store through its public face: on memory alone, on disk, and on a disk that fails.
 
+mod durability;
+mod faults;
 mod fixture;
 mod transactions;

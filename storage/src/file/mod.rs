@@ -1,6 +1,8 @@
 //! The disk behind an interface, so that tests can make it fail, tear writes and forget what was not synced.
 //! Everything the store does to files goes through [`Disk`] and [`File`], except the data directory's lock.
 
+pub mod simulated;
+
 use std::fmt::Debug;
 use std::fs;
 use std::io::{self, Read};
@@ -22,6 +24,8 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Keeps other processes out of a data directory for as long as the value lives; None if there can be none.
+    fn lock(&self, data_dir: &Path) -> crate::Result<Option<DirectoryLock>>;
 }
 
 pub trait File: Debug + Send + Sync + 'static {
@@ -76,6 +80,10 @@ impl Disk for RealDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         fs::File::open(dir)?.sync_all()
+    }
+
+    fn lock(&self, data_dir: &Path) -> crate::Result<Option<DirectoryLock>> {
+        DirectoryLock::acquire(data_dir).map(Some)
     }
 }
 
@@ -138,10 +146,6 @@ impl FileWriter {
 
     pub fn new(file: Arc<dyn File>) -> Self {
         Self { file, offset: 0, buffer: Vec::new() }
-    }
-
-    pub fn position(&self) -> u64 {
-        self.offset + self.buffer.len() as u64
     }
 }
 

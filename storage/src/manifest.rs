@@ -1,0 +1,301 @@
+//! What is in segments, as of which commit: one redb file, changed in one transaction per flush.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `state` | `format`, `flushed_ts`, `log_position` | u64 |
+//! | `counters` | counter id | i64 |
+//! | `tables` | table id | u64 schema_ts, u64 rows_ts, u32 next unit, encoded schema |
+//! | `segments` | (table id, unit) | u32 length, JSON of SegmentMeta and DeletesMeta, Arrow IPC of the columns' ranges |
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+
+use crate::command::{decode_schema, encode_schema};
+use crate::file::{Disk, File};
+use crate::schema::{TableId, TableSchema};
+use crate::segment::SegmentMeta;
+use crate::segment::deletes::DeletesMeta;
+use crate::{Error, Result};
+
+const STATE: TableDefinition<&str, u64> = TableDefinition::new("state");
+const COUNTERS: TableDefinition<u64, i64> = TableDefinition::new("counters");
+const TABLES: TableDefinition<u64, &[u8]> = TableDefinition::new("tables");
+const SEGMENTS: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("segments");
+
+const FORMAT: u64 = 1;
+/// Bytes that redb may keep of the file in memory.
+const CACHE_BYTES: usize = 8 << 20;
+
+#[derive(Debug)]
+pub struct Manifest {
+    /// None only while it is being opened again.
+    database: Option<Database>,
+    file: Arc<dyn File>,
+    path: std::path::PathBuf,
+}
+
+/// The manifest's contents.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ManifestState {
+    /// Segments hold every commit up to here and none after.
+    pub flushed_ts: u64,
+    /// See [`crate::log::Log::position`].
+    pub log_position: u64,
+    pub counters: BTreeMap<u64, i64>,
+    pub tables: BTreeMap<TableId, TableRecord>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableRecord {
+    pub schema: Arc<TableSchema>,
+    pub schema_ts: u64,
+    pub rows_ts: u64,
+    pub next_unit: u32,
+    pub segments: BTreeMap<u32, SegmentRecord>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentRecord {
+    pub meta: Arc<SegmentMeta>,
+    pub deletes: Option<DeletesMeta>,
+}
+
+/// redb on a [`File`].
+#[derive(Debug)]
+struct Backend(Arc<dyn File>);
+
+impl StorageBackend for Backend {
+    fn len(&self) -> std::io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.0.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.0.write_all_at(data, offset)
+    }
+}
+
+impl Manifest {
+    pub fn open(disk: &dyn Disk, path: &Path) -> Result<(Self, ManifestState)> {
+        let file = match disk.open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let file = disk.create(path).map_err(Error::at(path))?;
+                disk.sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(Error::at(path))?;
+                file
+            }
+            opened => opened.map_err(Error::at(path))?,
+        };
+        let mut manifest = Self { database: None, file, path: path.to_path_buf() };
+        manifest.reopen()?;
+        let state = manifest.read()?;
+        Ok((manifest, state))
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        self.database = None;
+        let backend = Backend(self.file.clone());
+        let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend);
+        self.database = Some(database.map_err(|e| failed(&self.path, e))?);
+        Ok(())
+    }
+
+    fn database(&self) -> Result<&Database> {
+        self.database.as_ref().ok_or_else(|| Error::Stopped(format!("\"{}\" is closed", self.path.display())))
+    }
+
+    fn read(&self) -> Result<ManifestState> {
+        let fail = |e: redb::Error| failed(&self.path, e);
+        let read = self.database()?.begin_read().map_err(|e| fail(e.into()))?;
+        let mut state = ManifestState::default();
+        let stored = match read.open_table(STATE) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(state),
+            Err(error) => return Err(fail(error.into())),
+        };
+        let number = |key| -> Result<u64> {
+            let value = stored.get(key).map_err(|e| fail(e.into()))?;
+            Ok(value.map_or(0, |v| v.value()))
+        };
+        match number("format")? {
+            FORMAT => {}
+            other => {
+                return Err(Error::Corrupt(format!(
+                    "\"{}\" has format {other}, this program reads {FORMAT}; use the program that wrote it",
+                    self.path.display()
+                )));
+            }
+        }
+        (state.flushed_ts, state.log_position) = (number("flushed_ts")?, number("log_position")?);
+        let counters = read.open_table(COUNTERS).map_err(|e| fail(e.into()))?;
+        for entry in counters.iter().map_err(|e| fail(e.into()))? {
+            let (id, value) = entry.map_err(|e| fail(e.into()))?;
+            state.counters.insert(id.value(), value.value());
+        }
+        let tables = read.open_table(TABLES).map_err(|e| fail(e.into()))?;
+        for entry in tables.iter().map_err(|e| fail(e.into()))? {
+            let (id, bytes) = entry.map_err(|e| fail(e.into()))?;
+            state.tables.insert(id.value(), decode_table(bytes.value()).ok_or_else(|| self.damaged())??);
+        }
+        let segments = read.open_table(SEGMENTS).map_err(|e| fail(e.into()))?;
+        for entry in segments.iter().map_err(|e| fail(e.into()))? {
+            let (key, bytes) = entry.map_err(|e| fail(e.into()))?;
+            let (table, unit) = key.value();
+            let record = decode_segment(bytes.value()).ok_or_else(|| self.damaged())?;
+            let table = state.tables.get_mut(&table).ok_or_else(|| self.damaged())?;
+            table.segments.insert(unit, record);
+        }
+        Ok(state)
+    }
+
+    fn damaged(&self) -> Error {
+        Error::Corrupt(format!(
+            "\"{}\" holds a damaged record; restore it from a backup, or re-seed this node from a replica",
+            self.path.display()
+        ))
+    }
+
+    /// Replaces `old` by `new` durably, writing what differs. Two-phase, so that a power cut leaves one of them. After
+    /// [`Error::DiskFull`] the file holds `old` and can be written again; after any other error it may hold either.
+    pub fn commit(&mut self, old: &ManifestState, new: &ManifestState) -> Result<()> {
+        let error = match self.write(old, new) {
+            Ok(()) => return Ok(()),
+            Err(WriteError::Own(error)) => error,
+            Err(WriteError::Redb(error)) => failed(&self.path, error),
+        };
+        if !matches!(error, Error::DiskFull(_)) {
+            return Err(error);
+        }
+        // redb takes nothing more after a failure, so it is opened again, which also tells what it holds.
+        let uncertain = |e: Error| Error::Io(std::io::Error::other(format!("after a full disk: {e}")));
+        self.reopen().map_err(uncertain)?;
+        let held = self.read().map_err(uncertain)?;
+        if held == *new {
+            Ok(())
+        } else if held == *old {
+            Err(error)
+        } else {
+            Err(self.damaged())
+        }
+    }
+
+    fn write(&self, old: &ManifestState, new: &ManifestState) -> Result<(), WriteError> {
+        let mut transaction = self.database()?.begin_write()?;
+        transaction.set_two_phase_commit(true);
+        transaction.set_quick_repair(true);
+        {
+            let mut state = transaction.open_table(STATE)?;
+            state.insert("format", FORMAT)?;
+            state.insert("flushed_ts", new.flushed_ts)?;
+            state.insert("log_position", new.log_position)?;
+            let mut counters = transaction.open_table(COUNTERS)?;
+            for id in old.counters.keys().filter(|id| !new.counters.contains_key(id)) {
+                counters.remove(id)?;
+            }
+            for (id, value) in new.counters.iter().filter(|(id, value)| old.counters.get(id) != Some(value)) {
+                counters.insert(id, value)?;
+            }
+            let mut tables = transaction.open_table(TABLES)?;
+            let mut segments = transaction.open_table(SEGMENTS)?;
+            for (id, table) in &old.tables {
+                let kept = new.tables.get(id);
+                if kept.is_none() {
+                    tables.remove(id)?;
+                }
+                for unit in table.segments.keys().filter(|u| !kept.is_some_and(|t| t.segments.contains_key(u))) {
+                    segments.remove((*id, *unit))?;
+                }
+            }
+            for (id, table) in new.tables.iter().filter(|(id, table)| old.tables.get(id) != Some(table)) {
+                tables.insert(id, encode_table(table)?.as_slice())?;
+                let before = old.tables.get(id);
+                for (unit, segment) in &table.segments {
+                    if before.and_then(|t| t.segments.get(unit)) != Some(segment) {
+                        segments.insert((*id, *unit), encode_segment(segment)?.as_slice())?;
+                    }
+                }
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+enum WriteError {
+    Own(Error),
+    Redb(redb::Error),
+}
+
+impl<E: Into<redb::Error>> From<E> for WriteError {
+    fn from(error: E) -> Self {
+        WriteError::Redb(error.into())
+    }
+}
+
+impl From<Error> for WriteError {
+    fn from(error: Error) -> Self {
+        WriteError::Own(error)
+    }
+}
+
+fn failed(path: &Path, error: impl Into<redb::Error>) -> Error {
+    match error.into() {
+        redb::Error::Io(error) => Error::at(path)(error),
+        redb::Error::Corrupted(what) => Error::Corrupt(format!(
+            "\"{}\" is damaged ({what}); restore it from a backup, or re-seed this node from a replica",
+            path.display()
+        )),
+        other => Error::Io(std::io::Error::other(format!("{}: {other}", path.display()))),
+    }
+}
+
+fn encode_table(table: &TableRecord) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    out.extend(table.schema_ts.to_le_bytes());
+    out.extend(table.rows_ts.to_le_bytes());
+    out.extend(table.next_unit.to_le_bytes());
+    out.extend(encode_schema(&table.schema)?);
+    Ok(out)
+}
+
+fn decode_table(bytes: &[u8]) -> Option<Result<TableRecord>> {
+    let (schema_ts, rest) = bytes.split_first_chunk()?;
+    let (rows_ts, rest) = rest.split_first_chunk()?;
+    let (next_unit, schema) = rest.split_first_chunk()?;
+    Some(decode_schema(schema).map(|schema| TableRecord {
+        schema: Arc::new(schema),
+        schema_ts: u64::from_le_bytes(*schema_ts),
+        rows_ts: u64::from_le_bytes(*rows_ts),
+        next_unit: u32::from_le_bytes(*next_unit),
+        segments: BTreeMap::new(),
+    }))
+}
+
+fn encode_segment(segment: &SegmentRecord) -> Result<Vec<u8>> {
+    let json = serde_json::to_vec(&(segment.meta.as_ref(), segment.deletes));
+    let json = json.map_err(|e| Error::Internal(format!("a segment cannot be noted: {e}")))?;
+    let mut out = (json.len() as u32).to_le_bytes().to_vec();
+    out.extend(json);
+    out.extend(segment.meta.ranges.as_deref().unwrap_or_default());
+    Ok(out)
+}
+
+fn decode_segment(bytes: &[u8]) -> Option<SegmentRecord> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let (json, ranges) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    let (mut meta, deletes): (SegmentMeta, Option<DeletesMeta>) = serde_json::from_slice(json).ok()?;
+    meta.ranges = (!ranges.is_empty()).then(|| ranges.to_vec());
+    Some(SegmentRecord { meta: Arc::new(meta), deletes })
+}

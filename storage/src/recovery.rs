@@ -1,0 +1,265 @@
+//! From files to the newest version: the manifest's segments, then the log's entries after them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::command::{Change, ChangeKind, Command};
+use crate::commit::{self, Ddl, TableChange};
+use crate::file::{Disk, read_all, write_atomic};
+use crate::flush::Files;
+use crate::manifest::{Manifest, ManifestState};
+use crate::memtable::{RowId, adapt};
+use crate::schema::TableId;
+use crate::segment::{Segment, deletes, stem};
+use crate::transaction::RowAddress;
+use crate::version::{IndexedRows, SegmentView, Table, Version, address};
+use crate::wal::{self, Recovered};
+use crate::{Error, Result};
+
+/// Version of the data directory's layout.
+const FORMAT: u32 = 1;
+
+/// The places in a data directory.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    pub wal: PathBuf,
+    pub segments: PathBuf,
+    pub manifest: PathBuf,
+    pub identity: PathBuf,
+    pub tmp: PathBuf,
+}
+
+impl Layout {
+    pub fn new(data_dir: &Path) -> Self {
+        Self {
+            wal: data_dir.join("wal"),
+            segments: data_dir.join("segments"),
+            manifest: data_dir.join("catalog.redb"),
+            identity: data_dir.join("identity"),
+            tmp: data_dir.join("tmp"),
+        }
+    }
+}
+
+/// Everything that a start finds.
+#[derive(Debug)]
+pub struct Opened {
+    pub files: Files,
+    pub version: Version,
+    pub counters: HashMap<u64, i64>,
+    pub log: Recovered,
+    pub node: uuid::Uuid,
+}
+
+pub fn open(disk: Arc<dyn Disk>, data_dir: &Path) -> Result<Opened> {
+    let layout = Layout::new(data_dir);
+    for dir in [&layout.wal, &layout.segments, &layout.tmp] {
+        disk.create_dir_all(dir).map_err(Error::at(dir))?;
+    }
+    let node = identity(disk.as_ref(), data_dir, &layout)?;
+    let (manifest, state) = Manifest::open(disk.as_ref(), &layout.manifest)?;
+    let (version, segments) = load(&disk, &layout.segments, &state)?;
+    let counters = state.counters.iter().map(|(id, value)| (*id, *value)).collect();
+    let mut replay = Replay { version, counters, row_ids: HashMap::new(), entries: 0 };
+    let log = wal::recover(disk.as_ref(), &layout.wal, state.flushed_ts, state.log_position, |ts, payload| {
+        replay.entry(ts, payload)
+    })?;
+    sweep(disk.as_ref(), &layout, &state)?;
+    let Replay { version, counters, entries, .. } = replay;
+    tracing::info!(flushed_ts = state.flushed_ts, entries, tables = version.tables.len(), "recovered");
+    let files = Files { disk, dir: layout.segments, manifest, state, segments };
+    Ok(Opened { files, version, counters, log, node })
+}
+
+/// Reads or makes the file that says which node this directory belongs to.
+fn identity(disk: &dyn Disk, data_dir: &Path, layout: &Layout) -> Result<uuid::Uuid> {
+    let path = &layout.identity;
+    match disk.open(path) {
+        Ok(file) => {
+            let text = String::from_utf8_lossy(&read_all(file.as_ref()).map_err(Error::at(path))?).into_owned();
+            let field = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+            let format = field("format").and_then(|f| f.parse::<u32>().ok());
+            if format.is_some_and(|f| f != FORMAT) {
+                return Err(Error::Corrupt(format!(
+                    "data directory \"{}\" has format {}, this program reads {FORMAT}; use the program that wrote it",
+                    data_dir.display(),
+                    format.unwrap_or(0)
+                )));
+            }
+            let node = field("node").and_then(|n| uuid::Uuid::parse_str(n).ok()).filter(|_| format.is_some());
+            node.ok_or_else(|| {
+                Error::Corrupt(format!("\"{}\" is not an Aegis identity file; restore it", path.display()))
+            })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if !disk.list(&layout.wal).map_err(Error::at(&layout.wal))?.is_empty() {
+                return Err(Error::Corrupt(format!(
+                    "\"{}\" is missing beside a log that is not empty; restore it",
+                    path.display()
+                )));
+            }
+            let node = uuid::Uuid::new_v4();
+            let text = format!("format {FORMAT}\nnode {node}\n");
+            write_atomic(disk, path, &layout.tmp.join("identity"), text.as_bytes()).map_err(Error::at(path))?;
+            Ok(node)
+        }
+        Err(error) => Err(Error::at(path)(error)),
+    }
+}
+
+type Segments = BTreeMap<(TableId, u32), Arc<Segment>>;
+
+/// The version that the manifest describes.
+fn load(disk: &Arc<dyn Disk>, dir: &Path, state: &ManifestState) -> Result<(Version, Segments)> {
+    let mut version = Version { seq: 1, ts: state.flushed_ts, ..Version::default() };
+    let mut segments = Segments::new();
+    for (id, record) in &state.tables {
+        let mut table = Table::new(*id, record.schema.as_ref().clone(), record.schema_ts);
+        table.rows_ts = record.rows_ts;
+        table.next_unit = record.next_unit;
+        let mut views = Vec::new();
+        for (unit, segment) in &record.segments {
+            let opened = Arc::new(Segment::open(disk.clone(), dir, *id, *unit, segment.meta.clone())?);
+            let deleted = match &segment.deletes {
+                None => None,
+                Some(meta) => {
+                    let path = deletes::path(dir, *id, *unit, meta.ts);
+                    Some(Arc::new(deletes::read(disk.as_ref(), &path, meta)?))
+                }
+            };
+            segments.insert((*id, *unit), opened.clone());
+            let view = SegmentView { segment: opened, deleted };
+            table.live_rows += view.live_rows();
+            views.push(view);
+        }
+        table.segments = Arc::new(views);
+        version.tables.insert(*id, Arc::new(table));
+    }
+    Ok((version, segments))
+}
+
+/// Deletes what no manifest names: leftovers of flushes that did not finish.
+fn sweep(disk: &dyn Disk, layout: &Layout, state: &ManifestState) -> Result<()> {
+    let mut stems: HashMap<String, Option<u64>> = HashMap::new();
+    for (id, table) in &state.tables {
+        for (unit, segment) in &table.segments {
+            stems.insert(stem(*id, *unit), segment.deletes.map(|d| d.ts));
+        }
+    }
+    for name in disk.list(&layout.segments).map_err(Error::at(&layout.segments))? {
+        let (first, rest) = name.split_once('.').unwrap_or((&name, ""));
+        let needed = stems.get(first).is_some_and(|deletes| match rest.strip_suffix(".deletes") {
+            Some(ts) => deletes.is_some_and(|d| d.to_string() == ts),
+            None => rest == "parquet" || rest.ends_with(".keys"),
+        });
+        if !needed {
+            let path = layout.segments.join(&name);
+            disk.remove(&path).map_err(Error::at(&path))?;
+        }
+    }
+    for name in disk.list(&layout.tmp).map_err(Error::at(&layout.tmp))? {
+        let path = layout.tmp.join(&name);
+        disk.remove(&path).map_err(Error::at(&path))?;
+    }
+    Ok(())
+}
+
+/// Applies log entries in order.
+struct Replay {
+    version: Version,
+    counters: HashMap<u64, i64>,
+    /// Identities of a segment's rows, sorted; read when a delete first needs them.
+    row_ids: HashMap<(TableId, u32), Vec<(RowId, u32)>>,
+    entries: u64,
+}
+
+impl Replay {
+    fn entry(&mut self, ts: u64, payload: Bytes) -> Result<()> {
+        self.entries += 1;
+        match Command::decode(&payload)? {
+            Command::Counter { id, value } => {
+                match value {
+                    Some(value) => self.counters.insert(id, value),
+                    None => self.counters.remove(&id),
+                };
+                self.version.seq += 1;
+                self.version.ts = ts;
+            }
+            Command::Transaction(changes) => {
+                let mut by_table: BTreeMap<TableId, Vec<Change>> = BTreeMap::new();
+                for change in changes {
+                    by_table.entry(change.table).or_default().push(change);
+                }
+                let changes = by_table.into_iter().map(|(id, changes)| self.table_change(id, changes));
+                let changes = changes.collect::<Result<Vec<_>>>()?;
+                let nobody_reads = self.version.clone();
+                self.version = commit::apply(&self.version, ts, changes, &nobody_reads)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn table_change(&mut self, id: TableId, changes: Vec<Change>) -> Result<TableChange> {
+        let mut out = TableChange { table: id, ddl: None, rows: Vec::new(), kills: Vec::new() };
+        let mut shape = self.version.tables.get(&id).map(|t| t.shape.clone());
+        for change in changes {
+            match change.kind {
+                ChangeKind::Create(schema) => {
+                    shape = Some(crate::version::Shape::new(schema.clone()));
+                    out.ddl = Some(Ddl::Create(schema));
+                }
+                ChangeKind::Alter(schema) => {
+                    shape = Some(crate::version::Shape::new(schema.clone()));
+                    out.ddl = Some(Ddl::Alter(schema));
+                }
+                ChangeKind::Drop => out.ddl = Some(Ddl::Drop),
+                ChangeKind::Delete(rows) => {
+                    out.kills = rows.into_iter().map(|row| self.find(id, row)).collect::<Result<_>>()?;
+                    out.kills.sort_unstable();
+                }
+                ChangeKind::Insert { columns, rows } => {
+                    let shape = shape.as_ref().ok_or_else(|| unknown(id))?;
+                    for batch in rows {
+                        let rows = adapt(&batch, &columns, shape)?;
+                        out.rows.push(IndexedRows::new(&shape.schema, rows)?);
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Where a row is now.
+    fn find(&mut self, id: TableId, row: RowId) -> Result<RowAddress> {
+        let table = self.version.tables.get(&id).ok_or_else(|| unknown(id))?;
+        if let Some(address) = table.find_in_memory(row) {
+            return Ok(address);
+        }
+        for view in table.segments.iter().filter(|v| (v.segment.meta.min_ts..=v.segment.meta.max_ts).contains(&row.ts))
+        {
+            let unit = view.segment.unit;
+            let ids = match self.row_ids.entry((id, unit)) {
+                std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+                std::collections::hash_map::Entry::Vacant(place) => {
+                    let mut ids: Vec<(RowId, u32)> = view.segment.row_ids(None)?.into_iter().zip(0u32..).collect();
+                    ids.sort_unstable();
+                    place.insert(ids)
+                }
+            };
+            if let Ok(at) = ids.binary_search_by_key(&row, |(id, _)| *id) {
+                return Ok(address(unit, ids[at].1));
+            }
+        }
+        Err(Error::Corrupt(format!(
+            "the log deletes row {}/{} of table {id}, which is not there; restore a backup or re-seed this node",
+            row.ts, row.ordinal
+        )))
+    }
+}
+
+fn unknown(id: TableId) -> Error {
+    Error::Corrupt(format!("the log changes table {id}, which is not there; restore a backup or re-seed this node"))
+}

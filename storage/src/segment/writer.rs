@@ -1,0 +1,194 @@
+//! Writes a segment.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, UInt64Array, new_null_array};
+use arrow::compute::concat;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::ipc::writer::StreamWriter;
+use arrow::row::{OwnedRow, RowConverter, SortField};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
+
+use super::stored::{stored_type, to_stored};
+use super::{ROW_COLUMN, SegmentMeta, TS_COLUMN, column_name};
+use crate::file::{Disk, File, FileWriter};
+use crate::memtable::{RowId, options};
+use crate::version::Shape;
+use crate::{Error, Result};
+
+/// Rows of a data page: what a read of one row has to decode.
+const PAGE_ROWS: usize = 8192;
+const BLOOM_FALSE_POSITIVES: f64 = 0.01;
+/// Values longer than this have no place in the manifest.
+const RANGE_VALUE_BYTES: usize = 256;
+
+/// Takes rows in their final order and makes a segment file of them.
+pub struct SegmentWriter<'a> {
+    path: &'a Path,
+    shape: &'a Shape,
+    file: Arc<dyn File>,
+    stored: SchemaRef,
+    writer: ArrowWriter<FileWriter>,
+    ranges: Vec<Option<Range>>,
+    nulls: Vec<u64>,
+    rows: u32,
+    min_ts: u64,
+    max_ts: u64,
+}
+
+/// Smallest and largest value of one column so far.
+struct Range {
+    converter: RowConverter,
+    min: Option<(OwnedRow, ArrayRef)>,
+    max: Option<(OwnedRow, ArrayRef)>,
+}
+
+impl<'a> SegmentWriter<'a> {
+    pub fn new(
+        disk: &dyn Disk,
+        path: &'a Path,
+        shape: &'a Shape,
+        expected_rows: u64,
+        row_group_rows: usize,
+    ) -> Result<Self> {
+        let mut fields: Vec<Field> = (shape.schema.columns.iter())
+            .map(|c| Field::new(column_name(c.id), stored_type(&c.data_type), true))
+            .collect();
+        fields.push(Field::new(TS_COLUMN, DataType::UInt64, false));
+        fields.push(Field::new(ROW_COLUMN, DataType::UInt32, false));
+        let stored = Arc::new(Schema::new(fields));
+        let file = disk.create(path).map_err(Error::at(path))?;
+        let properties = properties(shape, expected_rows, row_group_rows)?;
+        let writer = ArrowWriter::try_new(FileWriter::new(file.clone()), stored.clone(), Some(properties))?;
+        let ranges = shape.schema.columns.iter().map(|c| Range::new(&c.data_type)).collect::<Result<_>>()?;
+        let nulls = vec![0; shape.schema.columns.len()];
+        Ok(Self { path, shape, file, stored, writer, ranges, nulls, rows: 0, min_ts: u64::MAX, max_ts: 0 })
+    }
+
+    pub fn write(&mut self, rows: &RecordBatch, ids: &[RowId]) -> Result<()> {
+        let too_many = || Error::Internal("a segment cannot hold so many rows".into());
+        let count = u32::try_from(rows.num_rows()).map_err(|_| too_many())?;
+        self.rows = self.rows.checked_add(count).ok_or_else(too_many)?;
+        let mut columns = Vec::with_capacity(self.stored.fields().len());
+        for (i, column) in rows.columns().iter().enumerate() {
+            self.nulls[i] += column.logical_null_count() as u64;
+            if let Some(range) = &mut self.ranges[i] {
+                range.add(column)?;
+            }
+            columns.push(to_stored(column)?);
+        }
+        columns.push(Arc::new(UInt64Array::from_iter_values(ids.iter().map(|id| id.ts))));
+        columns.push(Arc::new(UInt32Array::from_iter_values(ids.iter().map(|id| id.ordinal))));
+        for id in ids {
+            self.min_ts = self.min_ts.min(id.ts);
+            self.max_ts = self.max_ts.max(id.ts);
+        }
+        let batch = RecordBatch::try_new_with_options(self.stored.clone(), columns, &options(rows.num_rows()))?;
+        self.writer.write(&batch).map_err(|e| self.failed(e))
+    }
+
+    /// A full disk below the Parquet writer arrives as text; its cause is asked for again.
+    fn failed(&self, error: parquet::errors::ParquetError) -> Error {
+        use std::error::Error as _;
+        let io = error.source().and_then(|e| e.downcast_ref::<std::io::Error>()).map(|e| e.kind());
+        match io {
+            Some(kind) => Error::at(self.path)(std::io::Error::from(kind)),
+            None => error.into(),
+        }
+    }
+
+    /// Completes and syncs the file; the caller syncs the directory.
+    pub fn finish(mut self) -> Result<SegmentMeta> {
+        self.writer.finish().map_err(|e| self.failed(e))?;
+        std::io::Write::flush(self.writer.inner_mut()).map_err(Error::at(self.path))?;
+        self.file.sync_data().map_err(Error::at(self.path))?;
+        Ok(SegmentMeta {
+            rows: self.rows,
+            bytes: self.file.len().map_err(Error::at(self.path))?,
+            columns: self.shape.columns.to_vec(),
+            nulls: self.nulls,
+            min_ts: self.min_ts,
+            max_ts: self.max_ts,
+            ranges: encode_ranges(self.shape, self.ranges)?,
+        })
+    }
+}
+
+fn properties(shape: &Shape, rows: u64, row_group_rows: usize) -> Result<WriterProperties> {
+    let mut builder = WriterProperties::builder()
+        .set_created_by(concat!("aegis ", env!("CARGO_PKG_VERSION")).into())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_max_row_group_row_count(Some(row_group_rows))
+        .set_data_page_row_count_limit(PAGE_ROWS);
+    for name in [TS_COLUMN, ROW_COLUMN] {
+        let path = ColumnPath::from(name);
+        builder = builder
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+    }
+    for id in shape.schema.primary().iter().flat_map(|key| &key.columns) {
+        let column = shape.schema.columns.iter().find(|c| c.id == *id);
+        if column.is_some_and(|c| !c.data_type.is_nested() && c.data_type != DataType::Boolean) {
+            let path = ColumnPath::from(column_name(*id));
+            builder = builder
+                .set_column_bloom_filter_enabled(path.clone(), true)
+                .set_column_bloom_filter_fpp(path.clone(), BLOOM_FALSE_POSITIVES)
+                .set_column_bloom_filter_max_ndv(path, rows.min(row_group_rows as u64).max(1));
+        }
+    }
+    Ok(builder.build())
+}
+
+impl Range {
+    fn new(data_type: &DataType) -> Result<Option<Self>> {
+        if data_type.is_nested() || matches!(data_type, DataType::Null | DataType::Interval(_)) {
+            return Ok(None);
+        }
+        let converter = RowConverter::new(vec![SortField::new(data_type.clone())])?;
+        Ok(Some(Self { converter, min: None, max: None }))
+    }
+
+    fn add(&mut self, column: &ArrayRef) -> Result<()> {
+        let rows = self.converter.convert_columns(std::slice::from_ref(column))?;
+        let valid = || (0..column.len()).filter(|i| column.is_valid(*i));
+        let (Some(least), Some(most)) = (valid().min_by_key(|i| rows.row(*i)), valid().max_by_key(|i| rows.row(*i)))
+        else {
+            return Ok(());
+        };
+        if self.min.as_ref().is_none_or(|(min, _)| rows.row(least) < min.row()) {
+            self.min = Some((rows.row(least).owned(), column.slice(least, 1)));
+        }
+        if self.max.as_ref().is_none_or(|(max, _)| rows.row(most) > max.row()) {
+            self.max = Some((rows.row(most).owned(), column.slice(most, 1)));
+        }
+        Ok(())
+    }
+}
+
+fn encode_ranges(shape: &Shape, ranges: Vec<Option<Range>>) -> Result<Option<Vec<u8>>> {
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (column, range) in shape.schema.columns.iter().zip(ranges) {
+        let known = range.and_then(|r| r.min.zip(r.max));
+        let known = known
+            .filter(|((min, _), (max, _))| min.row().as_ref().len().max(max.row().as_ref().len()) <= RANGE_VALUE_BYTES);
+        let values = match known {
+            Some(((_, min), (_, max))) => concat(&[&min, &max])?,
+            None => new_null_array(&column.data_type, 2),
+        };
+        if !column.data_type.is_nested() {
+            fields.push(Field::new(column_name(column.id), column.data_type.clone(), true));
+            columns.push(values);
+        }
+    }
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    let batch = crate::memtable::compact(&RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)?;
+    let mut writer = StreamWriter::try_new(Vec::new(), batch.schema_ref())?;
+    writer.write(&batch)?;
+    Ok(Some(writer.into_inner()?))
+}
