@@ -64,3 +64,26 @@ fn filters_leave_rows_out() {
     let context = SystemContext { filters: &filters, ..context };
     assert_eq!(rows(1259, &context).unwrap().num_rows(), 1);
 }
+
+#[test]
+fn the_lists_of_views_are_the_folders() {
+    for (schema, folder, views) in [
+        (PG_CATALOG_SCHEMA, "src/pg_catalog", crate::pg_catalog::VIEWS),
+        (INFORMATION_SCHEMA, "src/information_schema", crate::information_schema::VIEWS),
+    ] {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let files = std::fs::read_dir(folder).unwrap().filter_map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            name.strip_suffix(".sql").map(str::to_owned)
+        });
+        let mut files: Vec<String> = files.collect();
+        files.sort();
+        let listed: Vec<_> = views.iter().map(|(name, _)| name.to_string()).collect();
+        assert_eq!(files, listed);
+        for (name, query) in views {
+            let relation = relation_by_name(schema, name).unwrap_or_else(|| panic!("{name} is not PostgreSQL's"));
+            assert_eq!(relation.view().unwrap().query, *query);
+            assert!(relation.view().unwrap().rule != 0 && !relation.columns.is_empty());
+        }
+    }
+}

@@ -1,0 +1,14 @@
+-- Activity per index; it is not counted, hence null.
+SELECT c.oid AS relid,
+       i.oid AS indexrelid,
+       n.nspname AS schemaname,
+       c.relname,
+       i.relname AS indexrelname,
+       NULL::bigint AS idx_scan,
+       NULL::bigint AS idx_tup_read,
+       NULL::bigint AS idx_tup_fetch
+FROM pg_class c
+JOIN pg_index x ON x.indrelid = c.oid
+JOIN pg_class i ON i.oid = x.indexrelid
+LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 't', 'm')

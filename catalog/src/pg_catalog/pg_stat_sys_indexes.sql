@@ -1,0 +1,4 @@
+-- As pg_stat_all_indexes, for those of the system.
+SELECT *
+FROM pg_stat_all_indexes
+WHERE schemaname IN ('pg_catalog', 'information_schema') OR schemaname ~ '^pg_toast'
