@@ -184,3 +184,14 @@ pub fn arrow(error: ArrowError) -> Error {
 pub fn external(error: Error) -> datafusion::error::DataFusionError {
     datafusion::error::DataFusionError::External(Box::new(error))
 }
+
+/// An error on its way back out of DataFusion.
+pub fn internal(error: datafusion::error::DataFusionError) -> Error {
+    match error.find_root() {
+        datafusion::error::DataFusionError::External(source) => match source.downcast_ref::<Error>() {
+            Some(error) => error.clone(),
+            None => Error::internal(error.to_string()),
+        },
+        _ => Error::internal(error.to_string()),
+    }
+}

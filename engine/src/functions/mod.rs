@@ -4,6 +4,7 @@
 //! PostgreSQL's own functions come from `aegis_catalog`'s facts by that signature; functions of our own state theirs.
 //! The same lists feed the binder and `pg_proc`.
 
+mod aggregate;
 mod array;
 mod cast;
 pub mod comparison;
@@ -28,7 +29,7 @@ pub use registry::{Registry, registry};
 
 /// The families, each with its list of functions, in the order of the manual's chapter "Functions and Operators".
 const FAMILIES: &[fn() -> Vec<signature::Row>] =
-    &[comparison::functions, math::functions, cast::functions, datetime::functions];
+    &[comparison::functions, math::functions, cast::functions, datetime::functions, aggregate::functions];
 
 /// One callable function (an overload of its name).
 pub struct Function {

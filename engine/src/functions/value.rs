@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub use aegis_catalog::types::interval::Interval;
 use aegis_catalog::types::numeric::Numeric;
 use aegis_catalog::{Error, Result};
 use arrow::array::{
@@ -260,14 +261,6 @@ pub struct Timestamp(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimestampTz(pub i64);
 
-/// `interval`, not normalized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Interval {
-    pub months: i32,
-    pub days: i32,
-    pub micros: i64,
-}
-
 macro_rules! wrapped {
     ($rust:ident, $arrow:ty, $array:ty, $new:expr) => {
         impl<'a> Read<'a> for $rust {
@@ -312,8 +305,7 @@ impl<'a> Read<'a> for Interval {
         downcast(array)
     }
     fn get(column: &Self::Column, row: usize) -> Self {
-        let value = column.value(row);
-        Self { months: value.months, days: value.days, micros: value.nanoseconds / 1000 }
+        Self::from_arrow(column.value(row))
     }
 }
 

@@ -2,4 +2,4 @@
 
 mod column;
 
-pub use column::{ArrayColumn, Dimension, List};
+pub use column::{ArrayColumn, ArrayWriter, Dimension, Frame, List, check_size};

@@ -2,7 +2,7 @@
 
 use aegis_catalog::{Error, Result, sqlstate};
 
-use crate::functions::value::{Date, Interval, Timestamp};
+use crate::functions::value::{Date, Timestamp};
 
 pub const SECOND: i64 = 1_000_000;
 pub const MINUTE: i64 = 60 * SECOND;
@@ -176,32 +176,6 @@ pub fn julian(days: i64) -> i64 {
     days + 2_440_588
 }
 
-impl Interval {
-    pub fn checked(months: Option<i32>, days: Option<i32>, micros: Option<i64>) -> Result<Self> {
-        match (months, days, micros) {
-            (Some(months), Some(days), Some(micros)) => Ok(Self { months, days, micros }),
-            _ => Err(interval_out_of_range()),
-        }
-    }
-
-    pub fn neg(self) -> Result<Self> {
-        Self::checked(self.months.checked_neg(), self.days.checked_neg(), self.micros.checked_neg())
-    }
-
-    pub fn add(self, other: Self) -> Result<Self> {
-        Self::checked(
-            self.months.checked_add(other.months),
-            self.days.checked_add(other.days),
-            self.micros.checked_add(other.micros),
-        )
-    }
-
-    /// In microseconds, a month being 30 days: how intervals compare.
-    pub fn span(self) -> i128 {
-        (i128::from(self.months) * 30 + i128::from(self.days)) * i128::from(DAY) + i128::from(self.micros)
-    }
-}
-
 pub fn date_out_of_range() -> Error {
     Error::new(sqlstate::DATETIME_FIELD_OVERFLOW, "date out of range")
 }
@@ -212,8 +186,4 @@ fn timestamp_date_out_of_range() -> Error {
 
 pub fn timestamp_out_of_range() -> Error {
     Error::new(sqlstate::DATETIME_FIELD_OVERFLOW, "timestamp out of range")
-}
-
-pub fn interval_out_of_range() -> Error {
-    Error::new(sqlstate::DATETIME_FIELD_OVERFLOW, "interval out of range")
 }

@@ -1,9 +1,8 @@
 //! Casts between the date/time types, and to a precision.
 
-use aegis_catalog::types::type_name;
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::calendar::{DAY, HOUR, MINUTE, SECOND, interval_out_of_range, timestamp_out_of_range};
+use super::calendar::{DAY, SECOND, timestamp_out_of_range};
 use super::zone;
 use crate::functions::kernel::kernel;
 use crate::functions::signature::{Row, f};
@@ -69,13 +68,13 @@ fn of_times() -> Vec<Row> {
         ),
         f("time(timetz)", kernel!(|a: TimeTz| Time(a.micros))),
         f("time(interval)", kernel!(|a: Interval| Time(a.micros.rem_euclid(DAY)))),
-        f("interval(time)", kernel!(|a: Time| Interval { micros: a.0, ..Interval::default() })),
+        f("interval(time)", kernel!(|a: Time| Interval::new(0, 0, a.0))),
         f(
             "timetz(timestamptz)",
             kernel!(|call; a: TimestampTz| {
                 let zone = &call.context.format.time_zone;
                 let local = zone::to_local(zone, a)?;
-                let west = -zone::offset_at(zone, a.0) as i32;
+                let west = -zone.offset_at(a.0);
                 Ok::<_, Error>(local.is_finite().then(|| TimeTz { micros: local.time_of_day(), west }))
             }),
         ),
@@ -83,7 +82,7 @@ fn of_times() -> Vec<Row> {
             "timetz(time)",
             kernel!(|call; a: Time| {
                 let zone = &call.context.format.time_zone;
-                TimeTz { micros: a.0, west: -zone::offset_at(zone, call.context.transaction_start) as i32 }
+                TimeTz { micros: a.0, west: -zone.offset_at(call.context.transaction_start) }
             }),
         ),
     ]
@@ -100,7 +99,7 @@ fn to_precision() -> Vec<Row> {
         ),
         f("time(time, int4)", kernel!(|a: Time, typmod: i32| Time(rounded(a.0, typmod)))),
         f("timetz(timetz, int4)", kernel!(|a: TimeTz, typmod: i32| TimeTz { micros: rounded(a.micros, typmod), ..a })),
-        f("interval(interval, int4)", kernel!(|a: Interval, typmod: i32| interval(a, typmod))),
+        f("interval(interval, int4)", kernel!(|a: Interval, typmod: i32| a.apply_typmod(typmod))),
     ]
 }
 
@@ -123,43 +122,4 @@ fn timestamp(value: Timestamp, typmod: i32) -> Result<Timestamp> {
         return Ok(value);
     }
     Timestamp::from_micros(rounded(value.0, typmod)).map_err(|_| timestamp_out_of_range())
-}
-
-// Bits of an interval's range, by field (`INTERVAL_MASK`).
-const MONTH: i32 = 1 << 1;
-const YEAR: i32 = 1 << 2;
-const DAYS: i32 = 1 << 3;
-const HOURS: i32 = 1 << 10;
-const MINUTES: i32 = 1 << 11;
-const SECONDS: i32 = 1 << 12;
-
-/// Cuts an interval to the fields of its type and rounds its seconds.
-fn interval(value: Interval, typmod: i32) -> Result<Interval> {
-    if typmod < 0 {
-        return Ok(value);
-    }
-    let mut value = value;
-    let range = type_name::interval_range(typmod);
-    if range != 0x7FFF {
-        if range & (MONTH | DAYS | HOURS | MINUTES | SECONDS) == 0 && range & YEAR != 0 {
-            value.months = value.months / 12 * 12;
-        }
-        if range & (DAYS | HOURS | MINUTES | SECONDS) == 0 {
-            value.days = 0;
-        }
-        value.micros = match range & (HOURS | MINUTES | SECONDS) {
-            0 => 0,
-            HOURS => value.micros / HOUR * HOUR,
-            fields if fields & SECONDS == 0 => value.micros / MINUTE * MINUTE,
-            _ => value.micros,
-        };
-    }
-    let precision = type_name::interval_precision(typmod);
-    if (0..6).contains(&precision) {
-        value.micros = rounded(value.micros, precision);
-    }
-    if value.micros == i64::MIN {
-        return Err(interval_out_of_range());
-    }
-    Ok(value)
 }

@@ -1,0 +1,34 @@
+//! Aggregate functions (PostgreSQL manual 9.21).
+//!
+//! An aggregate without arguments (`count(*)`) is called with one constant that is not null, since DataFusion tells an accumulator how many
+//! rows there are only through a column.
+
+mod collect;
+mod collection;
+mod extreme;
+mod fold;
+mod logic;
+mod ordered_set;
+mod persist;
+mod statistics;
+mod step;
+mod sum;
+mod udaf;
+
+use super::signature::Row;
+
+pub use udaf::whole;
+
+pub fn functions() -> Vec<Row> {
+    [
+        sum::functions(),
+        extreme::functions(),
+        logic::functions(),
+        statistics::functions(),
+        collection::functions(),
+        ordered_set::functions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,264 @@
+//! `count`, `sum` and `avg`.
+
+use aegis_catalog::types::interval::Interval;
+use aegis_catalog::types::numeric::{Numeric, NumericSum};
+use aegis_catalog::{Error, Result};
+use arrow::array::ArrayRef;
+
+use super::fold::Fold;
+use super::step::{Step, write_all};
+use super::udaf::fold;
+use crate::functions::Body;
+use crate::functions::comparison::key::key_of;
+use crate::functions::math::out_of_range;
+use crate::functions::signature::{Row, f};
+
+pub fn functions() -> Vec<Row> {
+    [counts(), sums(), averages()].into_iter().flatten().collect()
+}
+
+fn counts() -> Vec<Row> {
+    let count = || {
+        Body::Aggregate(|types| match types.args {
+            // DataFusion's own knows statistics and has a fast DISTINCT, which is right if the value is its own key.
+            [] => Ok(datafusion::functions_aggregate::count::count_udaf()),
+            [ty] if key_of(*ty).is_none() => Ok(datafusion::functions_aggregate::count::count_udaf()),
+            _ => fold("count", types, Count),
+        })
+    };
+    vec![f("count()", count()), f("count(any)", count())]
+}
+
+/// Rows whose argument is not null.
+struct Count;
+
+impl Fold for Count {
+    type State = i64;
+    type Columns<'a> = ();
+
+    fn open<'a>(&self, _args: &'a [ArrayRef]) -> Result<()> {
+        Ok(())
+    }
+    fn add(&self, state: &mut i64, _columns: &(), _row: usize) -> Result<()> {
+        *state += 1;
+        Ok(())
+    }
+    fn merge(&self, state: &mut i64, other: i64) -> Result<()> {
+        *state += other;
+        Ok(())
+    }
+    fn finish(&self, states: &[i64]) -> Result<ArrayRef> {
+        write_all(states.iter().map(|count| Ok(Some(*count))))
+    }
+    fn removes(&self) -> bool {
+        true
+    }
+    fn remove(&self, state: &mut i64, _columns: &(), _row: usize) -> Result<()> {
+        *state -= 1;
+        Ok(())
+    }
+}
+
+/// Count and sum.
+type Sum<T> = (i64, T);
+
+fn add_integer(state: &mut Sum<i128>, value: i64) -> Result<()> {
+    state.0 += 1;
+    state.1 += i128::from(value);
+    Ok(())
+}
+
+fn remove_integer(state: &mut Sum<i128>, value: i64) -> Result<()> {
+    state.0 -= 1;
+    state.1 -= i128::from(value);
+    Ok(())
+}
+
+fn merge_integer(state: &mut Sum<i128>, other: Sum<i128>) -> Result<()> {
+    state.0 += other.0;
+    state.1 += other.1;
+    Ok(())
+}
+
+/// A fold of integers with an exact sum.
+macro_rules! integer {
+    ($ty:ty, $finish:expr) => {
+        Step {
+            add: |state, value: $ty| add_integer(state, i64::from(value)),
+            remove: Some(|state, value| remove_integer(state, i64::from(value))),
+            merge: merge_integer,
+            finish: $finish,
+        }
+    };
+}
+
+fn small_sum(state: &Sum<i128>) -> Result<Option<i64>> {
+    match state {
+        (0, _) => Ok(None),
+        (_, sum) => i64::try_from(*sum).map(Some).map_err(|_| out_of_range("bigint")),
+    }
+}
+
+fn big_sum(state: &Sum<i128>) -> Result<Option<Numeric>> {
+    Ok((state.0 > 0).then(|| Numeric::from(state.1)))
+}
+
+fn integer_average(state: &Sum<i128>) -> Result<Option<Numeric>> {
+    match state {
+        (0, _) => Ok(None),
+        (count, sum) => Numeric::from(*sum).div(&Numeric::from(*count)).map(Some),
+    }
+}
+
+fn add_numeric(state: &mut NumericSum, value: Numeric) -> Result<()> {
+    state.add(&value)
+}
+
+fn merge_numeric(state: &mut NumericSum, other: NumericSum) -> Result<()> {
+    if other.count() == 0 {
+        return Ok(());
+    }
+    state.merge(&other.sum()?, other.count())
+}
+
+fn add_interval(state: &mut Sum<Interval>, value: Interval) -> Result<()> {
+    *state = (state.0 + 1, state.1.add(value)?);
+    Ok(())
+}
+
+fn remove_interval(state: &mut Sum<Interval>, value: Interval) -> Result<()> {
+    *state = (state.0 - 1, state.1.sub(value)?);
+    Ok(())
+}
+
+fn merge_interval(state: &mut Sum<Interval>, other: Sum<Interval>) -> Result<()> {
+    *state = (state.0 + other.0, state.1.add(other.1)?);
+    Ok(())
+}
+
+/// Adds floats in their own precision, which overflows where PostgreSQL's does. No removal: subtraction would leave rounding errors.
+macro_rules! float {
+    ($ty:ty) => {
+        Step {
+            add: |state: &mut Sum<$ty>, value: $ty| {
+                let sum = state.1 + value;
+                if sum.is_infinite() && state.1.is_finite() && value.is_finite() {
+                    return Err(overflow());
+                }
+                *state = (state.0 + 1, sum);
+                Ok(())
+            },
+            remove: None,
+            merge: |state, other: Sum<$ty>| {
+                *state = (state.0 + other.0, state.1 + other.1);
+                Ok(())
+            },
+            finish: |state| Ok((state.0 > 0).then_some(state.1)),
+        }
+    };
+}
+
+fn overflow() -> Error {
+    Error::new(aegis_catalog::sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: overflow")
+}
+
+fn sums() -> Vec<Row> {
+    vec![
+        f("sum(int2)", Body::Aggregate(|types| fold("sum", types, integer!(i16, small_sum)))),
+        f("sum(int4)", Body::Aggregate(|types| fold("sum", types, integer!(i32, small_sum)))),
+        f("sum(int8)", Body::Aggregate(|types| fold("sum", types, integer!(i64, big_sum)))),
+        f("sum(float4)", Body::Aggregate(|types| fold("sum", types, float!(f32)))),
+        f("sum(float8)", Body::Aggregate(|types| fold("sum", types, float!(f64)))),
+        f(
+            "sum(numeric)",
+            Body::Aggregate(|types| {
+                fold(
+                    "sum",
+                    types,
+                    Step {
+                        add: add_numeric,
+                        remove: Some(|state, value| state.remove(&value)),
+                        merge: merge_numeric,
+                        finish: |state| if state.count() == 0 { Ok(None) } else { state.sum().map(Some) },
+                    },
+                )
+            }),
+        ),
+        f(
+            "sum(interval)",
+            Body::Aggregate(|types| {
+                fold(
+                    "sum",
+                    types,
+                    Step {
+                        add: add_interval,
+                        remove: Some(remove_interval),
+                        merge: merge_interval,
+                        finish: |state| Ok((state.0 > 0).then_some(state.1)),
+                    },
+                )
+            }),
+        ),
+    ]
+}
+
+fn averages() -> Vec<Row> {
+    macro_rules! float_average {
+        ($ty:ty) => {
+            Step {
+                add: |state: &mut Sum<f64>, value: $ty| {
+                    let value = f64::from(value);
+                    let sum = state.1 + value;
+                    if sum.is_infinite() && state.1.is_finite() && value.is_finite() {
+                        return Err(overflow());
+                    }
+                    *state = (state.0 + 1, sum);
+                    Ok(())
+                },
+                remove: None,
+                merge: |state, other: Sum<f64>| {
+                    *state = (state.0 + other.0, state.1 + other.1);
+                    Ok(())
+                },
+                finish: |state| Ok((state.0 > 0).then(|| state.1 / state.0 as f64)),
+            }
+        };
+    }
+    vec![
+        f("avg(int2)", Body::Aggregate(|types| fold("avg", types, integer!(i16, integer_average)))),
+        f("avg(int4)", Body::Aggregate(|types| fold("avg", types, integer!(i32, integer_average)))),
+        f("avg(int8)", Body::Aggregate(|types| fold("avg", types, integer!(i64, integer_average)))),
+        f("avg(float4)", Body::Aggregate(|types| fold("avg", types, float_average!(f32)))),
+        f("avg(float8)", Body::Aggregate(|types| fold("avg", types, float_average!(f64)))),
+        f(
+            "avg(numeric)",
+            Body::Aggregate(|types| {
+                fold(
+                    "avg",
+                    types,
+                    Step {
+                        add: add_numeric,
+                        remove: Some(|state, value| state.remove(&value)),
+                        merge: merge_numeric,
+                        finish: NumericSum::average,
+                    },
+                )
+            }),
+        ),
+        f(
+            "avg(interval)",
+            Body::Aggregate(|types| {
+                fold(
+                    "avg",
+                    types,
+                    Step {
+                        add: add_interval,
+                        remove: Some(remove_interval),
+                        merge: merge_interval,
+                        finish: |state| if state.0 == 0 { Ok(None) } else { state.1.div(state.0 as f64).map(Some) },
+                    },
+                )
+            }),
+        ),
+    ]
+}
