@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use aegis_catalog::{Error, Result, sqlstate};
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Int32Array, Int32Builder, ListArray, ListBuilder, StructArray,
-    UInt32Array, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Int32Array, Int32Builder, ListArray, ListBuilder,
+    StructArray, UInt32Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{concat, interleave, take};
@@ -86,7 +86,12 @@ fn shape_type() -> DataType {
     DataType::List(Field::new("item", DataType::Int32, true).into())
 }
 
-pub fn list_of(item: &DataType, offsets: OffsetBuffer<i32>, values: ArrayRef, nulls: Option<NullBuffer>) -> Result<ListArray> {
+pub fn list_of(
+    item: &DataType,
+    offsets: OffsetBuffer<i32>,
+    values: ArrayRef,
+    nulls: Option<NullBuffer>,
+) -> Result<ListArray> {
     let field = Arc::new(Field::new("item", item.clone(), true));
     ListArray::try_new(field, offsets, values, nulls).map_err(from_arrow)
 }
@@ -120,10 +125,8 @@ pub fn nest(elements: &[ArrayRef], result: &DataType, rows: usize) -> Result<Arr
     let mut positions = Vec::new();
     let mut shapes = ListBuilder::new(Int32Builder::new());
     for row in 0..rows {
-        let inner: Vec<Vec<(i32, i32)>> = parts
-            .iter()
-            .map(|part| if part.is_null(row) { Vec::new() } else { part.dimensions(row) })
-            .collect();
+        let inner: Vec<Vec<(i32, i32)>> =
+            parts.iter().map(|part| if part.is_null(row) { Vec::new() } else { part.dimensions(row) }).collect();
         let first = inner.first().cloned().unwrap_or_default();
         if inner.iter().any(|dimensions| dimensions.iter().map(|d| d.0).ne(first.iter().map(|d| d.0))) {
             let message = "multidimensional arrays must have array expressions with matching dimensions";
@@ -275,9 +278,7 @@ pub fn index(array: &ArrayRef, subscripts: &[ArrayRef]) -> Result<ArrayRef> {
 fn integers(arrays: &[ArrayRef]) -> Result<Vec<&Int32Array>> {
     arrays
         .iter()
-        .map(|array| {
-            array.as_primitive_opt::<Int32Type>().ok_or_else(|| Error::internal("a subscript is no integer"))
-        })
+        .map(|array| array.as_primitive_opt::<Int32Type>().ok_or_else(|| Error::internal("a subscript is no integer")))
         .collect()
 }
 
@@ -306,7 +307,9 @@ pub fn slice(array: &ArrayRef, bounds: &[(Option<ArrayRef>, Option<ArrayRef>)]) 
             }
         }
         // Dimensions that the subscripts leave out are taken whole.
-        ranges.extend(dimensions.iter().skip(bounds.len()).map(|(size, first)| (*first, first + size - 1, *first, *size)));
+        ranges.extend(
+            dimensions.iter().skip(bounds.len()).map(|(size, first)| (*first, first + size - 1, *first, *size)),
+        );
         let empty = dimensions.len() < bounds.len() || ranges.iter().any(|(low, high, ..)| low > high);
         if !null && !empty && !dimensions.is_empty() {
             push_slice(&ranges, arrays.range(row).start, &mut positions);

@@ -20,10 +20,9 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
         DataFusionError::ResourcesExhausted(message) => out_of_memory(message),
         DataFusionError::Context(_, source) | DataFusionError::Diagnostic(_, source) => from_datafusion(*source),
         DataFusionError::Shared(source) => from_shared(&source),
-        DataFusionError::Collection(errors) => errors
-            .into_iter()
-            .next()
-            .map_or_else(|| Error::internal("an error without a cause"), from_datafusion),
+        DataFusionError::Collection(errors) => {
+            errors.into_iter().next().map_or_else(|| Error::internal("an error without a cause"), from_datafusion)
+        }
         other => Error::internal(other.strip_backtrace()),
     }
 }

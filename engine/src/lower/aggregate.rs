@@ -50,8 +50,7 @@ impl Lowerer<'_> {
         let keys = self.exprs(&grouping.keys, &mut input)?;
         let key_types: Vec<Type> = grouping.keys.iter().map(|key| key.ty).collect();
         // Keys become columns first, so that grouping sees nothing but columns.
-        let key_columns: Vec<Binding> =
-            keys.iter().map(|key| self.binding("key", key.data_type.clone())).collect();
+        let key_columns: Vec<Binding> = keys.iter().map(|key| self.binding("key", key.data_type.clone())).collect();
         let key_exprs = keys.into_iter().map(|key| key.expr).zip(&key_columns).collect();
         input.extend(key_exprs)?;
         let aggregates =
@@ -124,22 +123,14 @@ impl Lowerer<'_> {
     }
 
     /// An aggregate without GROUP BY has a row even over no rows: also for those values of the domain that no row has.
-    fn fill_empty_groups(
-        &mut self,
-        rel: RelId,
-        output: &mut Relation,
-        aggregates: &[Aggregated],
-    ) -> Result<()> {
+    fn fill_empty_groups(&mut self, rel: RelId, output: &mut Relation, aggregates: &[Aggregated]) -> Result<()> {
         let Some(source) = self.domains.last().cloned() else {
             return Err(Error::internal("a domain of unknown origin"));
         };
         let grouped = std::mem::take(&mut output.plan);
         // The grouped rows' domain columns get other names; the domain itself keeps them.
-        let renamed: Vec<Binding> = output
-            .domain
-            .iter()
-            .map(|column| self.binding("outer", column.binding.data_type.clone()))
-            .collect();
+        let renamed: Vec<Binding> =
+            output.domain.iter().map(|column| self.binding("outer", column.binding.data_type.clone())).collect();
         let found = self.binding("found", DataType::Boolean);
         let columns = output.rels.get(&rel).cloned().unwrap_or_default();
         let exprs = output
@@ -311,10 +302,8 @@ impl Lowerer<'_> {
                 distinct_keys += 1;
             }
         }
-        let fields: Vec<_> = args
-            .iter()
-            .map(|arg| Arc::new(arrow::datatypes::Field::new("arg", arg.data_type.clone(), true)))
-            .collect();
+        let fields: Vec<_> =
+            args.iter().map(|arg| Arc::new(arrow::datatypes::Field::new("arg", arg.data_type.clone(), true))).collect();
         let result = udaf.return_field(&fields).map_err(from_datafusion)?.data_type().clone();
         let wrapped = Ordered::udaf(Inner::Aggregate(udaf), args.len(), options, distinct_keys, result);
         let args = args.into_iter().map(|arg| arg.expr).chain(keys).collect();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use aegis_catalog::Result;
 use arrow::datatypes::DataType;
-use datafusion::common::{Column, DFSchema, JoinConstraint, JoinType, NullEquality, UnnestOptions};
 use datafusion::common::NullHandling;
+use datafusion::common::{Column, DFSchema, JoinConstraint, JoinType, NullEquality, UnnestOptions};
 use datafusion::logical_expr::expr::Sort as SortExpr;
 use datafusion::logical_expr::{
     Aggregate, BinaryExpr, EmptyRelation, Expr, Filter, Join, LogicalPlan, Operator, Projection, Sort, Unnest,
@@ -87,9 +87,7 @@ pub fn extend(plan: LogicalPlan, columns: Vec<(Expr, &Binding)>) -> Result<Logic
 pub fn filter(plan: LogicalPlan, condition: Option<Expr>) -> Result<LogicalPlan> {
     match condition {
         None => Ok(plan),
-        Some(condition) => {
-            Filter::try_new(condition, Arc::new(plan)).map(LogicalPlan::Filter).map_err(from_datafusion)
-        }
+        Some(condition) => Filter::try_new(condition, Arc::new(plan)).map(LogicalPlan::Filter).map_err(from_datafusion),
     }
 }
 

@@ -99,7 +99,8 @@ impl Lowerer<'_> {
         let DataType::Struct(fields) = &arg.data_type else {
             return Err(Error::internal("a row cast of something else"));
         };
-        let targets: Vec<Type> = match self.statement().catalog.relations().find(|relation| relation.row_type == ty.oid) {
+        let targets: Vec<Type> = match self.statement().catalog.relations().find(|relation| relation.row_type == ty.oid)
+        {
             Some(relation) => relation.live_columns().map(|column| column.ty).collect(),
             None => fields.iter().map(|field| type_of_field(field)).collect(),
         };

@@ -99,9 +99,7 @@ impl Lowerer<'_> {
     fn cte_body(&mut self, cte: &Cte, base: Option<&Relation>) -> Result<Output> {
         let mut output = match &cte.body {
             CteBody::Query(query) => self.query(query, base)?,
-            CteBody::Recursive { seed, step, all } => {
-                self.recursive(cte.id, &cte.columns, seed, step, *all, base)?
-            }
+            CteBody::Recursive { seed, step, all } => self.recursive(cte.id, &cte.columns, seed, step, *all, base)?,
             CteBody::Change(_) => return Err(Error::internal("a data-modifying CTE did not run")),
         };
         output.columns.truncate(cte.columns.len());
@@ -123,7 +121,10 @@ impl Lowerer<'_> {
         let domain: Vec<DomainColumn> = seed
             .domain
             .iter()
-            .map(|column| DomainColumn { binding: self.binding("outer", column.binding.data_type.clone()), ..column.clone() })
+            .map(|column| DomainColumn {
+                binding: self.binding("outer", column.binding.data_type.clone()),
+                ..column.clone()
+            })
             .collect();
         let results: Vec<Binding> =
             columns.iter().map(|column| self.binding(&column.name, arrow_type(column.ty))).collect();

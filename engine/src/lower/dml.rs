@@ -14,7 +14,9 @@ use super::build::{one_row, project};
 use super::relation::{Binding, Relation};
 use super::value::Value;
 use super::{LowerContext, Lowerer};
-use crate::bind::tree::{self, ConflictUpdate, Cte, Delete, Insert, RelId, Returning, RowRules, SYSTEM_COLUMNS, Update};
+use crate::bind::tree::{
+    self, ConflictUpdate, Cte, Delete, Insert, RelId, Returning, RowRules, SYSTEM_COLUMNS, Update,
+};
 
 /// The rows of a change. Columns of the plan: the row's address (UPDATE and DELETE), the new row (INSERT and UPDATE: live columns in order of
 /// `attnum`, in stored representation), one boolean per check, the RETURNING targets.
@@ -30,12 +32,38 @@ pub struct LoweredChange {
     pub returning: usize,
 }
 
-pub fn lower_insert(
-    insert: &Insert,
-    parameters: &[ScalarValue],
-    context: &LowerContext<'_>,
-) -> Result<LoweredChange> {
+impl LoweredChange {
+    /// With RETURNING in computed representation.
+    pub fn computed_returning(mut self) -> Result<Self> {
+        let first = usize::from(self.address) + self.row + self.checks.len();
+        let columns: Vec<(datafusion::common::Column, DataType)> = self
+            .plan
+            .schema()
+            .iter()
+            .map(|(qualifier, field)| {
+                let column = datafusion::common::Column::new(qualifier.cloned(), field.name());
+                (column, field.data_type().clone())
+            })
+            .collect();
+        let exprs = columns
+            .into_iter()
+            .enumerate()
+            .map(|(position, (column, data_type))| {
+                let ty = aegis_catalog::types::oid::NUMERIC;
+                let value = Value::new(Expr::Column(column.clone()), Type::of(ty), data_type);
+                let value = if position < first { value } else { value.into_computed()? };
+                let binding = Binding { column, data_type: value.data_type };
+                Ok((value.expr, binding))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.plan = project(self.plan, exprs.iter().map(|(expr, binding)| (expr.clone(), binding)).collect())?;
+        Ok(self)
+    }
+}
+
+pub fn lower_insert(insert: &Insert, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredChange> {
     let mut lowerer = Lowerer::new(context, parameters);
+    lowerer.define_ctes(&context.outer_ctes)?;
     lowerer.define_ctes(&insert.ctes)?;
     let mut input = lowerer.query(&insert.source, None)?.into_relation(insert.source_rel);
     let row = lowerer.new_row(&insert.table, &insert.values, None, &mut input)?;
@@ -52,6 +80,7 @@ pub fn lower_conflict_update(
     context: &LowerContext<'_>,
 ) -> Result<LoweredChange> {
     let mut lowerer = Lowerer::new(context, parameters);
+    lowerer.define_ctes(&context.outer_ctes)?;
     lowerer.define_ctes(&insert.ctes)?;
     let (plan, columns) = lowerer.scan("conflict", source)?;
     let (address, columns) = columns.split_first().ok_or_else(|| Error::internal("no address"))?;
@@ -68,27 +97,23 @@ pub fn lower_conflict_update(
     lowerer.change(&insert.table, insert.rel, row, &insert.row_rules, insert.returning.as_ref(), address, input)
 }
 
-pub fn lower_update(
-    update: &Update,
-    parameters: &[ScalarValue],
-    context: &LowerContext<'_>,
-) -> Result<LoweredChange> {
+pub fn lower_update(update: &Update, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredChange> {
     let mut lowerer = Lowerer::new(context, parameters);
+    lowerer.define_ctes(&context.outer_ctes)?;
     lowerer.define_ctes(&update.ctes)?;
-    let (mut input, address) = lowerer.affected(&update.table, update.rel, update.from.as_ref(), update.filter.as_ref())?;
+    let (mut input, address) =
+        lowerer.affected(&update.table, update.rel, update.from.as_ref(), update.filter.as_ref())?;
     let row = lowerer.new_row(&update.table, &update.set, Some(update.rel), &mut input)?;
     let returning = update.returning.as_ref();
     lowerer.change(&update.table, update.new_rel, row, &update.row_rules, returning, Some(address), input)
 }
 
-pub fn lower_delete(
-    delete: &Delete,
-    parameters: &[ScalarValue],
-    context: &LowerContext<'_>,
-) -> Result<LoweredChange> {
+pub fn lower_delete(delete: &Delete, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredChange> {
     let mut lowerer = Lowerer::new(context, parameters);
+    lowerer.define_ctes(&context.outer_ctes)?;
     lowerer.define_ctes(&delete.ctes)?;
-    let (mut input, address) = lowerer.affected(&delete.table, delete.rel, delete.using.as_ref(), delete.filter.as_ref())?;
+    let (mut input, address) =
+        lowerer.affected(&delete.table, delete.rel, delete.using.as_ref(), delete.filter.as_ref())?;
     let targets = delete.returning.as_ref().map(|returning| returning.targets.as_slice()).unwrap_or_default();
     let values = lowerer.exprs(targets, &mut input)?;
     let outputs: Vec<Binding> =
@@ -270,7 +295,6 @@ pub fn lower_constants(
     let mut lowerer = Lowerer::new(context, parameters);
     let mut input = Relation::new(one_row());
     let values = lowerer.exprs(exprs, &mut input)?;
-    let columns: Vec<Binding> =
-        values.iter().map(|value| lowerer.binding("value", value.data_type.clone())).collect();
+    let columns: Vec<Binding> = values.iter().map(|value| lowerer.binding("value", value.data_type.clone())).collect();
     project(input.plan, values.into_iter().map(|value| value.expr).zip(&columns).collect())
 }

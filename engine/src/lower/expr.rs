@@ -253,10 +253,8 @@ impl Lowerer<'_> {
 
     fn extreme(&mut self, args: Vec<Value>, greatest: bool, less: &Arc<Function>, ty: Type) -> Result<Value> {
         let data_type = common_representation(ty, args.iter());
-        let args = args
-            .into_iter()
-            .map(|arg| Ok(arg.into_representation(&data_type)?.expr))
-            .collect::<Result<Vec<_>>>()?;
+        let args =
+            args.into_iter().map(|arg| Ok(arg.into_representation(&data_type)?.expr)).collect::<Result<Vec<_>>>()?;
         let less = self.lambda2(less, (ty, data_type.clone()), (ty, data_type.clone()))?;
         let operator = crate::execute::choose::extreme(greatest, less, data_type.clone());
         Ok(Value::new(super::value::apply(operator, args)?, ty, data_type))

@@ -42,13 +42,8 @@ impl Lowerer<'_> {
 
     fn walk(&self, start: impl FnOnce(&mut Walk<'_>)) -> Vec<ColumnRef> {
         let ctes = self.ctes.iter().map(|(id, definition)| (*id, definition.free.clone())).collect();
-        let mut walk = Walk {
-            used: Vec::new(),
-            seen: HashSet::new(),
-            produced: HashSet::new(),
-            ctes: &ctes,
-            volatile: false,
-        };
+        let mut walk =
+            Walk { used: Vec::new(), seen: HashSet::new(), produced: HashSet::new(), ctes: &ctes, volatile: false };
         start(&mut walk);
         let Walk { used, produced, .. } = walk;
         used.into_iter().filter(|(rel, _)| !produced.contains(rel)).collect()

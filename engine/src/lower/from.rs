@@ -48,9 +48,7 @@ impl Lowerer<'_> {
         }
         match from {
             From::Table { .. } => Err(Error::internal("a table refers to another item")),
-            From::Function { rel, calls, ordinality, .. } => {
-                self.function_onto(base, *rel, calls, *ordinality, false)
-            }
+            From::Function { rel, calls, ordinality, .. } => self.function_onto(base, *rel, calls, *ordinality, false),
             From::Subquery { rel, query, .. } => {
                 let free = self.free_in_query(query);
                 self.lateral(base, free, JoinType::Inner, None, |lowerer, domain| {
@@ -159,9 +157,8 @@ impl Lowerer<'_> {
                 return self.function_onto(left, *rel, calls, *ordinality, true);
             }
             let free = self.free_in_from(right);
-            return self.lateral(left, free, JoinType::Left, condition, |lowerer, domain| {
-                lowerer.from(right, Some(domain))
-            });
+            return self
+                .lateral(left, free, JoinType::Left, condition, |lowerer, domain| lowerer.from(right, Some(domain)));
         }
         let right = self.item(right)?;
         self.outer_join(join_type, left, right, condition)
@@ -199,8 +196,7 @@ impl Lowerer<'_> {
             }
             return self.split_join_condition(condition, left, right);
         }
-        let mut scope =
-            Relation { plan: LogicalPlan::default(), rels: left.rels.clone(), domain: left.domain.clone() };
+        let mut scope = Relation { plan: LogicalPlan::default(), rels: left.rels.clone(), domain: left.domain.clone() };
         scope.rels.extend(right.rels.clone());
         scope.domain.extend(right.domain.clone());
         self.condition(condition, &mut scope)
@@ -216,8 +212,7 @@ impl Lowerer<'_> {
         let mut condition = condition.clone();
         let mut computed: Vec<(RelId, Binding)> = Vec::new();
         self.replace_subqueries(&mut condition, left, right, &mut computed)?;
-        let mut scope =
-            Relation { plan: LogicalPlan::default(), rels: left.rels.clone(), domain: left.domain.clone() };
+        let mut scope = Relation { plan: LogicalPlan::default(), rels: left.rels.clone(), domain: left.domain.clone() };
         scope.rels.extend(right.rels.clone());
         scope.domain.extend(right.domain.clone());
         scope.rels.extend(computed.into_iter().map(|(rel, binding)| (rel, vec![binding])));
@@ -240,7 +235,9 @@ impl Lowerer<'_> {
             } else if within(right) {
                 right
             } else {
-                return Err(Error::unsupported("a sub-query that refers to both sides of an outer join in its condition"));
+                return Err(Error::unsupported(
+                    "a sub-query that refers to both sides of an outer join in its condition",
+                ));
             };
             let value = self.expr(expr, side)?;
             let binding = self.binding("subquery", value.data_type);
@@ -252,10 +249,7 @@ impl Lowerer<'_> {
             return Ok(());
         }
         match &mut expr.kind {
-            ExprKind::And(args)
-            | ExprKind::Or(args)
-            | ExprKind::Coalesce(args)
-            | ExprKind::Call { args, .. } => {
+            ExprKind::And(args) | ExprKind::Or(args) | ExprKind::Coalesce(args) | ExprKind::Call { args, .. } => {
                 args.iter_mut().try_for_each(|arg| self.replace_subqueries(arg, left, right, computed))
             }
             ExprKind::Not(arg) | ExprKind::Cast { arg, .. } | ExprKind::IsNull { arg, .. } => {
@@ -325,4 +319,3 @@ fn is_true(condition: &tree::Expr) -> bool {
     use datafusion::scalar::ScalarValue;
     matches!(&condition.kind, tree::ExprKind::Constant(ScalarValue::Boolean(Some(true))))
 }
-

@@ -63,7 +63,8 @@ impl Lowerer<'_> {
         let (plan, number) = self.number_rows(output.plan, partition.clone(), keys.clone(), false)?;
         output.plan = plan;
         let mut conditions = Vec::new();
-        let skipped = offset.map(|offset| super::expr::when(vec![(Expr::IsNull(Box::new(offset.clone())), integer(0))], offset));
+        let skipped =
+            offset.map(|offset| super::expr::when(vec![(Expr::IsNull(Box::new(offset.clone())), integer(0))], offset));
         if let Some(limit) = limit {
             let last = match &skipped {
                 Some(skipped) => binary(limit.clone(), Operator::Plus, skipped.clone()),
@@ -130,4 +131,3 @@ fn constant_count(expr: &Expr, limit: bool) -> Result<Option<i64>> {
         _ => Ok(None),
     }
 }
-

@@ -41,7 +41,7 @@ use arrow::datatypes::DataType;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::scalar::ScalarValue;
 
-use crate::bind::tree::{CteId, OutputColumn, Query, RelId};
+use crate::bind::tree::{Cte, CteId, OutputColumn, Query, RelId};
 use crate::session::context::StatementContext;
 
 pub use dml::{LoweredChange, lower_conflict_update, lower_constants, lower_delete, lower_insert, lower_update};
@@ -52,6 +52,8 @@ pub struct LowerContext<'a> {
     pub tables: &'a dyn Tables,
     /// Results of data-modifying CTEs, which ran before.
     pub changes: HashMap<CteId, Arc<dyn TableSource>>,
+    /// CTEs of the enclosing statement, in order.
+    pub outer_ctes: Vec<Cte>,
 }
 
 /// Where the rows of relations come from.
@@ -75,6 +77,7 @@ pub struct LoweredQuery {
 /// Lowers a query. `parameters` are the values of `$1`, `$2`, … in the representation of their types.
 pub fn lower_query(query: &Query, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredQuery> {
     let mut lowerer = Lowerer::new(context, parameters);
+    lowerer.define_ctes(&context.outer_ctes)?;
     let output = lowerer.query(query, None)?;
     let visible = output.columns.into_iter().take(query.columns.len()).collect::<Vec<_>>();
     let plan = build::select_columns(output.plan, &visible)?;
@@ -100,7 +103,15 @@ const MAX_DEPTH: usize = 4_000;
 
 impl<'a> Lowerer<'a> {
     pub fn new(context: &'a LowerContext<'a>, parameters: &'a [ScalarValue]) -> Self {
-        Self { context, parameters, next: 0, ctes: HashMap::new(), domains: Vec::new(), case_operands: Vec::new(), depth: 0 }
+        Self {
+            context,
+            parameters,
+            next: 0,
+            ctes: HashMap::new(),
+            domains: Vec::new(),
+            case_operands: Vec::new(),
+            depth: 0,
+        }
     }
 
     /// A name that nothing else in the statement has.

@@ -113,9 +113,8 @@ pub fn to_decimal(value: Value, precision: u8, scale: i8) -> Result<Value> {
     let data_type = DataType::Decimal128(precision, scale);
     let operator = ScalarOperator::new("decimal", "", data_type.clone(), move |args, rows| {
         let arrays = arrays(args, rows)?;
-        let mut builder = Decimal128Builder::with_capacity(rows)
-            .with_precision_and_scale(precision, scale)
-            .map_err(from_arrow)?;
+        let mut builder =
+            Decimal128Builder::with_capacity(rows).with_precision_and_scale(precision, scale).map_err(from_arrow)?;
         if let Some(values) = arrays.first().and_then(|array| array.as_binary_view_opt()) {
             for row in 0..values.len() {
                 if values.is_null(row) {

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use aegis_catalog::types::representation::{array_type, with_type};
-use aegis_catalog::types::{element_of, oid, type_of_field};
+use aegis_catalog::types::{element_of, oid};
 use aegis_catalog::{Error, Oid, Result, Type};
-use arrow::array::{Array, AsArray, StructArray};
+use arrow::array::{AsArray, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::logical_expr::ColumnarValue;
 
+use super::Lowerer;
 use super::call::element_representation;
 use super::value::{Value, apply, common_representation};
-use super::Lowerer;
 use crate::execute::array;
 use crate::execute::error::from_arrow;
 use crate::execute::lambda::Lambda;
@@ -122,7 +122,8 @@ impl Lowerer<'_> {
         if left.is_null_constant() && array.is_null_constant() || array.is_null_constant() {
             return Value::null(Type::of(oid::BOOL));
         }
-        let element = element_representation(&array).ok_or_else(|| Error::internal("ANY over something that is no array"))?;
+        let element =
+            element_representation(&array).ok_or_else(|| Error::internal("ANY over something that is no array"))?;
         let element_type = element_of(array.ty.oid).map_or(Type::of(oid::TEXT), Type::of);
         if !all && let Some(items) = array.constant().and_then(array::constant_elements) {
             let items: Vec<Value> = items
@@ -168,13 +169,5 @@ impl Lowerer<'_> {
         let args = vec![value("left", &left), value("right", &right)];
         let body = self.call(function, args, Type::of(oid::BOOL))?;
         Lambda::new(vec![("left".into(), left.1), ("right".into(), right.1)], &body.expr)
-    }
-
-    /// PostgreSQL type of the fields of a record.
-    pub fn field_types(value: &Value) -> Vec<Type> {
-        match &value.data_type {
-            DataType::Struct(fields) => fields.iter().map(|field| type_of_field(field)).collect(),
-            _ => Vec::new(),
-        }
     }
 }

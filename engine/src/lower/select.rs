@@ -48,7 +48,8 @@ impl Lowerer<'_> {
     }
 
     /// Projects to the domain and the targets.
-    fn targets(&mut self, values: Vec<Value>, query: &Query, input: Relation) -> Result<Output> {
+    fn targets(&mut self, values: Vec<Value>, query: &Query, mut input: Relation) -> Result<Output> {
+        let source = std::mem::take(&mut input.plan);
         let mut columns: Vec<Binding> = Vec::with_capacity(values.len());
         for (position, value) in values.iter().enumerate() {
             let used = |column: &Column| {
@@ -68,7 +69,7 @@ impl Lowerer<'_> {
         }
         let carried = input.domain_bindings().map(|binding| (binding.expr(), binding));
         let exprs = carried.chain(values.into_iter().map(|value| value.expr).zip(&columns)).collect();
-        let plan = project(input.plan, exprs)?;
+        let plan = project(source, exprs)?;
         Ok(Output { plan, columns, domain: input.domain })
     }
 
@@ -93,11 +94,8 @@ impl Lowerer<'_> {
         let (later, first): (Vec<_>, Vec<_>) = conjuncts.into_iter().partition(|conjunct| has_subquery(conjunct));
         if !first.is_empty() {
             let ty = condition.ty;
-            let plain = tree::Expr {
-                kind: ExprKind::And(first.into_iter().cloned().collect()),
-                ty,
-                span: condition.span,
-            };
+            let plain =
+                tree::Expr { kind: ExprKind::And(first.into_iter().cloned().collect()), ty, span: condition.span };
             let plain = self.condition(&plain, input)?;
             input.filter(Some(plain))?;
         }

@@ -54,7 +54,10 @@ impl Lowerer<'_> {
             columns.iter().map(|column| self.binding("other", column.data_type.clone())).collect();
         let other_domain: Vec<DomainColumn> = domain
             .iter()
-            .map(|column| DomainColumn { binding: self.binding("outer", column.binding.data_type.clone()), ..column.clone() })
+            .map(|column| DomainColumn {
+                binding: self.binding("outer", column.binding.data_type.clone()),
+                ..column.clone()
+            })
             .collect();
         let right = renamed(right, &other, types, &other_domain)?;
         let left = Output { plan: left, columns, domain };
@@ -134,7 +137,12 @@ pub fn representative(value: Expr, data_type: &DataType) -> Result<Expr> {
 }
 
 /// The query's columns under other names and in the given representation, after the domain's.
-fn renamed(output: Output, columns: &[Binding], types: &[Type], domain: &[DomainColumn]) -> Result<datafusion::logical_expr::LogicalPlan> {
+fn renamed(
+    output: Output,
+    columns: &[Binding],
+    types: &[Type],
+    domain: &[DomainColumn],
+) -> Result<datafusion::logical_expr::LogicalPlan> {
     let carried = output.domain.iter().zip(domain).map(|(from, to)| (from.binding.expr(), &to.binding));
     let mut exprs: Vec<(Expr, &Binding)> = carried.collect();
     for ((from, to), ty) in output.columns.iter().zip(columns).zip(types) {

@@ -33,8 +33,9 @@ impl Lowerer<'_> {
         levels.sort_unstable();
         levels.dedup();
         for level in levels {
-            let members: Vec<usize> =
-                (0..functions.calls.len()).filter(|index| functions.calls.get(*index).is_some_and(|call| call.0 == level)).collect();
+            let members: Vec<usize> = (0..functions.calls.len())
+                .filter(|index| functions.calls.get(*index).is_some_and(|call| call.0 == level))
+                .collect();
             // Arguments see the results of the levels below.
             let known = columns.iter().map(|column| column.clone().unwrap_or(Binding::named("", DataType::Null)));
             input.rels.insert(functions.rel, known.collect());
@@ -79,7 +80,10 @@ impl Lowerer<'_> {
             }
         }
         let names = exprs.iter().map(|(_, binding)| binding.column.clone()).collect();
-        let plan = extend(std::mem::take(&mut input.plan), exprs.iter().map(|(expr, binding)| (expr.clone(), binding)).collect())?;
+        let plan = extend(
+            std::mem::take(&mut input.plan),
+            exprs.iter().map(|(expr, binding)| (expr.clone(), binding)).collect(),
+        )?;
         input.plan = unnest(plan, names, false)?;
         Ok(())
     }
@@ -165,8 +169,7 @@ impl Lowerer<'_> {
             Body::Set { lists, .. } => {
                 let item = item_representation(call, &args, result);
                 let data_type = DataType::List(Field::new("item", item.clone(), true).into());
-                let operator =
-                    kernel_operator(self.statement(), &call.function, lists, &args, result, data_type);
+                let operator = kernel_operator(self.statement(), &call.function, lists, &args, result, data_type);
                 let pinned = call.function.volatility == Volatility::Volatile;
                 let operator = if pinned { operator.pinned() } else { operator };
                 // The shape of the list's item is the kernel's to name: bring it to the promised one.
@@ -202,8 +205,7 @@ impl Lowerer<'_> {
         if call.function.strict && constants.iter().any(ScalarValue::is_null) {
             return Ok(None);
         }
-        let fields: Fields =
-            call.columns.iter().map(|column| field_with_type(&column.name, column.ty, true)).collect();
+        let fields: Fields = call.columns.iter().map(|column| field_with_type(&column.name, column.ty, true)).collect();
         let result = call.columns.first().map_or(Type::of(oid::RECORD), |column| column.ty);
         let types = args.iter().map(|arg| arg.ty).collect();
         let table = SetStreamTable::new(self.statement().clone(), stream.clone(), constants, types, result, fields);
@@ -246,8 +248,7 @@ fn is_record(call: &SetCall, element: &DataType) -> bool {
 
 fn item_representation(call: &SetCall, args: &[Value], result: Type) -> DataType {
     if is_record_function(call) {
-        let fields: Fields =
-            call.columns.iter().map(|column| field_with_type(&column.name, column.ty, true)).collect();
+        let fields: Fields = call.columns.iter().map(|column| field_with_type(&column.name, column.ty, true)).collect();
         return DataType::Struct(fields);
     }
     let records = args.iter().find(|arg| arg.ty.oid == oid::RECORD_ARRAY);

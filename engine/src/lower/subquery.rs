@@ -58,8 +58,7 @@ impl Lowerer<'_> {
             pairs.push((outer.expr(), binding.expr()));
             columns.push(DomainColumn { rel: *rel, position: *position, binding });
         }
-        let exprs =
-            referred.iter().zip(&columns).map(|((_, outer), column)| (outer.expr(), &column.binding)).collect();
+        let exprs = referred.iter().zip(&columns).map(|((_, outer), column)| (outer.expr(), &column.binding)).collect();
         let plan = project(base.plan.clone(), exprs)?;
         let bindings: Vec<Binding> = columns.iter().map(|column| column.binding.clone()).collect();
         let plan = if bindings.is_empty() { plan } else { distinct(plan, &bindings)? };
@@ -81,8 +80,7 @@ impl Lowerer<'_> {
                 data_type: field.data_type().clone(),
             })
             .collect();
-        let plain: Vec<Binding> =
-            old.iter().map(|column| self.binding("shared", column.data_type.clone())).collect();
+        let plain: Vec<Binding> = old.iter().map(|column| self.binding("shared", column.data_type.clone())).collect();
         let plan = project(plan, old.iter().map(Binding::expr).zip(&plain).collect())?;
         let source = self.context.tables.shared(plan)?;
         let (scan, columns) = self.scan("shared", source)?;
@@ -185,12 +183,7 @@ impl Lowerer<'_> {
     }
 
     /// Adds a column that says whether the right side has a row that meets the condition.
-    pub(super) fn mark(
-        &mut self,
-        input: &mut Relation,
-        right: Relation,
-        condition: Option<Expr>,
-    ) -> Result<Binding> {
+    pub(super) fn mark(&mut self, input: &mut Relation, right: Relation, condition: Option<Expr>) -> Result<Binding> {
         let left = std::mem::take(&mut input.plan);
         let columns = left.schema().columns();
         let plan = join(left, right.plan, JoinType::LeftMark, condition.or_else(|| Some(boolean(true))))?;
@@ -297,10 +290,8 @@ impl Lowerer<'_> {
                 plan = numbered;
                 sorts.push(datafusion::logical_expr::expr::Sort::new(number.expr(), true, false));
             }
-            let options = sorts
-                .iter()
-                .map(|sort| SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first })
-                .collect();
+            let options =
+                sorts.iter().map(|sort| SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first }).collect();
             let data_type = aegis_catalog::types::representation::array_type(value.data_type.clone());
             let binding = lowerer.binding("array", data_type.clone());
             let collect = Ordered::udaf(Inner::Array, 1, options, 0, data_type.clone());
@@ -326,8 +317,7 @@ impl Lowerer<'_> {
 
 /// A scope with the columns of both sides and no plan.
 pub(super) fn both_sides(left: &Relation, right: &Relation) -> Relation {
-    let mut both =
-        Relation { plan: LogicalPlan::default(), rels: left.rels.clone(), domain: left.domain.clone() };
+    let mut both = Relation { plan: LogicalPlan::default(), rels: left.rels.clone(), domain: left.domain.clone() };
     both.rels.extend(right.rels.clone());
     both
 }
@@ -357,7 +347,8 @@ enum RowBound {
 fn row_bound(query: &Query) -> RowBound {
     let form = match &query.body {
         SetExpr::Select(select) if select.set_functions.is_none() => {
-            let grouped = select.grouping.as_ref().is_some_and(|grouping| grouping.keys.is_empty() && grouping.sets.is_none());
+            let grouped =
+                select.grouping.as_ref().is_some_and(|grouping| grouping.keys.is_empty() && grouping.sets.is_none());
             let one_row = select.grouping.is_none() && select.from.is_none();
             let filtered = select.having.is_some() || (one_row && select.filter.is_some());
             match (grouped || one_row, filtered) {

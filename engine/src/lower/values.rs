@@ -15,7 +15,8 @@ use crate::bind::tree;
 
 impl Lowerer<'_> {
     pub fn values(&mut self, rows: &[Vec<tree::Expr>], base: Option<&Relation>) -> Result<Output> {
-        let simple = rows.iter().flatten().all(|expr| !super::free::has_subquery(expr) && self.free_in_expr(expr).is_empty());
+        let simple =
+            rows.iter().flatten().all(|expr| !super::free::has_subquery(expr) && self.free_in_expr(expr).is_empty());
         if simple {
             let output = self.plain_values(rows)?;
             let Some(base) = base else { return Ok(output) };
@@ -64,8 +65,8 @@ impl Lowerer<'_> {
                 (None, Arc::new(field))
             })
             .collect();
-        let schema = DFSchema::new_with_metadata(fields, Default::default())
-            .map_err(crate::execute::error::from_datafusion)?;
+        let schema =
+            DFSchema::new_with_metadata(fields, Default::default()).map_err(crate::execute::error::from_datafusion)?;
         let plan = LogicalPlan::Values(Values { schema: Arc::new(schema), values });
         Ok(Output { plan, columns, domain: Vec::new() })
     }
@@ -86,8 +87,8 @@ pub fn union_all(mut inputs: Vec<Arc<LogicalPlan>>) -> Result<LogicalPlan> {
         .zip(union.schema.fields())
         .map(|((qualifier, _), field)| (qualifier.cloned(), field.clone()))
         .collect();
-    let schema = DFSchema::new_with_metadata(qualified, Default::default())
-        .map_err(crate::execute::error::from_datafusion)?;
+    let schema =
+        DFSchema::new_with_metadata(qualified, Default::default()).map_err(crate::execute::error::from_datafusion)?;
     Ok(LogicalPlan::Union(Union { inputs: union.inputs, schema: Arc::new(schema) }))
 }
 

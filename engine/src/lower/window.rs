@@ -47,7 +47,9 @@ impl Lowerer<'_> {
                 exprs.push(expr.alias(&result.column.name));
                 let expected = arrow_type(call.ty);
                 let keep = found == expected || matches!(found, DataType::Decimal128(..) | DataType::Struct(_));
-                let binding = if keep { result } else {
+                let binding = if keep {
+                    result
+                } else {
                     let binding = self.binding("window", expected.clone());
                     converted.push((cast(result.expr(), &expected), binding.clone()));
                     binding
@@ -133,7 +135,8 @@ impl Lowerer<'_> {
         let start = self.bound(&frame.start, frame.unit, order_type, input, true)?;
         let end = self.bound(&frame.end, frame.unit, order_type, input, false)?;
         let whole = |bound: &WindowFrameBound| bound.is_unbounded();
-        let peers = matches!(start, WindowFrameBound::Preceding(_)) && whole(&start)
+        let peers = matches!(start, WindowFrameBound::Preceding(_))
+            && whole(&start)
             && matches!(end, WindowFrameBound::CurrentRow);
         if frame.unit == FrameUnit::Range && order_keys != 1 && peers {
             // Several keys (or none): rows up to the last peer.
@@ -183,7 +186,8 @@ impl Lowerer<'_> {
         start: bool,
     ) -> Result<ScalarValue> {
         let side = if start { "starting" } else { "ending" };
-        let constant = value.constant().ok_or_else(|| Error::unsupported("a window frame offset that is no constant"))?;
+        let constant =
+            value.constant().ok_or_else(|| Error::unsupported("a window frame offset that is no constant"))?;
         if constant.is_null() {
             return Err(Error::new(sqlstate::NULL_VALUE_NOT_ALLOWED, format!("frame {side} offset must not be null")));
         }
