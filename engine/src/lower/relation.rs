@@ -65,10 +65,6 @@ impl Relation {
         self.domain.iter().map(|column| &column.binding)
     }
 
-    /// Columns of both; the plans must have been joined by the caller.
-    pub fn absorb(&mut self, other: Relation) {
-        self.rels.extend(other.rels);
-    }
 }
 
 /// A lowered query: its output columns in order (hidden ones included) and the domain it was computed for.
