@@ -1,3 +1,256 @@
 //! Syntax tree to bound tree: PostgreSQL's name, type, operator, function, cast and parameter resolution (manual chapter 10).
+//!
+//! One [`Binder`] binds one statement. It keeps a stack of [`scope::Level`]s, one per query being bound; a name is looked up from the
+//! innermost level outwards. The parts of the work are `impl Binder` blocks, one file per concern.
 
+mod aggregate;
+mod argument;
+mod arrays;
+mod candidate;
+mod coerce;
+mod common_type;
+mod conflict;
+mod cte;
+mod expr;
+mod from;
+mod function;
+mod function_scan;
+mod group;
+mod insert;
+mod join;
+mod literal;
+mod modify;
+mod operator;
+mod output_name;
+mod parameter;
+mod polymorphic;
+mod predicate;
+pub mod print;
+mod query;
+mod row;
+mod rules;
+mod scope;
+mod select;
+mod set_operation;
+mod sort;
+mod sql_value;
+mod subquery;
+mod target_list;
 pub mod tree;
+mod types;
+mod walk;
+mod window;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use aegis_catalog::image::Catalog;
+use aegis_catalog::name::SearchPath;
+use aegis_catalog::object::Relation;
+use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
+
+use crate::functions::{self, Function};
+use crate::parse::ast;
+use crate::session::context::StatementContext;
+
+use coerce::Context;
+use parameter::Parameters;
+use scope::{Clause, Level};
+use tree::{BoundStatement, CteId, Expr, OutputColumn, RelId, Statement};
+
+/// How deep expressions and queries may nest.
+const MAX_DEPTH: usize = 500;
+
+/// Binds a statement. `parameter_types` holds the types that the client gave for `$1`, `$2` …, 0 where it left them open; more
+/// parameters than that get their types from their use.
+pub fn bind(
+    statement: &ast::Statement,
+    _sql: &str,
+    parameter_types: &[Oid],
+    context: &StatementContext,
+) -> Result<BoundStatement> {
+    let mut binder = Binder::new(context, Parameters::inferred(parameter_types));
+    let (statement, columns) = binder.statement(statement)?;
+    let parameters = binder.parameters.finish()?;
+    let relations = binder.relations.into_iter().collect();
+    Ok(BoundStatement { statement, parameters, columns, relations })
+}
+
+/// Binds an expression over the columns of one table, as it stands in a default, a check, a generated column or an index.
+///
+/// `purpose` decides what is allowed and how errors name the place. `target` is the type to assign to, if any.
+pub fn bind_expression_over(
+    relation: &Arc<Relation>,
+    rel: RelId,
+    expr: &ast::Expr,
+    purpose: Purpose,
+    target: Option<Type>,
+    context: &StatementContext,
+) -> Result<Expr> {
+    let mut binder = Binder::new(context, Parameters::none());
+    binder.reserve_rel(rel);
+    binder.expression_over(relation, rel, expr, purpose, target)
+}
+
+/// Binds an expression without columns, such as an argument of EXECUTE, and casts it for assignment to `target`.
+pub fn bind_scalar(expr: &ast::Expr, target: Option<Type>, context: &StatementContext) -> Result<Expr> {
+    let mut binder = Binder::new(context, Parameters::none());
+    binder.levels.push(Level::new(Clause::Execute));
+    let bound = binder.expr(expr)?;
+    match target {
+        Some(ty) => {
+            let shown = bound.ty;
+            let span = bound.span;
+            binder.coerce_to_target(bound, ty, Context::Assignment, false)?.ok_or_else(|| {
+                let (from, to) = (binder.type_name(shown), binder.type_name(ty));
+                Error::new(
+                    sqlstate::DATATYPE_MISMATCH,
+                    format!("expression of type {from} cannot be coerced to expected type {to}"),
+                )
+                .with_hint("You will need to rewrite or cast the expression.")
+                .at(span.start)
+            })
+        }
+        None => binder.resolve_unknown(bound),
+    }
+}
+
+/// The type that a type name means.
+pub fn resolve_type(name: &ast::TypeName, context: &StatementContext) -> Result<Type> {
+    Binder::new(context, Parameters::none()).type_of_name(name)
+}
+
+/// What an expression outside a query is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Default,
+    Check,
+    Generated,
+    IndexExpression,
+    IndexPredicate,
+    /// `USING` of ALTER COLUMN … TYPE.
+    AlterType,
+    /// `WHERE` of COPY … FROM.
+    CopyWhere,
+}
+
+/// A relation's columns as the statement sees them.
+struct RelInfo {
+    /// Depth of the level that made it, for telling outer references from own ones.
+    depth: usize,
+    source: RelSource,
+}
+
+enum RelSource {
+    Table(Arc<Relation>),
+    /// Output of a sub-query, CTE or function.
+    Output(Vec<OutputColumn>),
+    /// Grouping, windows, set-returning functions: in `Binder::shapes` if records at all.
+    Internal,
+}
+
+struct Binder<'a> {
+    context: &'a StatementContext,
+    catalog: Arc<Catalog>,
+    search_path: SearchPath,
+    levels: Vec<Level>,
+    parameters: Parameters,
+    relations: BTreeSet<Oid>,
+    rels: HashMap<RelId, RelInfo>,
+    /// Fields of anonymous records, by the column that holds them.
+    shapes: HashMap<(RelId, usize), Arc<[(String, Type)]>>,
+    next_rel: u32,
+    /// References counted per CTE.
+    cte_references: Vec<usize>,
+    depth: usize,
+    /// Views being expanded, outermost first: for recursion checks.
+    views: Vec<Oid>,
+}
+
+impl<'a> Binder<'a> {
+    fn new(context: &'a StatementContext, parameters: Parameters) -> Self {
+        Self {
+            context,
+            catalog: context.catalog.clone(),
+            search_path: context.search_path.clone(),
+            levels: Vec::new(),
+            parameters,
+            relations: BTreeSet::new(),
+            rels: HashMap::new(),
+            shapes: HashMap::new(),
+            next_rel: 0,
+            cte_references: Vec::new(),
+            depth: 0,
+            views: Vec::new(),
+        }
+    }
+
+    fn statement(&mut self, statement: &ast::Statement) -> Result<(Statement, Option<Vec<OutputColumn>>)> {
+        match statement {
+            ast::Statement::Query(query) => {
+                let query = self.query(query, true)?;
+                let columns = Some(query.columns.clone());
+                Ok((Statement::Query(query), columns))
+            }
+            ast::Statement::Insert(insert) => {
+                let insert = self.insert(insert)?;
+                let columns = insert.returning.as_ref().map(|returning| returning.columns.clone());
+                Ok((Statement::Insert(insert), columns))
+            }
+            ast::Statement::Update(update) => {
+                let update = self.update(update)?;
+                let columns = update.returning.as_ref().map(|returning| returning.columns.clone());
+                Ok((Statement::Update(update), columns))
+            }
+            ast::Statement::Delete(delete) => {
+                let delete = self.delete(delete)?;
+                let columns = delete.returning.as_ref().map(|returning| returning.columns.clone());
+                Ok((Statement::Delete(delete), columns))
+            }
+            ast::Statement::Utility(_) => Err(Error::internal("utility statements are not bound")),
+        }
+    }
+
+    /// Runs `work` one nesting step deeper; 54001 when the statement nests too deep.
+    fn nested<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth >= MAX_DEPTH {
+            return Err(Error::new(sqlstate::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                .with_hint("The statement nests too deep; simplify it."));
+        }
+        self.depth += 1;
+        let result = work(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn new_rel(&mut self, source: RelSource) -> RelId {
+        let rel = RelId(self.next_rel);
+        self.next_rel += 1;
+        let depth = self.levels.len();
+        self.rels.insert(rel, RelInfo { depth, source });
+        rel
+    }
+
+    fn reserve_rel(&mut self, rel: RelId) {
+        self.next_rel = self.next_rel.max(rel.0.saturating_add(1));
+    }
+
+    fn new_cte(&mut self) -> CteId {
+        self.cte_references.push(0);
+        CteId(self.cte_references.len() as u32 - 1)
+    }
+
+    /// The implementation of a function of PostgreSQL's catalog; 0A000 if there is none.
+    fn function(&self, oid: Oid) -> Result<Arc<Function>> {
+        functions::registry().by_oid(oid).cloned().ok_or_else(|| {
+            let what = match aegis_catalog::facts::proc(oid) {
+                Some(row) => {
+                    let args: Vec<_> = row.arg_types.iter().map(|&arg| self.type_name(Type::of(arg))).collect();
+                    format!("function {}({})", row.name, args.join(", "))
+                }
+                None => format!("function with OID {oid}"),
+            };
+            Error::unsupported(what)
+        })
+    }
+}

@@ -27,12 +27,19 @@ pub struct CteId(pub u32);
 
 // ---------------------------------------------------------------------------------------------- expressions
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Expr {
     pub kind: ExprKind,
     pub ty: Type,
     /// Where it stands in the statement's text; what run-time errors point at.
     pub span: Span,
+}
+
+/// Two expressions are equal if they compute the same, wherever they stand: GROUP BY, ORDER BY and DISTINCT match by this.
+impl PartialEq for Expr {
+    fn eq(&self, other: &Self) -> bool {
+        self.ty == other.ty && self.kind == other.kind
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

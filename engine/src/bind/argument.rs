@@ -1,0 +1,218 @@
+//! Which overloads of a function a call can mean, and the arguments as the function takes them: named, left out, variadic.
+
+use aegis_catalog::facts::{self, FunctionRow};
+use aegis_catalog::types::oid;
+use aegis_catalog::{Error, Oid, Result};
+
+use super::Binder;
+use super::candidate::Candidate;
+use super::tree::Expr;
+use crate::functions::{self, Body, Function};
+
+/// What the choice of an overload needs to know of a function.
+pub(super) struct Signature {
+    pub(super) oid: Oid,
+    /// Input types; the last one is the array of a variadic function.
+    args: Vec<Oid>,
+    /// Element type of the variadic argument, `any` for VARIADIC "any", 0 if not variadic.
+    variadic: Oid,
+    defaults: usize,
+    names: Vec<String>,
+    pub(super) returns: Oid,
+    /// f function, p procedure, a aggregate, w window.
+    pub(super) kind: char,
+}
+
+impl Signature {
+    fn of_fact(row: &FunctionRow) -> Self {
+        let names = match (&row.arg_names, &row.arg_modes) {
+            (None, _) => Vec::new(),
+            (Some(names), None) => names.clone(),
+            (Some(names), Some(modes)) => {
+                let inputs = names.iter().zip(modes).filter(|(_, mode)| matches!(mode, 'i' | 'b' | 'v'));
+                inputs.map(|(name, _)| name.clone()).collect()
+            }
+        };
+        Self {
+            oid: row.oid,
+            args: row.arg_types.clone(),
+            variadic: row.variadic,
+            defaults: usize::try_from(row.default_count).unwrap_or(0),
+            names,
+            returns: row.return_type,
+            kind: row.kind,
+        }
+    }
+
+    fn of_function(function: &Function) -> Self {
+        let kind = match function.body {
+            Body::Aggregate(_) => 'a',
+            Body::Window(_) => 'w',
+            _ => 'f',
+        };
+        let mut args = function.args.clone();
+        let variadic = if function.variadic { args.last().copied().unwrap_or(0) } else { 0 };
+        if let Some(last) = args.last_mut()
+            && variadic != 0
+        {
+            *last = match variadic {
+                oid::ANYELEMENT => oid::ANYARRAY,
+                oid::ANYCOMPATIBLE => oid::ANYCOMPATIBLEARRAY,
+                element => aegis_catalog::types::array_of(element).unwrap_or(oid::ANY),
+            };
+        }
+        Self {
+            oid: function.oid,
+            args,
+            variadic,
+            defaults: function.defaults.len(),
+            names: function.arg_names.clone(),
+            returns: function.returns,
+            kind,
+        }
+    }
+}
+
+/// How a call passes its arguments.
+pub(super) struct CallShape<'c> {
+    /// Names of the trailing named arguments; the ones before are positional.
+    pub(super) names: &'c [&'c str],
+    pub(super) count: usize,
+    /// VARIADIC is written before the last argument.
+    pub(super) variadic: bool,
+}
+
+/// An overload that takes the number (and names) of arguments of a call.
+pub(super) struct Overload {
+    pub(super) signature: Signature,
+    /// Declared type of each argument, in the call's order.
+    pub(super) args: Vec<Oid>,
+    /// Parameter that each argument goes to.
+    positions: Vec<usize>,
+    /// Arguments from the variadic parameter on were matched to its element type.
+    expanded: bool,
+}
+
+impl Candidate for Overload {
+    fn args(&self) -> &[Oid] {
+        &self.args
+    }
+}
+
+impl Overload {
+    fn new(signature: Signature, call: &CallShape<'_>) -> Option<Self> {
+        let parameters = signature.args.len();
+        let named = call.names.len();
+        if call.variadic {
+            if signature.variadic == 0 || parameters != call.count || named > 0 {
+                return None;
+            }
+            let args = signature.args.clone();
+            return Some(Self { args, positions: (0..parameters).collect(), expanded: false, signature });
+        }
+        if named > 0 {
+            return Self::named(signature, call);
+        }
+        if signature.variadic != 0 && parameters <= call.count {
+            let mut args = signature.args.clone();
+            args.pop();
+            args.resize(call.count, signature.variadic);
+            return Some(Self { args, positions: (0..call.count).collect(), expanded: true, signature });
+        }
+        if call.count > parameters || call.count + signature.defaults < parameters {
+            return None;
+        }
+        let args = signature.args.get(..call.count)?.to_vec();
+        Some(Self { args, positions: (0..call.count).collect(), expanded: false, signature })
+    }
+
+    /// `MatchNamedCall`.
+    fn named(signature: Signature, call: &CallShape<'_>) -> Option<Self> {
+        if signature.names.is_empty() || signature.variadic != 0 {
+            return None;
+        }
+        let positional = call.count - call.names.len();
+        let mut positions: Vec<usize> = (0..positional).collect();
+        for name in call.names {
+            let position = signature.names.iter().position(|parameter| parameter == name)?;
+            if positions.contains(&position) {
+                return None;
+            }
+            positions.push(position);
+        }
+        let first_default = signature.args.len() - signature.defaults.min(signature.args.len());
+        if (0..first_default).any(|parameter| !positions.contains(&parameter)) {
+            return None;
+        }
+        let args = positions.iter().map(|&position| signature.args.get(position).copied()).collect::<Option<_>>()?;
+        Some(Self { args, positions, expanded: false, signature })
+    }
+
+    /// A variadic function of "any" gets its arguments as they are.
+    pub(super) fn is_expanded(&self) -> bool {
+        self.expanded
+    }
+}
+
+impl Binder<'_> {
+    /// Overloads of a name that a call of this shape can mean.
+    pub(super) fn overloads(&self, schema: Option<&str>, name: &str, call: &CallShape<'_>) -> Vec<Overload> {
+        let mut overloads: Vec<Overload> = Vec::new();
+        let mut add = |signature: Signature| {
+            let Some(overload) = Overload::new(signature, call) else { return };
+            // Two overloads that take the same types: the one that needs no variadic expansion and no defaults wins.
+            match overloads.iter_mut().find(|other| other.args == overload.args) {
+                Some(other) if other.expanded && !overload.expanded => *other = overload,
+                Some(other) if other.signature.args.len() > overload.signature.args.len() => *other = overload,
+                Some(_) => {}
+                None => overloads.push(overload),
+            }
+        };
+        if schema.is_none_or(|schema| schema == "pg_catalog") {
+            facts::procs_named(name).iter().map(Signature::of_fact).for_each(&mut add);
+        }
+        let schema_oid = schema.map(|schema| self.catalog.resolve_schema(schema, &self.search_path));
+        for function in functions::registry().named(name) {
+            let in_sight = match schema_oid {
+                Some(schema) => schema == Some(function.schema),
+                None => self.search_path.schemas().contains(&function.schema),
+            };
+            if in_sight && facts::proc(function.oid).is_none() {
+                add(Signature::of_function(function));
+            }
+        }
+        overloads
+    }
+
+    /// The arguments in the order of the parameters, defaults filled in.
+    pub(super) fn arrange(&mut self, overload: &Overload, function: &Function, args: Vec<Expr>) -> Result<Vec<Expr>> {
+        let parameters = overload.signature.args.len();
+        if overload.expanded || args.len() >= parameters {
+            let in_order = overload.positions.iter().enumerate().all(|(i, &position)| i == position);
+            if in_order {
+                return Ok(args);
+            }
+        }
+        let mut slots: Vec<Option<Expr>> = vec![None; parameters];
+        for (arg, &position) in args.into_iter().zip(&overload.positions) {
+            let slot = slots.get_mut(position).ok_or_else(|| Error::internal("argument without a parameter"))?;
+            *slot = Some(arg);
+        }
+        let first_default = parameters - function.defaults.len().min(parameters);
+        let mut arranged = Vec::with_capacity(parameters);
+        for (position, slot) in slots.into_iter().enumerate() {
+            arranged.push(match slot {
+                Some(arg) => arg,
+                None => {
+                    let text = position.checked_sub(first_default).and_then(|i| function.defaults.get(i));
+                    let text = text.ok_or_else(|| Error::internal("argument without a default"))?;
+                    let parsed = crate::parse::parse_expression(text)?;
+                    let bound = self.expr(&parsed)?;
+                    let declared = aegis_catalog::Type::of(overload.signature.args[position]);
+                    self.coerce(bound, declared, super::coerce::Context::Implicit, true)?
+                }
+            });
+        }
+        Ok(arranged)
+    }
+}

@@ -1,0 +1,127 @@
+//! Functions in FROM (PostgreSQL's transformRangeFunction): ROWS FROM, WITH ORDINALITY, column definition lists.
+
+use aegis_catalog::types::oid;
+use aegis_catalog::{Error, Result, Type, sqlstate};
+
+use super::from::{column_expr, rename_columns};
+use super::function::set_call_of;
+use super::output_name::output_name;
+use super::query::bare;
+use super::scope::{Clause, Item, ItemColumn, WholeRow};
+use super::tree::{Distinct, From, OutputColumn, Select, SetCall, SetExpr};
+use super::{Binder, RelSource};
+use crate::parse::ast::{self, TableFunction, TableFunctionCall};
+
+impl Binder<'_> {
+    pub(super) fn function_scan(&mut self, table: &TableFunction) -> Result<(From, Vec<Item>)> {
+        let mut calls = Vec::with_capacity(table.functions.len());
+        for function in &table.functions {
+            let call = self.lateral(true, |binder| {
+                binder.in_clause(Clause::FromFunction, |binder| binder.table_function_call(function))
+            })?;
+            match call {
+                Some(call) => calls.push(call),
+                None => return self.scalar_scan(table, function),
+            }
+        }
+        let mut columns: Vec<OutputColumn> = calls.iter().flat_map(|call| call.columns.iter().cloned()).collect();
+        let shown = match (&table.alias, table.functions.first()) {
+            (Some(alias), _) => alias.name.name.clone(),
+            (None, Some(function)) => output_name(&function.call),
+            (None, None) => return Err(Error::internal("ROWS FROM without functions")),
+        };
+        // The column of a function that returns one scalar takes the alias as its name.
+        let scalar = matches!(calls.as_slice(), [only] if is_scalar(only));
+        if scalar && let Some(column) = columns.first_mut() {
+            column.name.clone_from(&shown);
+        }
+        if table.ordinality {
+            let ty = Type::of(oid::INT8);
+            columns.push(OutputColumn { name: "ordinality".into(), ty, origin: None });
+        }
+        let rel = self.new_rel(RelSource::Output(columns.clone()));
+        let item_columns = columns.iter().enumerate().map(|(position, column)| ItemColumn {
+            name: column.name.clone(),
+            expr: column_expr(rel, position, column.ty),
+        });
+        let mut item = Item::new(Some(shown.clone()), item_columns.collect());
+        rename_columns(&mut item.columns, &shown, table.alias.as_ref())?;
+        if scalar && !table.ordinality {
+            item.whole_row = WholeRow::Scalar;
+        }
+        Ok((From::Function { rel, calls, ordinality: table.ordinality, lateral: true }, vec![item]))
+    }
+
+    /// The call with its result columns; None if the expression is no function call after all (`FROM current_date`, casts).
+    fn table_function_call(&mut self, function: &TableFunctionCall) -> Result<Option<SetCall>> {
+        let ast::ExprKind::Call(call) = &function.call.kind else { return Ok(None) };
+        let span = function.call.span;
+        let Some(resolved) = self.from_call(call, span)? else { return Ok(None) };
+        let anonymous = resolved.columns.is_empty() && resolved.ty.oid == oid::RECORD;
+        if !function.column_definitions.is_empty() && !anonymous {
+            let message = if resolved.columns.is_empty() {
+                "a column definition list is only allowed for functions returning \"record\""
+            } else {
+                "a column definition list is redundant for a function with OUT parameters"
+            };
+            return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(span.start));
+        }
+        if anonymous && function.column_definitions.is_empty() {
+            let message = "a column definition list is required for functions returning \"record\"";
+            return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(span.start));
+        }
+        let composite = self.relation_of_type(resolved.ty.oid).filter(|_| resolved.columns.is_empty());
+        let mut call = set_call_of(resolved);
+        if let Some(relation) = composite {
+            let columns = relation.live_columns();
+            call.columns =
+                columns.map(|column| OutputColumn { name: column.name.clone(), ty: column.ty, origin: None }).collect();
+        } else if anonymous {
+            call.columns = function
+                .column_definitions
+                .iter()
+                .map(|(name, ty)| {
+                    Ok(OutputColumn { name: name.name.clone(), ty: self.type_of_name(ty)?, origin: None })
+                })
+                .collect::<Result<_>>()?;
+        }
+        Ok(Some(call))
+    }
+
+    /// An expression that is no call, as a sub-query of one row.
+    fn scalar_scan(&mut self, table: &TableFunction, function: &TableFunctionCall) -> Result<(From, Vec<Item>)> {
+        if table.functions.len() > 1 || table.ordinality {
+            return Err(Error::unsupported("ROWS FROM with expressions that are no functions").at(table.span.start));
+        }
+        let expr = self.lateral(true, |binder| {
+            binder.in_clause(Clause::FromFunction, |binder| {
+                let expr = binder.expr(&function.call)?;
+                binder.resolve_unknown(expr)
+            })
+        })?;
+        let name = match &table.alias {
+            Some(alias) => alias.name.name.clone(),
+            None => output_name(&function.call),
+        };
+        let columns = vec![OutputColumn { name: name.clone(), ty: expr.ty, origin: None }];
+        let select = Select {
+            from: None,
+            filter: None,
+            grouping: None,
+            having: None,
+            windows: None,
+            set_functions: None,
+            targets: vec![expr],
+            distinct: Distinct::None,
+        };
+        let query = bare(SetExpr::Select(Box::new(select)), columns.clone());
+        let rel = self.new_rel(RelSource::Output(columns.clone()));
+        let mut item = self.output_item(rel, &columns, &name, table.alias.as_ref())?;
+        item.whole_row = WholeRow::Scalar;
+        Ok((From::Subquery { rel, query: Box::new(query), lateral: true, view: None }, vec![item]))
+    }
+}
+
+fn is_scalar(call: &SetCall) -> bool {
+    call.function.out_columns.is_empty() && call.columns.len() == 1
+}

@@ -1,0 +1,236 @@
+//! INSERT (PostgreSQL's transformInsertStmt and rewriteTargetListIU).
+
+use std::sync::Arc;
+
+use aegis_catalog::object::{Column, Identity, Relation};
+use aegis_catalog::types::oid;
+use aegis_catalog::{Error, Result, Type, sqlstate};
+
+use super::from::column_expr;
+use super::query::bare;
+use super::scope::{Clause, Level};
+use super::tree::{Expr, Insert, OutputColumn, Query, RelId, SetExpr};
+use super::{Binder, RelSource};
+use crate::parse::ast::{self, InsertSource, Overriding, Span, TableAlias};
+
+/// The rows to insert: a query and, per named column, the value over it.
+struct Source {
+    query: Query,
+    rel: RelId,
+    values: Vec<(i16, Expr)>,
+}
+
+impl Binder<'_> {
+    pub(super) fn insert(&mut self, insert: &ast::Insert) -> Result<Insert> {
+        self.levels.push(Level::new(Clause::Insert));
+        let result = self.insert_here(insert);
+        self.levels.pop();
+        result
+    }
+
+    fn insert_here(&mut self, insert: &ast::Insert) -> Result<Insert> {
+        let ctes = match &insert.with {
+            Some(with) => self.with_clause(with)?,
+            None => Vec::new(),
+        };
+        let table = self.target_table(&insert.table, "INSERT")?;
+        let columns = self.insert_columns(&table, &insert.columns)?;
+        let source = self.insert_source(insert, &table, &columns)?;
+        let mut values = source.values;
+        for column in table.live_columns() {
+            let given = values.iter().any(|(attnum, _)| *attnum == column.attnum);
+            if !given && !column.generated {
+                values.push((column.attnum, self.default_of(&table, column)?));
+            }
+        }
+        values.sort_by_key(|(attnum, _)| *attnum);
+        let rel = self.new_rel(RelSource::Table(table.clone()));
+        let row_rules = self.row_rules(&table, rel)?;
+        let alias = insert.alias.as_ref().map(|name| TableAlias { name: name.clone(), columns: Vec::new() });
+        let on_conflict = match &insert.on_conflict {
+            Some(conflict) => Some(self.on_conflict(conflict, &table, alias.as_ref())?),
+            None => None,
+        };
+        let item = self.table_item(rel, &table, alias.as_ref())?;
+        self.level().items = vec![item];
+        let returning = self.returning(&insert.returning)?;
+        Ok(Insert {
+            ctes: self.finish_ctes(ctes),
+            table,
+            rel,
+            source: source.query,
+            source_rel: source.rel,
+            values,
+            row_rules,
+            on_conflict,
+            returning,
+        })
+    }
+
+    /// The named columns with where they are named, or all.
+    fn insert_columns(&self, table: &Arc<Relation>, targets: &[ast::AssignTarget]) -> Result<Vec<(Column, Span)>> {
+        if targets.is_empty() {
+            return Ok(table.live_columns().map(|column| (column.clone(), Span::default())).collect());
+        }
+        let mut columns: Vec<(Column, Span)> = Vec::with_capacity(targets.len());
+        for target in targets {
+            let column = self.target_column(table, target)?;
+            if columns.iter().any(|(other, _)| other.attnum == column.attnum) {
+                let message = format!("column \"{}\" specified more than once", column.name);
+                return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message).at(target.column.span.start));
+            }
+            columns.push((column.clone(), target.column.span));
+        }
+        Ok(columns)
+    }
+
+    fn insert_source(
+        &mut self,
+        insert: &ast::Insert,
+        table: &Arc<Relation>,
+        columns: &[(Column, Span)],
+    ) -> Result<Source> {
+        match &insert.source {
+            InsertSource::DefaultValues => {
+                let query = bare(SetExpr::Values(vec![Vec::new()]), Vec::new());
+                let rel = self.new_rel(RelSource::Output(Vec::new()));
+                Ok(Source { query, rel, values: Vec::new() })
+            }
+            InsertSource::Query(query) => match &query.body {
+                ast::SetExpr::Values(rows) if is_plain_values(query) => {
+                    self.insert_values(insert, table, columns, rows)
+                }
+                _ => self.insert_query(insert, query, table, columns),
+            },
+        }
+    }
+
+    /// VALUES lists: each expression is assigned to its column, DEFAULT becomes the column's default.
+    fn insert_values(
+        &mut self,
+        insert: &ast::Insert,
+        table: &Arc<Relation>,
+        columns: &[(Column, Span)],
+        rows: &[Vec<ast::Expr>],
+    ) -> Result<Source> {
+        let width = rows.first().map_or(0, Vec::len);
+        let spans: Vec<Span> = rows.first().map(|row| row.iter().map(|e| e.span).collect()).unwrap_or_default();
+        check_insert_width(insert, columns, &spans)?;
+        let columns = columns.get(..width).unwrap_or(columns);
+        let defaults_only: Vec<bool> =
+            (0..width).map(|i| rows.iter().all(|row| row.get(i).is_some_and(is_default))).collect();
+        let mut bound = Vec::with_capacity(rows.len());
+        for row in rows {
+            if row.len() != width {
+                let at = row.first().map_or(0, |expr| expr.span.start);
+                return Err(Error::new(sqlstate::SYNTAX_ERROR, "VALUES lists must all be the same length").at(at));
+            }
+            let mut values = Vec::with_capacity(width);
+            for (expr, (column, _)) in row.iter().zip(columns) {
+                let overridden = column.identity.is_some() && insert.overriding == Some(Overriding::User);
+                if is_default(expr) || overridden {
+                    values.push(self.default_of(table, column)?);
+                    continue;
+                }
+                check_insertable(column, insert.overriding)?;
+                let value = self.in_clause(Clause::Values, |binder| binder.expr(expr))?;
+                values.push(self.assign(value, column)?);
+            }
+            bound.push(values);
+        }
+        let outputs: Vec<_> = columns
+            .iter()
+            .map(|(column, _)| OutputColumn { name: column.name.clone(), ty: column.ty, origin: None })
+            .collect();
+        let rel = self.new_rel(RelSource::Output(outputs.clone()));
+        let values = columns.iter().enumerate().filter(|(i, (column, _))| {
+            // Generated columns are computed from the whole row, later.
+            !(column.generated && defaults_only.get(*i) == Some(&true))
+        });
+        let values = values.map(|(i, (column, _))| (column.attnum, column_expr(rel, i, column.ty))).collect();
+        Ok(Source { query: bare(SetExpr::Values(bound), outputs), rel, values })
+    }
+
+    fn insert_query(
+        &mut self,
+        insert: &ast::Insert,
+        query: &ast::Query,
+        table: &Arc<Relation>,
+        columns: &[(Column, Span)],
+    ) -> Result<Source> {
+        let mut bound = self.query(query, false)?;
+        let spans = target_spans(query, bound.columns.len());
+        check_insert_width(insert, columns, &spans)?;
+        let assigned: Vec<_> = columns.iter().take(bound.columns.len()).collect();
+        for (position, (column, _)) in assigned.iter().enumerate() {
+            if bound.columns[position].ty.oid == oid::UNKNOWN {
+                self.coerce_output(&mut bound, position, Type::of(column.ty.oid), "INSERT")?;
+            }
+        }
+        let rel = self.new_rel(RelSource::Output(bound.columns.clone()));
+        let mut values = Vec::with_capacity(assigned.len());
+        for (position, (column, _)) in assigned.into_iter().enumerate() {
+            if column.identity.is_some() && insert.overriding == Some(Overriding::User) {
+                values.push((column.attnum, self.default_of(table, column)?));
+                continue;
+            }
+            check_insertable(column, insert.overriding)?;
+            let span = spans.get(position).copied().unwrap_or_default();
+            let value = Expr { span, ..column_expr(rel, position, bound.columns[position].ty) };
+            values.push((column.attnum, self.assign(value, column)?));
+        }
+        Ok(Source { query: bound, rel, values })
+    }
+}
+
+fn is_plain_values(query: &ast::Query) -> bool {
+    query.with.is_none() && query.order_by.is_empty() && query.limit.is_none() && query.offset.is_none()
+}
+
+pub(super) fn is_default(expr: &ast::Expr) -> bool {
+    matches!(expr.kind, ast::ExprKind::Default)
+}
+
+fn check_insert_width(insert: &ast::Insert, columns: &[(Column, Span)], values: &[Span]) -> Result<()> {
+    if let Some(extra) = values.get(columns.len()) {
+        let message = "INSERT has more expressions than target columns";
+        return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(extra.start));
+    }
+    if !insert.columns.is_empty()
+        && let Some((_, missing)) = columns.get(values.len())
+    {
+        let message = "INSERT has more target columns than expressions";
+        return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(missing.start));
+    }
+    Ok(())
+}
+
+fn check_insertable(column: &Column, overriding: Option<Overriding>) -> Result<()> {
+    let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
+    if column.generated {
+        let detail = format!("Column \"{}\" is a generated column.", column.name);
+        return Err(Error::new(sqlstate::GENERATED_ALWAYS, message).with_detail(detail));
+    }
+    if column.identity == Some(Identity::Always) && overriding != Some(Overriding::System) {
+        let detail = format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name);
+        return Err(Error::new(sqlstate::GENERATED_ALWAYS, message)
+            .with_detail(detail)
+            .with_hint("Use OVERRIDING SYSTEM VALUE to override."));
+    }
+    Ok(())
+}
+
+/// Where the query's outputs stand, as far as the syntax tells.
+fn target_spans(query: &ast::Query, width: usize) -> Vec<Span> {
+    let mut body = &query.body;
+    loop {
+        match body {
+            ast::SetExpr::Select(select) if select.targets.len() == width => {
+                return select.targets.iter().map(|target| target.expr.span).collect();
+            }
+            ast::SetExpr::Query(query) => body = &query.body,
+            ast::SetExpr::Operation { left, .. } => body = left,
+            other => return vec![super::set_operation::first_span(other); width],
+        }
+    }
+}

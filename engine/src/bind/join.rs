@@ -1,0 +1,171 @@
+//! JOIN (PostgreSQL's transformFromClauseItem): conditions, USING and NATURAL with their merged columns.
+
+use aegis_catalog::{Error, Result, sqlstate};
+
+use super::Binder;
+use super::from::{check_aliases, rename_columns};
+use super::operator::operator;
+use super::scope::{Clause, Item, ItemColumn};
+use super::tree::{Expr, ExprKind, From};
+use crate::parse::ast::{self, Ident, JoinCondition, JoinKind, Span};
+
+impl Binder<'_> {
+    pub(super) fn join(&mut self, join: &ast::Join) -> Result<(From, Vec<Item>)> {
+        let (left, mut left_items) = self.table_expr(&join.left)?;
+        let (right, right_items) = self.join_right(join, &left_items)?;
+        check_aliases(&left_items, &right_items)?;
+        let split = left_items.len();
+        left_items.extend(right_items);
+        let mut items = left_items;
+        for item in &mut items {
+            item.lateral_only = false;
+            item.lateral_ok = true;
+        }
+        let left_columns = visible_columns(&items[..split]);
+        let right_columns = visible_columns(&items[split..]);
+        let (condition, columns, using_alias) = match &join.condition {
+            JoinCondition::None => (None, concat(left_columns, right_columns), None),
+            JoinCondition::On(condition) => {
+                let condition = self.join_on(condition, &items)?;
+                (Some(condition), concat(left_columns, right_columns), None)
+            }
+            JoinCondition::Using { columns, alias } => {
+                let (condition, merged) = self.using(join.kind, columns, &left_columns, &right_columns, false)?;
+                let alias_item = alias.as_ref().map(|alias| {
+                    let own = merged.iter().take(columns.len()).cloned().collect();
+                    let mut item = Item::new(Some(alias.name.clone()), own);
+                    item.columns_visible = false;
+                    item
+                });
+                (condition, merged, alias_item)
+            }
+            JoinCondition::Natural => {
+                let shared = natural_columns(&left_columns, &right_columns, join.span);
+                let (condition, merged) = self.using(join.kind, &shared, &left_columns, &right_columns, true)?;
+                (condition, merged, None)
+            }
+        };
+        for item in &mut items {
+            item.columns_visible = false;
+            item.relation_visible &= join.alias.is_none();
+        }
+        if let Some(alias) = using_alias {
+            check_aliases(&items, std::slice::from_ref(&alias))?;
+            items.push(alias);
+        }
+        let mut joined = Item::new(join.alias.as_ref().map(|alias| alias.name.name.clone()), columns);
+        joined.relation_visible = join.alias.is_some();
+        if let Some(alias) = &join.alias {
+            rename_columns(&mut joined.columns, &alias.name.name, Some(alias))?;
+        }
+        items.push(joined);
+        let kind = if join.kind == JoinKind::Inner && condition.is_none() { JoinKind::Cross } else { join.kind };
+        Ok((From::Join { kind, left: Box::new(left), right: Box::new(right), condition }, items))
+    }
+
+    /// The right side, which may refer to the left one laterally.
+    fn join_right(&mut self, join: &ast::Join, left: &[Item]) -> Result<(From, Vec<Item>)> {
+        let lateral_ok = matches!(join.kind, JoinKind::Inner | JoinKind::Left | JoinKind::Cross);
+        let before = self.level().items.len();
+        let lateral = left.iter().cloned().map(|mut item| {
+            item.lateral_only = true;
+            item.lateral_ok = lateral_ok;
+            item
+        });
+        self.level().items.extend(lateral);
+        let right = self.table_expr(&join.right);
+        self.level().items.truncate(before);
+        right
+    }
+
+    /// ON sees only the two sides of its join.
+    fn join_on(&mut self, condition: &ast::Expr, items: &[Item]) -> Result<Expr> {
+        let outer = std::mem::replace(&mut self.level().items, items.to_vec());
+        let result = self.in_clause(Clause::JoinOn, |binder| {
+            let condition = binder.expr(condition)?;
+            binder.coerce_to_boolean(condition, "JOIN/ON")
+        });
+        self.level().items = outer;
+        result
+    }
+
+    /// The condition of USING, and the join's columns: merged ones first, then the others of each side.
+    fn using(
+        &mut self,
+        kind: JoinKind,
+        names: &[Ident],
+        left: &[ItemColumn],
+        right: &[ItemColumn],
+        natural: bool,
+    ) -> Result<(Option<Expr>, Vec<ItemColumn>)> {
+        let mut conditions = Vec::with_capacity(names.len());
+        let mut merged = Vec::with_capacity(left.len() + right.len());
+        for (position, name) in names.iter().enumerate() {
+            if !natural && names.iter().take(position).any(|other| other.name == name.name) {
+                let message = format!("column name \"{}\" appears more than once in USING clause", name.name);
+                return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
+            }
+            let l = side_column(left, name, "left")?;
+            let r = side_column(right, name, "right")?;
+            let l = Expr { span: name.span, ..l };
+            let r = Expr { span: name.span, ..r };
+            let condition = self.binary(&operator("=", name.span), l.clone(), r.clone(), name.span)?;
+            conditions.push(self.coerce_to_boolean(condition, "JOIN/USING")?);
+            merged.push(ItemColumn { name: name.name.clone(), expr: self.merged_column(kind, l, r, name.span)? });
+        }
+        let is_merged = |column: &&ItemColumn| !names.iter().any(|name| name.name == column.name);
+        merged.extend(left.iter().filter(is_merged).cloned());
+        merged.extend(right.iter().filter(is_merged).cloned());
+        let condition = match conditions.len() {
+            0 => None,
+            1 => conditions.pop(),
+            _ => {
+                let ty = aegis_catalog::Type::of(aegis_catalog::types::oid::BOOL);
+                Some(Expr { kind: ExprKind::And(conditions), ty, span: Span::default() })
+            }
+        };
+        Ok((condition, merged))
+    }
+
+    /// The left column for inner and left joins, the right one for right joins, whichever is there for full joins; of their common type.
+    fn merged_column(&mut self, kind: JoinKind, left: Expr, right: Expr, span: Span) -> Result<Expr> {
+        let (mut pair, ty) = self.unify(vec![left, right], "JOIN/USING")?;
+        let right = pair.pop();
+        let left = pair.pop();
+        let (Some(left), Some(right)) = (left, right) else {
+            return Err(Error::internal("a merged column without its sides"));
+        };
+        Ok(match kind {
+            JoinKind::Inner | JoinKind::Cross | JoinKind::Left => left,
+            JoinKind::Right => right,
+            JoinKind::Full => Expr { kind: ExprKind::Coalesce(vec![left, right]), ty, span },
+        })
+    }
+}
+
+fn visible_columns(items: &[Item]) -> Vec<ItemColumn> {
+    items.iter().filter(|item| item.columns_visible).flat_map(|item| &item.columns).cloned().collect()
+}
+
+fn concat(mut left: Vec<ItemColumn>, right: Vec<ItemColumn>) -> Vec<ItemColumn> {
+    left.extend(right);
+    left
+}
+
+fn natural_columns(left: &[ItemColumn], right: &[ItemColumn], span: Span) -> Vec<Ident> {
+    let shared = left.iter().filter(|column| right.iter().any(|other| other.name == column.name));
+    shared.map(|column| Ident { name: column.name.clone(), span }).collect()
+}
+
+fn side_column(columns: &[ItemColumn], name: &Ident, side: &str) -> Result<Expr> {
+    let mut found = columns.iter().filter(|column| column.name == name.name);
+    let Some(column) = found.next() else {
+        let message = format!("column \"{}\" specified in USING clause does not exist in {side} table", name.name);
+        return Err(Error::new(sqlstate::UNDEFINED_COLUMN, message).at(name.span.start));
+    };
+    if found.next().is_some() {
+        let message = format!("common column name \"{}\" appears more than once in {side} table", name.name);
+        return Err(Error::new(sqlstate::AMBIGUOUS_COLUMN, message).at(name.span.start));
+    }
+    Ok(column.expr.clone())
+}

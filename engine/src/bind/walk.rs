@@ -1,0 +1,152 @@
+//! Visiting every expression of a tree.
+
+use super::tree::*;
+
+/// Calls `visit` on each direct part of an expression; sub-queries' expressions included.
+pub(super) fn children(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
+    match &mut expr.kind {
+        ExprKind::Constant(_)
+        | ExprKind::Parameter(_)
+        | ExprKind::Column { .. }
+        | ExprKind::CaseOperand
+        | ExprKind::Grouping { .. }
+        | ExprKind::Default => {}
+        ExprKind::Call { args, .. }
+        | ExprKind::And(args)
+        | ExprKind::Or(args)
+        | ExprKind::Coalesce(args)
+        | ExprKind::Extreme { args, .. }
+        | ExprKind::Row(args) => args.iter_mut().for_each(visit),
+        ExprKind::Array { elements, .. } => elements.iter_mut().for_each(visit),
+        ExprKind::Cast { arg, .. }
+        | ExprKind::Not(arg)
+        | ExprKind::IsNull { arg, .. }
+        | ExprKind::IsBoolean { arg, .. }
+        | ExprKind::Field { arg, .. } => visit(arg),
+        ExprKind::IsDistinct { left, right, .. } | ExprKind::NullIf { left, right, .. } => {
+            visit(left);
+            visit(right);
+        }
+        ExprKind::Case { operand, branches, otherwise } => {
+            operand.iter_mut().for_each(|operand| visit(operand));
+            for (condition, result) in branches {
+                visit(condition);
+                visit(result);
+            }
+            otherwise.iter_mut().for_each(|otherwise| visit(otherwise));
+        }
+        ExprKind::RowCompare { left, right, .. } => left.iter_mut().chain(right).for_each(visit),
+        ExprKind::Subscript { arg, subscripts } => {
+            visit(arg);
+            for subscript in subscripts {
+                match subscript {
+                    Subscript::Index(index) => visit(index),
+                    Subscript::Slice { lower, upper } => lower.iter_mut().chain(upper).for_each(&mut *visit),
+                }
+            }
+        }
+        ExprKind::QuantifiedArray { left, array, .. } => {
+            visit(left);
+            visit(array);
+        }
+        ExprKind::InList { left, list, .. } => {
+            visit(left);
+            list.iter_mut().for_each(visit);
+        }
+        ExprKind::Subquery(subquery) => {
+            if let SubqueryKind::Any { condition, .. } | SubqueryKind::All { condition, .. } = &mut subquery.kind {
+                visit(condition);
+            }
+            query(&mut subquery.query, visit);
+        }
+    }
+}
+
+/// Calls `visit` on the top expressions of a query, its CTEs, FROM items and legs.
+pub(super) fn query(query: &mut Query, visit: &mut dyn FnMut(&mut Expr)) {
+    query.ctes.iter_mut().for_each(|cte| self::cte(cte, visit));
+    match &mut query.body {
+        SetExpr::Select(select) => self::select(select, visit),
+        SetExpr::Values(rows) => rows.iter_mut().flatten().for_each(&mut *visit),
+        SetExpr::Operation { left, right, .. } => {
+            self::query(left, visit);
+            self::query(right, visit);
+        }
+    }
+    query.limit.iter_mut().chain(&mut query.offset).for_each(visit);
+}
+
+fn cte(cte: &mut Cte, visit: &mut dyn FnMut(&mut Expr)) {
+    match &mut cte.body {
+        CteBody::Query(query) => self::query(query, visit),
+        CteBody::Recursive { seed, step, .. } => {
+            self::query(seed, visit);
+            self::query(step, visit);
+        }
+        // Changing statements see nothing of the query around them.
+        CteBody::Change(_) => {}
+    }
+}
+
+fn select(select: &mut Select, visit: &mut dyn FnMut(&mut Expr)) {
+    select.from.iter_mut().for_each(|from| self::from(from, visit));
+    select.filter.iter_mut().for_each(&mut *visit);
+    if let Some(grouping) = &mut select.grouping {
+        grouping.keys.iter_mut().for_each(&mut *visit);
+        grouping.aggregates.iter_mut().for_each(|aggregate| self::aggregate(aggregate, visit));
+    }
+    select.having.iter_mut().for_each(&mut *visit);
+    if let Some(windows) = &mut select.windows {
+        windows.calls.iter_mut().for_each(|call| window(call, visit));
+    }
+    if let Some(sets) = &mut select.set_functions {
+        sets.calls.iter_mut().flat_map(|(_, call)| &mut call.args).for_each(&mut *visit);
+    }
+    select.targets.iter_mut().for_each(visit);
+}
+
+pub(super) fn aggregate(call: &mut AggregateCall, visit: &mut dyn FnMut(&mut Expr)) {
+    call.args.iter_mut().for_each(&mut *visit);
+    call.order_by.iter_mut().for_each(|key| visit(&mut key.expr));
+    call.filter.iter_mut().for_each(visit);
+}
+
+pub(super) fn window(call: &mut WindowCall, visit: &mut dyn FnMut(&mut Expr)) {
+    call.args.iter_mut().for_each(&mut *visit);
+    call.filter.iter_mut().for_each(&mut *visit);
+    call.partition_by.iter_mut().for_each(&mut *visit);
+    call.order_by.iter_mut().for_each(|key| visit(&mut key.expr));
+    for bound in [&mut call.frame.start, &mut call.frame.end] {
+        if let FrameBound::Preceding(offset) | FrameBound::Following(offset) = bound {
+            visit(offset);
+        }
+    }
+}
+
+pub(super) fn from(from: &mut From, visit: &mut dyn FnMut(&mut Expr)) {
+    match from {
+        From::Table { .. } | From::Cte { .. } => {}
+        From::Subquery { query, .. } => self::query(query, visit),
+        From::Function { calls, .. } => calls.iter_mut().flat_map(|call| &mut call.args).for_each(visit),
+        From::Join { left, right, condition, .. } => {
+            self::from(left, visit);
+            self::from(right, visit);
+            condition.iter_mut().for_each(visit);
+        }
+    }
+}
+
+/// Calls `visit` on every column reference in an expression, sub-queries included.
+pub(super) fn columns(expr: &mut Expr, visit: &mut dyn FnMut(RelId, usize)) {
+    if let ExprKind::Column { rel, column } = &expr.kind {
+        visit(*rel, *column);
+    }
+    children(expr, &mut |child| columns(child, visit));
+}
+
+/// Whether a column of `wanted` is mentioned.
+pub(super) fn mentions(expr: &Expr, wanted: RelId) -> bool {
+    let mut found = false;
+    columns(&mut expr.clone(), &mut |rel, _| found |= rel == wanted);
+    found
+}
