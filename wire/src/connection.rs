@@ -40,7 +40,8 @@ pub(crate) use call;
 impl Connection {
     pub fn new(client: Client, shutdown: Shutdown) -> Self {
         let Client { transport, session, slot } = client;
-        let interrupt = Interrupt { cancel: session.cancel_handle(), shutdown };
+        let handle = session.cancel_handle();
+        let interrupt = Interrupt { cancel: Box::new(move || handle.cancel()), shutdown };
         Self { transport, session, interrupt, skipping: false, idle: true, _slot: slot }
     }
 

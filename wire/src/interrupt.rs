@@ -1,6 +1,5 @@
 //! What may end a statement from outside: the server's shutdown and the session's cancel handle.
 
-use aegis_engine::session::CancelHandle;
 use tokio::sync::watch;
 
 /// How far the server's end has come.
@@ -43,6 +42,7 @@ impl Shutdown {
 }
 
 pub struct Interrupt {
-    pub cancel: CancelHandle,
+    /// Ends the session's running statement.
+    pub cancel: Box<dyn Fn() + Send + Sync>,
     pub shutdown: Shutdown,
 }

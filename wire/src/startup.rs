@@ -160,9 +160,8 @@ async fn start(transport: &mut Transport, packet: Packet, shared: &Arc<Shared>) 
     }
     let slot = shared.take_slot().map_err(Stop::Fatal)?;
     auth::authenticate(transport, shared, &request.user).await?;
-    let session = shared.engine.connect(request).map_err(Stop::Fatal)?;
-
     reply::authentication_ok(transport.output());
+    let session = shared.engine.connect(request).map_err(Stop::Fatal)?;
     for (name, value) in session.reported_settings() {
         reply::parameter_status(transport.output(), &name, &value);
     }

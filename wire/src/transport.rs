@@ -223,7 +223,7 @@ impl Transport {
                 self.poll_input(cx);
                 if self.gone || terminating.as_mut().poll(cx).is_ready() {
                     cancelled = true;
-                    interrupt.cancel.cancel();
+                    (interrupt.cancel)();
                 }
             }
             if !self.gone && self.written < self.output.len() && lazy_flush.as_mut().poll(cx).is_ready() {
@@ -273,5 +273,115 @@ where
     match std::panic::catch_unwind(AssertUnwindSafe(|| work.poll(cx))) {
         Ok(poll) => poll.map(|result| Ok(result.map_err(Stop::from))),
         Err(_) => Poll::Ready(Err(())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::net::UnixStream;
+    use tokio::sync::{Notify, watch};
+
+    use super::*;
+    use crate::Config;
+    use crate::interrupt::{Phase, Shutdown};
+
+    struct Fixture {
+        transport: Transport,
+        interrupt: Interrupt,
+        phase: watch::Sender<Phase>,
+        client: UnixStream,
+        cancelled: Arc<AtomicBool>,
+        /// Told when the statement is cancelled.
+        wake: Arc<Notify>,
+    }
+
+    fn fixture(config: &Config) -> Fixture {
+        let (server, client) = UnixStream::pair().unwrap();
+        let phase = watch::Sender::new(Phase::Serving);
+        let (cancelled, wake) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+        let (flag, notify) = (cancelled.clone(), wake.clone());
+        let cancel = Box::new(move || {
+            flag.store(true, Ordering::Relaxed);
+            notify.notify_one();
+        });
+        Fixture {
+            transport: Transport::new(Stream::Unix(server), config),
+            interrupt: Interrupt { cancel, shutdown: Shutdown(phase.subscribe()) },
+            phase,
+            client,
+            cancelled,
+            wake,
+        }
+    }
+
+    /// A statement that runs until it is cancelled.
+    async fn endless(wake: Arc<Notify>) -> Result<(), Error> {
+        wake.notified().await;
+        Err(Error::internal("cancelled"))
+    }
+
+    #[tokio::test]
+    async fn a_client_that_leaves_cancels_its_statement() {
+        let Fixture { mut transport, mut interrupt, client, cancelled, wake, .. } = fixture(&Config::default());
+        drop(client);
+        assert!(matches!(transport.run(&mut interrupt, endless(wake)).await, Err(Stop::Gone)));
+        assert!(cancelled.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn shutdown_cancels_statements() {
+        let Fixture { mut transport, mut interrupt, phase, client: _client, wake, .. } = fixture(&Config::default());
+        phase.send_replace(Phase::Terminating);
+        assert!(matches!(transport.run(&mut interrupt, endless(wake)).await, Err(Stop::Fatal(_))));
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_connection() {
+        let Fixture { mut transport, mut interrupt, client: _client, .. } = fixture(&Config::default());
+        let work = async {
+            if !std::thread::panicking() {
+                panic!("on purpose");
+            }
+            Ok::<(), Error>(())
+        };
+        assert!(matches!(transport.run(&mut interrupt, work).await, Err(Stop::Fatal(_))));
+    }
+
+    #[tokio::test]
+    async fn rows_of_a_slow_statement_are_sent_before_its_end() {
+        let Fixture { mut transport, mut interrupt, mut client, .. } = fixture(&Config::default());
+        transport.output().extend_from_slice(b"row");
+        let work = async {
+            let mut got = [0; 3];
+            client.read_exact(&mut got).await.unwrap();
+            Ok::<_, Error>(got)
+        };
+        assert_eq!(transport.run(&mut interrupt, work).await.unwrap(), *b"row");
+        assert!(transport.output().is_empty());
+    }
+
+    #[tokio::test]
+    async fn frames_arrive_in_any_pieces() {
+        let Fixture { mut transport, mut client, .. } = fixture(&Config::default());
+        for piece in [b"Q\0\0".as_slice(), b"\0\x06", b"x", b"\0S\0\0\0\x04"] {
+            assert!(transport.frame().unwrap().is_none());
+            client.write_all(piece).await.unwrap();
+            assert!(transport.read().await.unwrap());
+        }
+        let frame = transport.frame().unwrap().unwrap();
+        assert_eq!((frame.tag, frame.body.as_ref()), (b'Q', b"x\0".as_slice()));
+        assert_eq!(transport.frame().unwrap().unwrap().tag, b'S');
+        assert!(transport.frame().unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_dropped() {
+        let config = Config { write_timeout: Some(Duration::from_millis(50)), ..Config::default() };
+        let Fixture { mut transport, client: _client, .. } = fixture(&config);
+        transport.output().resize(8 << 20, b'x');
+        assert!(matches!(transport.flush().await, Err(Stop::Gone)));
     }
 }
