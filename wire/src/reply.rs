@@ -275,7 +275,7 @@ mod tests {
         ];
         row_description(&mut out, &columns, &[Format::Text, Format::Binary]);
         let expected = [
-            b"T\0\0\0\x32\0\x02".as_slice(),
+            b"T\0\0\0\x2e\0\x02".as_slice(),
             b"a\0\0\0\x40\0\0\x01\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0",
             b"b\0\0\0\0\0\0\0\0\0\x04\x13\xff\xff\0\0\0\x0e\0\x01",
         ]

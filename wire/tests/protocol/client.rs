@@ -108,7 +108,9 @@ impl Client {
 fn read_whole(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<bool> {
     match stream.read_exact(buffer) {
         Ok(()) => Ok(true),
-        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => Ok(false),
+        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }

@@ -80,12 +80,7 @@ fn run_case(target: &Target<'_>, lines: &[&str], first_line: usize) -> Result<()
     Ok(())
 }
 
-fn step(
-    target: &Target<'_>,
-    sessions: &mut HashMap<String, Client>,
-    session: &str,
-    line: &str,
-) -> Result<(), String> {
+fn step(target: &Target<'_>, sessions: &mut HashMap<String, Client>, session: &str, line: &str) -> Result<(), String> {
     if line == "open" {
         sessions.insert(session.to_owned(), Client::open(target.address));
         return Ok(());
