@@ -10,9 +10,8 @@ const MAX_TEXT: usize = 64 << 20;
 /// Deepest nesting of brackets, CASE and prefix operators.
 const MAX_NESTING: usize = 1_000;
 
-/// Most operators on one level of an expression without a comma or bracket between them. The library's time grows with the square
-/// of it, and every operator but AND and OR is one level of the tree.
-const MAX_CHAIN: usize = 10_000;
+/// Most operators on one level of an expression without a comma or bracket between them.
+const MAX_CHAIN: usize = 100_000;
 
 /// Most left-associative operators in a row; each is one level of the tree.
 pub(super) const MAX_CHAIN_DEPTH: usize = 2_000;
@@ -51,11 +50,14 @@ pub(super) fn check_nesting(tokens: &[Token], text: &str) -> Result<usize> {
     let mut levels = vec![Level::default()];
     let mut nested = 0usize;
     let mut deepest = 0usize;
+    let mut after_operator = false;
     for token in tokens {
-        let word = match token.kind {
-            TokenKind::Word => text.get(token.start as usize..token.end as usize).unwrap_or_default(),
-            _ => "",
-        };
+        let token_text = text.get(token.start as usize..token.end as usize).unwrap_or_default();
+        let word = if token.kind == TokenKind::Word { token_text } else { "" };
+        let operator = token.kind == TokenKind::Operator;
+        // Prefix operators recurse, and so do those that the library takes to the right.
+        let recurses = operator && (after_operator || !is_left_associative(token_text)) || nests(word);
+        after_operator = operator;
         let opens = matches!(token.kind, TokenKind::Other(b'(' | b'[')) || word.eq_ignore_ascii_case("case");
         let closes = matches!(token.kind, TokenKind::Other(b')' | b']')) || word.eq_ignore_ascii_case("end");
         if opens {
@@ -71,11 +73,11 @@ pub(super) fn check_nesting(tokens: &[Token], text: &str) -> Result<usize> {
                 if word.is_empty() {
                     level.operators = 0;
                 }
-            } else if token.kind == TokenKind::Operator || nests(word) {
+            } else if recurses {
                 nested += 1;
                 level.nested += 1;
             }
-            level.operators += usize::from(token.kind == TokenKind::Operator || separates(word));
+            level.operators += usize::from(operator || separates(word));
             if level.operators > MAX_CHAIN {
                 return Err(too_deep());
             }
@@ -88,6 +90,10 @@ pub(super) fn check_nesting(tokens: &[Token], text: &str) -> Result<usize> {
     Ok(deepest)
 }
 
+fn is_left_associative(operator: &str) -> bool {
+    matches!(operator, "+" | "-" | "*" | "/" | "%" | "^" | "<" | ">" | "<=" | ">=" | "<>" | "!=" | "::")
+}
+
 /// Words after which an operand starts afresh.
 fn separates(word: &str) -> bool {
     const SEPARATORS: [&str; 12] =
@@ -97,8 +103,8 @@ fn separates(word: &str) -> bool {
 
 /// Words that may make the parser recurse without brackets.
 fn nests(word: &str) -> bool {
-    const NESTING: [&str; 8] = ["not", "join", "in", "like", "is", "between", "union", "except"];
-    word.len() <= 7 && NESTING.iter().any(|nesting| word.eq_ignore_ascii_case(nesting))
+    const NESTING: [&str; 7] = ["not", "join", "in", "between", "union", "intersect", "except"];
+    word.len() <= 9 && NESTING.iter().any(|nesting| word.eq_ignore_ascii_case(nesting))
 }
 
 /// Runs `work` on a stack that fits `depth` levels.

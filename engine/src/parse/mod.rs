@@ -75,14 +75,22 @@ fn with_tree<T: Send>(
     lower: impl FnOnce(&Lower<'_>, Node<'_>) -> Result<T> + Send,
 ) -> Result<T> {
     guard::check_size(text)?;
-    let tokens = scan::scan(text).map_err(|error| rebase(error, base))?;
-    let depth = guard::check_nesting(&tokens, text).map_err(|error| rebase(error, base))?;
+    let (tokens, unscannable) = scan::scan(text);
+    let unscannable = unscannable.map(|error| rebase(error, base));
+    let depth = guard::check_nesting(&tokens, text)?;
     guard::with_stack(depth, || {
         let lowering = Lower::new(text, &tokens, base);
         // The library asserts in places. Should input ever reach one of those, it costs one statement.
         let tree = catch_unwind(AssertUnwindSafe(|| Tree::parse(text)))
             .map_err(|_| Error::internal("the parser gave up on this statement"))?
-            .map_err(|failure| lowering.syntax_error(failure.offset))?;
+            .map_err(|failure| lowering.failure(failure));
+        if let Some(error) = unscannable {
+            return Err(match tree {
+                Err(earlier) if earlier.fields().position < error.fields().position => earlier,
+                _ => error,
+            });
+        }
+        let tree = tree?;
         match tree.root() {
             Some(root) => lower(&lowering, root),
             None => Err(lowering.syntax_error(0)),

@@ -23,14 +23,18 @@ pub(super) struct Token {
     pub end: u32,
 }
 
-/// All tokens of `text` without white space and comments.
-pub(super) fn scan(text: &str) -> Result<Vec<Token>> {
+/// All tokens of `text` without white space and comments, up to the first error if there is one. PostgreSQL scans while it
+/// parses: an error of the grammar before that place comes first.
+pub(super) fn scan(text: &str) -> (Vec<Token>, Option<Error>) {
     let mut scanner = Scanner { text, bytes: text.as_bytes(), position: 0 };
     let mut tokens = Vec::with_capacity(text.len() / 5);
-    while let Some(token) = scanner.token()? {
-        tokens.push(token);
+    loop {
+        match scanner.token() {
+            Ok(Some(token)) => tokens.push(token),
+            Ok(None) => return (tokens, None),
+            Err(error) => return (tokens, Some(error)),
+        }
     }
-    Ok(tokens)
 }
 
 /// `message at or near "text"`, as PostgreSQL's scanner_yyerror words it.
@@ -250,25 +254,36 @@ impl Scanner<'_> {
         if let Some(radix) = radix {
             self.position += 2;
             let digits = self.position;
-            self.take_while(|byte| (byte as char).is_digit(radix) || byte == b'_');
+            self.digits(radix);
             if self.position == digits {
                 let name = ["binary", "octal", "hexadecimal"][usize::from(radix > 2) + usize::from(radix > 8)];
                 return self.fail(&format!("invalid {name} integer"), start, self.position);
             }
         } else {
-            self.take_while(|byte| byte.is_ascii_digit() || byte == b'_');
+            self.digits(10);
             // `1..10` is a range of PL/pgSQL, not `1.` and `.10`.
             if self.peek(0) == b'.' && self.peek(1) != b'.' {
                 self.position += 1;
-                self.take_while(|byte| byte.is_ascii_digit() || byte == b'_');
+                self.digits(10);
             }
             self.exponent();
         }
         if is_identifier_start(self.peek(0)) {
-            let junk = self.text[self.position..].chars().next().map_or(0, char::len_utf8);
-            return self.fail("trailing junk after numeric literal", start, self.position + junk);
+            match (self.peek(0), self.peek(1)) {
+                (b'e' | b'E', b'+' | b'-') => self.position += 2,
+                _ => self.take_while(is_identifier_part),
+            }
+            return self.fail("trailing junk after numeric literal", start, self.position);
         }
         Ok(TokenKind::Number)
+    }
+
+    /// Digits with single underscores between or before them.
+    fn digits(&mut self, radix: u32) {
+        let is_digit = |byte: u8| (byte as char).is_digit(radix);
+        while is_digit(self.peek(0)) || self.peek(0) == b'_' && is_digit(self.peek(1)) {
+            self.position += 1;
+        }
     }
 
     fn exponent(&mut self) {
@@ -278,7 +293,7 @@ impl Scanner<'_> {
         let sign = usize::from(matches!(self.peek(1), b'+' | b'-'));
         if self.peek(1 + sign).is_ascii_digit() {
             self.position += 1 + sign;
-            self.take_while(|byte| byte.is_ascii_digit() || byte == b'_');
+            self.digits(10);
         }
     }
 

@@ -3,8 +3,6 @@
 
 use squawk_parser::{EntryPoint, LexedStr, StrStep, SyntaxKind};
 
-use super::ast::Span;
-
 /// One node or token. White space and comments are left out.
 struct Element {
     kind: SyntaxKind,
@@ -20,23 +18,31 @@ pub(super) struct Tree<'a> {
     elements: Vec<Element>,
 }
 
-/// Byte offset from which the library could not go on.
+/// Where the library could not go on.
+#[derive(Clone, Copy)]
 pub(super) struct Failure {
     pub offset: u32,
+    /// It stopped at a comma that nothing follows.
+    pub comma: bool,
 }
 
 impl<'a> Tree<'a> {
     /// Parses `text`; the root's children are the statements.
     pub fn parse(text: &'a str) -> Result<Self, Failure> {
+        // Its lexical errors are left aside: `scan` and the decoding of literals have PostgreSQL's.
         let lexed = LexedStr::new(text);
-        if let Some((range, _)) = lexed.errors().next() {
-            return Err(Failure { offset: range.start });
-        }
         let output = EntryPoint::SourceFile.parse(&lexed.to_input());
-        let mut builder = Builder { elements: Vec::new(), open: Vec::new(), position: 0, last_end: 0, failure: None };
+        let mut builder = Builder {
+            elements: Vec::new(),
+            open: Vec::new(),
+            position: 0,
+            last_end: 0,
+            failure: None,
+            bare_between: None,
+        };
         lexed.intersperse_trivia(&output, &mut |step| builder.step(step));
         match builder.failure {
-            Some(offset) => Err(Failure { offset }),
+            Some(failure) => Err(failure),
             None => Ok(Self { text, elements: builder.elements }),
         }
     }
@@ -51,7 +57,9 @@ struct Builder {
     open: Vec<usize>,
     position: u32,
     last_end: u32,
-    failure: Option<u32>,
+    failure: Option<Failure>,
+    /// Start of a BETWEEN that lacks its first operand and is not joined with it yet.
+    bare_between: Option<u32>,
 }
 
 impl Builder {
@@ -71,6 +79,15 @@ impl Builder {
                 element.start = first.unwrap_or(last_end);
                 element.end = last_end.max(element.start);
                 element.after = after;
+                let start = element.start;
+                if element.kind == SyntaxKind::BETWEEN_EXPR
+                    && self.elements.get(index + 1).is_some_and(|first| first.token)
+                {
+                    self.bare_between = Some(start);
+                }
+                if self.bare_between == Some(start) {
+                    self.join_between(index);
+                }
             }
             StrStep::Token { kind, text } => {
                 let start = self.position;
@@ -82,11 +99,39 @@ impl Builder {
                 let after = self.elements.len() as u32 + 1;
                 self.elements.push(Element { kind, token: true, start, end: self.position, after });
             }
-            StrStep::Error { pos, .. } => {
-                let pos = pos as u32;
-                self.failure = Some(self.failure.map_or(pos, |earlier| earlier.min(pos)));
+            StrStep::Error { pos, msg } => {
+                let failure =
+                    Failure { offset: pos as u32, comma: msg.starts_with("unexpected") && msg.contains("comma") };
+                if self.failure.is_none_or(|earlier| failure.offset < earlier.offset) {
+                    self.failure = Some(failure);
+                }
             }
         }
+    }
+}
+
+impl Builder {
+    /// After a cast the library leaves BETWEEN without its first operand: `a::int BETWEEN 1 AND 2` becomes two nodes side by side.
+    /// Puts them under one.
+    fn join_between(&mut self, index: usize) {
+        let Some(&parent) = self.open.last() else { return };
+        let mut previous = None;
+        let mut sibling = parent + 1;
+        while sibling < index {
+            previous = Some(sibling);
+            sibling = self.elements.get(sibling).map_or(index, |element| element.after as usize);
+        }
+        let Some(first) = previous else { return };
+        let Some(start) = self.elements.get(first).filter(|element| !element.token).map(|element| element.start) else {
+            return;
+        };
+        self.bare_between = None;
+        for element in self.elements.iter_mut().skip(first) {
+            element.after += 1;
+        }
+        let after = self.elements.len() as u32 + 1;
+        let joined = Element { kind: SyntaxKind::BIN_EXPR, token: false, start, end: self.last_end, after };
+        self.elements.insert(first, joined);
     }
 }
 
@@ -127,10 +172,6 @@ impl<'t> Node<'t> {
 
     pub fn end(self) -> u32 {
         self.element().end
-    }
-
-    pub fn span(self) -> Span {
-        Span { start: self.start(), end: self.end() }
     }
 
     pub fn is_empty(self) -> bool {

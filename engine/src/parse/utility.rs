@@ -506,12 +506,17 @@ pub enum AlterDatabase {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum RoleOption {
-    Flag { name: String, on: bool },
+    Flag {
+        name: String,
+        on: bool,
+    },
     Password(Option<String>),
     ConnectionLimit(i32),
     ValidUntil(String),
     InRole(Vec<Ident>),
     Members(Vec<Ident>),
+    /// Members who may grant the role to others.
+    AdminMembers(Vec<Ident>),
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -40,9 +40,15 @@ impl Lower<'_> {
         if let Some(kind) = self.keyword_call(node, head, list)? {
             return Ok(kind);
         }
-        let name = match self.operand(head)?.kind {
-            ExprKind::Column(name) => name,
-            _ => return Err(self.syntax_error(list.start())),
+        let name = match head.kind() {
+            K::NAME_REF => {
+                let ident = self.ident(head)?;
+                Name { span: ident.span, parts: vec![ident] }
+            }
+            _ => match self.operand(head)?.kind {
+                ExprKind::Column(name) => name,
+                _ => return Err(self.syntax_error(list.start())),
+            },
         };
         let mut call = plain(name, Vec::new());
         self.arguments(list, &mut call)?;

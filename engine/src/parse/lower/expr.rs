@@ -239,7 +239,13 @@ impl<'t> Operations<'_, '_, 't> {
         let level = match item.kind() {
             K::NOT_KW if grammar == Grammar::A => Level::Not,
             K::PLUS | K::MINUS => Level::Sign,
-            K::CUSTOM_OP | K::OPERATOR_CALL => Level::Operator,
+            K::OPERATOR_CALL => Level::Operator,
+            // Operators that have a token of their own are no prefixes.
+            K::CUSTOM_OP
+                if !matches!(item.text(), "=" | "<" | ">" | "<=" | ">=" | "<>" | "!=" | "*" | "/" | "%" | "^") =>
+            {
+                Level::Operator
+            }
             kind if is_expr(kind) => {
                 self.next += 1;
                 return self.lower.operand(item);
@@ -443,7 +449,11 @@ impl<'t> Operations<'_, '_, 't> {
         }
         let low = self.expr(Level::Lowest, Grammar::B)?;
         if !self.eat(K::AND_KW) {
-            return self.unexpected();
+            // `IS` could still have been IS DISTINCT FROM; PostgreSQL stumbles over what follows it.
+            return match self.peek() {
+                Some(item) if matches!(item.kind(), K::IS_KW | K::IS_NOT) => Err(self.lower.syntax_error(item.end())),
+                _ => self.unexpected(),
+            };
         }
         let high = self.expr(Level::Like, Grammar::A)?;
         let span = arg.span.to(high.span);

@@ -210,7 +210,9 @@ fn decode_escapes(body: &str) -> Result<Vec<u8>> {
                 let length = if form == 'u' { 4 } else { 8 };
                 let digits = take(16, length);
                 if digits.len() < length {
-                    return Err(invalid_escape("Unicode escapes must be \\uXXXX or \\UXXXXXXXX."));
+                    let hint = "Unicode escapes must be \\uXXXX or \\UXXXXXXXX.";
+                    let code = sqlstate::INVALID_ESCAPE_SEQUENCE;
+                    return Err(Error::new(code, "invalid Unicode escape").with_hint(hint));
                 }
                 if let Some(character) = code_point(&digits, &mut high)? {
                     value.extend(character.encode_utf8(&mut [0; 4]).bytes());
@@ -250,7 +252,8 @@ pub fn decode_unicode(body: &str, escape: char) -> Result<String> {
         let length = if characters.next_if_eq(&'+').is_some() { 6 } else { 4 };
         let digits = characters.by_ref().take(length).collect::<String>();
         if digits.len() != length || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(invalid_escape("Unicode escapes must be \\XXXX or \\+XXXXXX."));
+            let hint = "Unicode escapes must be \\XXXX or \\+XXXXXX.";
+            return Err(Error::new(sqlstate::SYNTAX_ERROR, "invalid Unicode escape").with_hint(hint));
         }
         if let Some(character) = code_point(&digits, &mut high)? {
             value.push(character);
@@ -278,10 +281,6 @@ fn code_point(digits: &str, high: &mut Option<u32>) -> Result<Option<char>> {
 
 fn surrogate() -> Error {
     Error::new(sqlstate::SYNTAX_ERROR, "invalid Unicode surrogate pair")
-}
-
-fn invalid_escape(hint: &str) -> Error {
-    Error::new(sqlstate::INVALID_ESCAPE_SEQUENCE, "invalid Unicode escape").with_hint(hint)
 }
 
 /// A constant that PostgreSQL's grammar puts in itself.

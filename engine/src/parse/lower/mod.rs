@@ -1,14 +1,20 @@
 //! The library's tree to PostgreSQL's syntax tree, by concern. The library lets required parts be missing and accepts some texts
 //! that PostgreSQL's grammar refuses; both become syntax errors here.
 
+mod alter;
 mod call;
+mod copy;
+mod cursor;
+mod ddl;
 mod dml;
 mod expr;
 mod from;
 mod literal;
 mod names;
+mod object;
 mod operand;
 mod query;
+mod role;
 mod sequence;
 mod settings;
 mod table;
@@ -22,7 +28,7 @@ use squawk_parser::SyntaxKind as K;
 
 use super::ast::*;
 use super::scan::{Token, TokenKind, error_near};
-use super::tree::Node;
+use super::tree::{Failure, Node};
 use super::utility::Utility;
 
 pub(super) struct Lower<'a> {
@@ -59,6 +65,30 @@ impl<'a> Lower<'a> {
         let mut error = error_near("syntax error", self.text, start as usize, end as usize);
         error.fields_mut().position = Some(start.saturating_sub(self.base));
         error
+    }
+
+    /// The error where the library could not go on.
+    pub fn failure(&self, failure: Failure) -> Error {
+        let index = self.tokens.partition_point(|token| token.end <= failure.offset);
+        let token = |index: usize| self.tokens.get(index).map(|token| (token, self.token_text(token)));
+        let start = |index: usize| token(index).map_or(self.text.len() as u32, |(token, _)| token.start);
+        let (_, before) = index.checked_sub(1).and_then(token).unzip();
+        let (_, word) = token(index).unzip();
+        // The library gives up on the verb of an unknown object, PostgreSQL on the object.
+        let verbs = ["create", "alter", "drop"];
+        let verb = word.is_some_and(|word| verbs.iter().any(|verb| word.eq_ignore_ascii_case(verb)));
+        if verb && before.is_none_or(|before| before == ";") {
+            return self.syntax_error(start(index + 1));
+        }
+        // A list goes on after its comma; what follows is wrong.
+        if failure.comma && word == Some(",") && !before.is_none_or(|before| matches!(before, "," | "(" | "[")) {
+            return self.syntax_error(start(index + 1));
+        }
+        self.syntax_error(failure.offset)
+    }
+
+    fn token_text(&self, token: &Token) -> &str {
+        self.text.get(token.start as usize..token.end as usize).unwrap_or_default()
     }
 
     /// Does a token of PostgreSQL's start at `offset`?
@@ -132,9 +162,15 @@ impl<'a> Lower<'a> {
             .unwrap_or(0)
     }
 
-    /// Commas that separate nothing, which the library lets pass in some lists.
+    /// Commas that separate nothing and strings side by side, which the library lets pass.
     fn check_lists(&self, root: Node<'_>) -> Result<()> {
         for node in root.descendants().filter(|node| !node.is_token()) {
+            if node.is(K::LITERAL) {
+                let mut strings = node.children().filter(|token| literal::is_string(token.kind())).skip(1);
+                if let Some(second) = strings.find(|token| self.token_starts_at(token.start())) {
+                    return Err(self.syntax_error(second.start()));
+                }
+            }
             let mut after_comma = false;
             for child in node.children() {
                 let comma = child.is(K::COMMA);
@@ -170,7 +206,17 @@ impl<'a> Lower<'a> {
     }
 
     fn utility(&self, node: Node<'_>) -> Result<Utility> {
-        let families = [Self::transaction_statement, Self::settings_statement, Self::table_statement];
+        let families = [
+            Self::transaction_statement,
+            Self::settings_statement,
+            Self::cursor_statement,
+            Self::copy_statement,
+            Self::table_statement,
+            Self::object_statement,
+            Self::alter_statement,
+            Self::ddl_statement,
+            Self::role_statement,
+        ];
         for lower in families {
             if let Some(utility) = lower(self, node)? {
                 return Ok(utility);

@@ -133,9 +133,14 @@ impl Lower<'_> {
     /// The escape character that `UESCAPE 'c'` after a token of `node` sets.
     pub fn uescape(&self, node: Node<'_>) -> Result<char> {
         let mut tokens = node.children().skip_while(|token| !token.is(K::UESCAPE_KW));
-        let Some(keyword) = tokens.next() else { return Ok('\\') };
-        let invalid = |message: &str| Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(self.position(keyword)));
-        let Some(body) = tokens.next().and_then(|token| token.text().strip_prefix('\'')?.strip_suffix('\'')) else {
+        let (Some(_), literal) = (tokens.next(), tokens.next()) else { return Ok('\\') };
+        let invalid = |message: &str| {
+            let near = literal.map_or("", |token| token.text());
+            let message = format!("{message} at or near \"{near}\"");
+            let error = Error::new(sqlstate::SYNTAX_ERROR, message);
+            Err(error.at(literal.map_or(self.position(node), |token| self.position(token))))
+        };
+        let Some(body) = literal.and_then(|token| token.text().strip_prefix('\'')?.strip_suffix('\'')) else {
             return invalid("UESCAPE must be followed by a simple string literal");
         };
         let body = if body == "''" { "'" } else { body };

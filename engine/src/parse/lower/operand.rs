@@ -6,6 +6,7 @@ use squawk_parser::SyntaxKind as K;
 use super::expr::{boxed, is_expr, quantifier};
 use super::{Lower, types};
 use crate::parse::ast::*;
+use crate::parse::guard;
 use crate::parse::tree::Node;
 
 /// Keywords that are values without parentheses.
@@ -103,6 +104,9 @@ impl Lower<'_> {
             let last = parts.last().map_or(self.span(base), |part| part.span);
             let name = Name { parts, span: self.span(base).to(last) };
             return Ok(if star { ExprKind::Star(Some(name)) } else { ExprKind::Column(name) });
+        }
+        if parts.len() > guard::MAX_CHAIN_DEPTH {
+            return Err(guard::too_deep());
         }
         let mut expr = self.indirection_base(base)?;
         for field in parts {

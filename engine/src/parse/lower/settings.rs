@@ -103,14 +103,12 @@ impl Lower<'_> {
     /// One value as text: a constant's value, a name folded, a number as written.
     pub fn setting_value(&self, node: Node<'_>) -> Result<String> {
         match node.kind() {
+            K::LITERAL if node.has(K::ON_KW) || node.has(K::OFF_KW) => Ok(node.text().to_ascii_lowercase()),
             K::LITERAL => match self.literal(node)? {
                 ExprKind::Literal(Literal::String(value)) => Ok(value),
                 ExprKind::Literal(Literal::Integer(_) | Literal::Decimal(_)) => Ok(node.text().to_owned()),
                 ExprKind::Literal(Literal::Bool(_)) => Ok(node.text().to_ascii_lowercase()),
-                _ => match node.text().to_ascii_lowercase().as_str() {
-                    word @ ("on" | "off") => Ok(word.to_owned()),
-                    _ => Err(self.syntax_error(node.start())),
-                },
+                _ => Err(self.syntax_error(node.start())),
             },
             K::PREFIX_EXPR => {
                 let literal = self.need(node.child(K::LITERAL), node)?;
@@ -149,6 +147,7 @@ impl Lower<'_> {
         let target = node.nodes().find(|part| !matches!(part.kind(), K::LOCAL_SCOPE | K::SESSION_SCOPE));
         let target = self.need(target, node)?;
         let value = match target.kind() {
+            _ if target.has(K::DEFAULT_KW) => SetValue::Default,
             K::SET_SESSION_AUTH_DEFAULT => SetValue::Default,
             K::SET_ROLE_NONE => SetValue::Values(vec!["none".into()]),
             K::LITERAL => SetValue::Values(vec![self.setting_value(target)?]),

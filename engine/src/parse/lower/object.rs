@@ -1,0 +1,213 @@
+//! Statements on objects of any kind: DROP, COMMENT, and ALTER … RENAME, SET SCHEMA, OWNER.
+
+use aegis_catalog::Result;
+use squawk_parser::SyntaxKind as K;
+
+use super::Lower;
+use super::types::is_type;
+use crate::parse::ast::*;
+use crate::parse::tree::Node;
+use crate::parse::utility::*;
+
+/// DROP statements: the kind of the statement, of its names in the library's tree, and of the objects.
+const DROPS: &[(K, K, ObjectKind)] = &[
+    (K::DROP_TABLE, K::TABLE_NAME_REF, ObjectKind::Table),
+    (K::DROP_VIEW, K::VIEW_REF, ObjectKind::View),
+    (K::DROP_MATERIALIZED_VIEW, K::VIEW_REF, ObjectKind::MaterializedView),
+    (K::DROP_INDEX, K::INDEX_REF, ObjectKind::Index),
+    (K::DROP_SEQUENCE, K::SEQUENCE_REF, ObjectKind::Sequence),
+    (K::DROP_SCHEMA, K::SCHEMA_REF, ObjectKind::Schema),
+    (K::DROP_TYPE, K::TYPE_NAME_REF, ObjectKind::Type),
+    (K::DROP_DOMAIN, K::DOMAIN_REF, ObjectKind::Domain),
+    (K::DROP_EXTENSION, K::EXTENSION_REF, ObjectKind::Extension),
+    (K::FUNCTION_SIG_LIST, K::FUNCTION_SIG, ObjectKind::Function),
+    (K::PROCEDURE_SIG_LIST, K::PROCEDURE_SIG, ObjectKind::Procedure),
+];
+
+/// ALTER statements that know RENAME, SET SCHEMA or OWNER.
+const ALTERS: &[(K, K, ObjectKind)] = &[
+    (K::ALTER_TABLE, K::TABLE_RELATION_NAME, ObjectKind::Table),
+    (K::ALTER_VIEW, K::VIEW_REF, ObjectKind::View),
+    (K::ALTER_MATERIALIZED_VIEW, K::VIEW_REF, ObjectKind::MaterializedView),
+    (K::ALTER_INDEX, K::INDEX_REF, ObjectKind::Index),
+    (K::ALTER_SEQUENCE, K::SEQUENCE_REF, ObjectKind::Sequence),
+    (K::ALTER_SCHEMA, K::SCHEMA_REF, ObjectKind::Schema),
+    (K::ALTER_TYPE, K::TYPE_NAME_REF, ObjectKind::Type),
+    (K::ALTER_DOMAIN, K::DOMAIN_REF, ObjectKind::Domain),
+    (K::ALTER_FUNCTION, K::FUNCTION_SIG, ObjectKind::Function),
+    (K::ALTER_PROCEDURE, K::PROCEDURE_SIG, ObjectKind::Procedure),
+    (K::ALTER_DATABASE, K::DATABASE_REF, ObjectKind::Database),
+    (K::ALTER_ROLE, K::ROLE_REF, ObjectKind::Role),
+    (K::ALTER_USER, K::ROLE_REF, ObjectKind::Role),
+    (K::ALTER_GROUP, K::ROLE_REF, ObjectKind::Role),
+    (K::ALTER_EXTENSION, K::EXTENSION_REF, ObjectKind::Extension),
+];
+
+/// What COMMENT ON names.
+const COMMENTS: &[(K, K, ObjectKind)] = &[
+    (K::OBJECT_TABLE, K::TABLE_NAME_REF, ObjectKind::Table),
+    (K::OBJECT_VIEW, K::VIEW_REF, ObjectKind::View),
+    (K::OBJECT_MATERIALIZED_VIEW, K::VIEW_REF, ObjectKind::MaterializedView),
+    (K::OBJECT_INDEX, K::INDEX_REF, ObjectKind::Index),
+    (K::OBJECT_SEQUENCE, K::SEQUENCE_REF, ObjectKind::Sequence),
+    (K::OBJECT_SCHEMA, K::SCHEMA_REF, ObjectKind::Schema),
+    (K::OBJECT_TYPE, K::TYPE_NAME_REF, ObjectKind::Type),
+    (K::OBJECT_DOMAIN, K::DOMAIN_REF, ObjectKind::Domain),
+    (K::OBJECT_FUNCTION, K::FUNCTION_SIG, ObjectKind::Function),
+    (K::OBJECT_PROCEDURE, K::PROCEDURE_SIG, ObjectKind::Procedure),
+    (K::OBJECT_AGGREGATE, K::AGGREGATE, ObjectKind::Other("AGGREGATE")),
+    (K::OBJECT_DATABASE, K::DATABASE_REF, ObjectKind::Database),
+    (K::OBJECT_ROLE, K::ROLE_REF, ObjectKind::Role),
+    (K::OBJECT_EXTENSION, K::EXTENSION_REF, ObjectKind::Extension),
+    (K::OBJECT_COLUMN, K::QUALIFIED_COLUMN_NAME_REF, ObjectKind::Column),
+    (K::OBJECT_CONSTRAINT, K::CONSTRAINT_NAME_REF, ObjectKind::Constraint),
+    (K::OBJECT_TRIGGER, K::TRIGGER_REF, ObjectKind::Trigger),
+    (K::OBJECT_POLICY, K::POLICY_REF, ObjectKind::Other("POLICY")),
+    (K::OBJECT_RULE, K::RULE_REF, ObjectKind::Other("RULE")),
+    (K::OBJECT_TABLESPACE, K::TABLESPACE_REF, ObjectKind::Other("TABLESPACE")),
+    (K::OBJECT_COLLATION, K::COLLATION_REF, ObjectKind::Other("COLLATION")),
+    (K::OBJECT_CONVERSION, K::CONVERSION_REF, ObjectKind::Other("CONVERSION")),
+    (K::OBJECT_LANGUAGE, K::LANGUAGE_REF, ObjectKind::Other("LANGUAGE")),
+    (K::OBJECT_STATISTICS, K::STATISTICS_REF, ObjectKind::Other("STATISTICS")),
+    (K::OBJECT_FOREIGN_TABLE, K::TABLE_NAME_REF, ObjectKind::Other("FOREIGN TABLE")),
+    (K::OBJECT_PUBLICATION, K::PUBLICATION_REF, ObjectKind::Other("PUBLICATION")),
+    (K::OBJECT_SUBSCRIPTION, K::SUBSCRIPTION_REF, ObjectKind::Other("SUBSCRIPTION")),
+    (K::OBJECT_SERVER, K::SERVER_REF, ObjectKind::Other("SERVER")),
+    (K::OBJECT_EVENT_TRIGGER, K::EVENT_TRIGGER_REF, ObjectKind::Other("EVENT TRIGGER")),
+];
+
+impl Lower<'_> {
+    pub fn object_statement(&self, node: Node<'_>) -> Result<Option<Utility>> {
+        match node.kind() {
+            K::COMMENT_ON => self.comment(node).map(Some),
+            K::DROP_ROLE | K::DROP_USER | K::DROP_GROUP => {
+                let names = self.roles(node)?;
+                if names.is_empty() {
+                    return Err(self.missing_in(node));
+                }
+                Ok(Some(Utility::DropRole { names, if_exists: node.has(K::IF_EXISTS) }))
+            }
+            K::DROP_DATABASE => Ok(Some(Utility::DropDatabase {
+                name: self.ident(self.need(node.child(K::DATABASE_REF), node)?)?,
+                if_exists: node.has(K::IF_EXISTS),
+                force: node.has(K::DROP_DATABASE_FORCE_CLAUSE),
+            })),
+            K::DROP_FUNCTION | K::DROP_PROCEDURE => {
+                let list = node.child_in(&[K::FUNCTION_SIG_LIST, K::PROCEDURE_SIG_LIST]);
+                self.drop(node, self.need(list, node)?)
+            }
+            _ => match self.drop(node, node)? {
+                Some(utility) => Ok(Some(utility)),
+                None => self.alter_object(node),
+            },
+        }
+    }
+
+    fn drop(&self, node: Node<'_>, list: Node<'_>) -> Result<Option<Utility>> {
+        let Some((_, name, kind)) = DROPS.iter().find(|(statement, ..)| list.is(*statement)) else { return Ok(None) };
+        let names = list.children_of(*name).map(|name| self.object_path(name)).collect::<Result<Vec<_>>>()?;
+        if names.is_empty() {
+            return Err(self.missing_in(node));
+        }
+        Ok(Some(Utility::Drop(Box::new(Drop {
+            kind: *kind,
+            names,
+            if_exists: node.has(K::IF_EXISTS),
+            cascade: node.has(K::CASCADE),
+            concurrently: node.has(K::CONCURRENTLY_KW),
+        }))))
+    }
+
+    /// A name that may be qualified or a single identifier, whichever the node holds.
+    pub fn object_path(&self, node: Node<'_>) -> Result<Name> {
+        match node.nodes().next() {
+            Some(_) if !matches!(node.kind(), K::ROLE_REF) => self.object(node),
+            _ => {
+                let ident = if node.is(K::ROLE_REF) { self.role(node)? } else { self.ident(node)? };
+                Ok(Name { span: ident.span, parts: vec![ident] })
+            }
+        }
+    }
+
+    pub fn object_name(&self, node: Node<'_>, kind: ObjectKind) -> Result<ObjectName> {
+        let args = match node.child(K::PARAM_LIST) {
+            Some(list) => self.parameter_types(list)?,
+            None => Vec::new(),
+        };
+        let name = if kind == ObjectKind::Column { self.path(node)? } else { self.object_path(node)? };
+        Ok(ObjectName { kind, name, on: None, args })
+    }
+
+    /// The types of a function's input parameters.
+    pub fn parameter_types(&self, list: Node<'_>) -> Result<Vec<TypeName>> {
+        list.children_of(K::PARAM)
+            .filter(|param| !param.has(K::PARAM_OUT))
+            .filter_map(|param| param.nodes().find(|part| is_type(part.kind())))
+            .map(|ty| self.type_name(ty))
+            .collect()
+    }
+
+    fn comment(&self, node: Node<'_>) -> Result<Utility> {
+        let text = match node.child(K::LITERAL) {
+            Some(literal) => Some(self.string(literal)?),
+            None if node.has(K::NULL_KW) => None,
+            None => return Err(self.missing_in(node)),
+        };
+        let target = self.need(node.nodes().next(), node)?;
+        let Some((_, name, kind)) = COMMENTS.iter().find(|(object, ..)| target.is(*object)) else {
+            let object = target.tokens().map(|word| word.text().to_ascii_uppercase()).collect::<Vec<_>>().join(" ");
+            return Ok(Utility::Unsupported(format!("COMMENT ON {object}")));
+        };
+        let mut object = self.object_name(self.need(target.child(*name), target)?, *kind)?;
+        if matches!(kind, ObjectKind::Constraint | ObjectKind::Trigger | ObjectKind::Other("POLICY" | "RULE")) {
+            let on = target.child_in(&[K::TABLE_NAME_REF, K::RELATION_NAME_REF, K::DOMAIN_REF]);
+            object.on = Some(self.object(self.need(on, target)?)?);
+        }
+        if *kind == ObjectKind::Column && object.name.parts.len() < 2 {
+            let code = aegis_catalog::sqlstate::SYNTAX_ERROR;
+            return Err(aegis_catalog::Error::new(code, "column name must be qualified").at(object.name.span.start));
+        }
+        Ok(Utility::Comment { object, text })
+    }
+
+    /// ALTER … RENAME, SET SCHEMA and OWNER TO; None for any other action.
+    fn alter_object(&self, node: Node<'_>) -> Result<Option<Utility>> {
+        let Some((_, name, kind)) = ALTERS.iter().find(|(statement, ..)| node.is(*statement)) else { return Ok(None) };
+        let Some(target) = node.child(*name) else { return Ok(None) };
+        let mut actions = node.nodes().filter(|part| part.start() > target.start());
+        let (Some(action), None) = (actions.next(), actions.next()) else { return Ok(None) };
+        let if_exists = node.has(K::IF_EXISTS);
+        let object = || self.object_name(target, *kind);
+        match action.kind() {
+            K::RENAME_VALUE => Ok(None),
+            K::OWNER_TO => {
+                let owner = self.role(self.need(action.child(K::ROLE_REF), action)?)?;
+                Ok(Some(Utility::SetOwner { object: object()?, owner, if_exists }))
+            }
+            K::SET_SCHEMA => {
+                let schema = self.ident(self.need(action.child(K::SCHEMA_REF), action)?)?;
+                Ok(Some(Utility::SetSchema { object: object()?, schema, if_exists }))
+            }
+            _ if action.has(K::RENAME_KW) => {
+                let column = self.opt_ident(action.child_in(&[K::COLUMN_NAME_REF, K::COMPOSITE_FIELD_REF]))?;
+                let constraint = match action.child(K::CONSTRAINT_NAME_REF) {
+                    Some(name) => self.path(name)?.parts.pop(),
+                    None => None,
+                };
+                let to = self.need(action.nodes().last(), action)?;
+                if !action.has(K::TO_KW) {
+                    return Err(self.missing_in(action));
+                }
+                let mut to = self.object_path(to)?;
+                match (to.parts.pop(), to.parts.first()) {
+                    (Some(to), None) => {
+                        Ok(Some(Utility::Rename { object: object()?, column, constraint, to, if_exists }))
+                    }
+                    (_, Some(first)) => Err(self.syntax_error(self.base() + first.span.end)),
+                    _ => Err(self.missing_in(action)),
+                }
+            }
+            _ => Ok(None),
+        }
+    }
+}
