@@ -27,6 +27,7 @@ mod part {
     pub const MERIDIEM: u32 = 1 << 10;
     pub const ERA: u32 = 1 << 11;
     pub const DAY_OF_WEEK: u32 = 1 << 12;
+    pub const MOMENT: u32 = 1 << 13;
     pub const DATE: u32 = YEAR | MONTH | DAY;
     pub const TIME: u32 = HOUR | MINUTE | SECOND;
 }
@@ -215,8 +216,30 @@ impl<'a> Decoder<'a> {
                 part::TIME => Ok(part::TIME),
                 _ => Err(Refusal::Syntax),
             },
+            Some(prefix) if rest.is_empty() || prefix == Prefix::Second => self.set_unit(prefix, value, rest),
             _ => Err(Refusal::Syntax),
         }
+    }
+
+    /// `y2001`, `m02`, `d04`, `h10`, `mm20`, `s30.5`.
+    fn set_unit(&mut self, prefix: Prefix, value: i32, fraction: &str) -> Outcome<u32> {
+        let (slot, found) = match prefix {
+            Prefix::Year => (&mut self.civil.year, part::YEAR),
+            Prefix::Month if self.known & part::MONTH != 0 && self.known & part::HOUR != 0 => {
+                (&mut self.civil.minute, part::MINUTE)
+            }
+            Prefix::Month => (&mut self.civil.month, part::MONTH),
+            Prefix::Day => (&mut self.civil.day, part::DAY),
+            Prefix::Hour => (&mut self.civil.hour, part::HOUR),
+            Prefix::Minute => (&mut self.civil.minute, part::MINUTE),
+            Prefix::Second => (&mut self.civil.second, part::SECOND),
+            Prefix::Julian | Prefix::Time | Prefix::Other => return Err(Refusal::Syntax),
+        };
+        *slot = value;
+        if !fraction.is_empty() {
+            self.civil.micros = fractional_micros(fraction)?;
+        }
+        Ok(found)
     }
 
     fn set_julian(&mut self, day: i32) -> Outcome<()> {
@@ -335,7 +358,7 @@ impl<'a> Decoder<'a> {
             }
             Special::Epoch | Special::Infinity | Special::NegInfinity => {
                 self.special = Some(special);
-                return Ok(part::DATE | part::TIME | part::ZONE);
+                return Ok(part::MOMENT);
             }
         };
         self.civil.set_date(self.local_now().days() + relative_day);

@@ -12,7 +12,7 @@ pub(super) enum Token {
     },
     /// `dst` after a zone adds an hour to it.
     DaylightModifier,
-    /// A unit in front of its number (`J2451187`).
+    /// A unit in front of its number (`J2451187`, `y2001m02d04`).
     Prefix(Prefix),
     /// `t` between date and time.
     TimeMarker,
@@ -43,6 +43,13 @@ pub(super) enum Prefix {
     Julian,
     /// `t` before a run-together time.
     Time,
+    Year,
+    /// Or a minute, once month and hour are known.
+    Month,
+    Day,
+    Hour,
+    Minute,
+    Second,
     /// Units that no input accepts a number after.
     Other,
 }
@@ -79,7 +86,13 @@ pub(super) fn token(word: &str) -> Option<Token> {
         "bc" => Era { bc: true },
         "dst" => DaylightModifier,
         "j" | "jd" | "julian" => Before(Prefix::Julian),
-        "d" | "dow" | "doy" | "h" | "isodow" | "isoyear" | "m" | "mm" | "s" | "y" => Before(Prefix::Other),
+        "y" => Before(Prefix::Year),
+        "m" => Before(Prefix::Month),
+        "d" => Before(Prefix::Day),
+        "h" => Before(Prefix::Hour),
+        "mm" => Before(Prefix::Minute),
+        "s" => Before(Prefix::Second),
+        "dow" | "doy" | "isodow" | "isoyear" => Before(Prefix::Other),
         "t" => TimeMarker,
         "at" | "on" => Ignored,
         _ => return None,

@@ -165,10 +165,14 @@ fn named_offset(zone: Tz, utc: i64) -> i32 {
     }
 }
 
+/// Zones without letters of their own are named by their offset, `+03` or `+0545`.
 fn named_abbreviation(zone: Tz, utc: i64) -> String {
-    let offset =
-        DateTime::from_timestamp(representative(utc), 0).map(|utc| zone.offset_from_utc_datetime(&utc.naive_utc()));
-    offset.and_then(|offset| offset.abbreviation().map(str::to_owned)).unwrap_or_default()
+    let Some(utc) = DateTime::from_timestamp(representative(utc), 0) else { return String::new() };
+    let offset = zone.offset_from_utc_datetime(&utc.naive_utc());
+    match offset.abbreviation() {
+        Some(abbreviation) => abbreviation.to_owned(),
+        None => displacement_text(offset.fix().local_minus_utc(), true).replace(':', ""),
+    }
 }
 
 fn iana(name: &str) -> Option<Tz> {
