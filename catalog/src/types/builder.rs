@@ -11,11 +11,17 @@ use arrow::array::{
 use super::binary::Reader;
 use super::datetime::{date, time, timestamp};
 use super::interval::{self, Interval};
+use super::nested::{ArrayValues, RecordValues};
 use super::numeric::Numeric;
 use super::representation::{arrow_type, is_reg_type};
+use super::table::element_of;
 use super::type_name::{format_type, numeric_precision_scale};
-use super::{FormatSettings, Type, boolean, bytea, float, int, object_id, oid, text, uuid};
+use super::{FormatSettings, Type, bit, boolean, bytea, float, int, json, money, object_id, oid, text, uuid};
 use crate::error::{Error, Result};
+use crate::sqlstate;
+
+/// First byte of the binary format of `jsonb`.
+pub(super) const JSONB_VERSION: u8 = 1;
 
 /// Collects values of one type and yields their computed Arrow representation. Input obeys the type modifier
 /// as PostgreSQL's input functions do. A failed append leaves the column as it was.
@@ -45,16 +51,22 @@ enum Values {
     TimeTz(FixedSizeBinaryBuilder),
     Timestamp(TimestampMicrosecondBuilder),
     Interval(IntervalMonthDayNanoBuilder),
+    Array(Box<ArrayValues>),
+    Record(Box<RecordValues>),
 }
 
 impl ColumnBuilder {
     pub fn new(ty: Type, capacity: usize) -> Result<Self> {
+        if let Some(element) = element_of(ty.oid) {
+            let values = Values::Array(Box::new(ArrayValues::new(ty, element, capacity)?));
+            return Ok(Self { ty, values, scratch: Vec::new() });
+        }
         let values = match ty.oid {
             oid::VOID => Values::Null(0),
             oid::BOOL => Values::Bool(BooleanBuilder::with_capacity(capacity)),
             oid::INT2 => Values::Int2(Int16Builder::with_capacity(capacity)),
             oid::INT4 => Values::Int4(Int32Builder::with_capacity(capacity)),
-            oid::INT8 | oid::PG_LSN => Values::Int8(Int64Builder::with_capacity(capacity)),
+            oid::INT8 | oid::PG_LSN | oid::MONEY => Values::Int8(Int64Builder::with_capacity(capacity)),
             oid::FLOAT4 => Values::Float4(Float32Builder::with_capacity(capacity)),
             oid::FLOAT8 => Values::Float8(Float64Builder::with_capacity(capacity)),
             oid::OID | oid::XID | oid::CID => Values::UInt4(UInt32Builder::with_capacity(capacity)),
@@ -67,7 +79,11 @@ impl ColumnBuilder {
             | oid::CHAR
             | oid::UNKNOWN
             | oid::CSTRING
-            | oid::REFCURSOR => Values::Text(StringViewBuilder::with_capacity(capacity)),
+            | oid::REFCURSOR
+            | oid::JSON
+            | oid::JSONB
+            | oid::BIT
+            | oid::VARBIT => Values::Text(StringViewBuilder::with_capacity(capacity)),
             oid::BYTEA => Values::Bytes(BinaryViewBuilder::with_capacity(capacity)),
             oid::NUMERIC => Values::Numeric(BinaryViewBuilder::with_capacity(capacity)),
             oid::UUID => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
@@ -78,8 +94,20 @@ impl ColumnBuilder {
                 Values::Timestamp(TimestampMicrosecondBuilder::with_capacity(capacity).with_data_type(arrow_type(ty)))
             }
             oid::INTERVAL => Values::Interval(IntervalMonthDayNanoBuilder::with_capacity(capacity)),
+            oid::RECORD => {
+                return Err(Error::new(
+                    sqlstate::FEATURE_NOT_SUPPORTED,
+                    "input of anonymous composite types is not implemented",
+                ));
+            }
             _ => return Err(Error::unsupported(format!("type {}", format_type(ty)))),
         };
+        Ok(Self { ty, values, scratch: Vec::new() })
+    }
+
+    /// A builder of row values with these fields.
+    pub fn composite(ty: Type, fields: &[(String, Type)], capacity: usize) -> Result<Self> {
+        let values = Values::Record(Box::new(RecordValues::new(fields, capacity)?));
         Ok(Self { ty, values, scratch: Vec::new() })
     }
 
@@ -101,6 +129,8 @@ impl ColumnBuilder {
             Values::Time(values) => values.append_null(),
             Values::Timestamp(values) => values.append_null(),
             Values::Interval(values) => values.append_null(),
+            Values::Array(values) => values.append_null(),
+            Values::Record(values) => values.append_null(),
         }
     }
 
@@ -114,6 +144,7 @@ impl ColumnBuilder {
             Values::Int4(values) => values.append_value(int::parse_int4(input)?),
             Values::Int8(values) => values.append_value(match ty.oid {
                 oid::PG_LSN => object_id::parse_lsn(input)?,
+                oid::MONEY => money::parse(input)?,
                 _ => int::parse_int8(input)?,
             }),
             Values::UInt4(values) => values.append_value(match ty.oid {
@@ -147,6 +178,8 @@ impl ColumnBuilder {
             Values::Interval(values) => {
                 values.append_value(interval::parse(input, ty.typmod, settings)?.to_arrow()?);
             }
+            Values::Array(values) => values.append_text(input, settings)?,
+            Values::Record(values) => values.append_text(input, settings)?,
         }
         Ok(())
     }
@@ -175,6 +208,16 @@ impl ColumnBuilder {
             Values::Text(values) if ty.oid == oid::CHAR => {
                 values.append_value(text::char_from_byte(whole(reader, Reader::u8)?));
             }
+            Values::Text(values) if matches!(ty.oid, oid::BIT | oid::VARBIT) => {
+                values.append_value(bit::from_binary(bytes, ty)?);
+            }
+            Values::Text(values) if ty.oid == oid::JSONB => {
+                let version = reader.u8()?;
+                if version != JSONB_VERSION {
+                    return Err(Error::internal(format!("unsupported jsonb version number {version}")));
+                }
+                append_string(values, ty, text::from_bytes(reader.remainder())?)?;
+            }
             Values::Text(values) => append_string(values, ty, text::from_bytes(bytes)?)?,
             Values::Bytes(values) => values.append_value(bytes),
             Values::Numeric(values) => append_numeric(values, ty, Numeric::from_binary(bytes)?, &mut self.scratch)?,
@@ -192,6 +235,8 @@ impl ColumnBuilder {
                 let value = whole(reader, |reader| Interval::from_binary(reader, ty.typmod))?;
                 values.append_value(value.to_arrow()?);
             }
+            Values::Array(values) => values.append_binary(bytes)?,
+            Values::Record(values) => values.append_binary(bytes)?,
         }
         Ok(())
     }
@@ -215,6 +260,8 @@ impl ColumnBuilder {
             Values::Time(values) => values.len(),
             Values::Timestamp(values) => values.len(),
             Values::Interval(values) => values.len(),
+            Values::Array(values) => values.len(),
+            Values::Record(values) => values.len(),
         }
     }
 
@@ -224,7 +271,12 @@ impl ColumnBuilder {
 
     /// The column so far; the builder is empty afterwards.
     pub fn finish(&mut self) -> ArrayRef {
-        match &mut self.values {
+        // Children are built together with their parents, so that their lengths agree.
+        self.try_finish().unwrap_or_else(|error| panic!("inconsistent column: {error}"))
+    }
+
+    pub(super) fn try_finish(&mut self) -> Result<ArrayRef> {
+        Ok(match &mut self.values {
             Values::Null(count) => Arc::new(NullArray::new(std::mem::take(count))),
             Values::Bool(values) => Arc::new(values.finish()),
             Values::Int2(values) => Arc::new(values.finish()),
@@ -241,7 +293,9 @@ impl ColumnBuilder {
             Values::Time(values) => Arc::new(values.finish()),
             Values::Timestamp(values) => Arc::new(values.finish()),
             Values::Interval(values) => Arc::new(values.finish()),
-        }
+            Values::Array(values) => values.finish()?,
+            Values::Record(values) => values.finish()?,
+        })
     }
 }
 
@@ -272,6 +326,12 @@ fn append_string(values: &mut StringViewBuilder, ty: Type, input: &str) -> Resul
         oid::BPCHAR => values.append_value(text::bpchar(input, ty.typmod)?),
         oid::NAME => values.append_value(text::name(input)),
         oid::CHAR => values.append_value(text::char(input)),
+        oid::JSON => {
+            json::validate(input)?;
+            values.append_value(input);
+        }
+        oid::JSONB => values.append_value(json::canonical(input)?),
+        oid::BIT | oid::VARBIT => values.append_value(bit::parse(input, ty)?),
         _ => values.append_value(input),
     }
     Ok(())

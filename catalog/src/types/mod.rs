@@ -21,11 +21,14 @@
 //! | xid8 | UInt64 |
 //! | pg_lsn, money | Int64 |
 //! | tid | UInt64 (block << 16 \| offset) |
-//! | arrays, int2vector, oidvector | Struct { elements: List<item>, shape: List<Int32> } (`array.rs`); `shape` is null for the common one-dimensional array with lower bound 1, else [dim1, lower1, dim2, lower2, …] |
-//! | record, composite | Struct of the fields |
+//! | arrays, int2vector, oidvector | Struct { elements: List<item>, shape: List<Int32> } (`array.rs`); `shape` is null for an empty array and the common one-dimensional one with lower bound 1, else [dim1, lower1, dim2, lower2, …] |
+//! | record, composite | Struct of the fields, each marked with its PostgreSQL type ([`field_with_type`]) |
+//! | bit, varbit | Utf8View of zeros and ones |
 //! | void | Null |
 
+pub mod array;
 pub mod binary;
+pub mod bit;
 pub mod boolean;
 pub mod builder;
 pub mod bytea;
@@ -34,16 +37,21 @@ pub mod encoder;
 pub mod float;
 pub mod int;
 pub mod interval;
+pub mod json;
+pub mod money;
 pub mod names;
+mod nested;
 pub mod numeric;
 pub mod object_id;
 pub mod oid;
+pub mod record;
 pub mod representation;
 pub mod table;
 pub mod text;
 pub mod type_name;
 pub mod uuid;
 
+pub use array::{ArrayColumn, ArraysBuilder, PgArray};
 pub use builder::{ColumnBuilder, parse_scalar};
 pub use encoder::{BinaryEncoder, TextEncoder, text_of};
 pub use interval::Interval;

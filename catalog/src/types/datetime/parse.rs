@@ -183,7 +183,7 @@ impl<'a> Decoder<'a> {
         if self.prefix.take().is_some_and(|prefix| prefix != Prefix::Time) {
             return Err(Refusal::Syntax);
         }
-        let clock = clock(&field.text)?;
+        let clock = clock(&field.text, false)?;
         self.civil.hour = i32::try_from(clock.hour).map_err(|_| Refusal::Range)?;
         self.civil.minute = clock.minute;
         self.civil.second = clock.second;
@@ -680,14 +680,18 @@ pub(crate) struct Clock {
     pub micros: i32,
 }
 
-/// `h:mm`, `h:mm:ss`, `h:mm:ss.fff`; two numbers with a fraction are minutes and seconds.
-pub(crate) fn clock(text: &str) -> Outcome<Clock> {
+/// `h:mm`, `h:mm:ss`, `h:mm:ss.fff`; two numbers with a fraction are minutes and seconds, and so are any two
+/// with `minutes_first`.
+pub(crate) fn clock(text: &str, minutes_first: bool) -> Outcome<Clock> {
     let (hour, rest) = text.split_once(':').ok_or(Refusal::Syntax)?;
     let hour: i64 = hour.parse().map_err(|_| if hour.is_empty() { Refusal::Syntax } else { Refusal::Range })?;
     let minute_digits = digits_of(rest);
     let minute = leading_number(minute_digits)?;
     let rest = &rest[minute_digits.len()..];
-    let clock = if rest.is_empty() {
+    let clock = if rest.is_empty() && minutes_first {
+        let minutes = i32::try_from(hour).map_err(|_| Refusal::Range)?;
+        Clock { hour: 0, minute: minutes, second: minute, micros: 0 }
+    } else if rest.is_empty() {
         Clock { hour, minute, second: 0, micros: 0 }
     } else if rest.starts_with('.') {
         let minutes = i32::try_from(hour).map_err(|_| Refusal::Range)?;

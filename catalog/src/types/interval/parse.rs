@@ -117,13 +117,7 @@ impl Parts {
 
     /// Sets the time of day from `h:mm[:ss]`.
     fn set_clock(&mut self, text: &str, range: i32) -> Outcome<()> {
-        let mut clock = clock(text)?;
-        let two_numbers = text.matches(':').count() == 1 && !text.contains('.');
-        if two_numbers && range == interval_field::MINUTE | interval_field::SECOND {
-            clock.second = clock.minute;
-            clock.minute = i32::try_from(clock.hour).map_err(|_| Refusal::Range)?;
-            clock.hour = 0;
-        }
+        let clock = clock(text, range == interval_field::MINUTE | interval_field::SECOND)?;
         self.micros = 0;
         self.add_micros(clock.hour, 0.0, MICROS_PER_HOUR)?;
         self.add_micros(clock.minute.into(), 0.0, MICROS_PER_MINUTE)?;

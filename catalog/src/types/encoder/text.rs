@@ -1,4 +1,4 @@
-//! Columns to PostgreSQL's text and binary formats: results on the wire, COPY, casts to text.
+//! Text format of columns.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray,
@@ -11,15 +11,18 @@ use arrow::datatypes::{
     IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType, UInt32Type, UInt64Type,
 };
 
-use super::datetime::time::TimeTz;
-use super::datetime::{date, format, timestamp};
-use super::interval::{self, Interval};
-use super::names::Names;
-use super::oid::Oid;
-use super::representation::is_reg_type;
-use super::type_name::format_type;
-use super::{FormatSettings, IntervalStyle, Type, bytea, float, numeric, object_id, oid, text, uuid};
-use crate::error::{Error, Result};
+use super::super::array::{ArrayColumn, MAX_DIMENSIONS, needs_quotes, write_dimensions, write_quoted};
+use super::super::datetime::format;
+use super::super::datetime::time::TimeTz;
+use super::super::interval::{self, Interval};
+use super::super::names::Names;
+use super::super::nested::delimiter;
+use super::super::oid::Oid;
+use super::super::representation::{is_reg_type, type_of_field};
+use super::super::table::element_of;
+use super::super::{FormatSettings, IntervalStyle, Type, bytea, float, money, numeric, object_id, oid, record, uuid};
+use super::wrong_representation;
+use crate::error::Result;
 
 /// Writes the rows of one column in text format. Made once per column: the array is downcast here, so that
 /// [`encode`](Self::encode) only formats.
@@ -53,6 +56,10 @@ enum TextColumn {
     Timestamp(TimestampMicrosecondArray, FormatSettings),
     TimestampTz(TimestampMicrosecondArray, FormatSettings),
     Interval(IntervalMonthDayNanoArray, IntervalStyle),
+    Money(Int64Array),
+    Array(Box<ArrayText>),
+    Vector(ArrayColumn, Box<TextEncoder>),
+    Record(Vec<TextEncoder>),
 }
 
 impl TextEncoder {
@@ -61,12 +68,22 @@ impl TextEncoder {
         if *array.data_type() == DataType::Null {
             return Ok(Self { nulls, column: TextColumn::Null });
         }
+        if let Some(element) = element_of(ty.oid) {
+            let column = Self::array_column(ty, element, array, settings)?;
+            return Ok(Self { nulls, column });
+        }
+        if let Some(record) = array.as_struct_opt() {
+            let fields = record.fields().iter().zip(record.columns());
+            let columns = fields.map(|(field, column)| Self::new(type_of_field(field), column, settings));
+            return Ok(Self { nulls, column: TextColumn::Record(columns.collect::<Result<_>>()?) });
+        }
         let digits = settings.extra_float_digits;
         let column = match ty.oid {
             oid::BOOL => array.as_boolean_opt().cloned().map(TextColumn::Bool),
             oid::INT2 => array.as_primitive_opt::<Int16Type>().cloned().map(TextColumn::Int2),
             oid::INT4 => array.as_primitive_opt::<Int32Type>().cloned().map(TextColumn::Int4),
             oid::INT8 => array.as_primitive_opt::<Int64Type>().cloned().map(TextColumn::Int8),
+            oid::MONEY => array.as_primitive_opt::<Int64Type>().cloned().map(TextColumn::Money),
             oid::PG_LSN => array.as_primitive_opt::<Int64Type>().cloned().map(TextColumn::Lsn),
             oid::FLOAT4 => {
                 array.as_primitive_opt::<Float32Type>().cloned().map(|array| TextColumn::Float4(array, digits))
@@ -114,6 +131,15 @@ impl TextEncoder {
         Ok(Self { nulls, column })
     }
 
+    fn array_column(ty: Type, element: Oid, array: &ArrayRef, settings: &FormatSettings) -> Result<TextColumn> {
+        let column = ArrayColumn::new(array).ok_or_else(|| wrong_representation(ty, array))?;
+        let elements = Self::new(Type::new(element, ty.typmod), column.all_elements(), settings)?;
+        if matches!(ty.oid, oid::INT2VECTOR | oid::OIDVECTOR) {
+            return Ok(TextColumn::Vector(column, Box::new(elements)));
+        }
+        Ok(TextColumn::Array(Box::new(ArrayText { column, elements, delimiter: delimiter(element) })))
+    }
+
     pub fn is_null(&self, row: usize) -> bool {
         matches!(self.column, TextColumn::Null) || self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
     }
@@ -148,6 +174,17 @@ impl TextEncoder {
             TextColumn::Timestamp(array, settings) => format::write_timestamp(array.value(row), settings, out),
             TextColumn::TimestampTz(array, settings) => format::write_timestamptz(array.value(row), settings, out),
             TextColumn::Interval(array, style) => interval::write(Interval::from_arrow(array.value(row)), *style, out),
+            TextColumn::Money(array) => money::write(array.value(row), out),
+            TextColumn::Array(array) => array.encode(row, out),
+            TextColumn::Vector(array, elements) => {
+                for (index, element) in array.range(row).enumerate() {
+                    if index > 0 {
+                        out.push(b' ');
+                    }
+                    elements.encode(element, out);
+                }
+            }
+            TextColumn::Record(columns) => write_record(columns, row, out),
             TextColumn::Reg(array, reg_type, names) => object_id::write_reg(*reg_type, array.value(row), names, out),
         }
     }
@@ -157,125 +194,74 @@ fn write_integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-fn wrong_representation(ty: Type, array: &ArrayRef) -> Error {
-    Error::internal(format!("a column of type {} has Arrow type {}", format_type(ty), array.data_type()))
+/// A column of arrays and the encoder of all their elements.
+struct ArrayText {
+    column: ArrayColumn,
+    elements: TextEncoder,
+    delimiter: u8,
 }
 
-/// Writes the rows of one column in binary format.
-pub struct BinaryEncoder {
-    nulls: Option<NullBuffer>,
-    column: BinaryColumn,
-}
-
-enum BinaryColumn {
-    Null,
-    Bool(BooleanArray),
-    Int2(Int16Array),
-    Int4(Int32Array),
-    Int8(Int64Array),
-    UInt4(UInt32Array),
-    UInt8(UInt64Array),
-    Float4(Float32Array),
-    Float8(Float64Array),
-    Text(StringViewArray),
-    Char(StringViewArray),
-    Bytes(BinaryViewArray),
-    Numeric(BinaryViewArray),
-    Decimal(Decimal128Array, u32),
-    Fixed(FixedSizeBinaryArray),
-    Tid(UInt64Array),
-    Date(Date32Array),
-    Time(Time64MicrosecondArray),
-    Timestamp(TimestampMicrosecondArray),
-    Interval(IntervalMonthDayNanoArray),
-}
-
-impl BinaryEncoder {
-    pub fn new(ty: Type, array: &ArrayRef) -> Result<Self> {
-        let nulls = array.logical_nulls();
-        if *array.data_type() == DataType::Null {
-            return Ok(Self { nulls, column: BinaryColumn::Null });
+impl ArrayText {
+    fn encode(&self, row: usize, out: &mut Vec<u8>) {
+        let range = self.column.range(row);
+        if range.is_empty() {
+            out.extend_from_slice(b"{}");
+            return;
         }
-        let column = match ty.oid {
-            oid::BOOL => array.as_boolean_opt().cloned().map(BinaryColumn::Bool),
-            oid::INT2 => array.as_primitive_opt::<Int16Type>().cloned().map(BinaryColumn::Int2),
-            oid::INT4 => array.as_primitive_opt::<Int32Type>().cloned().map(BinaryColumn::Int4),
-            oid::INT8 | oid::PG_LSN => array.as_primitive_opt::<Int64Type>().cloned().map(BinaryColumn::Int8),
-            oid::FLOAT4 => array.as_primitive_opt::<Float32Type>().cloned().map(BinaryColumn::Float4),
-            oid::FLOAT8 => array.as_primitive_opt::<Float64Type>().cloned().map(BinaryColumn::Float8),
-            oid::OID | oid::XID | oid::CID => array.as_primitive_opt::<UInt32Type>().cloned().map(BinaryColumn::UInt4),
-            reg_type if is_reg_type(reg_type) => {
-                array.as_primitive_opt::<UInt32Type>().cloned().map(BinaryColumn::UInt4)
+        let shape = self.column.shape(row).unwrap_or_default();
+        write_dimensions(shape, out);
+        let (dimensions, _) = shape.as_chunks::<2>();
+        // Elements that one closing brace of each depth spans, innermost first.
+        let mut spans = [usize::MAX; MAX_DIMENSIONS];
+        let mut depth = 0;
+        let mut span = 1usize;
+        for &[length, _] in dimensions.iter().rev().take(MAX_DIMENSIONS) {
+            span = span.saturating_mul(length.max(1) as usize);
+            spans[depth] = span;
+            depth += 1;
+        }
+        if depth == 0 {
+            spans[0] = range.len();
+            depth = 1;
+        }
+        for (index, element) in range.enumerate() {
+            if index > 0 {
+                let ended = spans[..depth].iter().filter(|&&span| index.is_multiple_of(span)).count();
+                out.extend(std::iter::repeat_n(b'}', ended));
+                out.push(self.delimiter);
+                out.extend(std::iter::repeat_n(b'{', ended));
+            } else {
+                out.extend(std::iter::repeat_n(b'{', depth));
             }
-            oid::XID8 => array.as_primitive_opt::<UInt64Type>().cloned().map(BinaryColumn::UInt8),
-            oid::TID => array.as_primitive_opt::<UInt64Type>().cloned().map(BinaryColumn::Tid),
-            oid::BYTEA => array.as_binary_view_opt().cloned().map(BinaryColumn::Bytes),
-            oid::NUMERIC => match array.data_type() {
-                DataType::Decimal128(_, scale) => {
-                    let scale = u32::try_from(*scale).map_err(|_| wrong_representation(ty, array))?;
-                    array.as_primitive_opt::<Decimal128Type>().cloned().map(|array| BinaryColumn::Decimal(array, scale))
-                }
-                _ => array.as_binary_view_opt().cloned().map(BinaryColumn::Numeric),
-            },
-            oid::UUID | oid::TIMETZ => array.as_fixed_size_binary_opt().cloned().map(BinaryColumn::Fixed),
-            oid::DATE => array.as_primitive_opt::<Date32Type>().cloned().map(BinaryColumn::Date),
-            oid::TIME => array.as_primitive_opt::<Time64MicrosecondType>().cloned().map(BinaryColumn::Time),
-            oid::TIMESTAMP | oid::TIMESTAMPTZ => {
-                array.as_primitive_opt::<TimestampMicrosecondType>().cloned().map(BinaryColumn::Timestamp)
-            }
-            oid::INTERVAL => array.as_primitive_opt::<IntervalMonthDayNanoType>().cloned().map(BinaryColumn::Interval),
-            oid::CHAR => array.as_string_view_opt().cloned().map(BinaryColumn::Char),
-            _ => array.as_string_view_opt().cloned().map(BinaryColumn::Text),
-        };
-        let column = column.ok_or_else(|| wrong_representation(ty, array))?;
-        Ok(Self { nulls, column })
+            self.encode_element(element, out);
+        }
+        out.extend(std::iter::repeat_n(b'}', depth));
     }
 
-    pub fn is_null(&self, row: usize) -> bool {
-        matches!(self.column, BinaryColumn::Null) || self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
-    }
-
-    /// Appends the binary form of a row that is not null (without a length word).
-    pub fn encode(&self, row: usize, out: &mut Vec<u8>) {
-        match &self.column {
-            BinaryColumn::Null => {}
-            BinaryColumn::Bool(array) => out.push(u8::from(array.value(row))),
-            BinaryColumn::Int2(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            BinaryColumn::Int4(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            BinaryColumn::Int8(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            BinaryColumn::UInt4(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            BinaryColumn::UInt8(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            BinaryColumn::Float4(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            BinaryColumn::Float8(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            BinaryColumn::Text(array) => out.extend_from_slice(array.value(row).as_bytes()),
-            BinaryColumn::Char(array) => out.push(text::char_to_byte(array.value(row))),
-            BinaryColumn::Bytes(array) => out.extend_from_slice(array.value(row)),
-            BinaryColumn::Numeric(array) => numeric::encoding::write_binary(array.value(row), out),
-            BinaryColumn::Decimal(array, scale) => {
-                numeric::encoding::write_binary_decimal(array.value(row), *scale, out)
-            }
-            BinaryColumn::Fixed(array) => out.extend_from_slice(array.value(row)),
-            BinaryColumn::Date(array) => out.extend_from_slice(&date::to_binary(array.value(row)).to_be_bytes()),
-            BinaryColumn::Time(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            BinaryColumn::Timestamp(array) => {
-                out.extend_from_slice(&timestamp::to_binary(array.value(row)).to_be_bytes());
-            }
-            BinaryColumn::Interval(array) => Interval::from_arrow(array.value(row)).write_binary(out),
-            BinaryColumn::Tid(array) => {
-                let tid = array.value(row);
-                out.extend_from_slice(&((tid >> 16) as u32).to_be_bytes());
-                out.extend_from_slice(&(tid as u16).to_be_bytes());
-            }
+    fn encode_element(&self, element: usize, out: &mut Vec<u8>) {
+        if self.elements.is_null(element) {
+            out.extend_from_slice(b"NULL");
+            return;
+        }
+        let start = out.len();
+        self.elements.encode(element, out);
+        if needs_quotes(&out[start..], self.delimiter) {
+            write_quoted(start, false, out);
         }
     }
 }
 
-/// The text of one value; empty for null.
-pub fn text_of(ty: Type, array: &ArrayRef, row: usize, settings: &FormatSettings) -> Result<String> {
-    let encoder = TextEncoder::new(ty, array, settings)?;
-    let mut out = Vec::new();
-    if !encoder.is_null(row) {
-        encoder.encode(row, &mut out);
+fn write_record(columns: &[TextEncoder], row: usize, out: &mut Vec<u8>) {
+    out.push(b'(');
+    for (index, column) in columns.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        if !column.is_null(row) {
+            let start = out.len();
+            column.encode(row, out);
+            record::quote_field(start, out);
+        }
     }
-    String::from_utf8(out).map_err(|_| Error::internal("text output is not UTF-8"))
+    out.push(b')');
 }
