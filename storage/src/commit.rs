@@ -99,6 +99,9 @@ impl Prepared {
         let Some(shape) = &self.shape else { return Ok(()) };
         let view = TableView { shape, base, own: None };
         for (unit, rows) in self.overlay.base_deletes() {
+            if !rows.iter().all(|row| view.is_live(address(unit, row))) {
+                return Err(Error::Conflict { table: self.table });
+            }
             view.row_ids(unit, rows, &mut self.row_ids)?;
         }
         Ok(())
@@ -139,9 +142,6 @@ impl Prepared {
             return Err(conflict());
         }
         self.overlay.follow(table);
-        if self.overlay.doomed {
-            return Err(conflict());
-        }
         let mut kills = Vec::new();
         for (unit, rows) in self.overlay.base_deletes() {
             kills.extend(rows.iter().map(|row| address(unit, row)));

@@ -41,6 +41,8 @@ impl Flusher {
                     std::thread::sleep(RETRY_AFTER);
                 }
                 store.after_flush(&outcome);
+                // Before the answer: who then drops the store may open the directory again at once.
+                drop(store);
                 if let Some(reply) = reply {
                     let _ = reply.send(outcome);
                 }

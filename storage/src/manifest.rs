@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
@@ -63,51 +64,68 @@ pub struct SegmentRecord {
     pub deletes: Option<DeletesMeta>,
 }
 
-/// redb on a [`File`].
+/// redb on a [`File`]. After one error every call fails: redb would otherwise go on to mark the file as cleanly closed.
 #[derive(Debug)]
-struct Backend(Arc<dyn File>);
+struct Backend {
+    file: Arc<dyn File>,
+    failed: AtomicBool,
+}
+
+impl Backend {
+    fn attempt<T>(&self, call: impl FnOnce(&dyn File) -> std::io::Result<T>) -> std::io::Result<T> {
+        if self.failed.load(Ordering::Acquire) {
+            return Err(std::io::Error::other("an earlier operation on this file failed"));
+        }
+        call(self.file.as_ref()).inspect_err(|_| self.failed.store(true, Ordering::Release))
+    }
+}
 
 impl StorageBackend for Backend {
     fn len(&self) -> std::io::Result<u64> {
-        self.0.len()
+        self.attempt(|file| file.len())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.0.read_exact_at(out, offset)
+        self.attempt(|file| file.read_exact_at(out, offset))
     }
 
     fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.0.set_len(len)
+        self.attempt(|file| file.set_len(len))
     }
 
     fn sync_data(&self) -> std::io::Result<()> {
-        self.0.sync_data()
+        self.attempt(|file| file.sync_data())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.0.write_all_at(data, offset)
+        self.attempt(|file| file.write_all_at(data, offset))
     }
 }
 
 impl Manifest {
     pub fn open(disk: &dyn Disk, path: &Path) -> Result<(Self, ManifestState)> {
-        let file = match disk.open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let file = disk.create(path).map_err(Error::at(path))?;
-                disk.sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(Error::at(path))?;
-                file
-            }
-            opened => opened.map_err(Error::at(path))?,
-        };
+        let file = disk.open(path).map_err(Error::at(path))?;
         let mut manifest = Self { database: None, file, path: path.to_path_buf() };
         manifest.reopen()?;
         let state = manifest.read()?;
         Ok((manifest, state))
     }
 
+    /// Makes an empty manifest, in `tmp` first: redb does not survive a power cut while it lays out a new file.
+    pub fn create(disk: &dyn Disk, path: &Path, tmp: &Path) -> Result<()> {
+        let mut manifest =
+            Self { database: None, file: disk.create(tmp).map_err(Error::at(tmp))?, path: tmp.to_path_buf() };
+        manifest.reopen()?;
+        manifest.commit(&ManifestState::default(), &ManifestState::default())?;
+        drop(manifest);
+        disk.rename(tmp, path).map_err(Error::at(path))?;
+        let dir = path.parent().unwrap_or(Path::new("."));
+        disk.sync_dir(dir).map_err(Error::at(dir))
+    }
+
     fn reopen(&mut self) -> Result<()> {
         self.database = None;
-        let backend = Backend(self.file.clone());
+        let backend = Backend { file: self.file.clone(), failed: AtomicBool::new(false) };
         let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend);
         self.database = Some(database.map_err(|e| failed(&self.path, e))?);
         Ok(())

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use roaring::RoaringBitmap;
 
 use crate::Result;
@@ -27,8 +28,6 @@ pub struct Overlay {
     pub deleted: RowSet,
     /// Base rows that nobody else may delete before this transaction commits.
     pub locked: RowSet,
-    /// A row that this transaction deletes or locks is already gone in the version it has moved to.
-    pub doomed: bool,
     pub keys: BTreeMap<IndexId, OwnKeys>,
     /// Unique keys were checked against all commits up to here.
     pub checked_ts: Option<u64>,
@@ -97,11 +96,8 @@ impl Overlay {
 
     /// Follows rows that a flush has moved between the version they were addressed in and `table`.
     pub fn follow(&mut self, table: &Table) {
-        let (deleted, gone) = follow(&self.deleted, table);
-        let (locked, unlocked) = follow(&self.locked, table);
-        self.deleted = deleted;
-        self.locked = locked;
-        self.doomed |= gone || unlocked;
+        self.deleted = follow(&self.deleted, table);
+        self.locked = follow(&self.locked, table);
     }
 
     /// Undoes one change of rows.
@@ -123,30 +119,47 @@ impl Overlay {
     }
 }
 
+impl Op {
+    /// As [`Overlay::follow`], for undoing.
+    pub fn follow(&mut self, tables: &OrdMap<TableId, Arc<Table>>) {
+        match self {
+            Op::Delete { table, rows } | Op::Lock { table, rows } => {
+                if let Some(table) = tables.get(table) {
+                    *rows = follow(rows, table);
+                }
+            }
+            Op::Ddl { table, before: Some(before) } => {
+                if let Some(table) = tables.get(table) {
+                    before.follow(table);
+                }
+            }
+            Op::Ddl { before: None, .. } | Op::Insert { .. } => {}
+        }
+    }
+}
+
 impl OwnKeys {
     pub fn empty() -> Self {
         Self { index: Arc::default(), whole: false }
     }
 }
 
-/// The rows under their addresses in `table`, and whether some are gone there.
-pub fn follow(rows: &RowSet, table: &Table) -> (RowSet, bool) {
-    let (mut out, mut gone) = (RowSet::new(), false);
+/// The rows under their addresses in `table`. Those that are gone there keep their old ones, which name nothing any
+/// more (units are not used twice), and so make the commit fail unless they are undone.
+fn follow(rows: &RowSet, table: &Table) -> RowSet {
+    let mut out = RowSet::new();
     for (unit, set) in rows {
         if *unit >= OWN_UNITS || table.has_unit(*unit) {
             *out.entry(*unit).or_default() |= set;
             continue;
         }
         for row in set {
-            match table.translate(address(*unit, row)) {
-                Some(to) => {
-                    out.entry(unit_of(to)).or_default().insert(row_of(to));
-                }
-                None => gone = true,
-            }
+            let old = address(*unit, row);
+            let new = table.translate(old).unwrap_or(old);
+            out.entry(unit_of(new)).or_default().insert(row_of(new));
         }
     }
-    (out, gone)
+    out
 }
 
 fn subtract(from: &mut RowSet, rows: &RowSet) {

@@ -60,6 +60,7 @@ pub fn open(disk: Arc<dyn Disk>, data_dir: &Path) -> Result<Opened> {
         disk.create_dir_all(dir).map_err(Error::at(dir))?;
     }
     let node = identity(disk.as_ref(), data_dir, &layout)?;
+    ensure_manifest(disk.as_ref(), &layout)?;
     let (manifest, state) = Manifest::open(disk.as_ref(), &layout.manifest)?;
     let (version, segments) = load(&disk, &layout.segments, &state)?;
     let counters = state.counters.iter().map(|(id, value)| (*id, *value)).collect();
@@ -104,7 +105,28 @@ fn identity(disk: &dyn Disk, data_dir: &Path, layout: &Layout) -> Result<uuid::U
             let node = uuid::Uuid::new_v4();
             let text = format!("format {FORMAT}\nnode {node}\n");
             write_atomic(disk, path, &layout.tmp.join("identity"), text.as_bytes()).map_err(Error::at(path))?;
+            if let Some(parent) = data_dir.parent().filter(|p| !p.as_os_str().is_empty()) {
+                disk.sync_dir(parent).map_err(Error::at(parent))?;
+            }
             Ok(node)
+        }
+        Err(error) => Err(Error::at(path)(error)),
+    }
+}
+
+/// A new data directory gets its manifest before the first byte of log.
+fn ensure_manifest(disk: &dyn Disk, layout: &Layout) -> Result<()> {
+    let path = &layout.manifest;
+    match disk.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if !disk.list(&layout.wal).map_err(Error::at(&layout.wal))?.is_empty() {
+                return Err(Error::Corrupt(format!(
+                    "\"{}\" is missing beside a log that is not empty; restore it from a backup, or re-seed this node",
+                    path.display()
+                )));
+            }
+            Manifest::create(disk, path, &layout.tmp.join("catalog.redb"))
         }
         Err(error) => Err(Error::at(path)(error)),
     }

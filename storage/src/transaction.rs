@@ -89,11 +89,7 @@ impl Transaction {
             }
         }
         for op in &mut self.ops {
-            if let Op::Delete { table, rows } | Op::Lock { table, rows } = op {
-                if let Some(table) = next.version().tables.get(table) {
-                    *rows = crate::overlay::follow(rows, table).0;
-                }
-            }
+            op.follow(&next.version().tables);
         }
         self.base = next;
         Ok(())

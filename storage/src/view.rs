@@ -48,7 +48,10 @@ impl<'a> TableView<'a> {
     pub fn row_count(&self) -> u64 {
         let base = self.base.map_or(0, |b| b.live_rows);
         let Some(own) = self.own else { return base };
-        let deleted: u64 = own.base_deletes().map(|(_, rows)| rows.len()).sum();
+        // Rows that another transaction has killed too, before this one was refreshed, are not counted twice.
+        let was_live = |unit, row| self.base.is_some_and(|b| b.is_live(address(unit, row)));
+        let deleted: u64 =
+            own.base_deletes().map(|(unit, rows)| rows.iter().filter(|row| was_live(unit, *row)).count() as u64).sum();
         base.saturating_sub(deleted) + own.live_own_rows()
     }
 

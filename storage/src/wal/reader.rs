@@ -132,10 +132,18 @@ impl Walk<'_> {
         let start = at + HEADER as usize;
         let end = start.checked_add(header.payload_len as usize)?;
         let payload = bytes.get(start..end)?;
-        (self.is_first(offset) || header.seq == self.out.next_seq)
-            .then_some(())
-            .filter(|()| crc32fast::hash(payload) == header.payload_crc)
-            .map(|()| (header, bytes.slice(start..end)))
+        (self.is_next(&header, offset) && crc32fast::hash(payload) == header.payload_crc)
+            .then(|| (header, bytes.slice(start..end)))
+    }
+
+    fn is_next(&self, header: &RecordHeader, offset: u64) -> bool {
+        self.is_first(offset) || header.seq == self.out.next_seq || self.skips_released(header)
+    }
+
+    /// Released segments are deleted without waiting for the directory, so a power cut may bring any of them back. The
+    /// gaps between do not matter: what was in them is in segments.
+    fn skips_released(&self, header: &RecordHeader) -> bool {
+        header.seq > self.out.next_seq && header.prev_ts <= self.after_ts
     }
 
     /// The oldest record there is may have any number.
@@ -151,6 +159,9 @@ impl Walk<'_> {
         payload: Bytes,
         apply: &mut impl FnMut(u64, Bytes) -> Result<()>,
     ) -> Result<()> {
+        if header.seq != self.out.next_seq {
+            self.entry = None;
+        }
         self.out.next_seq = header.seq + 1;
         if let Some(info) = self.out.segments.back_mut() {
             info.last_ts = header.ts;
@@ -184,7 +195,7 @@ impl Walk<'_> {
     fn must_not_skip(&self, path: &Path, bytes: &Bytes, end: End) -> Result<()> {
         let header = usize::try_from(end.offset).ok().and_then(|at| RecordHeader::parse(bytes.get(at..)?, end.segment));
         match header {
-            Some(header) if header.seq > self.out.next_seq && !self.is_first(end.offset) => {
+            Some(header) if header.seq > self.out.next_seq && !self.is_next(&header, end.offset) => {
                 Err(Error::Corrupt(format!(
                     "log records {} to {} are missing before \"{}\"; put the missing log segments back, or restore a \
                      backup or re-seed this node",
