@@ -1,6 +1,8 @@
 //! Versioned columnar tables on disk: a write-ahead log, recent rows in Arrow memory, older rows in Parquet, and one
 //! manifest. Knows Arrow and Parquet, nothing of SQL.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod command;
 mod commit;
 mod config;

@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// Rows that a batch needs to become a chunk of its own, without copying.
 pub const BULK_ROWS: usize = 4096;
 /// Rows at which a chunk of small commits is closed.
-pub const OPEN_CHUNK_ROWS: usize = 8192;
+pub const OPEN_CHUNK_ROWS: usize = 4096;
 /// Batches of one size class (powers of this) that are merged into one.
 const FANOUT: usize = 8;
 
@@ -285,6 +285,7 @@ mod tests {
             assert_eq!(chunk.append(row(i), RowId { ts: i as u64 + 10, ordinal: 0 }).unwrap(), i as u32);
         }
         assert!(chunk.pieces.len() <= 40, "{}", chunk.pieces.len());
+        assert!(!chunk.accepts(1, &[1, 2]));
         for i in [0, 1, 63, 64, 4095, 4999] {
             let (piece, at) = chunk.locate(i).unwrap();
             assert_eq!(piece.batch.column(0).as_primitive::<arrow::datatypes::Int32Type>().value(at), i as i32);

@@ -28,6 +28,7 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn lock(&self, data_dir: &Path) -> crate::Result<Option<DirectoryLock>>;
 }
 
+#[allow(clippy::len_without_is_empty, reason = "a length in bytes, not a collection")]
 pub trait File: Debug + Send + Sync + 'static {
     fn len(&self) -> io::Result<u64>;
     fn read_exact_at(&self, out: &mut [u8], offset: u64) -> io::Result<()>;

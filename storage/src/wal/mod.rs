@@ -4,6 +4,9 @@ mod format;
 mod reader;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use reader::{Recovered, recover};
 pub use writer::{LocalLog, Options};
 

@@ -108,7 +108,12 @@ impl Walk<'_> {
                     path.display()
                 )));
             }
-            _ => return Ok(Some(End { segment: number, offset: 0 })),
+            _ => {
+                // A file's header is on disk before its first record is written.
+                let end = End { segment: number, offset: 0 };
+                self.must_hold_nothing(number, bytes, end)?;
+                return Ok(Some(end));
+            }
         }
         self.out.segments.push_back(SegmentInfo { number, last_ts: 0, bytes: bytes.len() as u64 });
         let mut offset = HEADER;
@@ -251,7 +256,12 @@ impl Walk<'_> {
                 file.sync_data()?;
                 break;
             }
-            self.out.unused.push(segment_path(self.dir, info.number));
+            // Emptied before an earlier file is cut: a crash in between must not leave records after a gap.
+            let later = segment_path(self.dir, info.number);
+            let file = disk.open(&later)?;
+            file.set_len(HEADER)?;
+            file.sync_data()?;
+            self.out.unused.push(later);
             self.out.segments.pop_back();
         }
         if at.offset < HEADER {

@@ -1,5 +1,7 @@
 //! The store through its public face: on memory alone, on disk, and on a disk that fails.
 
+#![allow(clippy::unwrap_used)]
+
 mod crash;
 mod durability;
 mod faults;
