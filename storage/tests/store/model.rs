@@ -84,10 +84,11 @@ impl Open {
 
     /// Takes a row away, whether own or committed.
     fn take(&mut self, key: i32) {
-        if self.changes.inserted.remove(&key).is_none() {
-            if let Some((version, _)) = self.base.get(&key) {
-                self.changes.deleted.insert(*version);
-            }
+        if self.changes.inserted.remove(&key).is_some() {
+            return;
+        }
+        if let Some((version, _)) = self.base.get(&key) {
+            self.changes.deleted.insert(*version);
         }
     }
 }
