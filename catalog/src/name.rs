@@ -3,6 +3,7 @@
 use crate::fixed_oid::PG_CATALOG_SCHEMA;
 use crate::image::Catalog;
 use crate::types::oid::Oid;
+use crate::{Error, Result, sqlstate};
 
 /// The setting `search_path` resolved against one catalog image for one user: the schemas that exist, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,4 +64,47 @@ impl SearchPath {
     pub fn temporary_schema(&self) -> Option<Oid> {
         self.temporary
     }
+}
+
+/// Takes a dotted name apart as `regclass` input does: parts in double quotes are kept, others folded to lower case.
+pub fn split_qualified(text: &str) -> Result<Vec<String>> {
+    let invalid = || Error::new(sqlstate::INVALID_NAME, "invalid name syntax");
+    let mut parts = Vec::new();
+    let mut rest = text.trim_start();
+    loop {
+        let (part, after) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted_part(quoted).ok_or_else(invalid)?,
+            None => {
+                let end = rest.find(|c: char| c == '.' || c.is_whitespace()).unwrap_or(rest.len());
+                let (part, after) = rest.split_at(end);
+                (part.to_lowercase(), after)
+            }
+        };
+        if part.is_empty() || part.contains('"') && !rest.starts_with('"') {
+            return Err(invalid());
+        }
+        parts.push(part);
+        let after = after.trim_start();
+        match after.strip_prefix('.') {
+            Some(next) => rest = next.trim_start(),
+            None if after.is_empty() => return Ok(parts),
+            None => return Err(invalid()),
+        }
+    }
+}
+
+/// The text up to the closing quote, with doubled quotes made single, and what follows.
+fn quoted_part(text: &str) -> Option<(String, &str)> {
+    let mut part = String::new();
+    let mut characters = text.char_indices().peekable();
+    while let Some((at, c)) = characters.next() {
+        if c != '"' {
+            part.push(c);
+        } else if characters.next_if(|&(_, next)| next == '"').is_some() {
+            part.push('"');
+        } else {
+            return Some((part, text.get(at + 1..)?));
+        }
+    }
+    None
 }

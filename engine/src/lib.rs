@@ -3,7 +3,9 @@
 pub mod bind;
 pub mod copy;
 pub mod engine;
+pub mod execute;
 pub mod functions;
+pub mod lower;
 pub mod parse;
 pub mod session;
 pub mod settings;

@@ -1,12 +1,11 @@
 //! What messages call an object (`pg_describe_object`).
 
 use super::identifier::relation_name;
-use super::{Printer, format_type};
+use super::{Printer, type_name};
 use crate::fixed_oid::{
     PG_ATTRDEF, PG_AUTHID, PG_CLASS, PG_CONSTRAINT, PG_DATABASE, PG_NAMESPACE, PG_PROC, PG_REWRITE, PG_TYPE,
 };
 use crate::object::ObjectAddress;
-use crate::types::Type;
 
 /// `table t`, `column c of table t`, `constraint k on table t` and so on.
 pub fn describe(printer: Printer<'_>, address: ObjectAddress) -> String {
@@ -17,14 +16,14 @@ pub fn describe(printer: Printer<'_>, address: ObjectAddress) -> String {
         }),
         PG_ATTRDEF => default(printer, address),
         PG_REWRITE => Some(format!("rule _RETURN on {}", relation_of(printer, printer.catalog.owner_of_part(address)))),
-        PG_TYPE => Some(format!("type {}", format_type(printer, Type::of(address.object)))),
+        PG_TYPE => Some(format!("type {}", type_name(printer, address.object))),
         PG_NAMESPACE => printer.catalog.schema(address.object).map(|schema| format!("schema {}", schema.name)),
         PG_DATABASE => {
             printer.catalog.database_by_oid(address.object).map(|database| format!("database {}", database.name))
         }
         PG_AUTHID => printer.catalog.role(address.object).map(|role| format!("role {}", role.name)),
         PG_PROC => printer.catalog.proc(address.object).map(|function| {
-            let arguments: Vec<_> = function.arg_types.iter().map(|&ty| format_type(printer, Type::of(ty))).collect();
+            let arguments: Vec<_> = function.arg_types.iter().map(|&ty| type_name(printer, ty)).collect();
             format!("function {}({})", function.name, arguments.join(","))
         }),
         _ => None,

@@ -14,7 +14,7 @@ pub use constraint::constraint_definition;
 pub use describe::describe;
 pub use identifier::{qualified_name, quote_identifier, relation_name};
 pub use index::{default_operator_class, index_column_definition, index_definition};
-pub use type_name::format_type;
+pub use type_name::{format_type, type_name};
 
 use crate::image::Catalog;
 use crate::name::SearchPath;

@@ -2,7 +2,7 @@
 //! its table, an index with its columns. They are those that PostgreSQL writes to `pg_depend`.
 
 use super::{ConstraintKind, Dependency, DependencyKind, ObjectAddress, Relation, RelationKind};
-use crate::fixed_oid::{PG_ATTRDEF, PG_CONSTRAINT, PG_NAMESPACE, PG_REWRITE, PG_TYPE};
+use crate::fixed_oid::{FIRST_NORMAL, PG_ATTRDEF, PG_CONSTRAINT, PG_NAMESPACE, PG_REWRITE, PG_TYPE};
 use crate::types::oid::Oid;
 
 impl Relation {
@@ -18,7 +18,13 @@ impl Relation {
     pub fn structural_dependencies(&self) -> Vec<Dependency> {
         let mut edges = Edges(Vec::new());
         let relation = self.address();
-        edges.add(relation, ObjectAddress::new(PG_NAMESPACE, self.schema), DependencyKind::Normal);
+        if self.index().is_none() {
+            edges.add(relation, ObjectAddress::new(PG_NAMESPACE, self.schema), DependencyKind::Normal);
+        }
+        for column in self.live_columns().filter(|column| column.ty.oid >= FIRST_NORMAL) {
+            let ty = ObjectAddress::new(PG_TYPE, column.ty.oid);
+            edges.add(ObjectAddress::column(self.oid, column.attnum), ty, DependencyKind::Normal);
+        }
         if self.row_type != 0 {
             let row_type = ObjectAddress::new(PG_TYPE, self.row_type);
             edges.add(row_type, relation, DependencyKind::Internal);

@@ -35,6 +35,7 @@ use arrow::array::RecordBatch;
 pub use context::{Filter, ServerFacts, SystemContext};
 pub use pg_database::UTF8;
 pub use pg_description::builtin_comment;
+pub use pg_proc::{function_behind_type, functions_shown};
 pub use rows::{Cell, Rows};
 
 use crate::facts::tsv;

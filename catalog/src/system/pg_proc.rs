@@ -1,11 +1,14 @@
 //! `pg_proc`: the functions that the engine implements, and the input and output functions behind the types.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use super::rows::{Cell, Rows, row};
 use super::{SystemContext, pg_type};
 use crate::Result;
 use crate::facts::{self, FunctionRow};
+use crate::image::Catalog;
+use crate::types::oid::Oid;
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     let builtins = context.catalog.builtins();
@@ -18,11 +21,29 @@ pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<(
     for row in builtins.functions().iter().filter(|row| wanted(row)) {
         push(context, row, rows);
     }
-    let behind_types: BTreeSet<_> = pg_type::io_functions().filter(|&oid| !builtins.contains(oid)).collect();
-    for row in behind_types.into_iter().filter_map(facts::proc).filter(|row| wanted(row)) {
+    let behind_types = BEHIND_TYPES.iter().filter(|&&oid| !builtins.contains(oid));
+    for row in behind_types.filter_map(|&oid| facts::proc(oid)).filter(|row| wanted(row)) {
         push(context, row, rows);
     }
     Ok(())
+}
+
+/// The input and output functions of types. They are in `pg_proc`, since clients tell types apart by them, also where
+/// SQL can't call them.
+static BEHIND_TYPES: LazyLock<BTreeSet<Oid>> =
+    LazyLock::new(|| pg_type::io_functions().filter(|&oid| facts::proc(oid).is_some()).collect());
+
+/// An input or output function of a type.
+pub fn function_behind_type(oid: Oid) -> Option<&'static FunctionRow> {
+    BEHIND_TYPES.get(&oid).and_then(|&oid| facts::proc(oid))
+}
+
+/// The rows of `pg_proc` with that name.
+pub fn functions_shown(catalog: &Catalog, name: &str) -> Vec<FunctionRow> {
+    let builtins = catalog.builtins();
+    let behind_types =
+        facts::procs_named(name).iter().filter(|row| BEHIND_TYPES.contains(&row.oid) && !builtins.contains(row.oid));
+    builtins.named(name).iter().map(|row| FunctionRow::clone(row)).chain(behind_types.cloned()).collect()
 }
 
 fn push(context: &SystemContext<'_>, row: &FunctionRow, rows: &mut Rows<'_>) {

@@ -1,0 +1,248 @@
+//! INSERT, UPDATE and DELETE: runs the plan that computes the change, checks the rows, then changes the store.
+
+use std::collections::HashSet;
+
+use aegis_catalog::object::{ConstraintKind, Relation};
+use aegis_catalog::{Error, Result, sqlstate};
+use aegis_storage::transaction::RowAddress;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::datatypes::{Field, Schema, SchemaRef, UInt64Type};
+use std::sync::Arc;
+
+use super::error::from_arrow;
+use super::row_rules::{check_rows, key_text};
+use super::statement::{ChangeResult, Execution};
+use super::stream::RowStream;
+use super::{conflict, foreign_key};
+use crate::bind::tree::{Delete, Insert, Update};
+use crate::lower::LoweredChange;
+
+/// The parts of a batch of a change.
+pub struct ChangedRows {
+    pub addresses: Option<UInt64Array>,
+    /// The new rows, columns as the store has them.
+    pub rows: RecordBatch,
+    pub returning: RecordBatch,
+}
+
+pub async fn insert(insert: &Insert, lowered: LoweredChange, execution: &mut Execution<'_>) -> Result<ChangeResult> {
+    let mut result = ChangeResult::default();
+    let mut inserted = Vec::new();
+    if insert.on_conflict.is_some() {
+        let batches = run(&lowered, execution).await?;
+        let changes = split_all(&insert.table, &lowered, batches, execution)?;
+        return conflict::insert(insert, changes, execution).await;
+    }
+    let mut stream = start(&lowered, execution)?;
+    while let Some(batch) = stream.next().await {
+        let changed = split(&insert.table, &lowered, batch?, execution)?;
+        insert_rows(&insert.table, &changed.rows, execution)?;
+        result.count += changed.rows.num_rows() as u64;
+        if insert.returning.is_some() {
+            result.returning.push(changed.returning);
+        }
+        if foreign_key::references(&insert.table) {
+            inserted.push(changed.rows);
+        }
+    }
+    foreign_key::check_references(&insert.table, &inserted, None, execution)?;
+    Ok(result)
+}
+
+pub async fn update(update: &Update, lowered: LoweredChange, execution: &mut Execution<'_>) -> Result<ChangeResult> {
+    let batches = run(&lowered, execution).await?;
+    let changes = split_all(&update.table, &lowered, batches, execution)?;
+    let Some(changed) = once_per_row(changes, true)? else { return Ok(ChangeResult::default()) };
+    let addresses = changed.addresses.clone().ok_or_else(|| Error::internal("an update without addresses"))?;
+    let changed_columns: Vec<i16> = update.set.iter().map(|(attnum, _)| *attnum).collect();
+    update_rows(&update.table, &addresses, &changed.rows, Some(&changed_columns), execution).await?;
+    let returning = if update.returning.is_some() { vec![changed.returning] } else { Vec::new() };
+    Ok(ChangeResult { count: addresses.len() as u64, returning })
+}
+
+/// Replaces rows, with what foreign keys demand. `columns` are those that may differ (None: any).
+pub async fn update_rows(
+    table: &Arc<Relation>,
+    addresses: &UInt64Array,
+    rows: &RecordBatch,
+    columns: Option<&[i16]>,
+    execution: &mut Execution<'_>,
+) -> Result<()> {
+    let old = foreign_key::old_keys(table, addresses, columns, execution)?;
+    let storage = storage_of(table)?;
+    let stored = to_storage_order(table, rows, execution)?;
+    execution
+        .transaction
+        .update(storage, addresses, &stored)
+        .map_err(|error| explain(error, table, rows, execution))?;
+    foreign_key::check_references(table, std::slice::from_ref(rows), columns, execution)?;
+    foreign_key::referenced_changed(table, old, Some(rows), execution).await
+}
+
+pub async fn delete(delete: &Delete, lowered: LoweredChange, execution: &mut Execution<'_>) -> Result<ChangeResult> {
+    let batches = run(&lowered, execution).await?;
+    let changes = split_all(&delete.table, &lowered, batches, execution)?;
+    let Some(changed) = once_per_row(changes, true)? else { return Ok(ChangeResult::default()) };
+    let addresses = changed.addresses.ok_or_else(|| Error::internal("a delete without addresses"))?;
+    let count = delete_rows(&delete.table, &addresses, execution).await?;
+    let returning = if delete.returning.is_some() { vec![changed.returning] } else { Vec::new() };
+    Ok(ChangeResult { count, returning })
+}
+
+/// Deletes rows, with what foreign keys demand.
+pub async fn delete_rows(table: &Arc<Relation>, addresses: &UInt64Array, execution: &mut Execution<'_>) -> Result<u64> {
+    let old = foreign_key::old_keys(table, addresses, None, execution)?;
+    let count = execution.transaction.delete(storage_of(table)?, addresses).map_err(Error::from)?;
+    foreign_key::referenced_changed(table, old, None, execution).await?;
+    Ok(count as u64)
+}
+
+pub fn insert_rows(table: &Arc<Relation>, rows: &RecordBatch, execution: &mut Execution<'_>) -> Result<()> {
+    let storage = storage_of(table)?;
+    let stored = to_storage_order(table, rows, execution)?;
+    execution.transaction.insert(storage, &stored).map_err(|error| explain(error, table, rows, execution))
+}
+
+pub fn storage_of(table: &Relation) -> Result<u64> {
+    let stored = table
+        .table()
+        .ok_or_else(|| Error::new(sqlstate::WRONG_OBJECT_TYPE, format!("cannot change relation \"{}\"", table.name)))?;
+    Ok(stored.storage)
+}
+
+fn start(lowered: &LoweredChange, execution: &Execution<'_>) -> Result<RowStream> {
+    RowStream::start(execution.runtime, lowered.plan.clone(), execution.options, execution.context.cancel.clone())
+}
+
+/// All rows of a change, before any of it is made.
+pub async fn run(lowered: &LoweredChange, execution: &Execution<'_>) -> Result<Vec<RecordBatch>> {
+    start(lowered, execution)?.collect().await
+}
+
+pub fn split_all(
+    table: &Arc<Relation>,
+    lowered: &LoweredChange,
+    batches: Vec<RecordBatch>,
+    execution: &Execution<'_>,
+) -> Result<Vec<ChangedRows>> {
+    batches.into_iter().map(|batch| split(table, lowered, batch, execution)).collect()
+}
+
+/// Takes a batch of a change apart and checks its rows.
+pub fn split(
+    table: &Arc<Relation>,
+    lowered: &LoweredChange,
+    batch: RecordBatch,
+    execution: &Execution<'_>,
+) -> Result<ChangedRows> {
+    let mut columns = batch.columns().iter().cloned();
+    let addresses = lowered.address.then(|| columns.next()).flatten();
+    let addresses = addresses.and_then(|column| column.as_primitive_opt::<UInt64Type>().cloned());
+    let row: Vec<ArrayRef> = columns.by_ref().take(lowered.row).collect();
+    let checks: Vec<ArrayRef> = columns.by_ref().take(lowered.checks.len()).collect();
+    let returning: Vec<ArrayRef> = columns.collect();
+    let count = batch.num_rows();
+    let names = table.live_columns().map(|column| column.name.clone());
+    let rows = batch_of(names, row, count)?;
+    if lowered.row > 0 {
+        check_rows(table, &rows, &lowered.checks, &checks, &execution.context.format)?;
+    }
+    let names = (0..returning.len()).map(|index| format!("column_{index}"));
+    let returning = batch_of(names, returning, count)?;
+    Ok(ChangedRows { addresses, rows, returning })
+}
+
+fn batch_of(names: impl Iterator<Item = String>, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let fields: Vec<Field> =
+        names.zip(&columns).map(|(name, column)| Field::new(name, column.data_type().clone(), true)).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(from_arrow)
+}
+
+/// All rows in one batch; of several for one address the first, since a row changes once in a statement.
+fn once_per_row(changes: Vec<ChangedRows>, addressed: bool) -> Result<Option<ChangedRows>> {
+    let Some(first) = changes.first() else { return Ok(None) };
+    let (row_schema, returning_schema) = (first.rows.schema(), first.returning.schema());
+    let mut seen = HashSet::new();
+    let mut addresses: Vec<RowAddress> = Vec::new();
+    let mut rows = Vec::new();
+    let mut returning = Vec::new();
+    for change in changes {
+        let Some(found) = &change.addresses else { continue };
+        let keep: BooleanArray =
+            found.iter().map(|address| Some(address.is_some_and(|address| seen.insert(address)))).collect();
+        addresses.extend(
+            found.iter().flatten().zip(keep.iter()).filter(|(_, keep)| *keep == Some(true)).map(|(address, _)| address),
+        );
+        rows.push(filter_record_batch(&change.rows, &keep).map_err(from_arrow)?);
+        returning.push(filter_record_batch(&change.returning, &keep).map_err(from_arrow)?);
+    }
+    let join = |schema: &SchemaRef, batches: &[RecordBatch]| concat_batches(schema, batches).map_err(from_arrow);
+    Ok(Some(ChangedRows {
+        addresses: addressed.then(|| UInt64Array::from(addresses)),
+        rows: join(&row_schema, &rows)?,
+        returning: join(&returning_schema, &returning)?,
+    }))
+}
+
+/// The rows with columns in the store's order.
+pub fn to_storage_order(table: &Relation, rows: &RecordBatch, execution: &Execution<'_>) -> Result<RecordBatch> {
+    let schema = execution.transaction.table_schema(storage_of(table)?).map_err(Error::from)?;
+    let mut columns = Vec::with_capacity(schema.columns.len());
+    for stored in &schema.columns {
+        let place = table.live_columns().position(|column| i64::from(column.attnum) == i64::from(stored.id));
+        let column = match place.and_then(|place| rows.columns().get(place)) {
+            Some(column) if *column.data_type() == stored.data_type => column.clone(),
+            Some(column) => arrow::compute::cast(column, &stored.data_type).map_err(from_arrow)?,
+            None => arrow::array::new_null_array(&stored.data_type, rows.num_rows()),
+        };
+        columns.push(column);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    RecordBatch::try_new_with_options(schema.to_arrow(), columns, &options).map_err(from_arrow)
+}
+
+/// The store's error in PostgreSQL's terms: a duplicate key names its constraint and values.
+pub fn explain(error: aegis_storage::Error, table: &Relation, rows: &RecordBatch, execution: &Execution<'_>) -> Error {
+    let aegis_storage::Error::DuplicateKey { index, row, key, .. } = &error else { return Error::from(error) };
+    let name = execution.context.catalog.relation(*index).map(|index| index.name.clone()).unwrap_or_default();
+    let message = format!("duplicate key value violates unique constraint \"{name}\"");
+    let mut duplicate = Error::new(sqlstate::UNIQUE_VIOLATION, message).with_constraint(name);
+    let schema = execution.context.catalog.schema(table.schema).map(|schema| schema.name.clone());
+    duplicate = duplicate.with_table(schema.unwrap_or_default(), table.name.clone());
+    let columns = key_columns(table, *index, execution);
+    let settings = &execution.context.format;
+    let text = match (row, key) {
+        (Some(row), _) => {
+            let places: Vec<usize> = columns
+                .iter()
+                .filter_map(|attnum| table.live_columns().position(|column| column.attnum == *attnum))
+                .collect();
+            rows.project(&places).ok().and_then(|keys| key_text(table, &columns, &keys, *row, settings).ok())
+        }
+        (None, Some(key)) => key_text(table, &columns, key, 0, settings).ok(),
+        (None, None) => None,
+    };
+    match text {
+        Some(text) => duplicate.with_detail(format!("Key {text} already exists.")),
+        None => duplicate,
+    }
+}
+
+/// Columns of a unique index, by number.
+pub fn key_columns(table: &Relation, index: u32, execution: &Execution<'_>) -> Vec<i16> {
+    let constraint = table.constraints().iter().find_map(|constraint| match &constraint.kind {
+        ConstraintKind::PrimaryKey { index: found, columns } | ConstraintKind::Unique { index: found, columns, .. }
+            if *found == index =>
+        {
+            Some(columns.clone())
+        }
+        _ => None,
+    });
+    constraint.unwrap_or_else(|| {
+        let relation = execution.context.catalog.relation(index);
+        let index = relation.and_then(|relation| relation.index());
+        index.map(|index| index.keys.iter().map(|key| key.attnum).collect()).unwrap_or_default()
+    })
+}

@@ -1,0 +1,222 @@
+//! INSERT … ON CONFLICT.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use aegis_catalog::object::Relation;
+use aegis_catalog::{Error, Oid, Result, sqlstate};
+use aegis_storage::transaction::RowAddress;
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, UInt64Array};
+use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::row::{RowConverter, SortField};
+use datafusion::datasource::{MemTable, provider_as_source};
+
+use super::change::{ChangedRows, insert_rows, key_columns, run, split_all, storage_of, update_rows};
+use super::error::{from_arrow, from_datafusion};
+use super::foreign_key;
+use super::key::keys;
+use super::statement::{ChangeResult, Execution};
+use crate::bind::tree::{ConflictUpdate, Insert};
+use crate::lower::{LowerContext, lower_conflict_update};
+
+/// What becomes of a row proposed for insertion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Insert,
+    /// It conflicts with a row of the table.
+    Existing(RowAddress),
+    /// It conflicts with a row proposed before it.
+    Earlier,
+}
+
+pub async fn insert(insert: &Insert, changes: Vec<ChangedRows>, execution: &mut Execution<'_>) -> Result<ChangeResult> {
+    let mut result = ChangeResult::default();
+    let Some(on_conflict) = &insert.on_conflict else { return Err(Error::internal("no ON CONFLICT")) };
+    let Some(first) = changes.first() else { return Ok(result) };
+    let rows = concat(&first.rows, changes.iter().map(|change| &change.rows))?;
+    let returning = concat(&first.returning, changes.iter().map(|change| &change.returning))?;
+    let indexes = arbiters(insert, &on_conflict.arbiters, execution)?;
+    let fates = fates(&insert.table, &indexes, &rows, execution)?;
+    let inserted: BooleanArray = fates.iter().map(|fate| Some(*fate == Fate::Insert)).collect();
+    let new_rows = filter_record_batch(&rows, &inserted).map_err(from_arrow)?;
+    if let Some(update) = &on_conflict.update {
+        if fates.contains(&Fate::Earlier) {
+            return Err(second_time());
+        }
+        let mut targets = HashSet::new();
+        let mut addresses = Vec::new();
+        let mut proposed = Vec::new();
+        for (row, fate) in fates.iter().enumerate() {
+            if let Fate::Existing(address) = fate {
+                if !targets.insert(*address) {
+                    return Err(second_time());
+                }
+                addresses.push(*address);
+                proposed.push(row as u32);
+            }
+        }
+        let excluded = take_record_batch(&rows, &UInt32Array::from(proposed)).map_err(from_arrow)?;
+        // The rows to update are planned before anything changes.
+        let updates = plan_updates(insert, update, &addresses, excluded, execution).await?;
+        apply_inserts(insert, &new_rows, execution)?;
+        for update in updates {
+            let Some(addresses) = &update.addresses else { continue };
+            result.count += addresses.len() as u64;
+            update_rows(&insert.table, addresses, &update.rows, None, execution).await?;
+            if insert.returning.is_some() {
+                result.returning.push(update.returning);
+            }
+        }
+    } else {
+        apply_inserts(insert, &new_rows, execution)?;
+    }
+    result.count += new_rows.num_rows() as u64;
+    if insert.returning.is_some() {
+        result.returning.insert(0, filter_record_batch(&returning, &inserted).map_err(from_arrow)?);
+    }
+    Ok(result)
+}
+
+fn apply_inserts(insert: &Insert, rows: &RecordBatch, execution: &mut Execution<'_>) -> Result<()> {
+    if rows.num_rows() > 0 {
+        insert_rows(&insert.table, rows, execution)?;
+        foreign_key::check_references(&insert.table, std::slice::from_ref(rows), None, execution)?;
+    }
+    Ok(())
+}
+
+fn second_time() -> Error {
+    let message = "ON CONFLICT DO UPDATE command cannot affect row a second time";
+    let hint = "Ensure that no rows proposed for insertion within the same command have duplicate constrained values.";
+    Error::new(sqlstate::CARDINALITY_VIOLATION, message).with_hint(hint)
+}
+
+fn concat<'b>(first: &RecordBatch, batches: impl Iterator<Item = &'b RecordBatch>) -> Result<RecordBatch> {
+    concat_batches(&first.schema(), batches).map_err(from_arrow)
+}
+
+/// The unique indexes that decide: those named, or all of the table.
+fn arbiters(insert: &Insert, named: &[Oid], execution: &Execution<'_>) -> Result<Vec<u32>> {
+    if !named.is_empty() {
+        return Ok(named.to_vec());
+    }
+    let schema = execution.transaction.table_schema(storage_of(&insert.table)?).map_err(Error::from)?;
+    Ok(schema.unique_indexes().map(|index| index.id).collect())
+}
+
+/// For each row whether it can be inserted, looking at the table and at the rows before it.
+fn fates(table: &Arc<Relation>, indexes: &[u32], rows: &RecordBatch, execution: &Execution<'_>) -> Result<Vec<Fate>> {
+    let mut fates = vec![Fate::Insert; rows.num_rows()];
+    let mut proposed: Vec<(Vec<Option<Vec<u8>>>, HashMap<Vec<u8>, usize>)> = Vec::new();
+    for index in indexes {
+        let columns = key_columns(table, *index, execution);
+        let places: Vec<usize> = columns
+            .iter()
+            .filter_map(|attnum| table.live_columns().position(|column| column.attnum == *attnum))
+            .collect();
+        let key_batch = rows.project(&places).map_err(from_arrow)?;
+        let found = execution.transaction.lookup(storage_of(table)?, *index, &key_batch).map_err(Error::from)?;
+        for (fate, address) in fates.iter_mut().zip(found) {
+            if let (Fate::Insert, Some(address)) = (*fate, address) {
+                *fate = Fate::Existing(address);
+            }
+        }
+        proposed.push((key_bytes(table, &columns, &key_batch)?, HashMap::new()));
+    }
+    for (row, fate) in fates.iter_mut().enumerate() {
+        if *fate != Fate::Insert {
+            continue;
+        }
+        let mut earlier = false;
+        for (keys, seen) in &proposed {
+            earlier |= keys.get(row).and_then(Option::as_ref).is_some_and(|key| seen.contains_key(key));
+        }
+        if earlier {
+            *fate = Fate::Earlier;
+            continue;
+        }
+        for (keys, seen) in &mut proposed {
+            if let Some(Some(key)) = keys.get(row) {
+                seen.insert(key.clone(), row);
+            }
+        }
+    }
+    Ok(fates)
+}
+
+/// The keys as bytes that are equal if the keys are; None for a key with a null, which conflicts with nothing.
+fn key_bytes(table: &Relation, columns: &[i16], batch: &RecordBatch) -> Result<Vec<Option<Vec<u8>>>> {
+    let arrays = columns
+        .iter()
+        .zip(batch.columns())
+        .map(|(attnum, array)| match table.column(*attnum) {
+            Some(column) => keys(column.ty, array),
+            None => Ok(array.clone()),
+        })
+        .collect::<Result<Vec<ArrayRef>>>()?;
+    let fields = arrays.iter().map(|array| SortField::new(array.data_type().clone())).collect();
+    let converter = RowConverter::new(fields).map_err(from_arrow)?;
+    let rows = converter.convert_columns(&arrays).map_err(from_arrow)?;
+    Ok((0..batch.num_rows())
+        .map(|row| {
+            let null = arrays.iter().any(|array| array.is_null(row));
+            (!null).then(|| rows.row(row).data().to_vec())
+        })
+        .collect())
+}
+
+/// Runs DO UPDATE's expressions over the pairs of existing and proposed rows.
+async fn plan_updates(
+    insert: &Insert,
+    update: &ConflictUpdate,
+    addresses: &[RowAddress],
+    excluded: RecordBatch,
+    execution: &mut Execution<'_>,
+) -> Result<Vec<ChangedRows>> {
+    if addresses.is_empty() {
+        return Ok(Vec::new());
+    }
+    let storage = storage_of(&insert.table)?;
+    let schema = execution.transaction.table_schema(storage).map_err(Error::from)?;
+    let places = insert
+        .table
+        .live_columns()
+        .map(|column| {
+            let position = schema.position(u32::try_from(column.attnum).unwrap_or(0));
+            position.ok_or_else(|| Error::internal("the store lacks a column"))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let locked = UInt64Array::from(addresses.to_vec());
+    execution.transaction.lock(storage, &locked).map_err(Error::from)?;
+    let existing = execution.transaction.fetch(storage, addresses, &places).map_err(Error::from)?;
+    let address: ArrayRef = Arc::new(UInt64Array::from(addresses.to_vec()));
+    let columns: Vec<ArrayRef> = std::iter::once(address)
+        .chain(existing.columns().iter().cloned())
+        .chain(excluded.columns().iter().cloned())
+        .collect();
+    let fields: Vec<Field> = columns
+        .iter()
+        .enumerate()
+        .map(|(index, column): (usize, &ArrayRef)| {
+            let data_type: DataType = column.data_type().clone();
+            Field::new(format!("column_{index}"), data_type, true)
+        })
+        .collect();
+    let schema = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(schema.clone(), columns).map_err(from_arrow)?;
+    let table = MemTable::try_new(schema, vec![vec![batch]]).map_err(from_datafusion)?;
+    let source = provider_as_source(Arc::new(table));
+    let lowered = {
+        let tables = execution.tables();
+        let context = LowerContext {
+            statement: execution.context.clone(),
+            tables: &tables,
+            changes: HashMap::new(),
+            outer_ctes: Vec::new(),
+        };
+        lower_conflict_update(insert, update, source, execution.parameters, &context)?
+    };
+    let batches = run(&lowered, execution).await?;
+    split_all(&insert.table, &lowered, batches, execution)
+}

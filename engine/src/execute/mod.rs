@@ -1,0 +1,25 @@
+//! Running plans: sources of rows, the query runtime, streams of results, and the statements that change rows.
+
+pub mod aggregate;
+pub mod array;
+pub mod change;
+pub mod choose;
+pub mod conflict;
+pub mod error;
+pub mod foreign_key;
+pub mod key;
+pub mod lambda;
+pub mod operator;
+pub mod provider;
+pub mod row_rules;
+pub mod runtime;
+pub mod scan;
+pub mod series;
+pub mod shared;
+pub mod statement;
+pub mod stream;
+pub mod system;
+
+pub use runtime::{QueryRuntime, RunOptions};
+pub use statement::{ChangeResult, Execution, run_delete, run_insert, run_query, run_update};
+pub use stream::RowStream;

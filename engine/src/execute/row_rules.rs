@@ -1,0 +1,94 @@
+//! What every new row must pass: NOT NULL and CHECK; and how rows and keys are shown in errors.
+
+use aegis_catalog::object::Relation;
+use aegis_catalog::types::{FormatSettings, text_of};
+use aegis_catalog::{Error, Result, sqlstate};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+
+/// Longest text of a value in "Failing row contains" (bytes).
+const MAX_VALUE_LENGTH: usize = 64;
+
+/// Checks rows (live columns in order of `attnum`) against NOT NULL, then against the CHECK results.
+pub fn check_rows(
+    table: &Relation,
+    rows: &RecordBatch,
+    names: &[String],
+    checks: &[ArrayRef],
+    settings: &FormatSettings,
+) -> Result<()> {
+    for (column, values) in table.live_columns().zip(rows.columns()).filter(|(column, _)| column.not_null) {
+        let Some(row) = first_null(values) else { continue };
+        let (column, relation) = (&column.name, &table.name);
+        let message =
+            format!("null value in column \"{column}\" of relation \"{relation}\" violates not-null constraint");
+        let error = Error::new(sqlstate::NOT_NULL_VIOLATION, message).with_column(column.clone());
+        return Err(with_row(error, table, rows, row, settings));
+    }
+    for (name, results) in names.iter().zip(checks) {
+        let Some(results) = results.as_boolean_opt() else { continue };
+        let failed = (0..results.len()).find(|row| results.is_valid(*row) && !results.value(*row));
+        if let Some(row) = failed {
+            let relation = &table.name;
+            let message = format!("new row for relation \"{relation}\" violates check constraint \"{name}\"");
+            let error = Error::new(sqlstate::CHECK_VIOLATION, message).with_constraint(name.clone());
+            return Err(with_row(error, table, rows, row, settings));
+        }
+    }
+    Ok(())
+}
+
+fn first_null(values: &ArrayRef) -> Option<usize> {
+    let nulls = values.logical_nulls().filter(|nulls| nulls.null_count() > 0)?;
+    (0..values.len()).find(|row| nulls.is_null(*row))
+}
+
+fn with_row(error: Error, table: &Relation, rows: &RecordBatch, row: usize, settings: &FormatSettings) -> Error {
+    let mut error = error;
+    error.fields_mut().table = Some(table.name.clone());
+    match row_text(table, rows, row, settings) {
+        Ok(text) => error.with_detail(format!("Failing row contains ({text}).")),
+        Err(_) => error,
+    }
+}
+
+/// A row as PostgreSQL shows it: values separated by commas, long ones cut.
+fn row_text(table: &Relation, rows: &RecordBatch, row: usize, settings: &FormatSettings) -> Result<String> {
+    let values = table
+        .live_columns()
+        .zip(rows.columns())
+        .map(|(column, values)| {
+            if values.is_null(row) {
+                return Ok("null".to_owned());
+            }
+            let mut text = text_of(column.ty, values, row, settings)?;
+            if text.len() > MAX_VALUE_LENGTH {
+                let end = (0..=MAX_VALUE_LENGTH).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+                text.truncate(end);
+                text.push_str("...");
+            }
+            Ok(text)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(values.join(", "))
+}
+
+/// `(a, b)=(1, 2)` for the key in row `row` of `keys`, whose columns are the table's `columns`.
+pub fn key_text(
+    table: &Relation,
+    columns: &[i16],
+    keys: &RecordBatch,
+    row: usize,
+    settings: &FormatSettings,
+) -> Result<String> {
+    let mut names = Vec::new();
+    let mut values = Vec::new();
+    for (attnum, array) in columns.iter().zip(keys.columns()) {
+        let column = table.column(*attnum).ok_or_else(|| Error::internal("a key of no column"))?;
+        names.push(column.name.clone());
+        values.push(match array.is_null(row) {
+            true => "null".to_owned(),
+            false => text_of(column.ty, array, row, settings)?,
+        });
+    }
+    Ok(format!("({})=({})", names.join(", "), values.join(", ")))
+}

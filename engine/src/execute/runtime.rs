@@ -1,0 +1,109 @@
+//! Threads and memory that queries run with, apart from those that serve connections.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aegis_catalog::{Error, Result};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::prelude::SessionConfig;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use super::error::from_datafusion;
+
+/// Rows per batch.
+const BATCH_ROWS: usize = 8192;
+/// Bytes that a sort keeps back to merge its spilled runs.
+const SORT_RESERVATION: usize = 1024 * 1024;
+/// Stack of a query thread: plans of deeply nested statements are walked recursively.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Rules for sub-queries that our plans never contain.
+const UNUSED_RULES: [&str; 4] =
+    ["rewrite_set_comparison", "decorrelate_predicate_subquery", "scalar_subquery_to_join", "decorrelate_lateral_join"];
+
+/// What a statement may choose about its execution.
+#[derive(Debug, Clone, Copy)]
+pub struct RunOptions {
+    /// Partitions (threads) that a plan is made for.
+    pub target_partitions: usize,
+    /// Hash joins keep one side in memory; without them joins sort and spill.
+    pub hash_joins: bool,
+}
+
+/// The query runtime of a server.
+pub struct QueryRuntime {
+    runtime: Option<Runtime>,
+    environment: Arc<RuntimeEnv>,
+    optimizer_rules: Vec<Arc<dyn OptimizerRule + Send + Sync>>,
+    threads: usize,
+}
+
+impl QueryRuntime {
+    /// `spill_dir` is created if it is not there.
+    pub fn new(threads: usize, memory_limit: usize, spill_dir: &Path) -> Result<Self> {
+        let io = |error: std::io::Error| Error::internal(format!("query runtime: {error}"));
+        std::fs::create_dir_all(spill_dir).map_err(io)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .thread_name("query")
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .build()
+            .map_err(io)?;
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![spill_dir.to_owned()]));
+        let environment = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(memory_limit)))
+            .with_disk_manager_builder(disk)
+            .build_arc()
+            .map_err(from_datafusion)?;
+        let optimizer_rules =
+            Optimizer::new().rules.into_iter().filter(|rule| !UNUSED_RULES.contains(&rule.name())).collect();
+        Ok(Self { runtime: Some(runtime), environment, optimizer_rules, threads: threads.max(1) })
+    }
+
+    pub fn handle(&self) -> Result<Handle> {
+        let runtime = self.runtime.as_ref().ok_or_else(|| Error::internal("the query runtime has stopped"))?;
+        Ok(runtime.handle().clone())
+    }
+
+    pub fn default_options(&self) -> RunOptions {
+        RunOptions { target_partitions: self.threads, hash_joins: true }
+    }
+
+    /// Bytes that queries hold at the moment.
+    pub fn memory_in_use(&self) -> usize {
+        self.environment.memory_pool.reserved()
+    }
+
+    /// Planner and limits for one statement.
+    pub fn state(&self, options: RunOptions) -> SessionState {
+        let mut config = SessionConfig::new()
+            .with_batch_size(BATCH_ROWS)
+            .with_target_partitions(options.target_partitions.max(1))
+            .with_information_schema(false)
+            .with_create_default_catalog_and_schema(false);
+        let settings = config.options_mut();
+        settings.optimizer.prefer_hash_join = options.hash_joins;
+        settings.optimizer.skip_failed_rules = true;
+        settings.execution.sort_spill_reservation_bytes = SORT_RESERVATION;
+        SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(self.environment.clone())
+            .with_analyzer_rules(Vec::new())
+            .with_optimizer_rules(self.optimizer_rules.clone())
+            .build()
+    }
+}
+
+impl Drop for QueryRuntime {
+    fn drop(&mut self) {
+        // Dropping a runtime waits for its threads, which must not happen on another runtime's thread.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Statements with everything around them: data-modifying CTEs, savepoints, results.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aegis_catalog::types::arrow_type;
+use aegis_catalog::{Error, Result};
+use aegis_storage::Transaction;
+use arrow::array::RecordBatch;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::TableSource;
+use datafusion::scalar::ScalarValue;
+
+use super::change;
+use super::error::from_datafusion;
+use super::provider::SnapshotTables;
+use super::runtime::{QueryRuntime, RunOptions};
+use super::shared::LateTable;
+use super::stream::RowStream;
+use crate::bind::tree::{Cte, CteBody, Delete, Insert, Query, Statement, Update};
+use crate::lower::{self, LowerContext, LoweredChange, LoweredQuery};
+use crate::session::context::StatementContext;
+
+/// What a statement runs with.
+pub struct Execution<'a> {
+    pub runtime: &'a QueryRuntime,
+    pub options: RunOptions,
+    pub context: Arc<StatementContext>,
+    pub transaction: &'a mut Transaction,
+    pub parameters: &'a [ScalarValue],
+}
+
+/// The outcome of INSERT, UPDATE or DELETE.
+#[derive(Debug, Default)]
+pub struct ChangeResult {
+    /// Rows inserted, updated or deleted: the number in the command tag.
+    pub count: u64,
+    /// Rows of RETURNING, in computed representation of the returning columns or as stored.
+    pub returning: Vec<RecordBatch>,
+}
+
+/// Starts a query. The rows are those of the transaction as of now, whatever it does afterwards.
+pub async fn run_query(query: &Query, execution: &mut Execution<'_>) -> Result<RowStream> {
+    let (lowered, changes) =
+        execution.lower(&query.ctes, |context, parameters| lower::lower_query(query, parameters, context))?;
+    execution.run_changes(changes).await?;
+    execution.start(lowered)
+}
+
+pub async fn run_insert(insert: &Insert, execution: &mut Execution<'_>) -> Result<ChangeResult> {
+    let (lowered, changes) =
+        execution.lower(&insert.ctes, |context, parameters| lower::lower_insert(insert, parameters, context))?;
+    execution.atomically(changes, Step::Insert(insert.clone(), lowered)).await
+}
+
+pub async fn run_update(update: &Update, execution: &mut Execution<'_>) -> Result<ChangeResult> {
+    let (lowered, changes) =
+        execution.lower(&update.ctes, |context, parameters| lower::lower_update(update, parameters, context))?;
+    execution.atomically(changes, Step::Update(update.clone(), lowered)).await
+}
+
+pub async fn run_delete(delete: &Delete, execution: &mut Execution<'_>) -> Result<ChangeResult> {
+    let (lowered, changes) =
+        execution.lower(&delete.ctes, |context, parameters| lower::lower_delete(delete, parameters, context))?;
+    execution.atomically(changes, Step::Delete(delete.clone(), lowered)).await
+}
+
+/// A change that is planned and not yet made.
+enum Step {
+    Insert(Insert, LoweredChange),
+    Update(Update, LoweredChange),
+    Delete(Delete, LoweredChange),
+}
+
+/// A data-modifying CTE and where its rows go.
+struct PendingChange {
+    step: Step,
+    rows: Arc<LateTable>,
+}
+
+impl Execution<'_> {
+    /// A context for lowering over the transaction as it is now.
+    pub fn tables(&self) -> SnapshotTables<'_> {
+        SnapshotTables { transaction: self.transaction, context: self.context.clone() }
+    }
+
+    /// Starts a lowered query.
+    pub fn start(&self, lowered: LoweredQuery) -> Result<RowStream> {
+        RowStream::start(self.runtime, lowered.plan, self.options, self.context.cancel.clone())
+    }
+
+    /// Lowers a statement and its data-modifying CTEs, all over the same snapshot.
+    fn lower<T>(
+        &self,
+        ctes: &[Cte],
+        statement: impl FnOnce(&LowerContext<'_>, &[ScalarValue]) -> Result<T>,
+    ) -> Result<(T, Vec<PendingChange>)> {
+        let tables = self.tables();
+        let mut context = LowerContext {
+            statement: self.context.clone(),
+            tables: &tables,
+            changes: HashMap::new(),
+            outer_ctes: Vec::new(),
+        };
+        let mut pending = Vec::new();
+        for cte in ctes {
+            if let CteBody::Change(change) = &cte.body {
+                let rows = late_table(cte);
+                let step = lower_change(change, &context, self.parameters)?;
+                pending.push(PendingChange { step, rows: rows.clone() });
+                let source: Arc<dyn TableSource> = provider_as_source(rows);
+                context.changes.insert(cte.id, source);
+            }
+            context.outer_ctes.push(cte.clone());
+        }
+        context.outer_ctes.clear();
+        Ok((statement(&context, self.parameters)?, pending))
+    }
+
+    /// Runs the changes of CTEs and then a change; all or nothing.
+    async fn atomically(&mut self, changes: Vec<PendingChange>, step: Step) -> Result<ChangeResult> {
+        let savepoint = self.transaction.savepoint();
+        let outcome = async {
+            self.run_changes(changes).await?;
+            self.run_step(step).await
+        }
+        .await;
+        if outcome.is_err() {
+            self.transaction.rollback_to(savepoint).map_err(Error::from)?;
+        }
+        outcome
+    }
+
+    async fn run_changes(&mut self, changes: Vec<PendingChange>) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let savepoint = self.transaction.savepoint();
+        for PendingChange { step, rows } in changes {
+            let outcome = self.run_step(step).await;
+            match outcome.and_then(|result| rows.fill(result.returning).map_err(from_datafusion)) {
+                Ok(()) => {}
+                Err(error) => {
+                    self.transaction.rollback_to(savepoint).map_err(Error::from)?;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn run_step(&mut self, step: Step) -> Result<ChangeResult> {
+        match step {
+            Step::Insert(insert, lowered) => change::insert(&insert, lowered, self).await,
+            Step::Update(update, lowered) => change::update(&update, lowered, self).await,
+            Step::Delete(delete, lowered) => change::delete(&delete, lowered, self).await,
+        }
+    }
+}
+
+fn late_table(cte: &Cte) -> Arc<LateTable> {
+    let columns = cte.columns.iter().enumerate();
+    Arc::new(LateTable::new(columns.map(|(index, column)| (format!("column_{index}"), arrow_type(column.ty)))))
+}
+
+/// The rows that a CTE's change returns are in computed representation, since its readers were planned for that.
+fn lower_change(statement: &Statement, context: &LowerContext<'_>, parameters: &[ScalarValue]) -> Result<Step> {
+    let nested = match statement {
+        Statement::Insert(insert) => &insert.ctes,
+        Statement::Update(update) => &update.ctes,
+        Statement::Delete(delete) => &delete.ctes,
+        Statement::Query(_) => return Err(Error::internal("a query is no change")),
+    };
+    if nested.iter().any(|cte: &Cte| matches!(cte.body, CteBody::Change(_))) {
+        return Err(Error::unsupported("a data-modifying WITH inside of another"));
+    }
+    Ok(match statement {
+        Statement::Insert(insert) => {
+            Step::Insert(insert.clone(), lower::lower_insert(insert, parameters, context)?.computed_returning()?)
+        }
+        Statement::Update(update) => {
+            Step::Update(update.clone(), lower::lower_update(update, parameters, context)?.computed_returning()?)
+        }
+        Statement::Delete(delete) => {
+            Step::Delete(delete.clone(), lower::lower_delete(delete, parameters, context)?.computed_returning()?)
+        }
+        Statement::Query(_) => return Err(Error::internal("a query is no change")),
+    })
+}

@@ -1,0 +1,125 @@
+//! Results as they come.
+
+use aegis_catalog::{Error, Result, sqlstate};
+use arrow::array::RecordBatch;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::error::from_datafusion;
+use super::runtime::{QueryRuntime, RunOptions};
+
+/// Batches that may wait for their reader.
+const QUEUE_BATCHES: usize = 4;
+
+/// Rows of a running query. Dropping it stops the query.
+pub struct RowStream {
+    receiver: mpsc::Receiver<Result<RecordBatch>>,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+    ended: bool,
+}
+
+impl RowStream {
+    /// Starts a plan on the query runtime.
+    pub fn start(
+        runtime: &QueryRuntime,
+        plan: LogicalPlan,
+        options: RunOptions,
+        cancel: CancellationToken,
+    ) -> Result<Self> {
+        let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
+        let state = runtime.state(options);
+        let stop = cancel.clone();
+        let task = runtime.handle()?.spawn(async move {
+            let work = produce(state, plan, &sender);
+            let outcome = tokio::select! {
+                biased;
+                () = stop.cancelled() => Err(canceled()),
+                outcome = work => outcome,
+            };
+            if let Err(error) = outcome {
+                // The reader may have left.
+                let _ = sender.send(Err(error)).await;
+            }
+        });
+        Ok(Self { receiver, cancel, task, ended: false })
+    }
+
+    /// The next batch that has rows; None at the end. 57014 soon after the statement's token fired.
+    pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
+        if self.ended {
+            return None;
+        }
+        loop {
+            let received = tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => Some(Err(canceled())),
+                received = self.receiver.recv() => received,
+            };
+            match received {
+                Some(Ok(batch)) if batch.num_rows() == 0 => {}
+                Some(Ok(batch)) => return Some(Ok(batch)),
+                Some(Err(error)) => {
+                    self.ended = true;
+                    self.task.abort();
+                    return Some(Err(error));
+                }
+                None => {
+                    self.ended = true;
+                    return self.panicked().await.map(Err);
+                }
+            }
+        }
+    }
+
+    /// All rows; for results that are known to be small or must be complete before anything else happens.
+    pub async fn collect(mut self) -> Result<Vec<RecordBatch>> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await {
+            batches.push(batch?);
+        }
+        Ok(batches)
+    }
+
+    /// The channel closed: because all rows are out, or because the task died.
+    async fn panicked(&mut self) -> Option<Error> {
+        match (&mut self.task).await {
+            Ok(()) => None,
+            Err(error) if error.is_panic() => {
+                let panic = error.into_panic();
+                let message = panic
+                    .downcast_ref::<&str>()
+                    .map(|message| (*message).to_owned())
+                    .or_else(|| panic.downcast_ref::<String>().cloned());
+                Some(Error::internal(format!("query failed: {}", message.unwrap_or_default())))
+            }
+            Err(_) => Some(canceled()),
+        }
+    }
+}
+
+impl Drop for RowStream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn canceled() -> Error {
+    Error::new(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
+}
+
+async fn produce(state: SessionState, plan: LogicalPlan, sender: &mpsc::Sender<Result<RecordBatch>>) -> Result<()> {
+    let physical = state.create_physical_plan(&plan).await.map_err(from_datafusion)?;
+    let mut rows = execute_stream(physical, state.task_ctx()).map_err(from_datafusion)?;
+    while let Some(batch) = rows.next().await {
+        if sender.send(Ok(batch.map_err(from_datafusion)?)).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}

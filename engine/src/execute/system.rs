@@ -1,0 +1,234 @@
+//! Relations whose rows are computed when they are read: `pg_catalog`'s, and sequences.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aegis_catalog::object::Relation;
+use aegis_catalog::system::{self, Filter, ServerFacts, SystemContext};
+use aegis_catalog::{Error, Result};
+use aegis_storage::transaction::ADDRESS_COLUMN;
+use arrow::array::{
+    ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array, new_null_array,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::catalog::memory::MemorySourceConfig;
+use datafusion::datasource::TableProvider;
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::scalar::ScalarValue;
+
+use super::error::{from_arrow, to_datafusion};
+use super::provider::relation_fields;
+use crate::session::context::StatementContext;
+
+/// A relation of `pg_catalog` over the statement's image of the catalog.
+pub struct SystemTable {
+    relation: Arc<Relation>,
+    context: Arc<StatementContext>,
+    schema: SchemaRef,
+}
+
+impl SystemTable {
+    pub fn new(relation: Arc<Relation>, context: Arc<StatementContext>) -> Self {
+        let schema = schema_of(&relation);
+        Self { relation, context, schema }
+    }
+
+    fn rows(&self, filters: &[Expr]) -> Result<RecordBatch> {
+        let hints: Vec<Filter> = filters.iter().filter_map(hint).collect();
+        let facts = Facts(&self.context);
+        let context = SystemContext { catalog: &self.context.catalog, server: &facts, filters: &hints };
+        system::rows(self.relation.oid, &context)
+    }
+}
+
+/// What the server knows of tables, asked of the session's services.
+struct Facts<'a>(&'a StatementContext);
+
+impl ServerFacts for Facts<'_> {
+    fn row_count(&self, _table: &Relation) -> Option<u64> {
+        None
+    }
+
+    fn bytes(&self, relation: &Relation) -> u64 {
+        self.0.services.table_bytes(relation.oid)
+    }
+}
+
+fn schema_of(relation: &Relation) -> SchemaRef {
+    let mut fields = relation_fields(relation, false);
+    // Rows of system relations are computed: nothing promises that they have no nulls.
+    for field in &mut fields {
+        field.set_nullable(true);
+    }
+    fields.push(Field::new(ADDRESS_COLUMN, DataType::UInt64, true));
+    Arc::new(Schema::new(fields))
+}
+
+/// A filter `column = constant` or `column IN (constants)` as a hint.
+fn hint(filter: &Expr) -> Option<Filter> {
+    let (column, values) = match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (left.as_ref(), right.as_ref()) {
+            (Expr::Column(column), Expr::Literal(value, _)) | (Expr::Literal(value, _), Expr::Column(column)) => {
+                (column, vec![value])
+            }
+            _ => return None,
+        },
+        Expr::InList(InList { expr, list, negated: false }) => {
+            let Expr::Column(column) = expr.as_ref() else { return None };
+            let values = list.iter().map(|item| match item {
+                Expr::Literal(value, _) => Some(value),
+                _ => None,
+            });
+            (column, values.collect::<Option<Vec<_>>>()?)
+        }
+        _ => return None,
+    };
+    let oids: Option<Vec<u32>> = values
+        .iter()
+        .map(|value| match value {
+            ScalarValue::UInt32(Some(oid)) => Some(*oid),
+            _ => None,
+        })
+        .collect();
+    if let Some(oids) = oids {
+        return Some(Filter::oids(&column.name, oids));
+    }
+    let texts: Option<Vec<String>> = values
+        .iter()
+        .map(|value| match value {
+            ScalarValue::Utf8View(Some(text)) => Some(text.clone()),
+            _ => None,
+        })
+        .collect();
+    texts.map(|texts| Filter::texts(&column.name, texts))
+}
+
+impl fmt::Debug for SystemTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SystemTable({})", self.relation.name)
+    }
+}
+
+#[async_trait]
+impl TableProvider for SystemTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+        let rows = self.rows(filters).map_err(to_datafusion)?;
+        in_memory(&self.relation, rows, &self.schema, projection)
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> datafusion::error::Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}
+
+/// `SELECT … FROM sequence`: last_value, log_cnt, is_called.
+pub struct SequenceTable {
+    relation: Arc<Relation>,
+    context: Arc<StatementContext>,
+    schema: SchemaRef,
+}
+
+impl SequenceTable {
+    pub fn new(relation: Arc<Relation>, context: Arc<StatementContext>) -> Self {
+        let schema = schema_of(&relation);
+        Self { relation, context, schema }
+    }
+
+    fn row(&self) -> Result<RecordBatch> {
+        let (last_value, is_called) = self.context.services.sequence_state(self.relation.oid)?;
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(vec![last_value])),
+            Arc::new(Int64Array::from(vec![0])),
+            Arc::new(BooleanArray::from(vec![is_called])),
+        ];
+        let fields: Vec<_> = self.schema.fields().iter().take(columns.len()).cloned().collect();
+        if fields.len() < columns.len() {
+            return Err(Error::internal("a sequence without columns"));
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(from_arrow)
+    }
+}
+
+impl fmt::Debug for SequenceTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SequenceTable({})", self.relation.name)
+    }
+}
+
+#[async_trait]
+impl TableProvider for SequenceTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+        let rows = self.row().map_err(to_datafusion)?;
+        in_memory(&self.relation, rows, &self.schema, projection)
+    }
+}
+
+/// Computed rows with system columns, projected.
+fn in_memory(
+    relation: &Relation,
+    rows: RecordBatch,
+    schema: &SchemaRef,
+    projection: Option<&Vec<usize>>,
+) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+    let count = rows.num_rows();
+    let all: Vec<usize> = (0..schema.fields().len()).collect();
+    let projection = projection.unwrap_or(&all);
+    let projected = Arc::new(schema.project(projection)?);
+    let columns = projection
+        .iter()
+        .zip(projected.fields())
+        .map(|(position, field)| match rows.columns().get(*position) {
+            Some(column) => column.clone(),
+            None => system_column(relation, field, count),
+        })
+        .collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    let batch = RecordBatch::try_new_with_options(projected.clone(), columns, &options)?;
+    Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], projected, None)?)
+}
+
+fn system_column(relation: &Relation, field: &Field, rows: usize) -> ArrayRef {
+    match (field.name().as_str(), field.data_type()) {
+        ("tableoid", _) => Arc::new(UInt32Array::from_value(relation.oid, rows)),
+        ("xmin", _) => Arc::new(UInt32Array::from_value(1, rows)),
+        ("ctid", _) => Arc::new(UInt64Array::from_iter_values(1..=rows as u64)),
+        (_, DataType::UInt32) => Arc::new(UInt32Array::from_value(0, rows)),
+        (_, DataType::UInt64) => Arc::new(UInt64Array::from_iter_values(0..rows as u64)),
+        (_, other) => new_null_array(other, rows),
+    }
+}

@@ -1,0 +1,391 @@
+//! GROUP BY, grouping sets and aggregates.
+
+use std::sync::Arc;
+
+use aegis_catalog::types::{arrow_type, oid};
+use aegis_catalog::{Error, Result, Type};
+use arrow::compute::SortOptions;
+use arrow::datatypes::DataType;
+use datafusion::common::JoinType;
+use datafusion::functions_aggregate::count::count_udaf;
+use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
+use datafusion::functions_aggregate::sum::sum_udaf;
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan};
+use datafusion::scalar::ScalarValue;
+
+use super::build::{aggregate, integer, join_not_distinct, literal, project};
+use super::expr::when;
+use super::key::{is_keyed, key, key_of_column};
+use super::relation::{Binding, DomainColumn, Relation};
+use super::set_operation::representative;
+use super::value::{Value, cast};
+use super::values::union_all;
+use super::{Lowerer, is_numeric};
+use crate::bind::tree::{AggregateCall, Grouping, OrderKey, RelId};
+use crate::execute::aggregate::{Inner, Ordered};
+use crate::execute::error::from_datafusion;
+use crate::functions::{AggregateTypes, Body, Function};
+
+/// Aggregates whose result does not depend on the order of rows.
+const UNORDERED: [&str; 10] =
+    ["count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or"];
+/// Aggregates whose result does not depend on duplicates.
+const IDEMPOTENT: [&str; 7] = ["min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or"];
+/// Digits of a Decimal128 that leave room for the sum of any number of rows.
+const SUM_PRECISION: u8 = 28;
+
+/// One aggregate as a call over columns, and where its result goes.
+struct Aggregated {
+    call: Expr,
+    result: Binding,
+    /// Set if the result must be converted to the type's representation.
+    convert: Option<DataType>,
+    /// The value over no rows.
+    empty: ScalarValue,
+}
+
+impl Lowerer<'_> {
+    pub fn grouping(&mut self, grouping: &Grouping, mut input: Relation) -> Result<Relation> {
+        let keys = self.exprs(&grouping.keys, &mut input)?;
+        let key_types: Vec<Type> = grouping.keys.iter().map(|key| key.ty).collect();
+        // Keys become columns first, so that grouping sees nothing but columns.
+        let key_columns: Vec<Binding> = keys.iter().map(|key| self.binding("key", key.data_type.clone())).collect();
+        let key_exprs = keys.into_iter().map(|key| key.expr).zip(&key_columns).collect();
+        input.extend(key_exprs)?;
+        let aggregates =
+            grouping.aggregates.iter().map(|call| self.aggregate_call(call, &mut input)).collect::<Result<Vec<_>>>()?;
+        let Some(sets) = &grouping.sets else {
+            return self.group_once(grouping.rel, input, &key_columns, &key_types, &aggregates);
+        };
+        self.group_by_sets(grouping.rel, sets, input, &key_columns, &key_types, &aggregates)
+    }
+
+    fn group_once(
+        &mut self,
+        rel: RelId,
+        input: Relation,
+        keys: &[Binding],
+        types: &[Type],
+        aggregates: &[Aggregated],
+    ) -> Result<Relation> {
+        let (plan, columns) = self.group(input.plan, &input.domain, keys, types, aggregates)?;
+        let mut output = Relation { plan, rels: [(rel, columns)].into(), domain: input.domain };
+        if keys.is_empty() && !output.domain.is_empty() {
+            self.fill_empty_groups(rel, &mut output, aggregates)?;
+        }
+        Ok(output)
+    }
+
+    /// Groups by the domain and the keys. Columns of the result: the keys, then the aggregates.
+    fn group(
+        &mut self,
+        plan: LogicalPlan,
+        domain: &[DomainColumn],
+        keys: &[Binding],
+        types: &[Type],
+        aggregates: &[Aggregated],
+    ) -> Result<(LogicalPlan, Vec<Binding>)> {
+        let mut group: Vec<Expr> = domain.iter().map(|column| column.binding.expr()).collect();
+        let mut calls = Vec::new();
+        let mut columns = Vec::new();
+        for (column, ty) in keys.iter().zip(types) {
+            if is_keyed(*ty, &column.data_type) {
+                let kept = self.binding("key", column.data_type.clone());
+                group.push(key_of_column(column, *ty)?);
+                calls.push(representative(column.expr(), &column.data_type)?.alias(&kept.column.name));
+                columns.push(kept);
+            } else {
+                group.push(column.expr());
+                columns.push(column.clone());
+            }
+        }
+        calls.extend(aggregates.iter().map(|aggregated| aggregated.call.clone().alias(&aggregated.result.column.name)));
+        if group.is_empty() && calls.is_empty() {
+            // `SELECT 1 … HAVING true`: one group of no interest.
+            let count = self.binding("count", DataType::Int64);
+            calls.push(count_udaf().call(vec![integer(1)]).alias(&count.column.name));
+        }
+        let plan = aggregate(plan, group, calls)?;
+        let mut converted = Vec::new();
+        for aggregated in aggregates {
+            match &aggregated.convert {
+                None => columns.push(aggregated.result.clone()),
+                Some(data_type) => {
+                    let binding = self.binding("result", data_type.clone());
+                    converted.push((cast(aggregated.result.expr(), data_type), binding.clone()));
+                    columns.push(binding);
+                }
+            }
+        }
+        let exprs = converted.iter().map(|(expr, binding)| (expr.clone(), binding)).collect();
+        Ok((super::build::extend(plan, exprs)?, columns))
+    }
+
+    /// An aggregate without GROUP BY has a row even over no rows: also for those values of the domain that no row has.
+    fn fill_empty_groups(&mut self, rel: RelId, output: &mut Relation, aggregates: &[Aggregated]) -> Result<()> {
+        let Some(source) = self.domains.last().cloned() else {
+            return Err(Error::internal("a domain of unknown origin"));
+        };
+        let grouped = std::mem::take(&mut output.plan);
+        // The grouped rows' domain columns get other names; the domain itself keeps them.
+        let renamed: Vec<Binding> =
+            output.domain.iter().map(|column| self.binding("outer", column.binding.data_type.clone())).collect();
+        let found = self.binding("found", DataType::Boolean);
+        let columns = output.rels.get(&rel).cloned().unwrap_or_default();
+        let exprs = output
+            .domain
+            .iter()
+            .map(|column| column.binding.expr())
+            .zip(&renamed)
+            .chain(columns.iter().map(|column| (column.expr(), column)))
+            .chain([(super::build::boolean(true), &found)])
+            .collect();
+        let grouped = project(grouped, exprs)?;
+        let pairs = renamed.iter().zip(&output.domain).map(|(left, right)| (left.expr(), right.binding.expr()));
+        let joined = join_not_distinct(grouped, source, JoinType::Right, pairs.collect(), None)?;
+        let filled: Vec<Binding> =
+            columns.iter().map(|column| self.binding("result", column.data_type.clone())).collect();
+        let mut exprs: Vec<(Expr, &Binding)> =
+            output.domain.iter().map(|column| (column.binding.expr(), &column.binding)).collect();
+        for ((column, aggregated), filled) in columns.iter().zip(aggregates).zip(&filled) {
+            let missing = Expr::IsNull(Box::new(found.expr()));
+            let value = match aggregated.empty.is_null() {
+                true => column.expr(),
+                false => {
+                    let empty = literal(aggregated.empty.cast_to(&column.data_type).map_err(from_datafusion)?);
+                    when(vec![(missing, empty)], column.expr())
+                }
+            };
+            exprs.push((value, filled));
+        }
+        output.plan = project(joined, exprs)?;
+        output.rels.insert(rel, filled);
+        Ok(())
+    }
+
+    /// GROUPING SETS: the union of one grouping per set over the same input.
+    fn group_by_sets(
+        &mut self,
+        rel: RelId,
+        sets: &[Vec<usize>],
+        mut input: Relation,
+        keys: &[Binding],
+        types: &[Type],
+        aggregates: &[Aggregated],
+    ) -> Result<Relation> {
+        input.plan = self.shareable(input.plan)?;
+        let results: Vec<Binding> = keys
+            .iter()
+            .map(|key| self.binding("key", key.data_type.clone()))
+            .chain(aggregates.iter().map(|aggregated| {
+                let data_type = aggregated.convert.as_ref().unwrap_or(&aggregated.result.data_type);
+                Binding::named(format!("{}_set", aggregated.result.column.name), data_type.clone())
+            }))
+            .collect();
+        // GROUPING() needs to know which keys a row is grouped by: one flag per key, 1 for a key that is left out.
+        let flags: Vec<Binding> = keys.iter().map(|_| self.binding("grouping", DataType::Int32)).collect();
+        let mut plans = Vec::new();
+        for set in sets {
+            let kept: Vec<usize> = (0..keys.len()).filter(|key| set.contains(key)).collect();
+            let some_keys: Vec<Binding> = kept.iter().filter_map(|key| keys.get(*key).cloned()).collect();
+            let some_types: Vec<Type> = kept.iter().filter_map(|key| types.get(*key).copied()).collect();
+            let output = self.group_once(rel, input.clone(), &some_keys, &some_types, aggregates)?;
+            let columns = output.rels.get(&rel).cloned().unwrap_or_default();
+            let (found_keys, found_aggregates) = columns.split_at(kept.len().min(columns.len()));
+            let mut exprs: Vec<(Expr, &Binding)> =
+                output.domain.iter().map(|column| (column.binding.expr(), &column.binding)).collect();
+            for (position, result) in results.iter().take(keys.len()).enumerate() {
+                let found = kept.iter().position(|key| *key == position).and_then(|place| found_keys.get(place));
+                let expr = match found {
+                    Some(binding) => binding.expr(),
+                    None => super::build::null(&result.data_type)?,
+                };
+                exprs.push((expr, result));
+            }
+            exprs.extend(found_aggregates.iter().map(Binding::expr).zip(results.iter().skip(keys.len())));
+            for (position, flag) in flags.iter().enumerate() {
+                let left_out = i32::from(!kept.contains(&position));
+                exprs.push((literal(ScalarValue::Int32(Some(left_out))), flag));
+            }
+            plans.push(Arc::new(project(output.plan, exprs)?));
+        }
+        let mut output = Relation::new(union_all(plans)?);
+        output.domain = input.domain;
+        output.rels.insert(rel, results);
+        output.rels.insert(grouping_flags(rel), flags);
+        Ok(output)
+    }
+
+    /// `GROUPING(…)`: a bit per key, the last key lowest.
+    pub fn grouping_function(&mut self, rel: RelId, keys: &[usize], input: &Relation) -> Result<Value> {
+        use datafusion::logical_expr::Operator;
+        let mut bits = literal(ScalarValue::Int32(Some(0)));
+        for key in keys {
+            let Some(flag) = input.find(grouping_flags(rel), *key) else { continue };
+            let doubled = super::build::binary(bits, Operator::Multiply, literal(ScalarValue::Int32(Some(2))));
+            bits = super::build::binary(doubled, Operator::Plus, flag.expr());
+        }
+        Ok(Value::computed(bits, Type::of(oid::INT4)))
+    }
+
+    fn aggregate_call(&mut self, call: &AggregateCall, input: &mut Relation) -> Result<Aggregated> {
+        let filter = call.filter.as_ref().map(|filter| self.condition(filter, input)).transpose()?;
+        let mut args = self.exprs(&call.args, input)?;
+        if let Some(filter) = &filter {
+            args = args.into_iter().map(|arg| guarded(arg, filter)).collect::<Result<_>>()?;
+        }
+        let name = call.function.name.as_str();
+        let distinct = call.distinct && !IDEMPOTENT.contains(&name);
+        let ordered = !call.order_by.is_empty() && !UNORDERED.contains(&name);
+        let (udaf, args, native_distinct) = if name == "count" && args.len() <= 1 && !ordered {
+            let arg = match args.first() {
+                None => integer(1),
+                Some(arg) if distinct => key(arg)?,
+                Some(arg) => arg.expr.clone(),
+            };
+            (count_udaf(), vec![arg], distinct)
+        } else if let Some((udaf, arg)) = native_decimal(name, &args, distinct) {
+            (udaf, vec![arg], false)
+        } else {
+            let (udaf, args) = self.aggregate_function(&call.function, args, call.ty)?;
+            if distinct || ordered {
+                let (udaf, args) = self.ordered(udaf, args, &call.order_by, distinct, input)?;
+                (udaf, args, false)
+            } else {
+                (udaf, args.into_iter().map(|arg| arg.expr).collect(), false)
+            }
+        };
+        let filter = filter.map(Box::new);
+        let function = AggregateFunction::new_udf(udaf, args, native_distinct, filter, Vec::new(), None);
+        self.aggregated(Expr::AggregateFunction(function), call.ty, input)
+    }
+
+    /// The DataFusion aggregate of a function for concrete types.
+    pub fn aggregate_function(
+        &mut self,
+        function: &Arc<Function>,
+        args: Vec<Value>,
+        ty: Type,
+    ) -> Result<(Arc<AggregateUDF>, Vec<Value>)> {
+        let Body::Aggregate(make) = &function.body else {
+            return Err(Error::internal(format!("function {} is no aggregate", function.name)));
+        };
+        let args = args.into_iter().map(Value::into_computed).collect::<Result<Vec<_>>>()?;
+        let types: Vec<Type> = args.iter().map(|arg| arg.ty).collect();
+        let context = self.statement().clone();
+        let udaf = make(&AggregateTypes { context: &context, args: &types, result: ty })?;
+        Ok((udaf, args))
+    }
+
+    /// Wraps an aggregate so that its input is sorted or without duplicates.
+    fn ordered(
+        &mut self,
+        udaf: Arc<AggregateUDF>,
+        args: Vec<Value>,
+        order_by: &[OrderKey],
+        distinct: bool,
+        input: &mut Relation,
+    ) -> Result<(Arc<AggregateUDF>, Vec<Expr>)> {
+        let mut options = Vec::new();
+        let mut keys = Vec::new();
+        for sort in order_by {
+            let value = self.expr(&sort.expr, input)?;
+            keys.push(key(&value)?);
+            options.push(SortOptions { descending: sort.descending, nulls_first: sort.nulls_first });
+        }
+        let mut distinct_keys = 0;
+        if distinct {
+            for arg in &args {
+                keys.push(key(arg)?);
+                options.push(SortOptions { descending: false, nulls_first: false });
+                distinct_keys += 1;
+            }
+        }
+        let fields: Vec<_> =
+            args.iter().map(|arg| Arc::new(arrow::datatypes::Field::new("arg", arg.data_type.clone(), true))).collect();
+        let result = udaf.return_field(&fields).map_err(from_datafusion)?.data_type().clone();
+        let wrapped = Ordered::udaf(Inner::Aggregate(udaf), args.len(), options, distinct_keys, result);
+        let args = args.into_iter().map(|arg| arg.expr).chain(keys).collect();
+        Ok((Arc::new(wrapped), args))
+    }
+
+    /// Names the result, and says how to bring it into its type's representation.
+    fn aggregated(&mut self, call: Expr, ty: Type, input: &Relation) -> Result<Aggregated> {
+        use datafusion::logical_expr::ExprSchemable;
+        let schema = input.plan.schema();
+        let found = call.get_type(schema).map_err(from_datafusion)?;
+        let expected = arrow_type(ty);
+        let convert = match (&found, &expected) {
+            (DataType::Decimal128(..), _) | (DataType::Struct(_), _) => None,
+            _ if found == expected => None,
+            _ => Some(expected),
+        };
+        let empty = empty_value(&call, input)?;
+        let result = self.binding("aggregate", found);
+        Ok(Aggregated { call, result, convert, empty })
+    }
+}
+
+/// Where the flags of GROUPING() are kept in a relation's columns.
+fn grouping_flags(rel: RelId) -> RelId {
+    RelId(rel.0 | 1 << 31)
+}
+
+/// An argument that is computed only where the aggregate's FILTER holds.
+fn guarded(arg: Value, filter: &Expr) -> Result<Value> {
+    if !arg.is_pinned() {
+        return Ok(arg);
+    }
+    let null = super::build::null(&arg.data_type)?;
+    Ok(Value { expr: when(vec![(filter.clone(), arg.expr)], null), ..arg })
+}
+
+/// Sum, minimum and maximum of a stored numeric stay Decimal128; their scale is PostgreSQL's.
+fn native_decimal(name: &str, args: &[Value], distinct: bool) -> Option<(Arc<AggregateUDF>, Expr)> {
+    let [arg] = args else { return None };
+    let DataType::Decimal128(precision, _) = arg.data_type else { return None };
+    if !is_numeric(arg.ty.oid) || distinct {
+        return None;
+    }
+    let udaf = match name {
+        "sum" if precision <= SUM_PRECISION => sum_udaf(),
+        "min" => min_udaf(),
+        "max" => max_udaf(),
+        _ => return None,
+    };
+    Some((udaf, arg.expr.clone()))
+}
+
+/// What an aggregate yields over no rows: asked of the aggregate itself.
+fn empty_value(call: &Expr, input: &Relation) -> Result<ScalarValue> {
+    use datafusion::logical_expr::ExprSchemable;
+    use datafusion::logical_expr::function::AccumulatorArgs;
+    use datafusion::physical_expr::create_physical_exprs;
+    let Expr::AggregateFunction(function) = call else {
+        return Err(Error::internal("an aggregate that is none"));
+    };
+    let schema = input.plan.schema();
+    let props = datafusion::logical_expr::execution_props::ExecutionProps::new();
+    let planning = datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext::default();
+    let args = &function.params.args;
+    let exprs = create_physical_exprs(args, schema, &props, &planning).map_err(from_datafusion)?;
+    let fields = args
+        .iter()
+        .map(|arg| arg.to_field(schema).map(|(_, field)| field))
+        .collect::<datafusion::error::Result<Vec<_>>>()
+        .map_err(from_datafusion)?;
+    let return_field = function.func.return_field(&fields).map_err(from_datafusion)?;
+    let accumulator = function.func.accumulator(AccumulatorArgs {
+        return_field,
+        schema: schema.as_arrow(),
+        ignore_nulls: false,
+        order_bys: &[],
+        is_reversed: false,
+        name: "",
+        is_distinct: function.params.distinct,
+        exprs: &exprs,
+        expr_fields: &fields,
+    });
+    accumulator.and_then(|mut accumulator| accumulator.evaluate()).map_err(from_datafusion)
+}

@@ -1,0 +1,194 @@
+//! Common table expressions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aegis_catalog::types::arrow_type;
+use aegis_catalog::{Error, Result};
+use datafusion::catalog::cte_worktable::CteWorkTable;
+use datafusion::common::JoinType;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{LogicalPlan, RecursiveQuery, TableSource};
+
+use super::build::{join_not_distinct, project};
+use super::relation::{Binding, DomainColumn, Output, Relation};
+use super::value::Value;
+use super::{ColumnRef, Lowerer, free};
+use crate::bind::tree::{Cte, CteBody, CteId, OutputColumn, Query, RelId};
+use crate::execute::error::from_datafusion;
+
+/// What a reference to a CTE becomes.
+pub(crate) struct Definition {
+    /// Outer columns that the body mentions.
+    pub free: Vec<ColumnRef>,
+    meaning: Meaning,
+}
+
+enum Meaning {
+    /// The query itself, at each place.
+    Inline(Arc<Cte>),
+    /// A result that is computed once.
+    Shared(Arc<dyn TableSource>),
+    /// Inside the step of a recursive CTE: the rows of the last round, and the domain's columns among them.
+    WorkTable { source: Arc<dyn TableSource>, domain: Vec<DomainColumn> },
+}
+
+impl Lowerer<'_> {
+    pub fn define_cte(&mut self, cte: &Cte) -> Result<()> {
+        let free = self.free_in_cte(&cte.body);
+        let meaning = match &cte.body {
+            CteBody::Change(_) => {
+                let source = self.context.changes.get(&cte.id).cloned();
+                Meaning::Shared(source.ok_or_else(|| Error::internal("a data-modifying CTE did not run"))?)
+            }
+            body => {
+                let volatile = match body {
+                    CteBody::Query(query) => free::is_volatile(query),
+                    CteBody::Recursive { seed, step, .. } => free::is_volatile(seed) || free::is_volatile(step),
+                    CteBody::Change(_) => true,
+                };
+                let once = cte.references <= 1 && cte.materialized != Some(true);
+                let inline = !volatile && (once || cte.materialized == Some(false)) || !free.is_empty();
+                if inline || cte.references == 0 {
+                    Meaning::Inline(Arc::new(cte.clone()))
+                } else {
+                    let output = self.cte_body(cte, None)?;
+                    Meaning::Shared(self.share(output)?)
+                }
+            }
+        };
+        self.ctes.insert(cte.id, Definition { free, meaning });
+        Ok(())
+    }
+
+    fn share(&mut self, output: Output) -> Result<Arc<dyn TableSource>> {
+        let plain: Vec<Binding> =
+            output.columns.iter().map(|column| self.binding("column", column.data_type.clone())).collect();
+        let plan = project(output.plan, output.columns.iter().map(Binding::expr).zip(&plain).collect())?;
+        self.context.tables.shared(plan)
+    }
+
+    /// A reference in FROM.
+    pub fn cte_reference(&mut self, rel: RelId, cte: CteId, base: Option<&Relation>) -> Result<Relation> {
+        let definition = self.ctes.get(&cte).ok_or_else(|| Error::internal("an unknown CTE"))?;
+        match &definition.meaning {
+            Meaning::Shared(source) => {
+                let source = source.clone();
+                self.scan_cte(rel, source)
+            }
+            Meaning::Inline(cte) => {
+                let cte = cte.clone();
+                let outside = self.ctes.get(&cte.id).map(|definition| definition.free.clone()).unwrap_or_default();
+                let base = base.filter(|_| !outside.is_empty());
+                Ok(self.cte_body(&cte, base)?.into_relation(rel))
+            }
+            Meaning::WorkTable { source, domain } => {
+                let (source, domain) = (source.clone(), domain.clone());
+                self.work_table(rel, source, domain, base)
+            }
+        }
+    }
+
+    fn scan_cte(&mut self, rel: RelId, source: Arc<dyn TableSource>) -> Result<Relation> {
+        let (plan, columns) = self.scan("cte", source)?;
+        let mut relation = Relation::new(plan);
+        relation.rels.insert(rel, columns);
+        Ok(relation)
+    }
+
+    fn cte_body(&mut self, cte: &Cte, base: Option<&Relation>) -> Result<Output> {
+        let mut output = match &cte.body {
+            CteBody::Query(query) => self.query(query, base)?,
+            CteBody::Recursive { seed, step, all } => self.recursive(cte.id, &cte.columns, seed, step, *all, base)?,
+            CteBody::Change(_) => return Err(Error::internal("a data-modifying CTE did not run")),
+        };
+        output.columns.truncate(cte.columns.len());
+        Ok(output)
+    }
+
+    /// `seed UNION [ALL] step`, run until a round yields no (new) row. For a correlated one, the domain's columns are part of each row.
+    fn recursive(
+        &mut self,
+        id: CteId,
+        columns: &[OutputColumn],
+        seed: &Query,
+        step: &Query,
+        all: bool,
+        base: Option<&Relation>,
+    ) -> Result<Output> {
+        let seed = self.query(seed, base)?;
+        // Every round has the same representation: the computed one.
+        let domain: Vec<DomainColumn> = seed
+            .domain
+            .iter()
+            .map(|column| DomainColumn {
+                binding: self.binding("outer", column.binding.data_type.clone()),
+                ..column.clone()
+            })
+            .collect();
+        let results: Vec<Binding> =
+            columns.iter().map(|column| self.binding(&column.name, arrow_type(column.ty))).collect();
+        let seed = self.round(seed, &domain, &results, columns)?;
+        let name = self.name("recursive");
+        let schema: arrow::datatypes::Schema = seed.schema().as_arrow().clone();
+        let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+        let schema = Arc::new(arrow::datatypes::Schema::new(fields));
+        let source = provider_as_source(Arc::new(CteWorkTable::new(&name, schema)));
+        let outer = self.ctes.remove(&id);
+        let free = outer.as_ref().map(|definition| definition.free.clone()).unwrap_or_default();
+        let meaning = Meaning::WorkTable { source, domain: domain.clone() };
+        self.ctes.insert(id, Definition { free, meaning });
+        let step = self.query(step, base);
+        match outer {
+            Some(outer) => self.ctes.insert(id, outer),
+            None => self.ctes.remove(&id),
+        };
+        let step = step?;
+        let step = self.round(step, &domain, &results, columns)?;
+        let query = RecursiveQuery::try_new(name, Arc::new(seed), Arc::new(step), !all).map_err(from_datafusion)?;
+        let plan = LogicalPlan::RecursiveQuery(query);
+        match base {
+            None => Ok(Output { plan, columns: results, domain: Vec::new() }),
+            Some(base) => {
+                let named = domain.iter().zip(&base.domain).map(|(from, to)| (from.binding.expr(), &to.binding));
+                let exprs = named.chain(results.iter().map(|result| (result.expr(), result))).collect();
+                Ok(Output { plan: project(plan, exprs)?, columns: results, domain: base.domain.clone() })
+            }
+        }
+    }
+
+    fn round(
+        &mut self,
+        output: Output,
+        domain: &[DomainColumn],
+        results: &[Binding],
+        columns: &[OutputColumn],
+    ) -> Result<LogicalPlan> {
+        let carried = output.domain.iter().zip(domain).map(|(from, to)| (from.binding.expr(), &to.binding));
+        let mut exprs: Vec<_> = carried.collect();
+        for ((from, to), column) in output.columns.iter().zip(results).zip(columns) {
+            let value = Value::new(from.expr(), column.ty, from.data_type.clone());
+            exprs.push((value.into_representation(&to.data_type)?.expr, to));
+        }
+        project(output.plan, exprs)
+    }
+
+    fn work_table(
+        &mut self,
+        rel: RelId,
+        source: Arc<dyn TableSource>,
+        domain: Vec<DomainColumn>,
+        base: Option<&Relation>,
+    ) -> Result<Relation> {
+        let (plan, columns) = self.scan("work", source)?;
+        let (outer, own) = columns.split_at(domain.len().min(columns.len()));
+        let Some(base) = base.filter(|_| !domain.is_empty()) else {
+            let mut relation = Relation::new(plan);
+            relation.rels = HashMap::from([(rel, own.to_vec())]);
+            return Ok(relation);
+        };
+        let pairs = base.domain.iter().zip(outer).map(|(left, right)| (left.binding.expr(), right.expr())).collect();
+        let plan = join_not_distinct(base.plan.clone(), plan, JoinType::Inner, pairs, None)?;
+        Ok(Relation { plan, rels: HashMap::from([(rel, own.to_vec())]), domain: base.domain.clone() })
+    }
+}

@@ -1,0 +1,300 @@
+//! INSERT, UPDATE and DELETE: the query that computes what changes. Nothing here changes anything.
+
+use std::sync::Arc;
+
+use aegis_catalog::object::Relation as CatalogRelation;
+use aegis_catalog::types::stored_arrow_type;
+use aegis_catalog::{Error, Result, Type};
+use aegis_storage::transaction::ADDRESS_COLUMN;
+use arrow::datatypes::DataType;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
+use datafusion::scalar::ScalarValue;
+
+use super::build::{one_row, project};
+use super::relation::{Binding, Relation};
+use super::value::Value;
+use super::{LowerContext, Lowerer};
+use crate::bind::tree::{
+    self, ConflictUpdate, Cte, Delete, Insert, RelId, Returning, RowRules, SYSTEM_COLUMNS, Update,
+};
+
+/// The rows of a change. Columns of the plan: the row's address (UPDATE and DELETE), the new row (INSERT and UPDATE: live columns in order of
+/// `attnum`, in stored representation), one boolean per check, the RETURNING targets.
+#[derive(Debug, Clone)]
+pub struct LoweredChange {
+    pub plan: LogicalPlan,
+    pub address: bool,
+    /// Number of columns of the new row.
+    pub row: usize,
+    /// Names of the check constraints.
+    pub checks: Vec<String>,
+    /// Number of RETURNING targets.
+    pub returning: usize,
+}
+
+impl LoweredChange {
+    /// With RETURNING in computed representation.
+    pub fn computed_returning(mut self) -> Result<Self> {
+        let first = usize::from(self.address) + self.row + self.checks.len();
+        let columns: Vec<(datafusion::common::Column, DataType)> = self
+            .plan
+            .schema()
+            .iter()
+            .map(|(qualifier, field)| {
+                let column = datafusion::common::Column::new(qualifier.cloned(), field.name());
+                (column, field.data_type().clone())
+            })
+            .collect();
+        let exprs = columns
+            .into_iter()
+            .enumerate()
+            .map(|(position, (column, data_type))| {
+                let ty = aegis_catalog::types::oid::NUMERIC;
+                let value = Value::new(Expr::Column(column.clone()), Type::of(ty), data_type);
+                let value = if position < first { value } else { value.into_computed()? };
+                let binding = Binding { column, data_type: value.data_type };
+                Ok((value.expr, binding))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.plan = project(self.plan, exprs.iter().map(|(expr, binding)| (expr.clone(), binding)).collect())?;
+        Ok(self)
+    }
+}
+
+pub fn lower_insert(insert: &Insert, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredChange> {
+    let mut lowerer = Lowerer::new(context, parameters);
+    lowerer.define_ctes(&context.outer_ctes)?;
+    lowerer.define_ctes(&insert.ctes)?;
+    let mut input = lowerer.query(&insert.source, None)?.into_relation(insert.source_rel);
+    let row = lowerer.new_row(&insert.table, &insert.values, None, &mut input)?;
+    lowerer.change(&insert.table, insert.rel, row, &insert.row_rules, insert.returning.as_ref(), None, input)
+}
+
+/// DO UPDATE: over a source with the columns of the existing rows, then of the rows proposed for insertion (each: live columns, stored
+/// representation). Rows whose WHERE does not hold are left out. The first column of the source is the address.
+pub fn lower_conflict_update(
+    insert: &Insert,
+    update: &ConflictUpdate,
+    source: Arc<dyn TableSource>,
+    parameters: &[ScalarValue],
+    context: &LowerContext<'_>,
+) -> Result<LoweredChange> {
+    let mut lowerer = Lowerer::new(context, parameters);
+    lowerer.define_ctes(&context.outer_ctes)?;
+    lowerer.define_ctes(&insert.ctes)?;
+    let (plan, columns) = lowerer.scan("conflict", source)?;
+    let (address, columns) = columns.split_first().ok_or_else(|| Error::internal("no address"))?;
+    let width = insert.table.live_columns().count();
+    let (existing, excluded) = columns.split_at(width.min(columns.len()));
+    let mut input = Relation::new(plan);
+    input.rels.insert(update.existing, by_position(&insert.table, existing));
+    input.rels.insert(update.excluded, by_position(&insert.table, excluded));
+    if let Some(filter) = &update.filter {
+        lowerer.filter_by(filter, &mut input)?;
+    }
+    let row = lowerer.new_row(&insert.table, &update.set, Some(update.existing), &mut input)?;
+    let address = Some(address.clone());
+    lowerer.change(&insert.table, insert.rel, row, &insert.row_rules, insert.returning.as_ref(), address, input)
+}
+
+pub fn lower_update(update: &Update, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredChange> {
+    let mut lowerer = Lowerer::new(context, parameters);
+    lowerer.define_ctes(&context.outer_ctes)?;
+    lowerer.define_ctes(&update.ctes)?;
+    let (mut input, address) =
+        lowerer.affected(&update.table, update.rel, update.from.as_ref(), update.filter.as_ref())?;
+    let row = lowerer.new_row(&update.table, &update.set, Some(update.rel), &mut input)?;
+    let returning = update.returning.as_ref();
+    lowerer.change(&update.table, update.new_rel, row, &update.row_rules, returning, Some(address), input)
+}
+
+pub fn lower_delete(delete: &Delete, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredChange> {
+    let mut lowerer = Lowerer::new(context, parameters);
+    lowerer.define_ctes(&context.outer_ctes)?;
+    lowerer.define_ctes(&delete.ctes)?;
+    let (mut input, address) =
+        lowerer.affected(&delete.table, delete.rel, delete.using.as_ref(), delete.filter.as_ref())?;
+    let targets = delete.returning.as_ref().map(|returning| returning.targets.as_slice()).unwrap_or_default();
+    let values = lowerer.exprs(targets, &mut input)?;
+    let outputs: Vec<Binding> =
+        values.iter().map(|value| lowerer.binding("returning", value.data_type.clone())).collect();
+    let exprs = std::iter::once((address.expr(), &address))
+        .chain(values.into_iter().map(|value| value.expr).zip(&outputs))
+        .collect();
+    let plan = project(input.plan, exprs)?;
+    Ok(LoweredChange { plan, address: true, row: 0, checks: Vec::new(), returning: outputs.len() })
+}
+
+impl Lowerer<'_> {
+    pub fn define_ctes(&mut self, ctes: &[Cte]) -> Result<()> {
+        ctes.iter().try_for_each(|cte| self.define_cte(cte))
+    }
+
+    /// The rows of the table that a WHERE chooses, joined with FROM or USING, and the column of their addresses.
+    fn affected(
+        &mut self,
+        table: &Arc<CatalogRelation>,
+        rel: RelId,
+        from: Option<&tree::From>,
+        filter: Option<&tree::Expr>,
+    ) -> Result<(Relation, Binding)> {
+        let scanned = self.table(rel, table)?;
+        let address = Binding {
+            column: match scanned.get(rel, 0).or_else(|_| scanned.get(rel, table.columns.len())) {
+                Ok(first) => datafusion::common::Column::new(first.column.relation.clone(), ADDRESS_COLUMN),
+                Err(error) => return Err(error),
+            },
+            data_type: DataType::UInt64,
+        };
+        let mut input = match from {
+            Some(from) => self.from(from, Some(&scanned))?,
+            None => scanned,
+        };
+        if let Some(filter) = filter {
+            self.filter_by(filter, &mut input)?;
+        }
+        // The address gets a name of its own, since later columns may come from the same table.
+        let kept = self.binding("address", DataType::UInt64);
+        input.extend(vec![(address.expr(), &kept)])?;
+        Ok((input, kept))
+    }
+
+    /// Values of the live columns in order of `attnum`, in stored representation. Columns without a value keep that of `old`.
+    fn new_row(
+        &mut self,
+        table: &CatalogRelation,
+        values: &[(i16, tree::Expr)],
+        old: Option<RelId>,
+        input: &mut Relation,
+    ) -> Result<Vec<Value>> {
+        let mut row = Vec::new();
+        for (position, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.dropped) {
+            let given = values.iter().find(|(attnum, _)| *attnum == column.attnum);
+            let value = match (given, old) {
+                (Some((_, expr)), _) => self.expr(expr, input)?,
+                (None, Some(old)) => {
+                    let binding = input.get(old, position)?;
+                    Value::new(binding.expr(), column.ty, binding.data_type.clone())
+                }
+                (None, None) => Value::null(column.ty)?,
+            };
+            row.push(self.stored(value, column.ty)?);
+        }
+        Ok(row)
+    }
+
+    /// In the representation of a stored column.
+    fn stored(&mut self, value: Value, ty: Type) -> Result<Value> {
+        let target = stored_arrow_type(ty);
+        match (&value.data_type, &target) {
+            (DataType::Struct(_), _) => Ok(value),
+            _ => value.into_representation(&target),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a statement")]
+    fn change(
+        &mut self,
+        table: &CatalogRelation,
+        rel: RelId,
+        row: Vec<Value>,
+        rules: &RowRules,
+        returning: Option<&Returning>,
+        address: Option<Binding>,
+        mut input: Relation,
+    ) -> Result<LoweredChange> {
+        let mut columns: Vec<Binding> = table
+            .live_columns()
+            .zip(&row)
+            .map(|(column, value)| self.binding(&column.name, value.data_type.clone()))
+            .collect();
+        input.extend(row.into_iter().map(|value| value.expr).zip(&columns).collect())?;
+        input.rels.insert(rel, by_position(table, &columns));
+        for (attnum, expr) in &rules.generated {
+            let Some(place) = table.live_columns().position(|column| column.attnum == *attnum) else { continue };
+            let value = self.expr(expr, &mut input)?;
+            let ty = table.column(*attnum).map_or(expr.ty, |column| column.ty);
+            let value = self.stored(value, ty)?;
+            let binding = self.binding("generated", value.data_type.clone());
+            input.extend(vec![(value.expr, &binding)])?;
+            if let Some(slot) = columns.get_mut(place) {
+                *slot = binding;
+            }
+        }
+        let mut visible = by_position(table, &columns);
+        visible.extend(self.system_columns(table, &mut input)?);
+        input.rels.insert(rel, visible);
+        let mut outputs: Vec<(Expr, Binding)> = Vec::new();
+        for (_, check) in &rules.checks {
+            let value = self.expr(check, &mut input)?;
+            let binding = self.binding("check", DataType::Boolean);
+            outputs.push((value.expr, binding));
+        }
+        let targets = returning.map(|returning| returning.targets.as_slice()).unwrap_or_default();
+        for target in targets {
+            let value = self.expr(target, &mut input)?;
+            let binding = self.binding("returning", value.data_type.clone());
+            outputs.push((value.expr, binding));
+        }
+        let exprs = address
+            .iter()
+            .chain(&columns)
+            .map(|binding| (binding.expr(), binding))
+            .chain(outputs.iter().map(|(expr, binding)| (expr.clone(), binding)))
+            .collect();
+        let plan = if columns.is_empty() && outputs.is_empty() && address.is_none() {
+            input.plan
+        } else {
+            project(input.plan, exprs)?
+        };
+        Ok(LoweredChange {
+            plan,
+            address: address.is_some(),
+            row: columns.len(),
+            checks: rules.checks.iter().map(|(name, _)| name.clone()).collect(),
+            returning: targets.len(),
+        })
+    }
+
+    /// System columns of a row that is being written.
+    fn system_columns(&mut self, table: &CatalogRelation, input: &mut Relation) -> Result<Vec<Binding>> {
+        let mut columns = Vec::new();
+        for (name, type_oid) in SYSTEM_COLUMNS {
+            let data_type = aegis_catalog::types::arrow_type(Type::of(type_oid));
+            let value = match name {
+                "tableoid" => ScalarValue::UInt32(Some(table.oid)),
+                _ => ScalarValue::new_zero(&data_type).map_err(crate::execute::error::from_datafusion)?,
+            };
+            let binding = self.binding(name, data_type);
+            input.extend(vec![(super::build::literal(value), &binding)])?;
+            columns.push(binding);
+        }
+        Ok(columns)
+    }
+}
+
+/// Bindings of live columns at the positions of all columns.
+fn by_position(table: &CatalogRelation, live: &[Binding]) -> Vec<Binding> {
+    let mut live = live.iter();
+    table
+        .columns
+        .iter()
+        .map(|column| match column.dropped {
+            true => Binding::named("dropped", DataType::Null),
+            false => live.next().cloned().unwrap_or_else(|| Binding::named("missing", DataType::Null)),
+        })
+        .collect()
+}
+
+/// The values of expressions over nothing (EXECUTE's arguments, SET's values).
+pub fn lower_constants(
+    exprs: &[tree::Expr],
+    parameters: &[ScalarValue],
+    context: &LowerContext<'_>,
+) -> Result<LogicalPlan> {
+    let mut lowerer = Lowerer::new(context, parameters);
+    let mut input = Relation::new(one_row());
+    let values = lowerer.exprs(exprs, &mut input)?;
+    let columns: Vec<Binding> = values.iter().map(|value| lowerer.binding("value", value.data_type.clone())).collect();
+    project(input.plan, values.into_iter().map(|value| value.expr).zip(&columns).collect())
+}

@@ -1,0 +1,256 @@
+//! Outer references: which columns a part of the tree mentions that it does not produce itself.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{ColumnRef, Lowerer};
+use crate::bind::tree::{
+    Cte, CteBody, CteId, Expr, ExprKind, FrameBound, From, Query, RelId, Select, SetCall, SetExpr, Statement, Subquery,
+    SubqueryKind, Subscript,
+};
+
+/// Collects references; relations are unique within a statement, so what is produced anywhere inside is not free.
+struct Walk<'a> {
+    used: Vec<ColumnRef>,
+    seen: HashSet<ColumnRef>,
+    produced: HashSet<RelId>,
+    /// Free columns of the CTEs that are defined outside.
+    ctes: &'a HashMap<CteId, Vec<ColumnRef>>,
+    volatile: bool,
+}
+
+impl Lowerer<'_> {
+    pub fn free_in_query(&self, query: &Query) -> Vec<ColumnRef> {
+        self.walk(|walk| walk.query(query))
+    }
+
+    pub fn free_in_from(&self, from: &From) -> Vec<ColumnRef> {
+        self.walk(|walk| walk.from(from))
+    }
+
+    pub fn free_in_expr(&self, expr: &Expr) -> Vec<ColumnRef> {
+        self.walk(|walk| walk.expr(expr))
+    }
+
+    /// Of a sub-query with what its kind says (the comparison of ANY and ALL).
+    pub fn free_in_subquery(&self, subquery: &Subquery) -> Vec<ColumnRef> {
+        self.walk(|walk| walk.subquery(subquery))
+    }
+
+    pub fn free_in_cte(&self, body: &CteBody) -> Vec<ColumnRef> {
+        self.walk(|walk| walk.cte_body(body))
+    }
+
+    fn walk(&self, start: impl FnOnce(&mut Walk<'_>)) -> Vec<ColumnRef> {
+        let ctes = self.ctes.iter().map(|(id, definition)| (*id, definition.free.clone())).collect();
+        let mut walk =
+            Walk { used: Vec::new(), seen: HashSet::new(), produced: HashSet::new(), ctes: &ctes, volatile: false };
+        start(&mut walk);
+        let Walk { used, produced, .. } = walk;
+        used.into_iter().filter(|(rel, _)| !produced.contains(rel)).collect()
+    }
+}
+
+/// Does the query call a volatile function or change rows?
+pub fn is_volatile(query: &Query) -> bool {
+    let ctes = HashMap::new();
+    let mut walk =
+        Walk { used: Vec::new(), seen: HashSet::new(), produced: HashSet::new(), ctes: &ctes, volatile: false };
+    walk.query(query);
+    walk.volatile
+}
+
+/// Does the expression contain a sub-query?
+pub fn has_subquery(expr: &Expr) -> bool {
+    let mut found = false;
+    children(expr, &mut |child| found |= has_subquery(child));
+    found || matches!(expr.kind, ExprKind::Subquery(_))
+}
+
+impl Walk<'_> {
+    fn exprs<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>) {
+        exprs.into_iter().for_each(|expr| self.expr(expr));
+    }
+
+    fn expr(&mut self, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::Column { rel, column } => self.reference((*rel, *column)),
+            ExprKind::Grouping { rel, keys } => keys.iter().for_each(|key| self.reference((*rel, *key))),
+            ExprKind::Subquery(subquery) => self.subquery(subquery),
+            ExprKind::Call { function, .. } => {
+                self.volatile |= function.volatility == crate::functions::Volatility::Volatile;
+            }
+            _ => {}
+        }
+        children(expr, &mut |child| self.expr(child));
+    }
+
+    fn reference(&mut self, column: ColumnRef) {
+        if self.seen.insert(column) {
+            self.used.push(column);
+        }
+    }
+
+    fn subquery(&mut self, subquery: &Subquery) {
+        match &subquery.kind {
+            SubqueryKind::Any { output, condition } | SubqueryKind::All { output, condition } => {
+                self.produced.insert(*output);
+                self.expr(condition);
+            }
+            SubqueryKind::Exists | SubqueryKind::Scalar | SubqueryKind::Row | SubqueryKind::Array => {}
+        }
+        self.query(&subquery.query);
+    }
+
+    fn query(&mut self, query: &Query) {
+        self.ctes(&query.ctes);
+        match &query.body {
+            SetExpr::Select(select) => self.select(select),
+            SetExpr::Values(rows) => self.exprs(rows.iter().flatten()),
+            SetExpr::Operation { left, right, .. } => {
+                self.query(left);
+                self.query(right);
+            }
+        }
+        self.exprs(&query.limit);
+        self.exprs(&query.offset);
+    }
+
+    fn ctes(&mut self, ctes: &[Cte]) {
+        ctes.iter().for_each(|cte| self.cte_body(&cte.body));
+    }
+
+    fn cte_body(&mut self, body: &CteBody) {
+        match body {
+            CteBody::Query(query) => self.query(query),
+            CteBody::Recursive { seed, step, .. } => {
+                self.query(seed);
+                self.query(step);
+            }
+            CteBody::Change(statement) => {
+                self.volatile = true;
+                if let Statement::Query(query) = statement.as_ref() {
+                    self.query(query);
+                }
+            }
+        }
+    }
+
+    fn select(&mut self, select: &Select) {
+        if let Some(from) = &select.from {
+            self.from(from);
+        }
+        self.exprs(&select.filter);
+        if let Some(grouping) = &select.grouping {
+            self.produced.insert(grouping.rel);
+            self.exprs(&grouping.keys);
+            for call in &grouping.aggregates {
+                self.exprs(call.args.iter().chain(&call.filter).chain(call.order_by.iter().map(|key| &key.expr)));
+            }
+        }
+        self.exprs(&select.having);
+        if let Some(windows) = &select.windows {
+            self.produced.insert(windows.rel);
+            for call in &windows.calls {
+                self.exprs(call.args.iter().chain(&call.filter).chain(&call.partition_by));
+                self.exprs(call.order_by.iter().map(|key| &key.expr));
+                for bound in [&call.frame.start, &call.frame.end] {
+                    if let FrameBound::Preceding(offset) | FrameBound::Following(offset) = bound {
+                        self.expr(offset);
+                    }
+                }
+            }
+        }
+        if let Some(set_functions) = &select.set_functions {
+            self.produced.insert(set_functions.rel);
+            set_functions.calls.iter().for_each(|(_, call)| self.set_call(call));
+        }
+        self.exprs(&select.targets);
+    }
+
+    fn set_call(&mut self, call: &SetCall) {
+        self.volatile |= call.function.volatility == crate::functions::Volatility::Volatile;
+        self.exprs(&call.args);
+    }
+
+    fn from(&mut self, from: &From) {
+        match from {
+            From::Table { rel, .. } => {
+                self.produced.insert(*rel);
+            }
+            From::Subquery { rel, query, .. } => {
+                self.produced.insert(*rel);
+                self.query(query);
+            }
+            From::Function { rel, calls, .. } => {
+                self.produced.insert(*rel);
+                calls.iter().for_each(|call| self.set_call(call));
+            }
+            From::Cte { rel, cte, .. } => {
+                self.produced.insert(*rel);
+                for column in self.ctes.get(cte).into_iter().flatten() {
+                    self.reference(*column);
+                }
+            }
+            From::Join { left, right, condition, .. } => {
+                self.from(left);
+                self.from(right);
+                self.exprs(condition);
+            }
+        }
+    }
+}
+
+/// Calls `visit` with each direct sub-expression (those of sub-queries aside).
+pub fn children(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
+    match &expr.kind {
+        ExprKind::Constant(_)
+        | ExprKind::Parameter(_)
+        | ExprKind::Column { .. }
+        | ExprKind::CaseOperand
+        | ExprKind::Grouping { .. }
+        | ExprKind::Subquery(_)
+        | ExprKind::Default => {}
+        ExprKind::Call { args, .. }
+        | ExprKind::And(args)
+        | ExprKind::Or(args)
+        | ExprKind::Coalesce(args)
+        | ExprKind::Extreme { args, .. }
+        | ExprKind::Array { elements: args, .. }
+        | ExprKind::Row(args) => args.iter().for_each(visit),
+        ExprKind::Cast { arg, .. }
+        | ExprKind::Not(arg)
+        | ExprKind::IsNull { arg, .. }
+        | ExprKind::IsBoolean { arg, .. }
+        | ExprKind::Field { arg, .. } => visit(arg),
+        ExprKind::IsDistinct { left, right, .. } | ExprKind::NullIf { left, right, .. } => {
+            visit(left);
+            visit(right);
+        }
+        ExprKind::QuantifiedArray { left, array, .. } => {
+            visit(left);
+            visit(array);
+        }
+        ExprKind::Case { operand, branches, otherwise } => {
+            operand.iter().for_each(|operand| visit(operand));
+            for (condition, result) in branches {
+                visit(condition);
+                visit(result);
+            }
+            otherwise.iter().for_each(|otherwise| visit(otherwise));
+        }
+        ExprKind::RowCompare { left, right, .. } => left.iter().chain(right).for_each(visit),
+        ExprKind::Subscript { arg, subscripts } => {
+            visit(arg);
+            for subscript in subscripts {
+                match subscript {
+                    Subscript::Index(index) => visit(index),
+                    Subscript::Slice { lower, upper } => lower.iter().chain(upper).for_each(&mut *visit),
+                }
+            }
+        }
+        ExprKind::InList { left, list, .. } => {
+            visit(left);
+            list.iter().for_each(visit);
+        }
+    }
+}

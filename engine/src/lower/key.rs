@@ -1,0 +1,36 @@
+//! Keys of values in plans: see [`crate::execute::key`].
+
+use aegis_catalog::{Error, Result, Type};
+use arrow::datatypes::DataType;
+use datafusion::logical_expr::{ColumnarValue, Expr};
+
+use super::relation::Binding;
+use super::value::{Value, apply};
+use crate::execute::key::{key_type, keys};
+use crate::execute::operator::{ScalarOperator, arrays};
+
+/// Has the value a key that is not itself?
+pub fn is_keyed(ty: Type, data_type: &DataType) -> bool {
+    key_type(ty, data_type).is_some()
+}
+
+/// The expression that equality, grouping and order use.
+pub fn key(value: &Value) -> Result<Expr> {
+    key_of(value.expr.clone(), value.ty, &value.data_type)
+}
+
+pub fn key_of(expr: Expr, ty: Type, data_type: &DataType) -> Result<Expr> {
+    let Some(key_type) = key_type(ty, data_type) else { return Ok(expr) };
+    let identity = format!("{}:{data_type}", ty.oid);
+    let operator = ScalarOperator::new("key", identity, key_type, move |args, rows| {
+        let arrays = arrays(args, rows)?;
+        let array = arrays.first().ok_or_else(|| Error::internal("key needs an argument"))?;
+        keys(ty, array).map(ColumnarValue::Array)
+    });
+    apply(operator, vec![expr])
+}
+
+/// The key of a column.
+pub fn key_of_column(binding: &Binding, ty: Type) -> Result<Expr> {
+    key_of(binding.expr(), ty, &binding.data_type)
+}

@@ -1,0 +1,150 @@
+//! Bound tree → DataFusion plan. Pure: reads no rows, runs nothing.
+//!
+//! Every column of a plan has a name of its own (a hint and a number), so that no two parts of a plan can mean each other's columns; output names
+//! live beside the plan. Every cast is explicit. An expression's representation is its Arrow type: `numeric` is a Decimal128 where it comes from
+//! a stored column and arithmetic on it stays exact, else the bytes of `aegis_catalog::types::numeric`.
+//!
+//! Lowering happens for each execution, so parameters are constants here.
+
+mod aggregate;
+mod build;
+mod call;
+mod cast;
+mod compare;
+mod cte;
+mod dml;
+mod expr;
+mod free;
+mod from;
+mod key;
+mod limit;
+mod numeric;
+mod query;
+mod relation;
+mod row;
+mod select;
+mod set_operation;
+mod set_returning;
+mod subquery;
+mod subquery_any;
+mod subscript;
+mod value;
+mod values;
+mod window;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aegis_catalog::object::Relation as CatalogRelation;
+use aegis_catalog::{Error, Oid, Result};
+use arrow::datatypes::DataType;
+use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::scalar::ScalarValue;
+
+use crate::bind::tree::{Cte, CteId, OutputColumn, Query, RelId};
+use crate::session::context::StatementContext;
+
+pub use dml::{LoweredChange, lower_conflict_update, lower_constants, lower_delete, lower_insert, lower_update};
+
+/// What lowering needs besides the tree.
+pub struct LowerContext<'a> {
+    pub statement: Arc<StatementContext>,
+    pub tables: &'a dyn Tables,
+    /// Results of data-modifying CTEs, which ran before.
+    pub changes: HashMap<CteId, Arc<dyn TableSource>>,
+    /// CTEs of the enclosing statement, in order.
+    pub outer_ctes: Vec<Cte>,
+}
+
+/// Where the rows of relations come from.
+pub trait Tables {
+    /// The rows of a relation as this statement sees them: its live columns in order of `attnum`, then the system columns of
+    /// [`crate::bind::tree::SYSTEM_COLUMNS`], then `aegis_storage::transaction::ADDRESS_COLUMN`.
+    fn source(&self, relation: &Arc<CatalogRelation>) -> Result<Arc<dyn TableSource>>;
+
+    /// Makes a source whose rows are those of `plan`, run once however often it is read.
+    fn shared(&self, plan: LogicalPlan) -> Result<Arc<dyn TableSource>>;
+}
+
+/// A plan and its visible output.
+#[derive(Debug, Clone)]
+pub struct LoweredQuery {
+    /// Has exactly one column per entry of `columns`, in order.
+    pub plan: LogicalPlan,
+    pub columns: Vec<OutputColumn>,
+}
+
+/// Lowers a query. `parameters` are the values of `$1`, `$2`, … in the representation of their types.
+pub fn lower_query(query: &Query, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredQuery> {
+    let mut lowerer = Lowerer::new(context, parameters);
+    lowerer.define_ctes(&context.outer_ctes)?;
+    let output = lowerer.query(query, None)?;
+    let visible = output.columns.into_iter().take(query.columns.len()).collect::<Vec<_>>();
+    let plan = build::select_columns(output.plan, &visible)?;
+    Ok(LoweredQuery { plan, columns: query.columns.clone() })
+}
+
+/// State of lowering one statement.
+pub(crate) struct Lowerer<'a> {
+    context: &'a LowerContext<'a>,
+    parameters: &'a [ScalarValue],
+    /// Number of the next column or table.
+    next: u32,
+    ctes: HashMap<CteId, cte::Definition>,
+    /// The domains of the enclosing correlated queries, innermost last.
+    domains: Vec<LogicalPlan>,
+    /// Values of the operands of the enclosing CASE expressions.
+    case_operands: Vec<value::Value>,
+    depth: usize,
+}
+
+/// Deepest nesting of expressions and queries.
+const MAX_DEPTH: usize = 4_000;
+
+impl<'a> Lowerer<'a> {
+    pub fn new(context: &'a LowerContext<'a>, parameters: &'a [ScalarValue]) -> Self {
+        Self {
+            context,
+            parameters,
+            next: 0,
+            ctes: HashMap::new(),
+            domains: Vec::new(),
+            case_operands: Vec::new(),
+            depth: 0,
+        }
+    }
+
+    /// A name that nothing else in the statement has.
+    pub fn name(&mut self, hint: &str) -> String {
+        self.next += 1;
+        format!("{hint}_{}", self.next)
+    }
+
+    pub fn binding(&mut self, hint: &str, data_type: DataType) -> relation::Binding {
+        relation::Binding::named(self.name(hint), data_type)
+    }
+
+    pub fn statement(&self) -> &Arc<StatementContext> {
+        &self.context.statement
+    }
+
+    /// Runs `lower` one level deeper; 54001 beyond the limit.
+    pub fn deeper<T>(&mut self, lower: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth >= MAX_DEPTH {
+            let message = "stack depth limit exceeded";
+            return Err(Error::new(aegis_catalog::sqlstate::STATEMENT_TOO_COMPLEX, message));
+        }
+        self.depth += 1;
+        let result = lower(self);
+        self.depth -= 1;
+        result
+    }
+}
+
+/// A column of the bound tree.
+pub(crate) type ColumnRef = (RelId, usize);
+
+/// OIDs of relations whose functions or rows lowering treats by name.
+pub(crate) fn is_numeric(oid: Oid) -> bool {
+    oid == aegis_catalog::types::oid::NUMERIC
+}

@@ -1,0 +1,118 @@
+//! One SELECT: FROM → WHERE → GROUP BY → HAVING → windows → set-returning functions → targets → DISTINCT.
+
+use aegis_catalog::{Result, Type};
+use datafusion::common::Column;
+use datafusion::logical_expr::{Expr, Operator};
+
+use super::Lowerer;
+use super::build::{binary, filter, integer, one_row, project};
+use super::free::has_subquery;
+use super::key::key_of_column;
+use super::relation::{Binding, Output, Relation};
+use super::value::Value;
+use crate::bind::tree::{self, Distinct, ExprKind, Query, Select};
+
+impl Lowerer<'_> {
+    pub fn select(&mut self, select: &Select, query: &Query, base: Option<&Relation>) -> Result<Output> {
+        let mut input = match &select.from {
+            Some(from) => self.from(from, base)?,
+            None => base.cloned().unwrap_or_else(|| Relation::new(one_row())),
+        };
+        if let Some(condition) = &select.filter {
+            self.filter_by(condition, &mut input)?;
+        }
+        if let Some(grouping) = &select.grouping {
+            input = self.grouping(grouping, input)?;
+        }
+        if let Some(condition) = &select.having {
+            self.filter_by(condition, &mut input)?;
+        }
+        if let Some(windows) = &select.windows {
+            self.windows(windows, &mut input)?;
+        }
+        if let Some(set_functions) = &select.set_functions {
+            self.set_functions(set_functions, &mut input)?;
+        }
+        let values = self.exprs(&select.targets, &mut input)?;
+        let output = self.targets(values, query, input)?;
+        let types: Vec<Type> = select.targets.iter().map(|target| target.ty).collect();
+        match &select.distinct {
+            Distinct::None => Ok(output),
+            Distinct::All => {
+                let mut output = output;
+                output.columns.truncate(query.columns.len());
+                self.distinct_rows(output, &types)
+            }
+            Distinct::On(positions) => self.distinct_on(positions, query, output, &types),
+        }
+    }
+
+    /// Projects to the domain and the targets.
+    fn targets(&mut self, values: Vec<Value>, query: &Query, mut input: Relation) -> Result<Output> {
+        let source = std::mem::take(&mut input.plan);
+        let mut columns: Vec<Binding> = Vec::with_capacity(values.len());
+        for (position, value) in values.iter().enumerate() {
+            let used = |column: &Column| {
+                columns.iter().any(|binding| binding.column == *column)
+                    || input.domain_bindings().any(|binding| binding.column == *column)
+            };
+            let binding = match &value.expr {
+                Expr::Column(column) if !used(column) => {
+                    Binding { column: column.clone(), data_type: value.data_type.clone() }
+                }
+                _ => {
+                    let hint = query.columns.get(position).map_or("hidden", |column| column.name.as_str());
+                    self.binding(hint, value.data_type.clone())
+                }
+            };
+            columns.push(binding);
+        }
+        let carried = input.domain_bindings().map(|binding| (binding.expr(), binding));
+        let exprs = carried.chain(values.into_iter().map(|value| value.expr).zip(&columns)).collect();
+        let plan = project(source, exprs)?;
+        Ok(Output { plan, columns, domain: input.domain })
+    }
+
+    /// DISTINCT ON: the first row of each group in ORDER BY's order.
+    fn distinct_on(&mut self, on: &[usize], query: &Query, mut output: Output, types: &[Type]) -> Result<Output> {
+        let mut partition: Vec<Expr> = output.domain.iter().map(|column| column.binding.expr()).collect();
+        for position in on {
+            if let (Some(binding), Some(ty)) = (output.columns.get(*position), types.get(*position)) {
+                partition.push(key_of_column(binding, *ty)?);
+            }
+        }
+        let order = self.sort_keys(&query.order_by, &output.columns, types)?;
+        let (plan, number) = self.number_rows(output.plan, partition, order, false)?;
+        output.plan = filter(plan, Some(binary(number.expr(), Operator::Eq, integer(1))))?;
+        Ok(output)
+    }
+
+    /// WHERE and HAVING. Conditions without sub-queries go first; EXISTS and IN among the others become semi joins.
+    pub fn filter_by(&mut self, condition: &tree::Expr, input: &mut Relation) -> Result<()> {
+        let mut conjuncts = Vec::new();
+        flatten(condition, &mut conjuncts);
+        let (later, first): (Vec<_>, Vec<_>) = conjuncts.into_iter().partition(|conjunct| has_subquery(conjunct));
+        if !first.is_empty() {
+            let ty = condition.ty;
+            let plain =
+                tree::Expr { kind: ExprKind::And(first.into_iter().cloned().collect()), ty, span: condition.span };
+            let plain = self.condition(&plain, input)?;
+            input.filter(Some(plain))?;
+        }
+        for conjunct in later {
+            if !self.filter_by_subquery(conjunct, input)? {
+                let condition = self.condition(conjunct, input)?;
+                input.filter(Some(condition))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The operands of nested ANDs.
+pub fn flatten<'e>(condition: &'e tree::Expr, out: &mut Vec<&'e tree::Expr>) {
+    match &condition.kind {
+        ExprKind::And(operands) => operands.iter().for_each(|operand| flatten(operand, out)),
+        _ => out.push(condition),
+    }
+}

@@ -1,0 +1,89 @@
+//! Subscripts: `array[i]`, `array[l:u]`.
+
+use aegis_catalog::types::element_of;
+use aegis_catalog::{Error, Result, Type};
+use arrow::datatypes::DataType;
+use datafusion::logical_expr::{ColumnarValue, Expr};
+use datafusion::scalar::ScalarValue;
+
+use super::Lowerer;
+use super::build::literal;
+use super::call::element_representation;
+use super::relation::Relation;
+use super::value::{Value, apply};
+use crate::bind::tree::{self, Subscript};
+use crate::execute::array;
+use crate::execute::operator::{ScalarOperator, arrays};
+
+impl Lowerer<'_> {
+    pub fn subscript(
+        &mut self,
+        arg: &tree::Expr,
+        subscripts: &[Subscript],
+        ty: Type,
+        input: &mut Relation,
+    ) -> Result<Value> {
+        let arg = self.expr(arg, input)?;
+        if element_of(arg.ty.oid).is_none() {
+            return Err(Error::unsupported(format!("subscript of type {}", aegis_catalog::types::format_type(arg.ty))));
+        }
+        if subscripts.iter().all(|subscript| matches!(subscript, Subscript::Index(_))) {
+            return self.index(arg, subscripts, ty, input);
+        }
+        let mut args = vec![arg.expr.clone()];
+        let mut present = Vec::new();
+        for subscript in subscripts {
+            // In a slice, a single index `i` means `1:i`.
+            let (lower, upper) = match subscript {
+                Subscript::Index(upper) => (Some(literal(ScalarValue::Int32(Some(1)))), Some(upper)),
+                Subscript::Slice { lower: Some(lower), upper } => {
+                    (Some(self.subscript_bound(lower, input)?), upper.as_ref())
+                }
+                Subscript::Slice { lower: None, upper } => (None, upper.as_ref()),
+            };
+            present.push((lower.is_some(), upper.is_some()));
+            args.extend(lower);
+            if let Some(upper) = upper {
+                args.push(self.subscript_bound(upper, input)?);
+            }
+        }
+        let data_type = arg.data_type.clone();
+        let identity = format!("{present:?}");
+        let operator = ScalarOperator::new("slice", identity, data_type.clone(), move |args, rows| {
+            let arrays = arrays(args, rows)?;
+            let (array, rest) = arrays.split_first().ok_or_else(|| Error::internal("no array"))?;
+            let mut rest = rest.iter().cloned();
+            let bounds: Vec<_> = present
+                .iter()
+                .map(|(lower, upper)| {
+                    let lower = if *lower { rest.next() } else { None };
+                    (lower, if *upper { rest.next() } else { None })
+                })
+                .collect();
+            array::slice(array, &bounds).map(ColumnarValue::Array)
+        });
+        Ok(Value::new(apply(operator, args)?, ty, data_type))
+    }
+
+    fn index(&mut self, arg: Value, subscripts: &[Subscript], ty: Type, input: &mut Relation) -> Result<Value> {
+        let mut args = vec![arg.expr.clone()];
+        for subscript in subscripts {
+            if let Subscript::Index(expr) = subscript {
+                args.push(self.subscript_bound(expr, input)?);
+            }
+        }
+        let data_type = element_representation(&arg).ok_or_else(|| Error::internal("an array without elements"))?;
+        let identity = format!("{}", arg.data_type);
+        let operator = ScalarOperator::new("subscript", identity, data_type.clone(), |args, rows| {
+            let arrays = arrays(args, rows)?;
+            let (array, subscripts) = arrays.split_first().ok_or_else(|| Error::internal("no array"))?;
+            array::index(array, subscripts).map(ColumnarValue::Array)
+        });
+        Ok(Value::new(apply(operator, args)?, ty, data_type))
+    }
+
+    fn subscript_bound(&mut self, expr: &tree::Expr, input: &mut Relation) -> Result<Expr> {
+        let value = self.expr(expr, input)?;
+        Ok(value.into_representation(&DataType::Int32)?.expr)
+    }
+}
