@@ -13,11 +13,14 @@ pub struct Config {
     pub memtable_bytes: usize,
     /// Bytes of rows in memory at which commits wait for the flush. Default 512 MiB.
     pub memtable_stall_bytes: usize,
+    /// Bytes of new rows that one transaction may hold. Default 2 GiB.
+    pub transaction_bytes: usize,
     /// Size of one file of the log, reserved when it is created. Default 64 MiB.
     pub wal_segment_bytes: u64,
-    /// Bytes of log that one write and sync take at most. Default 16 MiB.
+    /// Bytes of log that one write and sync take at most. Default 16 MiB. What waits behind it is bounded by the number
+    /// of committing transactions, since each waits for its own entry.
     pub wal_batch_bytes: usize,
-    /// Bytes of log on disk that start a flush, however little is in memory. Default 512 MiB.
+    /// Bytes of log on disk that start a flush, however little is in memory; at least three segments. Default 512 MiB.
     pub wal_flush_bytes: u64,
     /// Milliseconds that an asynchronous commit may stay unsynced. Default 200.
     pub wal_sync_delay_ms: u64,
@@ -44,6 +47,7 @@ impl Default for Config {
             data_dir: PathBuf::from("aegis-data"),
             memtable_bytes: 64 << 20,
             memtable_stall_bytes: 512 << 20,
+            transaction_bytes: 2 << 30,
             wal_segment_bytes: 64 << 20,
             wal_batch_bytes: 16 << 20,
             wal_flush_bytes: 512 << 20,

@@ -266,7 +266,9 @@ impl Store {
     fn flush_if_large(&self, head: &Version) {
         if let Some(durable) = &self.durable {
             let large = head.memtable_bytes >= self.config.memtable_bytes;
-            if large || self.log.bytes() >= self.config.wal_flush_bytes {
+            // A flush leaves up to two segments, so that less would never be reached.
+            let log_limit = self.config.wal_flush_bytes.max(3 * self.config.wal_segment_bytes);
+            if large || self.log.bytes() >= log_limit {
                 durable.flusher.wake();
             }
         }

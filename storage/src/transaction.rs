@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 pub use crate::scan::{ChunkScan, SegmentScan, TableScan};
 
 use crate::commit::{self, Prepared};
-use crate::memtable::compact;
+use crate::memtable::{batch_bytes, compact};
 use crate::overlay::{Op, Overlay, OwnKeys, RowSet};
 use crate::pins::Pinned;
 use crate::schema::{IndexId, IndexSchema, TableId, TableSchema};
@@ -79,7 +79,11 @@ impl Transaction {
         }
         for (id, overlay) in &self.overlays {
             let schema_of = |pinned: &Pinned| pinned.version().tables.get(id).map(|t| t.schema_ts);
-            if !overlay.created && schema_of(&self.base) != schema_of(&next) {
+            let rows_of = |pinned: &Pinned| pinned.version().tables.get(id).map(|t| t.rows_ts);
+            let altered = !overlay.created && schema_of(&self.base) != schema_of(&next);
+            // A key index that this transaction has built would lack rows that others have added since.
+            let outdated = overlay.keys.values().any(|k| k.whole) && rows_of(&self.base) != rows_of(&next);
+            if altered || outdated {
                 return Err(Error::Conflict { table: *id });
             }
         }
@@ -225,11 +229,21 @@ impl Transaction {
                 return Err(commit::duplicate(table, &shape, index.id, &new.rows, row));
             }
         }
+        self.check_size(&new.rows)?;
         let snapshot = self.base.version().ts;
         let overlay = self.overlays.entry(table).or_default();
         overlay.checked_ts.get_or_insert(snapshot);
         let (unit, start) = overlay.append(&new, &shape)?;
         self.ops.push(Op::Insert { table, unit, start });
+        Ok(())
+    }
+
+    fn check_size(&self, more: &RecordBatch) -> Result<()> {
+        let limit = self.store.config().transaction_bytes;
+        let own: usize = self.overlays.values().flat_map(|o| &o.chunks).map(|c| c.bytes).sum();
+        if own + batch_bytes(more) > limit {
+            return Err(Error::OutOfMemory(format!("a transaction holds more than {limit} bytes of new rows")));
+        }
         Ok(())
     }
 

@@ -19,6 +19,9 @@ use crate::{Error, Result};
 /// Units (chunks and segments) from here on are a transaction's own chunks.
 pub const OWN_UNITS: u32 = 1 << 31;
 
+/// What a row takes in one key index, about.
+const KEY_BYTES: usize = 32;
+
 /// The address of a row: its chunk or segment, and its place there.
 pub fn address(unit: u32, row: u32) -> RowAddress {
     (u64::from(unit) << 32) | u64::from(row)
@@ -219,6 +222,7 @@ impl Table {
         let Some(last) = self.chunks.last_mut() else { return Err(Error::Internal("no chunk to append to".into())) };
         let chunk = Arc::make_mut(last);
         let (unit, start) = (chunk.unit, chunk.append(new.rows.clone(), first)?);
+        chunk.bytes += new.rows.num_rows() * new.keys.len() * KEY_BYTES;
         self.index_rows(new, unit, start, gone);
         self.live_rows += new.rows.num_rows() as u64;
         self.rows_ts = first.ts;
