@@ -1,10 +1,14 @@
 //! Relations whose rows are PostgreSQL's own and never change: access methods, operator classes, collations, ranges.
 //! What rests on something that is not here is left out.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use super::rows::{Rows, row};
 use super::{SystemContext, pg_operator};
 use crate::Result;
 use crate::facts::tsv;
+use crate::types::oid::Oid;
 
 /// Access methods that tables and indexes can have.
 const ACCESS_METHODS: &[&str] = &["heap", "btree"];
@@ -44,13 +48,20 @@ pub(super) fn pg_amop(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Resul
 pub(super) fn pg_amproc(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     for fields in tsv::rows(include_str!("../../data/pg_amproc.tsv")) {
         let mut key = fields.clone();
-        let function = (0..6).map(|_| key.text()).last().and_then(|text| text.parse().ok()).unwrap_or(0);
-        if context.existing_function(function) != 0 {
+        let (_, family, _, _) = (key.oid(), key.oid(), key.oid(), key.oid());
+        let (_, function) = (key.oid(), key.oid());
+        if FAMILIES.contains(&family) && context.existing_function(function) != 0 {
             rows.push_text(fields);
         }
     }
     Ok(())
 }
+
+/// Operator families of the index methods that exist.
+static FAMILIES: LazyLock<HashSet<Oid>> = LazyLock::new(|| {
+    let families = tsv::rows(include_str!("../../data/pg_opfamily.tsv")).map(|mut fields| (fields.oid(), fields.oid()));
+    families.filter(|(_, method)| INDEX_METHODS.contains(method)).map(|(family, _)| family).collect()
+});
 
 pub(super) fn pg_collation(_: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     all(include_str!("../../data/pg_collation.tsv"), rows)

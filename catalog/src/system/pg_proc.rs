@@ -7,6 +7,7 @@ use super::rows::{Cell, Rows, row};
 use super::{SystemContext, pg_type};
 use crate::Result;
 use crate::facts::{self, FunctionRow};
+use crate::fixed_oid::INTERNAL_LANGUAGE;
 use crate::image::Catalog;
 use crate::types::oid::Oid;
 
@@ -46,13 +47,16 @@ pub fn functions_shown(catalog: &Catalog, name: &str) -> Vec<FunctionRow> {
     builtins.named(name).iter().map(|row| FunctionRow::clone(row)).chain(behind_types.cloned()).collect()
 }
 
+/// What PostgreSQL loads from a shared library is built in here.
+const C_LANGUAGE: Oid = 13;
+
 fn push(context: &SystemContext<'_>, row: &FunctionRow, rows: &mut Rows<'_>) {
     rows.push(row![
         row.oid,
         row.name.clone(),
         row.schema,
         row.owner,
-        row.language,
+        if row.language == C_LANGUAGE { INTERNAL_LANGUAGE } else { row.language },
         row.cost,
         row.rows,
         row.variadic,

@@ -87,3 +87,126 @@ fn the_lists_of_views_are_the_folders() {
         }
     }
 }
+
+/// Values of an OID column, or elements of one of arrays; None for a column of another type.
+fn oids(array: &arrow::array::ArrayRef) -> Option<Vec<Oid>> {
+    use arrow::array::AsArray;
+    use arrow::datatypes::{Int16Type, UInt32Type};
+    if let Some(values) = array.as_primitive_opt::<UInt32Type>() {
+        return Some(values.iter().flatten().collect());
+    }
+    if let Some(values) = array.as_primitive_opt::<Int16Type>() {
+        return Some(values.iter().flatten().map(|value| u32::try_from(value).unwrap()).collect());
+    }
+    let elements = array.as_struct_opt()?.column(0).as_list_opt::<i32>()?.values().clone();
+    oids(&elements)
+}
+
+/// A catalog with one object of each kind.
+fn populated() -> Catalog {
+    use crate::fixed_oid::{PG_DATABASE_OWNER, PUBLIC_SCHEMA};
+    use crate::object::*;
+    use crate::types::{Type, oid};
+    let mut catalog = catalog();
+    catalog.put(&Object::Role(Arc::new(Role::new(BOOTSTRAP_SUPERUSER, "postgres"))));
+    catalog.put(&Object::Role(Arc::new(Role::new(PG_DATABASE_OWNER, "pg_database_owner"))));
+    catalog.put(&Object::Database(Arc::new(Database::new(5, "postgres", BOOTSTRAP_SUPERUSER))));
+    let public = Schema { oid: PUBLIC_SCHEMA, name: "public".to_owned(), owner: PG_DATABASE_OWNER };
+    catalog.put(&Object::Schema(Arc::new(public)));
+    let mut put = |oid: Oid, name: &str, columns: Vec<Column>, kind: RelationKind| {
+        let has_type = matches!(kind, RelationKind::Table(_) | RelationKind::View(_));
+        catalog.put(&Object::Relation(Arc::new(Relation {
+            oid,
+            schema: PUBLIC_SCHEMA,
+            name: name.to_owned(),
+            owner: BOOTSTRAP_SUPERUSER,
+            persistence: Persistence::Permanent,
+            row_type: if has_type { oid + 1000 } else { 0 },
+            row_array_type: if has_type { oid + 2000 } else { 0 },
+            columns,
+            kind,
+        })));
+    };
+    let mut id = Column::new("id", 1, Type::of(oid::INT4));
+    (id.default, id.default_oid) = (Some("nextval('s'::regclass)".to_owned()), 20010);
+    let columns =
+        vec![id, Column::new("name", 2, Type::new(oid::VARCHAR, 14)), Column::new("rows", 3, Type::of(22000))];
+    let constraint = |oid, kind| Constraint {
+        oid,
+        name: format!("c{oid}"),
+        kind,
+        deferrable: false,
+        initially_deferred: false,
+        validated: true,
+    };
+    let foreign_key = ConstraintKind::ForeignKey {
+        columns: vec![2],
+        referenced: 20000,
+        referenced_columns: vec![2],
+        referenced_index: 20001,
+        on_update: ReferentialAction::NoAction,
+        on_delete: ReferentialAction::Cascade,
+        match_full: false,
+    };
+    let constraints = vec![
+        constraint(20011, ConstraintKind::PrimaryKey { index: 20001, columns: vec![2] }),
+        constraint(20012, foreign_key),
+        constraint(20013, ConstraintKind::Check { expression: "(id > 0)".to_owned(), columns: vec![1] }),
+    ];
+    put(20000, "t", columns, RelationKind::Table(Table { storage: 20000, constraints, options: Vec::new() }));
+    let index = Index {
+        table: 20000,
+        method: "btree".to_owned(),
+        keys: vec![IndexKey { attnum: 2, expression: None, descending: true, nulls_first: true }],
+        include: vec![1],
+        unique: true,
+        primary: true,
+        nulls_not_distinct: false,
+        predicate: None,
+        storage: None,
+    };
+    put(20001, "t_pkey", Vec::new(), RelationKind::Index(index));
+    let sequence = Sequence {
+        ty: oid::INT8,
+        start: 1,
+        increment: 1,
+        min: 1,
+        max: 9,
+        cache: 1,
+        cycle: false,
+        owned_by: Some((20000, 1)),
+        identity: false,
+    };
+    put(20002, "s", Vec::new(), RelationKind::Sequence(sequence));
+    let view = View { query: "SELECT 1".to_owned(), search_path: Vec::new(), check_option: None, rule: 20014 };
+    put(20003, "v", vec![Column::new("n", 1, Type::of(oid::INT4))], RelationKind::View(view));
+    catalog
+}
+
+#[test]
+fn every_oid_that_is_referred_to_exists() {
+    let catalog = populated();
+    let context = SystemContext { catalog: &catalog, server: &NoServer, filters: &[] };
+    let mut batches: HashMap<&str, RecordBatch> = HashMap::new();
+    for (name, _) in RELATIONS {
+        let relation = relation_by_name(PG_CATALOG_SCHEMA, name).unwrap();
+        batches.insert(*name, rows(relation.oid, &context).unwrap());
+    }
+    let mut checked = 0;
+    for mut fields in tsv::rows(include_str!("../../data/references.tsv")) {
+        let (table, columns) = (fields.text().into_owned(), fields.array().unwrap());
+        let (target, target_columns) = (fields.text().into_owned(), fields.array().unwrap());
+        let [column, target_column] = [&columns, &target_columns].map(|columns| columns.first().unwrap());
+        if columns.len() > 1 {
+            continue;
+        }
+        let values = oids(batches[&*table].column_by_name(column).unwrap()).unwrap();
+        let existing = oids(batches[&*target].column_by_name(target_column).unwrap()).unwrap();
+        let existing: HashSet<Oid> = existing.into_iter().collect();
+        for value in values.into_iter().filter(|&value| value != 0) {
+            assert!(existing.contains(&value), "{table}.{column} = {value} is not in {target}.{target_column}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 30_000, "{checked}");
+}

@@ -241,3 +241,33 @@ fn databases_and_roles_are_shared() {
     assert!(session.catalogs.database("shop").is_err());
     assert!(Session::on(session.store.clone()).catalogs.database("shop").is_err());
 }
+
+#[test]
+fn a_data_directory_opens_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Store::open(aegis_storage::Config::new(folder.path())).unwrap();
+    let mut session = Session::on(open());
+    let (mut catalog, mut storage) = session.begin();
+    let first = catalog.create_relation(&mut storage, table("first")).unwrap();
+    session.commit((catalog, storage)).unwrap();
+    block_on(session.store.flush()).unwrap();
+    let (mut catalog, mut storage) = session.begin();
+    let second = catalog.create_relation(&mut storage, table("second")).unwrap();
+    catalog.set_comment(&mut storage, first.address(), Some("from a segment")).unwrap();
+    session.commit((catalog, storage)).unwrap();
+    block_on(session.store.close()).unwrap();
+    drop(session);
+
+    let mut session = Session::on(open());
+    let image = session.image();
+    assert_eq!(image.relation(first.oid).unwrap().name, "first");
+    assert_eq!(image.relation(second.oid).unwrap().name, "second");
+    assert_eq!(image.comment(first.address()), Some("from a segment"));
+    assert_eq!(image.schema_by_name("public").unwrap().oid, PUBLIC_SCHEMA);
+    let (mut catalog, mut storage) = session.begin();
+    let third = catalog.create_relation(&mut storage, table("third")).unwrap();
+    assert!(third.oid > second.row_type.max(second.row_array_type));
+    catalog.drop_object(&mut storage, first.address()).unwrap();
+    session.commit((catalog, storage)).unwrap();
+    assert!(session.image().relation(first.oid).is_none());
+}
