@@ -7,6 +7,8 @@ pub mod ast;
 mod guard;
 mod lower;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod tree;
 pub mod utility;
 
@@ -79,21 +81,20 @@ fn with_tree<T: Send>(
     let unscannable = unscannable.map(|error| rebase(error, base));
     let depth = guard::check_nesting(&tokens, text)?;
     guard::with_stack(depth, || {
-        let lowering = Lower::new(text, &tokens, base);
         // The library asserts in places. Should input ever reach one of those, it costs one statement.
-        let tree = catch_unwind(AssertUnwindSafe(|| Tree::parse(text)))
-            .map_err(|_| Error::internal("the parser gave up on this statement"))?
-            .map_err(|failure| lowering.failure(failure));
-        if let Some(error) = unscannable {
-            return Err(match tree {
-                Err(earlier) if earlier.fields().position < error.fields().position => earlier,
-                _ => error,
-            });
-        }
-        let tree = tree?;
-        match tree.root() {
+        let (tree, failure) = catch_unwind(AssertUnwindSafe(|| Tree::parse(text)))
+            .map_err(|_| Error::internal("the parser gave up on this statement"))?;
+        let lowering = Lower::new(text, &tokens, base, failure);
+        let lowered = match tree.root() {
             Some(root) => lower(&lowering, root),
             None => Err(lowering.syntax_error(0)),
+        };
+        // The first place that is wrong counts, whoever finds it.
+        let lowered_error = lowered.as_ref().err().filter(|error| lowering.precedes_failure(error)).cloned();
+        let errors = [lowered_error.or_else(|| lowering.failure()), unscannable];
+        match errors.into_iter().flatten().min_by_key(|error| error.fields().position.unwrap_or(u32::MAX)) {
+            Some(error) => Err(error),
+            None => lowered,
         }
     })
 }

@@ -1,5 +1,4 @@
-//! The parser library's output as a flat, read-only tree. The library recovers from errors and goes on; here the first error
-//! wins, as in PostgreSQL.
+//! The parser library's output as a flat, read-only tree.
 
 use squawk_parser::{EntryPoint, LexedStr, StrStep, SyntaxKind};
 
@@ -27,8 +26,8 @@ pub(super) struct Failure {
 }
 
 impl<'a> Tree<'a> {
-    /// Parses `text`; the root's children are the statements.
-    pub fn parse(text: &'a str) -> Result<Self, Failure> {
+    /// Parses `text`; the root's children are the statements. The tree is there even if the library could not go on.
+    pub fn parse(text: &'a str) -> (Self, Option<Failure>) {
         // Its lexical errors are left aside: `scan` and the decoding of literals have PostgreSQL's.
         let lexed = LexedStr::new(text);
         let output = EntryPoint::SourceFile.parse(&lexed.to_input());
@@ -41,10 +40,7 @@ impl<'a> Tree<'a> {
             bare_between: None,
         };
         lexed.intersperse_trivia(&output, &mut |step| builder.step(step));
-        match builder.failure {
-            Some(failure) => Err(failure),
-            None => Ok(Self { text, elements: builder.elements }),
-        }
+        (Self { text, elements: builder.elements }, builder.failure)
     }
 
     pub fn root(&self) -> Option<Node<'_>> {

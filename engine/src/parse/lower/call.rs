@@ -4,6 +4,7 @@ use aegis_catalog::{Error, Result, sqlstate};
 use squawk_parser::SyntaxKind as K;
 
 use super::expr::{boxed, is_expr};
+use super::names::Words;
 use super::types::{catalog_name, internal};
 use super::{Lower, literal, operand};
 use crate::parse::ast::*;
@@ -42,6 +43,7 @@ impl Lower<'_> {
         }
         let name = match head.kind() {
             K::NAME_REF => {
+                self.check_word(head, Words::Function)?;
                 let ident = self.ident(head)?;
                 Name { span: ident.span, parts: vec![ident] }
             }

@@ -17,6 +17,7 @@ impl Lower<'_> {
             K::EXECUTE => {
                 let name = self.ident(self.need(node.child(K::PREPARED_STATEMENT_REF), node)?)?;
                 let args = match node.child(K::ARG_LIST) {
+                    Some(list) if list.nodes().next().is_none() => return Err(self.missing_in(list)),
                     Some(list) => list.children_of(K::ARG).map(|arg| self.expr_in(arg)).collect::<Result<_>>()?,
                     None => Vec::new(),
                 };
@@ -75,6 +76,7 @@ impl Lower<'_> {
         Ok(Utility::Prepare {
             name: self.ident(self.need(node.child(K::PREPARED_STATEMENT), node)?)?,
             types: match node.child(K::PARAM_LIST) {
+                Some(list) if list.nodes().next().is_none() => return Err(self.missing_in(list)),
                 Some(list) => self.parameter_types(list)?,
                 None => Vec::new(),
             },

@@ -101,7 +101,7 @@ impl Lower<'_> {
             None => Vec::new(),
         };
         let method = match node.child(K::USING_METHOD) {
-            Some(using) => Some(self.ident(self.need(using.child(K::ACCESS_METHOD_REF), using)?)?.name),
+            Some(using) => Some(self.column_id(self.need(using.child(K::ACCESS_METHOD_REF), using)?)?.name),
             None => None,
         };
         Ok(Utility::CreateIndex(Box::new(CreateIndex {

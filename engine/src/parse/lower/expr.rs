@@ -67,7 +67,7 @@ pub fn is_expr(kind: K) -> bool {
 }
 
 /// Nodes that group operators and operands.
-fn is_operation(node: Node<'_>) -> bool {
+pub fn is_operation(node: Node<'_>) -> bool {
     match node.kind() {
         K::BIN_EXPR | K::PREFIX_EXPR | K::POSTFIX_EXPR | K::BETWEEN_EXPR | K::COLLATE => true,
         K::CAST_EXPR => node.has(K::COLON_COLON),
@@ -107,6 +107,9 @@ impl<'a> Lower<'a> {
 
     fn expr_of(&self, node: Node<'_>, grammar: Grammar) -> Result<Expr> {
         if !is_operation(node) {
+            if grammar == Grammar::B && node.is(K::LITERAL) && node.has(K::DEFAULT_KW) {
+                return Err(self.syntax_error(node.start()));
+            }
             return self.operand(node);
         }
         let mut operations = Operations { lower: self, items: in_order(node), next: 0, end: node.end() };
@@ -290,6 +293,7 @@ impl<'t> Operations<'_, '_, 't> {
                     "+" | "-" => Level::Additive,
                     "*" | "/" | "%" => Level::Multiplicative,
                     "^" => Level::Exponent,
+                    "=>" | ":=" => return None,
                     operator if operator.bytes().all(|byte| b"~!@#^&|`?+-*/%<>=".contains(&byte)) => Level::Operator,
                     _ => return None,
                 });
@@ -509,6 +513,11 @@ impl<'t> Operations<'_, '_, 't> {
             _ => Err(self.lower.syntax_error(item.start())),
         }
     }
+}
+
+/// Operators that the grammar names by themselves; all others are alike to it.
+fn has_own_token(operator: &str) -> bool {
+    matches!(operator, "=" | "<" | ">" | "<=" | ">=" | "<>" | "!=" | "*" | "/" | "%" | "^" | "=>" | ":=")
 }
 
 /// The ANY, SOME or ALL node of `= ANY (…)`.

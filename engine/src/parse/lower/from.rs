@@ -174,7 +174,7 @@ impl Lower<'_> {
             None => Vec::new(),
         };
         let columns = self.column_list(alias.child(K::COLUMN_LIST))?;
-        match self.opt_ident(alias.child(K::TABLE_ALIAS))? {
+        match alias.child(K::TABLE_ALIAS).map(|name| self.column_id(name)).transpose()? {
             Some(name) => Ok((Some(TableAlias { name, columns }), definitions)),
             None if definitions.is_empty() => Err(self.syntax_error(alias.start())),
             None => Ok((None, definitions)),

@@ -139,6 +139,10 @@ pub fn is_string(kind: K) -> bool {
     matches!(kind, K::STRING | K::ESC_STRING | K::DOLLAR_QUOTED_STRING | K::UNICODE_ESC_STRING | K::NATIONAL_STRING)
 }
 
+pub fn is_quoted(kind: K) -> bool {
+    is_string(kind) || matches!(kind, K::BIT_STRING | K::BYTE_STRING)
+}
+
 /// What is between the quotes, whatever their form.
 fn body_of(text: &str) -> Option<&str> {
     if let Some(rest) = text.strip_prefix('$') {

@@ -35,12 +35,22 @@ pub(super) struct Lower<'a> {
     text: &'a str,
     tokens: &'a [Token],
     base: u32,
+    failure: Option<Failure>,
 }
 
 impl<'a> Lower<'a> {
-    /// `base` is where the user's part of `text` starts; spans and positions count from there.
-    pub fn new(text: &'a str, tokens: &'a [Token], base: u32) -> Self {
-        Self { text, tokens, base }
+    /// `base` is where the user's part of `text` starts; spans and positions count from there. After `failure` the tree is of
+    /// no use.
+    pub fn new(text: &'a str, tokens: &'a [Token], base: u32, failure: Option<Failure>) -> Self {
+        Self { text, tokens, base, failure }
+    }
+
+    /// Is `error` before the place where the library failed?
+    pub fn precedes_failure(&self, error: &Error) -> bool {
+        match self.failure {
+            Some(failure) => error.fields().position < self.syntax_error(failure.offset).fields().position,
+            None => true,
+        }
     }
 
     fn base(&self) -> u32 {
@@ -68,7 +78,8 @@ impl<'a> Lower<'a> {
     }
 
     /// The error where the library could not go on.
-    pub fn failure(&self, failure: Failure) -> Error {
+    pub fn failure(&self) -> Option<Error> {
+        let failure = self.failure?;
         let index = self.tokens.partition_point(|token| token.end <= failure.offset);
         let token = |index: usize| self.tokens.get(index).map(|token| (token, self.token_text(token)));
         let start = |index: usize| token(index).map_or(self.text.len() as u32, |(token, _)| token.start);
@@ -77,14 +88,11 @@ impl<'a> Lower<'a> {
         // The library gives up on the verb of an unknown object, PostgreSQL on the object.
         let verbs = ["create", "alter", "drop"];
         let verb = word.is_some_and(|word| verbs.iter().any(|verb| word.eq_ignore_ascii_case(verb)));
-        if verb && before.is_none_or(|before| before == ";") {
-            return self.syntax_error(start(index + 1));
-        }
+        let lone_verb = verb && before.is_none_or(|before| before == ";");
         // A list goes on after its comma; what follows is wrong.
-        if failure.comma && word == Some(",") && !before.is_none_or(|before| matches!(before, "," | "(" | "[")) {
-            return self.syntax_error(start(index + 1));
-        }
-        self.syntax_error(failure.offset)
+        let comma =
+            failure.comma && word == Some(",") && !before.is_none_or(|before| matches!(before, "," | "(" | "["));
+        Some(self.syntax_error(if lone_verb || comma { start(index + 1) } else { failure.offset }))
     }
 
     fn token_text(&self, token: &Token) -> &str {
@@ -164,9 +172,11 @@ impl<'a> Lower<'a> {
 
     /// Commas that separate nothing and strings side by side, which the library lets pass.
     fn check_lists(&self, root: Node<'_>) -> Result<()> {
-        for node in root.descendants().filter(|node| !node.is_token()) {
+        let failed = self.failure.map_or(u32::MAX, |failure| failure.offset);
+        for node in root.descendants().filter(|node| !node.is_token() && node.end() <= failed) {
             if node.is(K::LITERAL) {
-                let mut strings = node.children().filter(|token| literal::is_string(token.kind())).skip(1);
+                let strings = node.children().take_while(|token| !token.is(K::UESCAPE_KW));
+                let mut strings = strings.filter(|token| literal::is_quoted(token.kind())).skip(1);
                 if let Some(second) = strings.find(|token| self.token_starts_at(token.start())) {
                     return Err(self.syntax_error(second.start()));
                 }

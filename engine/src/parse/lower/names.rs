@@ -2,6 +2,7 @@
 
 use aegis_catalog::{Error, Result, sqlstate};
 use squawk_parser::SyntaxKind as K;
+use squawk_parser::{is_col_name_keyword, is_reserved_keyword, is_type_func_name_keyword};
 
 use super::{Lower, literal};
 use crate::parse::ast::{Ident, Name};
@@ -28,6 +29,34 @@ pub fn fold(text: &str) -> String {
     }
 }
 
+/// Which keywords may be names (manual appendix C).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    /// PostgreSQL's ColId: columns, tables and most other objects.
+    Column,
+    /// PostgreSQL's type_function_name.
+    Function,
+}
+
+/// Nodes whose name may be any keyword.
+fn is_label(kind: K) -> bool {
+    matches!(
+        kind,
+        K::COLUMN_NAME
+            | K::NAME_REF
+            | K::PATH_SEGMENT
+            | K::PATH_SEGMENT_REF
+            | K::COMPOSITE_FIELD
+            | K::COMPOSITE_FIELD_REF
+            | K::ATTRIBUTE_NAME
+            | K::ATTRIBUTE_NAMESPACE
+            | K::COPY_OPTION_KEY
+            | K::EXPLAIN_OPTION_NAME
+            | K::EXTRACT_FIELD_NAME
+            | K::REVOKE_COMMAND
+    )
+}
+
 impl Lower<'_> {
     /// The identifier that `node` is or holds as its first token.
     pub fn ident(&self, node: Node<'_>) -> Result<Ident> {
@@ -36,6 +65,9 @@ impl Lower<'_> {
             false => node.children().next().ok_or_else(|| self.syntax_error(node.end()))?,
         };
         if !token.is_token() {
+            return Err(self.syntax_error(token.start()));
+        }
+        if !node.is_token() && is_reserved_keyword(token.kind()) && !is_label(node.kind()) {
             return Err(self.syntax_error(token.start()));
         }
         let text = token.text();
@@ -48,6 +80,12 @@ impl Lower<'_> {
             None => fold(text),
         };
         Ok(Ident { name, span: self.span(token) })
+    }
+
+    /// A name as PostgreSQL's ColId.
+    pub fn column_id(&self, node: Node<'_>) -> Result<Ident> {
+        self.check_word(node, Words::Column)?;
+        self.ident(node)
     }
 
     pub fn opt_ident(&self, node: Option<Node<'_>>) -> Result<Option<Ident>> {
@@ -65,7 +103,7 @@ impl Lower<'_> {
         let columns = list
             .nodes()
             .filter(|node| matches!(node.kind(), K::COLUMN_NAME | K::COLUMN_NAME_REF))
-            .map(|node| self.ident(node))
+            .map(|node| self.column_id(node))
             .collect::<Result<Vec<_>>>()?;
         if columns.is_empty() {
             return Err(self.syntax_error(list.start() + 1));
@@ -75,11 +113,18 @@ impl Lower<'_> {
 
     /// The qualified name that `node` is or holds.
     pub fn path(&self, node: Node<'_>) -> Result<Name> {
+        self.path_of(node, Words::Column)
+    }
+
+    pub fn path_of(&self, node: Node<'_>, words: Words) -> Result<Name> {
         let mut parts = Vec::new();
         let mut after_paths = node.start();
         for descendant in node.descendants() {
             match descendant.kind() {
                 K::PATH_SEGMENT | K::PATH_SEGMENT_REF if descendant.end() >= after_paths => {
+                    if parts.is_empty() {
+                        self.check_word(descendant, words)?;
+                    }
                     parts.push(self.ident(descendant)?);
                     after_paths = descendant.end();
                 }
@@ -99,9 +144,24 @@ impl Lower<'_> {
         node.map(|node| self.path(node)).transpose()
     }
 
+    /// Refuses the keywords that PostgreSQL does not take as a name of this sort.
+    pub fn check_word(&self, node: Node<'_>, words: Words) -> Result<()> {
+        let Some(token) = node.first_token() else { return Ok(()) };
+        let kind = token.kind();
+        let refused = match words {
+            Words::Column => is_type_func_name_keyword(kind),
+            Words::Function => is_col_name_keyword(kind),
+        };
+        if refused || is_reserved_keyword(kind) { Err(self.syntax_error(token.start())) } else { Ok(()) }
+    }
+
     /// A name of a relation, type or other object: at most database, schema and object.
     pub fn object(&self, node: Node<'_>) -> Result<Name> {
-        let name = self.path(node)?;
+        self.object_of(node, Words::Column)
+    }
+
+    pub fn object_of(&self, node: Node<'_>, words: Words) -> Result<Name> {
+        let name = self.path_of(node, words)?;
         if name.parts.len() > 3 {
             let spelled = name.parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(".");
             let message = format!("improper qualified name (too many dotted names): {spelled}");

@@ -4,6 +4,7 @@ use aegis_catalog::Result;
 use squawk_parser::SyntaxKind as K;
 
 use super::Lower;
+use super::names::Words;
 use super::types::is_type;
 use crate::parse::ast::*;
 use crate::parse::tree::Node;
@@ -121,6 +122,9 @@ impl Lower<'_> {
     /// A name that may be qualified or a single identifier, whichever the node holds.
     pub fn object_path(&self, node: Node<'_>) -> Result<Name> {
         match node.nodes().next() {
+            Some(_) if matches!(node.kind(), K::FUNCTION_SIG | K::PROCEDURE_SIG | K::ROUTINE_SIG | K::AGGREGATE) => {
+                self.object_of(node, Words::Function)
+            }
             Some(_) if !matches!(node.kind(), K::ROLE_REF) => self.object(node),
             _ => {
                 let ident = if node.is(K::ROLE_REF) { self.role(node)? } else { self.ident(node)? };

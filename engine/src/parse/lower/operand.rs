@@ -3,7 +3,7 @@
 use aegis_catalog::Result;
 use squawk_parser::SyntaxKind as K;
 
-use super::expr::{boxed, is_expr, quantifier};
+use super::expr::{boxed, is_expr, is_operation, quantifier};
 use super::{Lower, types};
 use crate::parse::ast::*;
 use crate::parse::guard;
@@ -33,7 +33,7 @@ impl Lower<'_> {
             K::NAME_REF => match sql_value(node) {
                 Some(name) => ExprKind::SqlValue { name, precision: None },
                 None => {
-                    let ident = self.ident(node)?;
+                    let ident = self.column_id(node)?;
                     ExprKind::Column(Name { span: ident.span, parts: vec![ident] })
                 }
             },
@@ -46,12 +46,10 @@ impl Lower<'_> {
                 ExprKind::Row { fields, explicit }
             }
             K::CASE_EXPR => self.case(node)?,
-            K::ARRAY_EXPR => self.array(node)?,
+            K::ARRAY_EXPR if node.has(K::ARRAY_KW) => self.array(node)?,
             K::CALL_EXPR => self.call(node)?,
             K::CAST_EXPR => self.cast_syntax(node)?,
-            kind if is_expr(kind) && node.children().next().is_some() && kind != K::NON_STANDARD_PARAM => {
-                return self.expr(node);
-            }
+            _ if is_operation(node) => return self.expr(node),
             kind if is_query(kind) => ExprKind::ScalarQuery(Box::new(self.query(node)?)),
             _ => return Err(self.syntax_error(node.start())),
         };
@@ -100,7 +98,7 @@ impl Lower<'_> {
         }
         parts.reverse();
         if base.is(K::NAME_REF) && sql_value(base).is_none() {
-            parts.insert(0, self.ident(base)?);
+            parts.insert(0, self.column_id(base)?);
             let last = parts.last().map_or(self.span(base), |part| part.span);
             let name = Name { parts, span: self.span(base).to(last) };
             return Ok(if star { ExprKind::Star(Some(name)) } else { ExprKind::Column(name) });
@@ -122,7 +120,6 @@ impl Lower<'_> {
             K::NAME_REF if sql_value(node).is_some() => {}
             K::NAME_REF | K::FIELD_EXPR | K::INDEX_EXPR | K::SLICE_EXPR | K::PAREN_EXPR => return self.operand(node),
             K::LITERAL if node.has(K::POSITIONAL_PARAM) => return self.operand(node),
-            K::TUPLE_EXPR if !node.has(K::ROW_KW) => return self.operand(node),
             _ => {}
         }
         Err(self.syntax_error(node.end()))
@@ -191,15 +188,20 @@ impl Lower<'_> {
                 None => Err(self.syntax_error(inner.start())),
             };
         }
-        let items = node
-            .nodes()
-            .filter(|item| is_expr(item.kind()))
-            .map(|item| match item.kind() {
-                K::ARRAY_EXPR => self.operand(item),
-                _ => self.expr(item),
+        Ok(ExprKind::Array(self.array_items(node)?))
+    }
+
+    /// The items between the brackets: expressions, or rows of a further dimension in brackets of their own.
+    fn array_items(&self, node: Node<'_>) -> Result<Vec<Expr>> {
+        let is_row = |item: Node<'_>| item.is(K::ARRAY_EXPR) && !item.has(K::ARRAY_KW);
+        let rows = node.nodes().next().is_some_and(is_row);
+        node.nodes()
+            .map(|item| match is_row(item) {
+                true if rows => Ok(Expr { kind: ExprKind::Array(self.array_items(item)?), span: self.span(item) }),
+                false if !rows && is_expr(item.kind()) => self.expr(item),
+                _ => Err(self.syntax_error(item.start())),
             })
-            .collect::<Result<Vec<_>>>()?;
-        Ok(ExprKind::Array(items))
+            .collect()
     }
 
     /// `CAST(a AS type)`, `type 'literal'`, `interval '1' day`.

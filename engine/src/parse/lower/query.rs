@@ -263,6 +263,9 @@ impl Lower<'_> {
 
     pub fn select(&self, node: Node<'_>) -> Result<Select> {
         let clause = self.need(node.child(K::SELECT_CLAUSE), node)?;
+        if let Some(from) = node.child(K::FROM_CLAUSE).filter(|from| from.start() < clause.start()) {
+            return Err(self.syntax_error(from.start()));
+        }
         let distinct = match clause.child(K::DISTINCT_CLAUSE) {
             None => Distinct::None,
             Some(distinct) => match distinct.child(K::DISTINCT_ON) {
@@ -357,7 +360,7 @@ impl Lower<'_> {
         });
         let query = self.need(query, node)?;
         Ok(Cte {
-            name: self.ident(self.need(node.child(K::CTE_NAME), node)?)?,
+            name: self.column_id(self.need(node.child(K::CTE_NAME), node)?)?,
             columns: self.column_list(node.child(K::COLUMN_LIST))?,
             materialized: node.child_in(&[K::MATERIALIZED, K::NOT_MATERIALIZED]).map(|hint| hint.is(K::MATERIALIZED)),
             statement: Box::new(match self.statement(query)? {

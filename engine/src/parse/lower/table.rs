@@ -84,7 +84,7 @@ impl Lower<'_> {
             constraints.push(self.column_constraint(constraint)?);
         }
         Ok(ColumnDefinition {
-            name: self.ident(self.need(node.child(K::COLUMN_NAME), node)?)?,
+            name: self.column_id(self.need(node.child(K::COLUMN_NAME), node)?)?,
             ty: self.type_in(node)?,
             collation: self.collation(node)?,
             constraints,

@@ -3,6 +3,7 @@
 use aegis_catalog::{Error, Result, sqlstate};
 use squawk_parser::SyntaxKind as K;
 
+use super::names::Words;
 use super::{Lower, literal};
 use crate::parse::ast::{Expr, ExprKind, Ident, Literal, Name, Span, TypeName};
 use crate::parse::tree::Node;
@@ -72,15 +73,22 @@ impl Lower<'_> {
         match node.kind() {
             K::ARRAY_TYPE => {
                 let mut ty = self.type_in(node)?;
-                let bounds = node.children_of(K::ARRAY_BOUND).count();
+                let mut bounds = 0;
+                for bound in node.children_of(K::ARRAY_BOUND) {
+                    bounds += 1;
+                    match bound.nodes().next() {
+                        Some(size) if !size.has(K::INT_NUMBER) => return Err(self.syntax_error(size.start())),
+                        _ => {}
+                    }
+                }
                 ty.array_dimensions += bounds.max(usize::from(node.has(K::ARRAY_KW)));
                 Ok(ty)
             }
             K::PATH_TYPE => self.named_type(node, span),
             K::PERCENT_TYPE => Err(Error::unsupported("%TYPE").at(span.start)),
-            K::VARCHAR_TYPE => Ok(internal("varchar", self.modifiers(node)?, span)),
-            K::CHARACTER_TYPE => Ok(internal("bpchar", self.length_or_one(node)?, span)),
-            K::BIT_TYPE => Ok(internal("bit", self.length_or_one(node)?, span)),
+            K::VARCHAR_TYPE => Ok(internal("varchar", self.length(node)?, span)),
+            K::CHARACTER_TYPE => Ok(internal("bpchar", or_one(self.length(node)?, span), span)),
+            K::BIT_TYPE => Ok(internal("bit", or_one(self.modifiers(node)?, span), span)),
             K::BIT_VARYING_TYPE => Ok(internal("varbit", self.modifiers(node)?, span)),
             K::DOUBLE_TYPE => Ok(internal("float8", Vec::new(), span)),
             K::TIME_TYPE => self.time_type(node, "time", "timetz", span),
@@ -97,7 +105,11 @@ impl Lower<'_> {
     }
 
     fn named_type(&self, node: Node<'_>, span: Span) -> Result<TypeName> {
-        let name = self.object(node)?;
+        // Spellings of the standard and the types of SQL/JSON are column-name keywords.
+        let token = self.need(node.first_token(), node)?;
+        let builtin =
+            keyword_type(&token.text().to_ascii_lowercase()).is_some() || token.text().eq_ignore_ascii_case("json");
+        let name = self.object_of(node, if builtin { Words::Column } else { Words::Function })?;
         let modifiers = self.modifiers(node)?;
         let keyword = match name.parts.as_slice() {
             [only] if node.first_token().is_some_and(|token| !token.is(K::IDENT)) => keyword_type(&only.name),
@@ -163,10 +175,14 @@ impl Lower<'_> {
         Ok(modifiers)
     }
 
-    /// `char` is `char(1)`, `bit` is `bit(1)`.
-    fn length_or_one(&self, node: Node<'_>) -> Result<Vec<Expr>> {
+    /// The length of a character type, an integer constant.
+    fn length(&self, node: Node<'_>) -> Result<Vec<Expr>> {
         let modifiers = self.modifiers(node)?;
-        Ok(if modifiers.is_empty() { vec![literal::integer(1, self.span(node))] } else { modifiers })
+        let is_integer = |length: &&Expr| matches!(length.kind, ExprKind::Literal(Literal::Integer(_)));
+        match modifiers.iter().find(|length| !is_integer(length)).or_else(|| modifiers.get(1)) {
+            Some(wrong) => Err(self.syntax_error(self.base() + wrong.span.start)),
+            None => Ok(modifiers),
+        }
     }
 
     /// `day to second(3)` after an interval type or literal.
@@ -188,6 +204,11 @@ impl Lower<'_> {
         }
         Ok(())
     }
+}
+
+/// `char` is `char(1)`, `bit` is `bit(1)`.
+fn or_one(modifiers: Vec<Expr>, span: Span) -> Vec<Expr> {
+    if modifiers.is_empty() { vec![literal::integer(1, span)] } else { modifiers }
 }
 
 fn field_bit(kind: K) -> i32 {
