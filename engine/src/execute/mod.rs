@@ -19,6 +19,8 @@ pub mod shared;
 pub mod statement;
 pub mod stream;
 pub mod system;
+#[cfg(test)]
+mod tests;
 
 pub use runtime::{QueryRuntime, RunOptions};
 pub use statement::{ChangeResult, Execution, run_delete, run_insert, run_query, run_update};

@@ -64,7 +64,6 @@ impl Relation {
     pub fn domain_bindings(&self) -> impl Iterator<Item = &Binding> {
         self.domain.iter().map(|column| &column.binding)
     }
-
 }
 
 /// A lowered query: its output columns in order (hidden ones included) and the domain it was computed for.

@@ -1,0 +1,6 @@
+//! Statements from text to rows, over a store in memory. Expectations come from PostgreSQL 15.
+
+mod change;
+mod query;
+mod server;
+mod subquery;
