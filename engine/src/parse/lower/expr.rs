@@ -244,11 +244,8 @@ impl<'t> Operations<'_, '_, 't> {
             K::PLUS | K::MINUS => Level::Sign,
             K::OPERATOR_CALL => Level::Operator,
             // Operators that have a token of their own are no prefixes.
-            K::CUSTOM_OP
-                if !matches!(item.text(), "=" | "<" | ">" | "<=" | ">=" | "<>" | "!=" | "*" | "/" | "%" | "^") =>
-            {
-                Level::Operator
-            }
+            K::CUSTOM_OP if !has_own_token(item.text()) => Level::Operator,
+            K::LITERAL if grammar == Grammar::B && item.has(K::DEFAULT_KW) => return self.unexpected(),
             kind if is_expr(kind) => {
                 self.next += 1;
                 return self.lower.operand(item);
