@@ -10,14 +10,17 @@
 //! | `truncate.rs`, `extract.rs`, `arithmetic.rs` | what SQL functions need, as plain functions |
 
 pub mod abbreviation;
+pub mod arithmetic;
 pub mod calendar;
 pub mod date;
+pub mod extract;
 pub(crate) mod field;
 pub mod format;
 pub(crate) mod parse;
 pub mod time;
 pub mod timestamp;
 pub mod token;
+pub mod truncate;
 pub mod zone;
 
 use crate::error::Error;

@@ -139,22 +139,8 @@ impl Numeric {
     pub fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Small { mantissa: a, scale: s }, Self::Small { mantissa: b, scale: t }) if s == t => a.cmp(b),
-            _ => match (self.parts(), other.parts()) {
-                (Some((a, s)), Some((b, t))) => {
-                    let common = s.max(t);
-                    scaled_up(&a, common - s).cmp(&scaled_up(&b, common - t))
-                }
-                _ => self.rank().cmp(&other.rank()),
-            },
-        }
-    }
-
-    fn rank(&self) -> i32 {
-        match self {
-            Self::NegInfinity => -1,
-            Self::Small { .. } | Self::Big { .. } => 0,
-            Self::Infinity => 1,
-            Self::NaN => 2,
+            // The encoding is ordered, and does not scale one side up to the other.
+            _ => key(&self.to_bytes()).cmp(key(&other.to_bytes())),
         }
     }
 
