@@ -175,9 +175,6 @@ fn extract_local(
     let field = Field::parse(name, type_oid)?;
     let is_zone = matches!(field, Field::Unit(Unit::Timezone | Unit::TimezoneHour | Unit::TimezoneMinute));
     if is_infinite(local) {
-        if is_zone && offset.is_none() {
-            return Err(unsupported(name, type_oid));
-        }
         return Ok(field.is_monotonic().then(|| infinity(local == TIMESTAMP_INFINITY)));
     }
     let value = match field {

@@ -131,12 +131,16 @@ impl TimeZone {
     /// Seconds east that an abbreviation stands for in this zone at or nearest before a moment, else after it.
     pub(super) fn offset_of_abbreviation(&self, abbreviation: &str, utc_micros: i64) -> Option<i32> {
         let Self::Named(zone) = self else { return Some(self.offset_at(utc_micros)) };
-        let now = utc_micros.div_euclid(MICROS);
-        let means = |utc: i64| named_abbreviation(*zone, utc).eq_ignore_ascii_case(abbreviation);
+        // Abbreviations begin with standard time in the 19th century.
+        const FIRST: i64 = days_from_civil(1850, 1, 1) * SECONDS_PER_DAY;
+        const LAST: i64 = days_from_civil(LAST_YEAR, 1, 1) * SECONDS_PER_DAY;
         const MONTH: i64 = 30 * SECONDS_PER_DAY;
-        let earlier = (0..200 * 12).map(|months| now - months * MONTH);
-        let later = (1..200 * 12).map(|months| now + months * MONTH);
-        earlier.chain(later).find(|&utc| means(utc)).map(|utc| named_offset(*zone, utc))
+        let now = utc_micros.div_euclid(MICROS).clamp(FIRST, LAST);
+        let means = |utc: &i64| named_abbreviation(*zone, *utc).eq_ignore_ascii_case(abbreviation);
+        let mut earlier = (0..).map(|months| now - months * MONTH).take_while(|&utc| utc >= FIRST);
+        let mut later = (1..).map(|months| now + months * MONTH).take_while(|&utc| utc <= LAST);
+        let found = earlier.find(means).or_else(|| later.find(means));
+        found.map(|utc| named_offset(*zone, utc))
     }
 }
 
