@@ -17,11 +17,15 @@ use super::stored::{stored_type, to_stored};
 use super::{ROW_COLUMN, SegmentMeta, TS_COLUMN, column_name};
 use crate::file::{Disk, File, FileWriter};
 use crate::memtable::{RowId, options};
+use crate::schema::ColumnId;
 use crate::version::Shape;
 use crate::{Error, Result};
 
-/// Rows of a data page: what a read of one row has to decode.
+/// Rows of a data page: what a read of one row has to decode. Tables with a primary key are read by row.
 const PAGE_ROWS: usize = 8192;
+const KEYED_PAGE_ROWS: usize = 2048;
+/// A dictionary is decoded whole for any row, so it stays small.
+const DICTIONARY_BYTES: usize = 128 << 10;
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 /// Values longer than this have no place in the manifest.
 const RANGE_VALUE_BYTES: usize = 256;
@@ -119,16 +123,26 @@ impl<'a> SegmentWriter<'a> {
 }
 
 fn properties(shape: &Shape, rows: u64, row_group_rows: usize) -> Result<WriterProperties> {
+    let page_rows = if shape.schema.primary().is_some() { KEYED_PAGE_ROWS } else { PAGE_ROWS };
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("aegis ", env!("CARGO_PKG_VERSION")).into())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(row_group_rows))
-        .set_data_page_row_count_limit(PAGE_ROWS);
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
+        .set_data_page_row_count_limit(page_rows);
     for name in [TS_COLUMN, ROW_COLUMN] {
         let path = ColumnPath::from(name);
         builder = builder
             .set_column_dictionary_enabled(path.clone(), false)
             .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+    }
+    for column in shape.schema.columns.iter().filter(|c| is_whole_key(shape, c.id)) {
+        // Each value occurs once: a dictionary would only be in the way.
+        let path = ColumnPath::from(column_name(column.id));
+        builder = builder.set_column_dictionary_enabled(path.clone(), false);
+        if matches!(column.data_type, DataType::Int32 | DataType::Int64 | DataType::UInt32 | DataType::UInt64) {
+            builder = builder.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+        }
     }
     for id in shape.schema.primary().iter().flat_map(|key| &key.columns) {
         let column = shape.schema.columns.iter().find(|c| c.id == *id);
@@ -141,6 +155,11 @@ fn properties(shape: &Shape, rows: u64, row_group_rows: usize) -> Result<WriterP
         }
     }
     Ok(builder.build())
+}
+
+/// The column alone is a unique key.
+fn is_whole_key(shape: &Shape, column: ColumnId) -> bool {
+    shape.schema.unique_indexes().any(|i| i.columns == [column])
 }
 
 impl Range {

@@ -321,7 +321,8 @@ async fn large_transactions_span_log_segments() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_commits_and_flushes_keep_every_row_once() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(Config { memtable_bytes: 20_000, ..config(dir.path()) }).unwrap();
+    let store =
+        Store::open(Config { memtable_bytes: 20_000, memtable_stall_bytes: 40_000, ..config(dir.path()) }).unwrap();
     create(&store).await;
     insert(&store, &[(-1, "0")]).await.unwrap();
     let work = |worker: i32| {

@@ -7,4 +7,5 @@ mod durability;
 mod faults;
 mod fixture;
 mod model;
+mod throughput;
 mod transactions;
