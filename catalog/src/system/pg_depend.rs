@@ -3,11 +3,31 @@
 use super::SystemContext;
 use super::rows::{Rows, row};
 use crate::Result;
+use crate::fixed_oid::{PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_NAMESPACE, PG_REWRITE, PG_TYPE};
+use crate::object::{Dependency, ObjectAddress};
+use crate::types::oid::Oid;
+
+/// The classes of what depends and is depended on.
+const CLASSES: &[Oid] = &[PG_CLASS, PG_TYPE, PG_CONSTRAINT, PG_ATTRDEF, PG_REWRITE, PG_NAMESPACE];
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
-    for edge in context.catalog.dependencies() {
-        let (from, to) = (edge.dependent, edge.referenced);
-        rows.push(row![from.class, from.object, from.sub, to.class, to.object, to.sub, edge.kind.code()]);
+    let catalog = context.catalog;
+    let addresses = |oids: &[Oid]| -> Vec<ObjectAddress> {
+        oids.iter().flat_map(|&oid| CLASSES.iter().map(move |&class| ObjectAddress::new(class, oid))).collect()
+    };
+    if let Some(oids) = context.oids("objid") {
+        let edges = addresses(oids).into_iter().flat_map(|address| catalog.dependencies_of(address));
+        edges.for_each(|edge| push(edge, rows));
+    } else if let Some(oids) = context.oids("refobjid") {
+        let edges = addresses(oids).into_iter().flat_map(|address| catalog.dependents_of(address));
+        edges.for_each(|edge| push(edge, rows));
+    } else {
+        catalog.dependencies().for_each(|edge| push(edge, rows));
     }
     Ok(())
+}
+
+fn push(edge: Dependency, rows: &mut Rows<'_>) {
+    let (from, to) = (edge.dependent, edge.referenced);
+    rows.push(row![from.class, from.object, from.sub, to.class, to.object, to.sub, edge.kind.code()]);
 }

@@ -184,6 +184,18 @@ fn populated() -> Catalog {
 }
 
 #[test]
+fn dependencies_are_found_from_either_end() {
+    let catalog = populated();
+    let count = |filters: &[Filter]| {
+        let context = SystemContext { catalog: &catalog, server: &NoServer, filters };
+        rows(2608, &context).unwrap().num_rows()
+    };
+    assert_eq!(count(&[]), catalog.dependencies().count());
+    assert_eq!(count(&[Filter::oids("objid", vec![20002])]), 2);
+    assert_eq!(count(&[Filter::oids("refobjid", vec![20003])]), 2);
+}
+
+#[test]
 fn every_oid_that_is_referred_to_exists() {
     let catalog = populated();
     let context = SystemContext { catalog: &catalog, server: &NoServer, filters: &[] };
