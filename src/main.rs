@@ -1,1 +1,67 @@
-fn main() {}
+//! The `aegis` command: reads its arguments and hands over.
+
+mod client;
+mod config;
+mod demo;
+mod server;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use config::{Config, Options};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A PostgreSQL-compatible database on durable columns.
+#[derive(Debug, Parser)]
+#[command(name = "aegis", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    start: Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (the default)
+    Start(Options),
+    /// Connect to a server and run SQL
+    Sql(client::Options),
+    /// Run the server with a real data set: all flights from New York in 2013
+    Demo(Options),
+}
+
+/// Exit code for wrong usage or configuration; 1 is a failure at run time.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::Sql(options)) => client::run(options),
+        Some(Command::Demo(options)) => serve(options, true),
+        Some(Command::Start(options)) => serve(options, false),
+        None => serve(cli.start, false),
+    }
+}
+
+fn serve(options: Options, demo: bool) -> ExitCode {
+    let config = match Config::load(options) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("aegis: {error:#}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    telemetry::start(config.log_json);
+    match server::run(config, demo) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("aegis: {error:#}");
+            ExitCode::from(if error.is::<server::Usage>() { USAGE } else { 1 })
+        }
+    }
+}

@@ -9,7 +9,9 @@ pub mod lower;
 pub mod parse;
 pub mod session;
 pub mod settings;
+pub mod statement;
 
 pub use aegis_catalog as catalog;
 pub use engine::{Config, Engine};
 pub use session::Session;
+pub use statement::role::password_matches;

@@ -1,1 +1,86 @@
-fn main() {}
+//! Chores for developers: `cargo xtask test | fix | bench | slt NAME`.
+
+mod setup;
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Chores for developers")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the tests need and run all of them: what continuous integration does
+    Test,
+    /// Format, and apply what clippy can mend by itself
+    Fix,
+    /// Run the micro-benchmarks
+    Bench,
+    /// Run the .slt files whose path contains NAME, on Aegis and on PostgreSQL 15
+    Slt {
+        name: Option<String>,
+        /// Rewrite expectations with the answers of `postgres` or `aegis`
+        #[arg(long, value_name = "ENGINE")]
+        r#override: Option<String>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().task {
+        Task::Test => test(),
+        Task::Fix => {
+            cargo(&["clippy", "--fix", "--allow-dirty", "--workspace", "--all-targets"])?;
+            cargo(&["fmt", "--all"])
+        }
+        Task::Bench => cargo(&["bench", "--workspace"]),
+        Task::Slt { name, r#override } => slt(name, r#override),
+    }
+}
+
+/// The steps in order; the cheap ones that fail most often come first.
+fn test() -> Result<()> {
+    let environment = step("install what the tests need", setup::run)?;
+    step("format", || cargo(&["fmt", "--all", "--check"]))?;
+    step("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+    step("dependencies", || environment.cargo_deny())?;
+    step("tests", || cargo(&["test", "--workspace"]))?;
+    step("drivers", || environment.drivers())
+}
+
+/// Runs one step and says how long it took.
+fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    eprintln!("=== {name}");
+    let start = Instant::now();
+    let result = work().with_context(|| format!("step \"{name}\" failed"));
+    eprintln!("=== {name}: {:.0} s", start.elapsed().as_secs_f32());
+    result
+}
+
+fn slt(name: Option<String>, wanted: Option<String>) -> Result<()> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["test", "--test", "slt", "--"]).args(name);
+    if let Some(engine) = wanted {
+        command.env("SLT_OVERRIDE", engine);
+    }
+    run(&mut command)
+}
+
+fn cargo(args: &[&str]) -> Result<()> {
+    run(Command::new(env!("CARGO")).args(args))
+}
+
+/// Runs a program with the terminal as its own; an error says which it was.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("can't run {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}

@@ -10,6 +10,7 @@ mod candidate;
 mod coerce;
 mod common_type;
 mod conflict;
+mod copy;
 mod cte;
 mod expr;
 mod from;
@@ -52,6 +53,8 @@ use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 use crate::functions::{self, Function};
 use crate::parse::ast;
 use crate::session::context::StatementContext;
+
+pub use copy::{GIVEN_ROWS, bind_copy};
 
 use coerce::Context;
 use parameter::Parameters;
@@ -118,6 +121,12 @@ pub fn bind_scalar(expr: &ast::Expr, target: Option<Type>, context: &StatementCo
 /// The type that a type name means.
 pub fn resolve_type(name: &ast::TypeName, context: &StatementContext) -> Result<Type> {
     Binder::new(context, Parameters::none()).type_of_name(name)
+}
+
+/// True if some `=` compares the two types.
+pub fn comparable(left: Type, right: Type, context: &StatementContext) -> bool {
+    let equal = operator::operator("=", ast::Span::default());
+    Binder::new(context, Parameters::none()).binary_operator(&equal, left.oid, right.oid).is_ok()
 }
 
 /// What an expression outside a query is for.

@@ -120,6 +120,7 @@ impl Printer {
                     out.query(step);
                 }
                 CteBody::Change(statement) => out.statement(statement),
+                CteBody::Given => out.line(format_args!("given rows")),
             });
         }
     }

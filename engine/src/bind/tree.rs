@@ -329,6 +329,8 @@ pub enum CteBody {
     },
     /// INSERT/UPDATE/DELETE … RETURNING.
     Change(Box<Statement>),
+    /// Rows that whoever runs the statement hands in (COPY FROM).
+    Given,
 }
 
 #[derive(Debug, Clone, PartialEq)]

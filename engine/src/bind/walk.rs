@@ -84,7 +84,7 @@ fn cte(cte: &mut Cte, visit: &mut dyn FnMut(&mut Expr)) {
             self::query(step, visit);
         }
         // Changing statements see nothing of the query around them.
-        CteBody::Change(_) => {}
+        CteBody::Change(_) | CteBody::Given => {}
     }
 }
 

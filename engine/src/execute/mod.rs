@@ -7,6 +7,7 @@ pub mod choose;
 pub mod conflict;
 pub mod error;
 pub mod foreign_key;
+pub mod given;
 pub mod key;
 pub mod lambda;
 pub mod operator;
@@ -22,6 +23,7 @@ pub mod system;
 #[cfg(test)]
 mod tests;
 
+pub use given::{evaluate, explain, insert_given};
 pub use runtime::{QueryRuntime, RunOptions};
 pub use statement::{ChangeResult, Execution, run_delete, run_insert, run_query, run_update};
 pub use stream::RowStream;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use aegis_catalog::object::{Relation, RelationKind};
 use aegis_catalog::types::{arrow_type, stored_arrow_type};
 use aegis_catalog::{Error, Result, Type};
-use aegis_storage::Transaction;
 use aegis_storage::transaction::{ADDRESS_COLUMN, TableScan};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -20,13 +19,14 @@ use super::system::{SequenceTable, SystemTable};
 use crate::bind::tree::SYSTEM_COLUMNS;
 use crate::lower::Tables;
 use crate::session::context::StatementContext;
+use crate::session::tables::Tables as RowTables;
 
 /// `FrozenTransactionId`: what `xmin` shows for rows whose transaction is of no interest.
 const FROZEN: u64 = 2;
 
 /// The tables that a statement sees: those of its transaction at this moment. Plans keep what they need of it.
 pub struct SnapshotTables<'a> {
-    pub transaction: &'a Transaction,
+    pub transaction: &'a RowTables,
     pub context: Arc<StatementContext>,
 }
 

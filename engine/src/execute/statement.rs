@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use aegis_catalog::types::arrow_type;
 use aegis_catalog::{Error, Result};
-use aegis_storage::Transaction;
 use arrow::array::RecordBatch;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::TableSource;
@@ -20,13 +19,14 @@ use super::stream::RowStream;
 use crate::bind::tree::{Cte, CteBody, Delete, Insert, Query, Statement, Update};
 use crate::lower::{self, LowerContext, LoweredChange, LoweredQuery};
 use crate::session::context::StatementContext;
+use crate::session::tables::Tables;
 
 /// What a statement runs with.
 pub struct Execution<'a> {
     pub runtime: &'a QueryRuntime,
     pub options: RunOptions,
     pub context: Arc<StatementContext>,
-    pub transaction: &'a mut Transaction,
+    pub transaction: &'a mut Tables,
     pub parameters: &'a [ScalarValue],
 }
 
@@ -66,14 +66,14 @@ pub async fn run_delete(delete: &Delete, execution: &mut Execution<'_>) -> Resul
 }
 
 /// A change that is planned and not yet made.
-enum Step {
+pub(super) enum Step {
     Insert(Insert, LoweredChange),
     Update(Update, LoweredChange),
     Delete(Delete, LoweredChange),
 }
 
 /// A data-modifying CTE and where its rows go.
-struct PendingChange {
+pub(super) struct PendingChange {
     step: Step,
     rows: Arc<LateTable>,
 }
@@ -118,15 +118,15 @@ impl Execution<'_> {
     }
 
     /// Runs the changes of CTEs and then a change; all or nothing.
-    async fn atomically(&mut self, changes: Vec<PendingChange>, step: Step) -> Result<ChangeResult> {
-        let savepoint = self.transaction.savepoint();
+    pub(super) async fn atomically(&mut self, changes: Vec<PendingChange>, step: Step) -> Result<ChangeResult> {
+        let savepoint = self.transaction.mark();
         let outcome = async {
             self.run_changes(changes).await?;
             self.run_step(step).await
         }
         .await;
         if outcome.is_err() {
-            self.transaction.rollback_to(savepoint).map_err(Error::from)?;
+            self.transaction.rollback_to(savepoint)?;
         }
         outcome
     }
@@ -135,13 +135,13 @@ impl Execution<'_> {
         if changes.is_empty() {
             return Ok(());
         }
-        let savepoint = self.transaction.savepoint();
+        let savepoint = self.transaction.mark();
         for PendingChange { step, rows } in changes {
             let outcome = self.run_step(step).await;
             match outcome.and_then(|result| rows.fill(result.returning).map_err(from_datafusion)) {
                 Ok(()) => {}
                 Err(error) => {
-                    self.transaction.rollback_to(savepoint).map_err(Error::from)?;
+                    self.transaction.rollback_to(savepoint)?;
                     return Err(error);
                 }
             }

@@ -1,10 +1,12 @@
 //! Results as they come.
 
+use std::sync::Arc;
+
 use aegis_catalog::{Error, Result, sqlstate};
 use arrow::array::RecordBatch;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -32,8 +34,29 @@ impl RowStream {
         options: RunOptions,
         cancel: CancellationToken,
     ) -> Result<Self> {
-        let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
         let state = runtime.state(options);
+        let planner = state.clone();
+        let plan = async move { planner.create_physical_plan(&plan).await.map_err(from_datafusion) };
+        Self::spawn(runtime, state, plan, cancel)
+    }
+
+    /// Starts a plan that is physical already.
+    pub fn start_physical(
+        runtime: &QueryRuntime,
+        plan: Arc<dyn ExecutionPlan>,
+        options: RunOptions,
+        cancel: CancellationToken,
+    ) -> Result<Self> {
+        Self::spawn(runtime, runtime.state(options), async move { Ok(plan) }, cancel)
+    }
+
+    fn spawn(
+        runtime: &QueryRuntime,
+        state: SessionState,
+        plan: impl Future<Output = Result<Arc<dyn ExecutionPlan>>> + Send + 'static,
+        cancel: CancellationToken,
+    ) -> Result<Self> {
+        let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
         let stop = cancel.clone();
         let task = runtime.handle()?.spawn(async move {
             let work = produce(state, plan, &sender);
@@ -113,9 +136,12 @@ fn canceled() -> Error {
     Error::new(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
 }
 
-async fn produce(state: SessionState, plan: LogicalPlan, sender: &mpsc::Sender<Result<RecordBatch>>) -> Result<()> {
-    let physical = state.create_physical_plan(&plan).await.map_err(from_datafusion)?;
-    let mut rows = execute_stream(physical, state.task_ctx()).map_err(from_datafusion)?;
+async fn produce(
+    state: SessionState,
+    plan: impl Future<Output = Result<Arc<dyn ExecutionPlan>>>,
+    sender: &mpsc::Sender<Result<RecordBatch>>,
+) -> Result<()> {
+    let mut rows = execute_stream(plan.await?, state.task_ctx()).map_err(from_datafusion)?;
     while let Some(batch) = rows.next().await {
         if sender.send(Ok(batch.map_err(from_datafusion)?)).await.is_err() {
             return Ok(());

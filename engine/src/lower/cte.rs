@@ -37,7 +37,7 @@ impl Lowerer<'_> {
     pub fn define_cte(&mut self, cte: &Cte) -> Result<()> {
         let free = self.free_in_cte(&cte.body);
         let meaning = match &cte.body {
-            CteBody::Change(_) => {
+            CteBody::Change(_) | CteBody::Given => {
                 let source = self.context.changes.get(&cte.id).cloned();
                 Meaning::Shared(source.ok_or_else(|| Error::internal("a data-modifying CTE did not run"))?)
             }
@@ -45,7 +45,7 @@ impl Lowerer<'_> {
                 let volatile = match body {
                     CteBody::Query(query) => free::is_volatile(query),
                     CteBody::Recursive { seed, step, .. } => free::is_volatile(seed) || free::is_volatile(step),
-                    CteBody::Change(_) => true,
+                    CteBody::Change(_) | CteBody::Given => true,
                 };
                 let once = cte.references <= 1 && cte.materialized != Some(true);
                 let inline = !volatile && (once || cte.materialized == Some(false)) || !free.is_empty();
@@ -100,7 +100,7 @@ impl Lowerer<'_> {
         let mut output = match &cte.body {
             CteBody::Query(query) => self.query(query, base)?,
             CteBody::Recursive { seed, step, all } => self.recursive(cte.id, &cte.columns, seed, step, *all, base)?,
-            CteBody::Change(_) => return Err(Error::internal("a data-modifying CTE did not run")),
+            CteBody::Change(_) | CteBody::Given => return Err(Error::internal("a data-modifying CTE did not run")),
         };
         output.columns.truncate(cte.columns.len());
         Ok(output)

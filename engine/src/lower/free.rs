@@ -126,6 +126,7 @@ impl Walk<'_> {
                 self.query(seed);
                 self.query(step);
             }
+            CteBody::Given => self.volatile = true,
             CteBody::Change(statement) => {
                 self.volatile = true;
                 if let Statement::Query(query) = statement.as_ref() {

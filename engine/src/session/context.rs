@@ -55,7 +55,14 @@ pub trait SessionServices: Send + Sync {
     /// True if a backend with that pid was there.
     fn cancel_backend(&self, pid: i32, terminate: bool) -> Result<bool>;
     /// Advisory locks: key, exclusive or shared, of the session or the transaction, wait or try.
-    fn advisory_lock(&self, key: AdvisoryKey, shared: bool, transaction: bool, wait: bool) -> Result<bool>;
+    fn advisory_lock(
+        &self,
+        key: AdvisoryKey,
+        shared: bool,
+        transaction: bool,
+        wait: bool,
+        context: &StatementContext,
+    ) -> Result<bool>;
     fn advisory_unlock(&self, key: AdvisoryKey, shared: bool) -> Result<bool>;
     fn advisory_unlock_all(&self) -> Result<()>;
     fn notice(&self, severity: &str, message: &str);

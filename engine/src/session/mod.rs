@@ -4,166 +4,644 @@
 //! statement outside a block starts an implicit transaction that `sync` commits. An `Err` from any call has already put the session into
 //! its failed state; the wire sends the error, skips to Sync (extended) or ends the query string (simple), and calls `sync`.
 
+pub mod advisory;
+pub mod backend;
+pub mod clock;
 pub mod context;
+mod execution;
+mod parameter;
+pub mod portal;
+pub mod prepared;
 pub mod protocol;
+pub mod sequence;
+mod services;
+pub mod tables;
+pub mod transaction;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use aegis_catalog::TemporaryObjects;
+use aegis_catalog::transaction::CatalogTransaction;
 use aegis_catalog::types::FormatSettings;
-use aegis_catalog::{Oid, Result};
+use aegis_catalog::{Catalog, Error, Oid, Result, SearchPath, sqlstate};
+use aegis_storage::Store;
 use bytes::Bytes;
+use parking_lot::Mutex;
 
+use crate::engine::Shared;
 use crate::parse::ast::ParsedStatement;
+use crate::parse::utility::OnCommit;
+use crate::settings;
+use crate::statement::copy::CopyState;
+use backend::{Backend, TimeoutGuard};
+use context::StatementContext;
+use portal::{Portal, PortalState};
+use prepared::Prepared;
 use protocol::*;
+use services::{Services, UsedSequences};
+use transaction::{Block, OpenTransaction};
+
+/// Most prepared statements and portals a session may hold (each).
+const MAX_NAMED_OBJECTS: usize = 10_000;
 
 /// A connected client. Owned by its connection; never shared.
-pub struct Session {}
+pub struct Session {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) superuser: bool,
+    pub(crate) transaction: Option<OpenTransaction>,
+    pub(crate) prepared: HashMap<String, Arc<Prepared>>,
+    pub(crate) portals: HashMap<String, Portal>,
+    pub(crate) copy: Option<CopyState>,
+    pub(crate) used_sequences: Arc<Mutex<UsedSequences>>,
+    /// Rows of temporary tables, made with the first of them.
+    pub(crate) temporary_store: Option<Arc<Store>>,
+    pub(crate) temporary_objects: TemporaryObjects,
+    /// Temporary tables to empty or drop at each commit.
+    pub(crate) on_commit: Vec<(Oid, OnCommit)>,
+    /// statement_timeout of what runs now.
+    timeout: Option<TimeoutGuard>,
+}
 
 /// Cancels what a session is doing; may be used from any thread.
 #[derive(Clone)]
-pub struct CancelHandle {}
+pub struct CancelHandle {
+    backend: Arc<Backend>,
+}
 
 impl CancelHandle {
     /// The running statement, if any, ends with 57014 `canceling statement due to user request`.
     pub fn cancel(&self) {
-        todo!("session")
+        self.backend.cancel_by_user();
+    }
+
+    /// Resolves when the session has been told to end (57P01): for connections that wait for their client.
+    pub async fn terminated(&self) {
+        self.backend.terminated().await;
     }
 }
 
 impl Session {
+    pub(crate) fn new(shared: Arc<Shared>, backend: Arc<Backend>, superuser: bool) -> Self {
+        Self {
+            shared,
+            backend,
+            superuser,
+            transaction: None,
+            prepared: HashMap::new(),
+            portals: HashMap::new(),
+            copy: None,
+            used_sequences: Arc::default(),
+            temporary_store: None,
+            temporary_objects: TemporaryObjects::default(),
+            on_commit: Vec::new(),
+            timeout: None,
+        }
+    }
+
     /// Process id and secret of BackendKeyData.
     pub fn backend_key(&self) -> (i32, i32) {
-        todo!("session")
+        (self.backend.pid, self.backend.secret)
     }
 
     pub fn cancel_handle(&self) -> CancelHandle {
-        todo!("session")
+        CancelHandle { backend: Arc::clone(&self.backend) }
     }
 
     /// Every setting that is reported at startup, with its value.
     pub fn reported_settings(&self) -> Vec<(String, String)> {
-        todo!("session")
+        self.backend.settings.lock().take_changes();
+        self.backend.settings.lock().reported()
     }
 
     /// Reported settings that changed since the last call. Ask before each ReadyForQuery.
     pub fn take_setting_changes(&mut self) -> Vec<(String, String)> {
-        todo!("session")
+        self.backend.settings.lock().take_changes()
     }
 
     /// Notices since the last call, to be sent before the next message of the statement that raised them.
     pub fn take_notices(&mut self) -> Vec<Notice> {
-        todo!("session")
+        let floor = notice_rank(self.backend.settings.lock().text("client_min_messages"));
+        let all = self.backend.take_notices();
+        all.into_iter().filter(|n| n.severity == "INFO" || notice_rank(n.severity) >= floor).collect()
     }
 
     pub fn transaction_status(&self) -> TransactionStatus {
-        todo!("session")
+        match &self.transaction {
+            Some(open) if open.block == Block::Explicit && open.failed => TransactionStatus::Failed,
+            Some(open) if open.block == Block::Explicit => TransactionStatus::Active,
+            _ => TransactionStatus::Idle,
+        }
     }
 
     /// What the wire's text encoders obey, as of now.
     pub fn format_settings(&self) -> FormatSettings {
-        todo!("session")
+        settings::format_settings(&self.backend.settings.lock(), self.transaction_start())
     }
 
     /// A time after which an idle session is ended: 57P05 `idle_session_timeout`, or 25P03 in a transaction. None is never.
-    pub fn idle_timeout(&self) -> Option<(std::time::Duration, aegis_catalog::Error)> {
-        todo!("session")
+    pub fn idle_timeout(&self) -> Option<(Duration, Error)> {
+        let in_transaction = self.transaction_status() != TransactionStatus::Idle;
+        let (name, code, what) = if in_transaction {
+            (
+                "idle_in_transaction_session_timeout",
+                sqlstate::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                "terminating connection due to idle-in-transaction timeout",
+            )
+        } else {
+            (
+                "idle_session_timeout",
+                sqlstate::IDLE_SESSION_TIMEOUT,
+                "terminating connection due to idle-session timeout",
+            )
+        };
+        let limit = u64::try_from(self.backend.settings.lock().integer(name)).unwrap_or(0);
+        (limit > 0).then(|| (Duration::from_millis(limit), Error::new(code, what)))
+    }
+
+    fn transaction_start(&self) -> i64 {
+        self.transaction.as_ref().map_or_else(clock::now, |open| open.started)
     }
 
     // ------------------------------------------------------------------------------------------ simple protocol
 
     /// Splits and parses a query string. A syntax error anywhere runs nothing.
-    pub fn parse(&mut self, _sql: &str) -> Result<Vec<Arc<ParsedStatement>>> {
-        todo!("session")
+    pub fn parse(&mut self, sql: &str) -> Result<Vec<Arc<ParsedStatement>>> {
+        self.observe(sql);
+        let parsed = crate::parse::parse(sql).map(|all| all.into_iter().map(Arc::new).collect());
+        self.conclude(sql, parsed)
     }
 
     /// Runs one statement of a query string of `count` statements. Rows are pulled from portal "".
     /// After the last statement the wire calls `sync` before it sends that statement's CommandComplete.
-    pub async fn start(&mut self, _sql: &str, _statement: Arc<ParsedStatement>, _count: usize) -> Result<Response> {
-        todo!("session")
+    pub async fn start(&mut self, sql: &str, statement: Arc<ParsedStatement>, count: usize) -> Result<Response> {
+        let result = self.start_statement(sql, statement, count).await;
+        self.conclude(sql, result)
+    }
+
+    async fn start_statement(&mut self, sql: &str, statement: Arc<ParsedStatement>, _count: usize) -> Result<Response> {
+        self.refuse_if_failed(&statement.statement)?;
+        let text: Arc<str> = Arc::from(sql);
+        self.open_transaction(&statement.statement)?;
+        let context = self.context()?;
+        let prepared = Prepared::new("", &text, Some(statement), &[], &context)?;
+        if let Some(position) = prepared.parameters.iter().position(|_| true) {
+            let message = format!("there is no parameter ${}", position + 1);
+            return Err(Error::new(sqlstate::UNDEFINED_PARAMETER, message));
+        }
+        self.portals.remove("");
+        let portal = self.new_portal(Arc::new(prepared), Vec::new(), Vec::new());
+        self.portals.insert(String::new(), portal);
+        self.run_portal("", &context).await
     }
 
     // ------------------------------------------------------------------------------------------ extended protocol
 
     /// Parse. `parameter_types` holds 0 where the client leaves the type open.
-    pub async fn prepare(&mut self, _name: &str, _sql: &str, _parameter_types: &[Oid]) -> Result<()> {
-        todo!("session")
+    pub async fn prepare(&mut self, name: &str, sql: &str, parameter_types: &[Oid]) -> Result<()> {
+        self.observe(sql);
+        let result = self.prepare_statement(name, sql, parameter_types);
+        self.conclude(sql, result)
     }
 
-    pub fn describe_statement(&mut self, _name: &str) -> Result<StatementDescription> {
-        todo!("session")
+    fn prepare_statement(&mut self, name: &str, sql: &str, parameter_types: &[Oid]) -> Result<()> {
+        let mut statements = crate::parse::parse(sql)?;
+        if statements.len() > 1 {
+            return Err(Error::new(
+                sqlstate::SYNTAX_ERROR,
+                "cannot insert multiple commands into a prepared statement",
+            ));
+        }
+        let statement = statements.pop().map(Arc::new);
+        if let Some(statement) = &statement {
+            self.refuse_if_failed(&statement.statement)?;
+        }
+        if name.is_empty() {
+            self.prepared.remove("");
+        } else {
+            self.require_new_statement(name)?;
+        }
+        let prepared = Prepared::new(name, &Arc::from(sql), statement, parameter_types, &self.context()?)?;
+        self.prepared.insert(name.to_owned(), Arc::new(prepared));
+        Ok(())
+    }
+
+    /// 42P05 if there is a prepared statement of that name.
+    pub(crate) fn require_new_statement(&self, name: &str) -> Result<()> {
+        if self.prepared.contains_key(name) {
+            return Err(Error::new(
+                sqlstate::DUPLICATE_PSTATEMENT,
+                format!("prepared statement \"{name}\" already exists"),
+            ));
+        }
+        if self.prepared.len() >= MAX_NAMED_OBJECTS {
+            return Err(Error::new(sqlstate::CONFIGURATION_LIMIT_EXCEEDED, "too many prepared statements"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn find_prepared(&self, name: &str) -> Result<&Arc<Prepared>> {
+        self.prepared.get(name).ok_or_else(|| {
+            let message = if name.is_empty() {
+                "unnamed prepared statement does not exist".to_owned()
+            } else {
+                format!("prepared statement \"{name}\" does not exist")
+            };
+            Error::new(sqlstate::UNDEFINED_PSTATEMENT, message)
+        })
+    }
+
+    pub fn describe_statement(&mut self, name: &str) -> Result<StatementDescription> {
+        let found = self.find_prepared(name).map(|prepared| StatementDescription {
+            parameters: prepared.parameters.clone(),
+            columns: self.result_columns(prepared),
+        });
+        self.conclude("", found)
+    }
+
+    /// Result columns; those of EXECUTE and FETCH depend on what they name.
+    fn result_columns(&self, prepared: &Prepared) -> Option<Vec<OutputColumn>> {
+        match prepared.columns() {
+            Some(columns) => Some(columns.clone()),
+            None => crate::statement::referenced_columns(self, prepared.statement.as_deref()?),
+        }
     }
 
     /// Bind. Format lists have zero, one or as many entries as there are values (08P01 otherwise).
     pub async fn bind(
         &mut self,
-        _portal: &str,
-        _statement: &str,
-        _parameters: &[Option<Bytes>],
-        _parameter_formats: &[Format],
-        _result_formats: &[Format],
+        portal: &str,
+        statement: &str,
+        parameters: &[Option<Bytes>],
+        parameter_formats: &[Format],
+        result_formats: &[Format],
     ) -> Result<()> {
-        todo!("session")
+        let bound = self.bind_portal(portal, statement, parameters, parameter_formats, result_formats);
+        self.conclude("", bound)
     }
 
-    pub fn describe_portal(&mut self, _portal: &str) -> Result<PortalDescription> {
-        todo!("session")
+    fn bind_portal(
+        &mut self,
+        name: &str,
+        statement: &str,
+        parameters: &[Option<Bytes>],
+        parameter_formats: &[Format],
+        result_formats: &[Format],
+    ) -> Result<()> {
+        let prepared = Arc::clone(self.find_prepared(statement)?);
+        if let Some(statement) = &prepared.statement {
+            self.refuse_if_failed(&statement.statement)?;
+        }
+        if parameters.len() != prepared.parameters.len() {
+            return Err(Error::new(
+                sqlstate::PROTOCOL_VIOLATION,
+                format!(
+                    "bind message supplies {} parameters, but prepared statement \"{statement}\" requires {}",
+                    parameters.len(),
+                    prepared.parameters.len()
+                ),
+            ));
+        }
+        let values = parameter::decode(&prepared.parameters, parameters, parameter_formats, &self.format_settings())?;
+        if name.is_empty() {
+            self.portals.remove("");
+        } else {
+            self.require_new_portal(name)?;
+        }
+        let formats = result_formats.to_vec();
+        let portal = self.new_portal(prepared, values, formats);
+        let columns = portal.columns.as_ref().map_or(0, Vec::len);
+        if result_formats.len() > 1 && result_formats.len() != columns {
+            return Err(Error::new(
+                sqlstate::PROTOCOL_VIOLATION,
+                format!("bind message has {} result formats but query has {columns} columns", result_formats.len()),
+            ));
+        }
+        self.portals.insert(name.to_owned(), portal);
+        Ok(())
+    }
+
+    /// 42P03 if there is a portal of that name.
+    pub(crate) fn require_new_portal(&self, name: &str) -> Result<()> {
+        if self.portals.contains_key(name) {
+            return Err(Error::new(sqlstate::DUPLICATE_CURSOR, format!("cursor \"{name}\" already exists")));
+        }
+        if self.portals.len() >= MAX_NAMED_OBJECTS {
+            return Err(Error::new(sqlstate::CONFIGURATION_LIMIT_EXCEEDED, "too many open cursors"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn new_portal(
+        &self,
+        prepared: Arc<Prepared>,
+        parameters: Vec<datafusion::scalar::ScalarValue>,
+        formats: Vec<Format>,
+    ) -> Portal {
+        Portal {
+            columns: self.result_columns(&prepared),
+            prepared,
+            parameters,
+            formats,
+            state: PortalState::Ready,
+            cursor: None,
+            depth: self.transaction.as_ref().map_or(0, |open| open.savepoints.len()),
+            created: clock::now(),
+        }
+    }
+
+    pub(crate) fn find_portal(&mut self, name: &str) -> Result<&mut Portal> {
+        self.portals
+            .get_mut(name)
+            .ok_or_else(|| Error::new(sqlstate::UNDEFINED_CURSOR, format!("portal \"{name}\" does not exist")))
+    }
+
+    pub fn describe_portal(&mut self, name: &str) -> Result<PortalDescription> {
+        let found = self
+            .find_portal(name)
+            .map(|portal| PortalDescription { columns: portal.columns.clone(), formats: portal.formats.clone() });
+        self.conclude("", found)
     }
 
     /// Execute: starts the portal, or goes on with a suspended one. `Rows` is followed by `fetch`.
-    pub async fn execute(&mut self, _portal: &str) -> Result<Response> {
-        todo!("session")
+    pub async fn execute(&mut self, name: &str) -> Result<Response> {
+        let sql = self.portals.get(name).map(|portal| Arc::clone(&portal.prepared.sql)).unwrap_or_default();
+        self.observe(&sql);
+        let result = self.execute_portal(name).await;
+        self.conclude(&sql, result)
     }
 
-    pub fn close_statement(&mut self, _name: &str) -> Result<()> {
-        todo!("session")
+    async fn execute_portal(&mut self, name: &str) -> Result<Response> {
+        let portal = self.find_portal(name)?;
+        let Some(statement) = portal.prepared.statement.clone() else { return Ok(Response::Empty) };
+        match &portal.state {
+            PortalState::Ready => {}
+            PortalState::Running(_) => {
+                let columns = portal.columns.clone().unwrap_or_default();
+                return Ok(Response::Rows { columns, formats: portal.formats.clone() });
+            }
+            PortalState::Done => {
+                return Err(Error::new(
+                    sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    format!("portal \"{name}\" cannot be run"),
+                ));
+            }
+        }
+        self.refuse_if_failed(&statement.statement)?;
+        self.open_transaction(&statement.statement)?;
+        let context = self.context()?;
+        self.run_portal(name, &context).await
     }
 
-    pub fn close_portal(&mut self, _name: &str) -> Result<()> {
-        todo!("session")
+    pub fn close_statement(&mut self, name: &str) -> Result<()> {
+        self.prepared.remove(name);
+        Ok(())
+    }
+
+    pub fn close_portal(&mut self, name: &str) -> Result<()> {
+        self.portals.remove(name);
+        Ok(())
     }
 
     /// Sync, or the end of a query string: commits or rolls back an implicit transaction and drops its portals.
     pub async fn sync(&mut self) -> Result<()> {
-        todo!("session")
+        self.stop_clock();
+        let result = match &self.transaction {
+            Some(open) if open.block == Block::Implicit => self.end_transaction(!open.failed).await,
+            _ => Ok(()),
+        };
+        self.note_activity(|activity| activity.query_start = None);
+        self.conclude("", result)
     }
 
     // ------------------------------------------------------------------------------------------ rows and COPY
 
     /// Next rows of a portal, at most `max_rows` in one batch (None is no limit). The wire counts down.
-    pub async fn fetch(&mut self, _portal: &str, _max_rows: Option<usize>) -> Result<Fetched> {
-        todo!("session")
+    pub async fn fetch(&mut self, name: &str, max_rows: Option<usize>) -> Result<Fetched> {
+        let fetched = self.fetch_rows(name, max_rows).await;
+        let sql = match &fetched {
+            Err(_) => self.portals.get(name).map(|portal| Arc::clone(&portal.prepared.sql)).unwrap_or_default(),
+            Ok(_) => Arc::default(),
+        };
+        self.conclude(&sql, fetched)
     }
 
-    pub async fn copy_data(&mut self, _data: Bytes) -> Result<()> {
-        todo!("session")
+    pub async fn copy_data(&mut self, data: Bytes) -> Result<()> {
+        let result = self.copy_receive(data).await;
+        self.conclude("", result)
     }
 
     /// The command tag.
     pub async fn copy_done(&mut self) -> Result<String> {
-        todo!("session")
+        let result = self.copy_finish().await;
+        self.conclude("", result)
     }
 
     /// CopyFail: 57014 `COPY from stdin failed: …`.
-    pub async fn copy_fail(&mut self, _message: &str) -> aegis_catalog::Error {
-        todo!("session")
+    pub async fn copy_fail(&mut self, message: &str) -> Error {
+        self.copy = None;
+        let error = Error::new(sqlstate::QUERY_CANCELED, format!("COPY from stdin failed: {message}"));
+        match self.conclude::<()>("", Err(error.clone())) {
+            Err(error) => error,
+            Ok(()) => error,
+        }
     }
 
     /// Next rows of COPY TO.
     pub async fn copy_next(&mut self) -> Result<Option<CopyChunk>> {
-        todo!("session")
+        let result = self.copy_send().await;
+        self.conclude("", result)
     }
 
     pub fn copy_tag(&mut self) -> String {
-        todo!("session")
+        self.copy.take().map_or_else(|| "COPY 0".to_owned(), |copy| copy.tag())
     }
 
     /// An error found by the wire itself (bad message, bad UTF-8) while a statement or transaction was open.
     pub fn fail(&mut self) {
-        todo!("session")
+        self.fail_transaction();
     }
 
     /// The client left or is told to: rolls back, releases locks, drops temporary objects.
-    pub async fn close(self) {
-        todo!("session")
+    pub async fn close(mut self) {
+        self.stop_clock();
+        self.portals.clear();
+        self.transaction = None;
+    }
+
+    // ------------------------------------------------------------------------------------------ context
+
+    /// The catalog as the next statement sees it.
+    pub(crate) fn catalog(&self) -> Result<Arc<Catalog>> {
+        match &self.transaction {
+            Some(open) => Ok(open.catalog.catalog()),
+            None => {
+                let (store, database) = (&self.shared.catalog, self.backend.database_oid);
+                Ok(CatalogTransaction::begin(store, database, &self.temporary_objects)?.catalog())
+            }
+        }
+    }
+
+    pub(crate) fn search_path(&self, catalog: &Catalog) -> SearchPath {
+        let path = self.backend.settings.lock().text("search_path").to_owned();
+        let names = settings::split_list(&path).unwrap_or_default();
+        SearchPath::resolve(catalog, &names, &self.backend.user, self.temporary_objects.schema())
+    }
+
+    /// What the next statement may know.
+    pub(crate) fn context(&self) -> Result<StatementContext> {
+        let catalog = self.catalog()?;
+        let services = Services {
+            shared: Arc::clone(&self.shared),
+            backend: Arc::clone(&self.backend),
+            catalog: Arc::clone(&catalog),
+            sequences: Arc::clone(&self.used_sequences),
+            superuser: self.superuser,
+            transaction_id: self.transaction.as_ref().map_or(0, |open| open.tables.permanent_ref().snapshot()),
+        };
+        Ok(StatementContext {
+            search_path: self.search_path(&catalog),
+            catalog,
+            format: self.format_settings(),
+            database: self.backend.database.clone(),
+            database_oid: self.backend.database_oid,
+            user: self.backend.user.clone(),
+            user_oid: self.backend.user_oid,
+            session_user: self.backend.user.clone(),
+            transaction_start: self.transaction_start(),
+            statement_start: self.backend.activity.lock().query_start.unwrap_or_else(clock::now),
+            services: Arc::new(services),
+            cancel: self.backend.running_token(),
+        })
+    }
+
+    // ------------------------------------------------------------------------------------------ bookkeeping
+
+    /// A WARNING for the client.
+    pub(crate) fn warn(&self, code: sqlstate::SqlState, message: &str) {
+        self.backend.notice("WARNING", Error::new(code, message));
+    }
+
+    /// A NOTICE that something was there already, or was not.
+    pub(crate) fn skip_notice(&self, message: &str) {
+        self.skip_notice_as(sqlstate::SUCCESSFUL_COMPLETION, message);
+    }
+
+    pub(crate) fn skip_notice_as(&self, code: sqlstate::SqlState, message: &str) {
+        self.backend.notice("NOTICE", Error::new(code, message));
+    }
+
+    /// The open transaction, for a command that changes things. 25006 if it is read-only.
+    pub(crate) fn writable(&mut self, command: &str) -> Result<&mut OpenTransaction> {
+        let open =
+            self.transaction.as_mut().ok_or_else(|| Error::internal(format!("{command} outside a transaction")))?;
+        open.require_writable(command)?;
+        Ok(open)
+    }
+
+    /// The session's temporary schema and store, made at first use.
+    pub(crate) fn temporary_schema(&mut self) -> Result<Oid> {
+        let store = self.temporary_store.get_or_insert_with(Store::open_in_memory).clone();
+        let (session, owner) = (self.backend.pid.unsigned_abs(), self.backend.user_oid);
+        let open = self.writable("CREATE TABLE")?;
+        let isolation = open.isolation;
+        open.tables.join_temporary(&store, isolation);
+        open.catalog.temporary_schema(session, owner)
+    }
+
+    /// ON COMMIT DELETE ROWS or DROP of a temporary table.
+    pub(crate) fn on_commit(&mut self, table: Oid, action: OnCommit) {
+        self.on_commit.push((table, action));
+    }
+
+    /// 25001 if a transaction block is open.
+    pub(crate) fn require_no_block(&self, command: &str) -> Result<()> {
+        if self.transaction.as_ref().is_some_and(|open| open.block == Block::Explicit) {
+            return Err(Error::new(
+                sqlstate::ACTIVE_SQL_TRANSACTION,
+                format!("{command} cannot run inside a transaction block"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// DISCARD TEMP: the temporary schema's objects and rows.
+    pub(crate) fn drop_temporary_objects(&mut self) -> Result<()> {
+        self.temporary_objects = TemporaryObjects::default();
+        self.temporary_store = None;
+        Ok(())
+    }
+
+    /// A message with SQL arrived: starts the statement's clock.
+    fn observe(&mut self, sql: &str) {
+        let now = clock::now();
+        self.backend.begin_statement();
+        let limit = self.backend.settings.lock().integer("statement_timeout");
+        self.timeout = self.backend.start_timeout(Duration::from_millis(u64::try_from(limit).unwrap_or(0)));
+        let text: String = sql.chars().take(MAX_ACTIVITY_QUERY).collect();
+        self.note_activity(|activity| {
+            activity.query = text;
+            activity.query_start = Some(now);
+        });
+    }
+
+    fn note_activity(&self, change: impl FnOnce(&mut backend::Activity)) {
+        let mut activity = self.backend.activity.lock();
+        change(&mut activity);
+        activity.transaction_start = self.transaction.as_ref().map(|open| open.started);
+        activity.state_change = clock::now();
+        activity.state = match (activity.query_start, self.transaction_status()) {
+            (Some(_), _) => "active",
+            (None, TransactionStatus::Idle) => "idle",
+            (None, TransactionStatus::Active) => "idle in transaction",
+            (None, TransactionStatus::Failed) => "idle in transaction (aborted)",
+        };
+    }
+
+    fn stop_clock(&mut self) {
+        self.timeout = None;
+        self.backend.end_statement();
+    }
+
+    /// The end of every call: an error fails the transaction, and gets the position and the reason that the client shall see.
+    fn conclude<T>(&mut self, sql: &str, result: Result<T>) -> Result<T> {
+        result.map_err(|error| {
+            let mut error = self.backend.explain(error);
+            if let Some(offset) = error.fields().position {
+                error.fields_mut().position = Some(character_position(sql, offset));
+            }
+            self.stop_clock();
+            self.fail_transaction();
+            error
+        })
+    }
+}
+
+impl std::ops::Drop for Session {
+    fn drop(&mut self) {
+        self.shared.advisory.release_all(self.backend.pid, true, true);
+        self.shared.backends.remove(self.backend.pid);
+    }
+}
+
+/// `track_activity_query_size`: characters of the query that `pg_stat_activity` shows.
+const MAX_ACTIVITY_QUERY: usize = 1024;
+
+/// PostgreSQL counts error positions in characters from 1.
+fn character_position(sql: &str, byte_offset: u32) -> u32 {
+    let before = sql.get(..byte_offset as usize).unwrap_or(sql);
+    u32::try_from(before.chars().count()).unwrap_or(u32::MAX - 1) + 1
+}
+
+/// Order of message levels for `client_min_messages`.
+fn notice_rank(level: &str) -> u8 {
+    match level.to_ascii_lowercase().as_str() {
+        l if l.starts_with("debug") => 0,
+        "log" => 1,
+        "notice" => 2,
+        "warning" => 3,
+        _ => 4,
     }
 }

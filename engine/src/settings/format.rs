@@ -138,3 +138,13 @@ pub(super) fn canonical_encoding(text: &str) -> Option<String> {
         _ => None,
     }
 }
+
+/// 0A000 for encodings that PostgreSQL converts and we do not, so that nobody mistakes them for unknown ones.
+pub fn require_encoding(text: &str) -> Result<()> {
+    const CONVERTED: &[&str] = &["latin", "win", "iso", "euc", "koi8", "sjis", "big5", "gb", "johab", "uhc", "mule"];
+    let bare = text.to_ascii_lowercase();
+    if CONVERTED.iter().any(|prefix| bare.starts_with(prefix)) {
+        return Err(Error::unsupported(format!("client_encoding \"{text}\"")));
+    }
+    Ok(())
+}

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use aegis_catalog::{Error, Result, sqlstate};
 
+pub use format::require_encoding;
 pub use format::{format_settings, parse_time_zone};
 pub use table::SETTINGS;
-pub use value::split_list;
+pub use value::{parse_bool, split_list, unit_name};
 
 /// One setting: a row of [`SETTINGS`].
 #[derive(Debug)]
@@ -79,6 +80,14 @@ pub fn setting(name: &str) -> Option<&'static Setting> {
         name => name,
     };
     SETTINGS.iter().find(|s| s.name.eq_ignore_ascii_case(name))
+}
+
+/// The values in the text of one value, as `set_config` takes it: several only for lists such as `search_path`.
+pub fn values_of(name: &str, text: &str) -> Result<Vec<String>> {
+    match setting(name) {
+        Some(setting) => value::split_for(setting, text),
+        None => Ok(vec![text.to_owned()]),
+    }
 }
 
 /// The values one session sees. Defaults come from the table, then from database, role and startup packet

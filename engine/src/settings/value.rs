@@ -97,7 +97,7 @@ const TIMES: &[(i64, &str)] = &[(86_400_000, "d"), (3_600_000, "h"), (60_000, "m
 const SIZES: &[(i64, &str)] = &[(1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"), (1, "B")];
 
 /// PostgreSQL's `parse_bool`: unambiguous prefixes of true, false, yes, no, and on, off, 1, 0.
-pub(super) fn parse_bool(text: &str) -> Option<bool> {
+pub fn parse_bool(text: &str) -> Option<bool> {
     let text = text.trim().to_ascii_lowercase();
     let prefix = |word: &str, least: usize| text.len() >= least && word.starts_with(&text);
     if prefix("true", 1) || prefix("yes", 1) || prefix("on", 2) || text == "1" {

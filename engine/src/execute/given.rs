@@ -1,0 +1,88 @@
+//! Statements around the bound tree: INSERT of rows handed in, constants, EXPLAIN.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aegis_catalog::{Error, Result};
+use arrow::array::RecordBatch;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::displayable;
+use datafusion::scalar::ScalarValue;
+
+use super::error::from_datafusion;
+use super::provider::SnapshotTables;
+use super::runtime::QueryRuntime;
+use super::shared::LateTable;
+use super::statement::{ChangeResult, Execution, Step};
+use super::stream::RowStream;
+use crate::bind::GIVEN_ROWS;
+use crate::bind::tree::{Expr, Insert, Query};
+use crate::lower::{self, LowerContext};
+use crate::session::context::StatementContext;
+use crate::session::tables::Tables;
+
+/// Inserts a batch into the table of an INSERT made by [`crate::bind::bind_copy`].
+pub async fn insert_given(insert: &Insert, batch: RecordBatch, execution: &mut Execution<'_>) -> Result<ChangeResult> {
+    let fields = batch.schema();
+    let rows = LateTable::new(fields.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())));
+    rows.fill(vec![batch]).map_err(from_datafusion)?;
+    let lowered = {
+        let tables = execution.tables();
+        let mut context = lower_context(&tables, &execution.context);
+        context.changes.insert(GIVEN_ROWS, provider_as_source(Arc::new(rows)));
+        lower::lower_insert(insert, execution.parameters, &context)?
+    };
+    execution.atomically(Vec::new(), Step::Insert(insert.clone(), lowered)).await
+}
+
+/// The value of an expression without columns.
+pub async fn evaluate(
+    expr: &Expr,
+    runtime: &QueryRuntime,
+    context: &Arc<StatementContext>,
+    tables: &Tables,
+) -> Result<ScalarValue> {
+    let plan = {
+        let tables = SnapshotTables { transaction: tables, context: context.clone() };
+        lower::lower_constants(std::slice::from_ref(expr), &[], &lower_context(&tables, context))?
+    };
+    let rows = RowStream::start(runtime, plan, runtime.default_options(), context.cancel.clone())?;
+    let batches = rows.collect().await?;
+    let batch = batches.iter().find(|batch| batch.num_rows() > 0);
+    let batch = batch.ok_or_else(|| Error::internal("an expression without a value"))?;
+    ScalarValue::try_from_array(batch.column(0), 0).map_err(from_datafusion)
+}
+
+/// The plan of a query as text, line by line; with `analyze` after running it.
+pub async fn explain(
+    query: &Query,
+    analyze: bool,
+    verbose: bool,
+    execution: &mut Execution<'_>,
+) -> Result<Vec<String>> {
+    let lowered = {
+        let tables = execution.tables();
+        lower::lower_query(query, execution.parameters, &lower_context(&tables, &execution.context))?
+    };
+    let state = execution.runtime.state(execution.options);
+    let mut text = String::new();
+    if verbose {
+        let optimized: LogicalPlan = state.optimize(&lowered.plan).map_err(from_datafusion)?;
+        text.push_str(&format!("{}\n", optimized.display_indent()));
+    }
+    let physical = state.create_physical_plan(&lowered.plan).await.map_err(from_datafusion)?;
+    if analyze {
+        let cancel = execution.context.cancel.clone();
+        RowStream::start_physical(execution.runtime, physical.clone(), execution.options, cancel)?.collect().await?;
+        let shown = datafusion::physical_plan::display::DisplayableExecutionPlan::with_metrics(physical.as_ref());
+        text.push_str(&shown.indent(verbose).to_string());
+    } else {
+        text.push_str(&displayable(physical.as_ref()).indent(verbose).to_string());
+    }
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn lower_context<'a>(tables: &'a SnapshotTables<'a>, context: &Arc<StatementContext>) -> LowerContext<'a> {
+    LowerContext { statement: context.clone(), tables, changes: HashMap::new(), outer_ctes: Vec::new() }
+}

@@ -1,0 +1,263 @@
+//! Running portals inside transactions: opening one for a statement, committing, failing.
+
+use std::sync::Arc;
+
+use aegis_catalog::transaction::CatalogTransaction;
+use aegis_catalog::{Error, Result, sqlstate};
+use aegis_storage::Isolation;
+use datafusion::scalar::ScalarValue;
+use futures::StreamExt;
+
+use super::Session;
+use super::clock;
+use super::context::StatementContext;
+use super::portal::{PortalState, Rows, Tag};
+use super::protocol::{Fetched, Response};
+use super::tables::Tables;
+use super::transaction::{Block, OpenTransaction, isolation};
+use crate::bind::tree;
+use crate::execute;
+use crate::parse::ast::Statement;
+use crate::statement::{self, Outcome};
+
+impl Session {
+    // ------------------------------------------------------------------------------------------ transactions
+
+    /// 25P02 in a failed block, for all but what ends or repairs it.
+    pub(super) fn refuse_if_failed(&self, statement: &Statement) -> Result<()> {
+        let failed = self.transaction.as_ref().is_some_and(|open| open.failed);
+        if failed && !statement::allowed_in_failed_transaction(statement) {
+            return Err(Error::new(
+                sqlstate::IN_FAILED_SQL_TRANSACTION,
+                "current transaction is aborted, commands ignored until end of transaction block",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a transaction is open, and at READ COMMITTED that it sees what was committed until now.
+    pub(super) fn open_transaction(&mut self, statement: &Statement) -> Result<()> {
+        if self.transaction.is_none() {
+            self.transaction = Some(self.begin(Block::Implicit)?);
+        }
+        let Some(open) = &mut self.transaction else { return Ok(()) };
+        if open.failed || statement::needs_no_snapshot(statement) {
+            return Ok(());
+        }
+        if open.used && open.isolation == Isolation::ReadCommitted {
+            // The catalog first: rows must never be older than the catalog that describes them.
+            open.catalog.refresh()?;
+            open.tables.refresh()?;
+        }
+        open.used = true;
+        Ok(())
+    }
+
+    /// A new transaction with the session's default characteristics.
+    pub(crate) fn begin(&self, block: Block) -> Result<OpenTransaction> {
+        let (level, read_only) = {
+            let mut settings = self.backend.settings.lock();
+            let level = settings.text("default_transaction_isolation").to_owned();
+            let read_only = settings.bool("default_transaction_read_only");
+            settings.set_fact("transaction_isolation", &level);
+            settings.set_fact("transaction_read_only", if read_only { "on" } else { "off" });
+            (isolation(&level)?, read_only)
+        };
+        let catalog =
+            CatalogTransaction::begin(&self.shared.catalog, self.backend.database_oid, &self.temporary_objects)?;
+        let tables = Tables::begin(&self.shared.store, self.temporary_store.as_ref(), level);
+        Ok(OpenTransaction {
+            tables,
+            catalog,
+            block,
+            failed: false,
+            isolation: level,
+            read_only,
+            started: clock::now(),
+            used: false,
+            savepoints: Vec::new(),
+        })
+    }
+
+    /// COMMIT or ROLLBACK: the transaction is over whatever the result. Portals go, held cursors stay.
+    pub(crate) async fn end_transaction(&mut self, commit: bool) -> Result<()> {
+        if commit {
+            self.hold_cursors().await?;
+            self.run_on_commit().await?;
+        }
+        let Some(open) = self.transaction.take() else { return Ok(()) };
+        self.portals.retain(|_, portal| portal.cursor.as_ref().is_some_and(|c| c.hold) && portal.is_held());
+        self.shared.advisory.release_all(self.backend.pid, true, false);
+        let result = if commit { self.commit(open).await } else { Ok(()) };
+        let mut settings = self.backend.settings.lock();
+        if commit && result.is_ok() {
+            settings.commit();
+        } else {
+            settings.rollback();
+        }
+        result
+    }
+
+    async fn commit(&mut self, open: OpenTransaction) -> Result<()> {
+        let synchronous = self.backend.settings.lock().text("synchronous_commit") != "off";
+        let OpenTransaction { tables, catalog, .. } = open;
+        tables.commit(synchronous).await?;
+        catalog.publish(&mut self.temporary_objects);
+        Ok(())
+    }
+
+    /// Cursors WITH HOLD read their rows before the transaction that they depend on ends.
+    async fn hold_cursors(&mut self) -> Result<()> {
+        for portal in self.portals.values_mut() {
+            if portal.cursor.as_ref().is_some_and(|cursor| cursor.hold)
+                && let PortalState::Running(rows) = &mut portal.state
+            {
+                rows.materialize().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// ON COMMIT DELETE ROWS and DROP of temporary tables.
+    async fn run_on_commit(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// A statement failed: an implicit transaction is gone, a block waits for ROLLBACK.
+    pub(super) fn fail_transaction(&mut self) {
+        self.copy = None;
+        match &mut self.transaction {
+            Some(open) if open.block == Block::Explicit => open.failed = true,
+            Some(_) => {
+                self.transaction = None;
+                self.portals.retain(|_, portal| portal.is_held());
+                self.shared.advisory.release_all(self.backend.pid, true, false);
+                self.backend.settings.lock().rollback();
+            }
+            None => {}
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------ portals
+
+    /// Starts the portal's statement.
+    pub(super) async fn run_portal(&mut self, name: &str, context: &StatementContext) -> Result<Response> {
+        let portal = self.find_portal(name)?;
+        let prepared = Arc::clone(&portal.prepared);
+        let parameters = portal.parameters.clone();
+        let Some(parsed) = &prepared.statement else { return Ok(Response::Empty) };
+        let outcome = match &parsed.statement {
+            Statement::Utility(utility) => statement::run(self, utility, &prepared.sql, context).await?,
+            _ => {
+                let tree = prepared.tree(context)?;
+                self.run_bound(&tree, parameters, context).await?
+            }
+        };
+        self.answer(name, outcome)
+    }
+
+    /// Runs a SELECT, INSERT, UPDATE or DELETE.
+    pub(crate) async fn run_bound(
+        &mut self,
+        tree: &tree::BoundStatement,
+        parameters: Vec<ScalarValue>,
+        context: &StatementContext,
+    ) -> Result<Outcome> {
+        let runtime = Arc::clone(&self.shared.executor);
+        let Some(open) = &mut self.transaction else {
+            return Err(Error::internal("a statement runs outside a transaction"));
+        };
+        if let Some(command) = changing_command(&tree.statement) {
+            open.require_writable(command)?;
+        }
+        let mut execution = execute::Execution {
+            options: runtime.default_options(),
+            runtime: &runtime,
+            context: Arc::new(context.clone()),
+            transaction: &mut open.tables,
+            parameters: &parameters,
+        };
+        let (verb, change) = match &tree.statement {
+            tree::Statement::Query(query) => {
+                let rows = execute::run_query(query, &mut execution).await?;
+                return Ok(Outcome::Rows { rows: into_stream(rows), tag: Tag::Counted("SELECT") });
+            }
+            tree::Statement::Insert(insert) => ("INSERT 0", execute::run_insert(insert, &mut execution).await?),
+            tree::Statement::Update(update) => ("UPDATE", execute::run_update(update, &mut execution).await?),
+            tree::Statement::Delete(delete) => ("DELETE", execute::run_delete(delete, &mut execution).await?),
+        };
+        let tag = format!("{verb} {}", change.count);
+        if tree.columns.is_none() {
+            return Ok(Outcome::Tag(tag));
+        }
+        let rows = futures::stream::iter(change.returning.into_iter().map(Ok)).boxed();
+        Ok(Outcome::Rows { rows, tag: Tag::Fixed(tag) })
+    }
+
+    /// The value of an expression without columns.
+    pub(crate) async fn evaluate(&mut self, expr: &tree::Expr, context: &Arc<StatementContext>) -> Result<ScalarValue> {
+        let Some(open) = &self.transaction else {
+            return Err(Error::internal("an expression is evaluated outside a transaction"));
+        };
+        execute::evaluate(expr, &self.shared.executor, context, &open.tables).await
+    }
+
+    /// Puts a statement's outcome into its portal and says what the client gets.
+    fn answer(&mut self, name: &str, outcome: Outcome) -> Result<Response> {
+        let Ok(portal) = self.find_portal(name) else {
+            // The statement itself closed the portal (DISCARD ALL, COMMIT): only a tag can be left to say.
+            return match outcome {
+                Outcome::Tag(tag) => Ok(Response::Complete(tag)),
+                _ => Err(Error::internal("the portal is gone")),
+            };
+        };
+        Ok(match outcome {
+            Outcome::Tag(tag) => {
+                portal.state = PortalState::Done;
+                Response::Complete(tag)
+            }
+            Outcome::Rows { rows, tag } => {
+                let scroll = portal.cursor.as_ref().is_some_and(|cursor| cursor.scroll);
+                portal.state = PortalState::Running(Rows::new(rows, tag, scroll));
+                let columns = portal.columns.clone().unwrap_or_default();
+                Response::Rows { columns, formats: portal.formats.clone() }
+            }
+            Outcome::CopyIn { format, columns } => {
+                portal.state = PortalState::Done;
+                Response::CopyIn { format, columns }
+            }
+            Outcome::CopyOut { format, columns } => {
+                portal.state = PortalState::Done;
+                Response::CopyOut { format, columns }
+            }
+        })
+    }
+
+    pub(super) async fn fetch_rows(&mut self, name: &str, max_rows: Option<usize>) -> Result<Fetched> {
+        let portal = self.find_portal(name)?;
+        let PortalState::Running(rows) = &mut portal.state else {
+            return Err(Error::new(
+                sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("portal \"{name}\" cannot be run"),
+            ));
+        };
+        rows.fetch(max_rows).await
+    }
+}
+
+/// The command that a read-only transaction refuses; None for a query that only reads.
+fn changing_command(statement: &tree::Statement) -> Option<&'static str> {
+    match statement {
+        tree::Statement::Query(query) => query.ctes.iter().find_map(|cte| match &cte.body {
+            tree::CteBody::Change(change) => changing_command(change),
+            _ => None,
+        }),
+        tree::Statement::Insert(_) => Some("INSERT"),
+        tree::Statement::Update(_) => Some("UPDATE"),
+        tree::Statement::Delete(_) => Some("DELETE"),
+    }
+}
+
+fn into_stream(rows: execute::RowStream) -> super::portal::RowStream {
+    futures::stream::unfold(rows, |mut rows| async move { rows.next().await.map(|batch| (batch, rows)) }).boxed()
+}

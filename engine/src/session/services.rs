@@ -1,0 +1,175 @@
+//! What SQL functions may do to their session and server.
+
+use std::sync::Arc;
+
+use aegis_catalog::object::Relation;
+use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
+use parking_lot::Mutex;
+
+use super::advisory::Request;
+use super::backend::Backend;
+use super::context::{AdvisoryKey, SessionServices, StatementContext};
+use crate::engine::Shared;
+
+/// [`SessionServices`] of one statement.
+pub(super) struct Services {
+    pub shared: Arc<Shared>,
+    pub backend: Arc<Backend>,
+    pub catalog: Arc<Catalog>,
+    pub sequences: Arc<Mutex<UsedSequences>>,
+    pub superuser: bool,
+    pub transaction_id: u64,
+}
+
+/// What `currval` and `lastval` remember, per session.
+#[derive(Debug, Default)]
+pub struct UsedSequences {
+    values: std::collections::HashMap<Oid, i64>,
+    last: Option<Oid>,
+}
+
+impl UsedSequences {
+    /// DISCARD SEQUENCES.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Services {
+    fn sequence(&self, oid: Oid) -> Result<&Arc<Relation>> {
+        self.catalog
+            .relation(oid)
+            .ok_or_else(|| Error::new(sqlstate::UNDEFINED_TABLE, format!("relation with OID {oid} does not exist")))
+    }
+
+    fn not_yet(&self, what: String) -> Error {
+        Error::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, what)
+    }
+}
+
+impl SessionServices for Services {
+    fn backend_pid(&self) -> i32 {
+        self.backend.pid
+    }
+
+    fn setting(&self, name: &str) -> Option<String> {
+        self.backend.settings.lock().get(name)
+    }
+
+    fn set_setting(&self, name: &str, value: Option<&str>, local: bool) -> Result<String> {
+        let mut settings = self.backend.settings.lock();
+        let values = match value {
+            Some(text) => Some(crate::settings::values_of(name, text)?),
+            None => None,
+        };
+        settings.set(name, values.as_deref(), local, self.superuser)?;
+        settings.show(name)
+    }
+
+    fn sequence_next(&self, sequence: Oid) -> Result<i64> {
+        let value = self.shared.sequences.next(self.sequence(sequence)?)?;
+        let mut used = self.sequences.lock();
+        used.values.insert(sequence, value);
+        used.last = Some(sequence);
+        Ok(value)
+    }
+
+    fn sequence_current(&self, sequence: Oid) -> Result<i64> {
+        let name = &self.sequence(sequence)?.name;
+        let used = self.sequences.lock().values.get(&sequence).copied();
+        used.ok_or_else(|| self.not_yet(format!("currval of sequence \"{name}\" is not yet defined in this session")))
+    }
+
+    fn sequence_last(&self) -> Result<i64> {
+        let used = self.sequences.lock();
+        let last = used.last.and_then(|oid| used.values.get(&oid).copied());
+        last.ok_or_else(|| self.not_yet("lastval is not yet defined in this session".to_owned()))
+    }
+
+    fn sequence_set(&self, sequence: Oid, value: i64, is_called: bool) -> Result<()> {
+        self.shared.sequences.set(self.sequence(sequence)?, value, is_called)?;
+        if is_called {
+            self.sequences.lock().values.insert(sequence, value);
+        }
+        Ok(())
+    }
+
+    fn sequence_state(&self, sequence: Oid) -> Result<(i64, bool)> {
+        self.shared.sequences.state(self.sequence(sequence)?)
+    }
+
+    fn cancel_backend(&self, pid: i32, terminate: bool) -> Result<bool> {
+        let Some(target) = self.shared.backends.get(pid) else {
+            self.notice("WARNING", &format!("PID {pid} is not a PostgreSQL backend process"));
+            return Ok(false);
+        };
+        if !self.superuser && target.user_oid != self.backend.user_oid {
+            let verb = if terminate { "terminate" } else { "cancel" };
+            return Err(Error::new(
+                sqlstate::INSUFFICIENT_PRIVILEGE,
+                format!("must be a member of the role whose query is being {verb}ed"),
+            ));
+        }
+        if terminate {
+            target.terminate();
+        } else {
+            target.cancel_by_user();
+        }
+        Ok(true)
+    }
+
+    fn advisory_lock(
+        &self,
+        key: AdvisoryKey,
+        shared: bool,
+        transaction: bool,
+        wait: bool,
+        context: &StatementContext,
+    ) -> Result<bool> {
+        let request = Request { database: self.backend.database_oid, key, shared, transaction };
+        self.shared.advisory.acquire(self.backend.pid, request, wait, context)
+    }
+
+    fn advisory_unlock(&self, key: AdvisoryKey, shared: bool) -> Result<bool> {
+        let released = self.shared.advisory.release(self.backend.pid, self.backend.database_oid, key, shared);
+        if !released {
+            let mode = if shared { "ShareLock" } else { "ExclusiveLock" };
+            self.notice("WARNING", &format!("you don't own a lock of type {mode}"));
+        }
+        Ok(released)
+    }
+
+    fn advisory_unlock_all(&self) -> Result<()> {
+        self.shared.advisory.release_all(self.backend.pid, false, true);
+        Ok(())
+    }
+
+    fn notice(&self, severity: &str, message: &str) {
+        let (severity, code) = match severity {
+            "WARNING" => ("WARNING", sqlstate::WARNING),
+            "INFO" => ("INFO", sqlstate::SUCCESSFUL_COMPLETION),
+            _ => ("NOTICE", sqlstate::SUCCESSFUL_COMPLETION),
+        };
+        self.backend.notice(severity, Error::new(code, message));
+    }
+
+    fn table_bytes(&self, relation: Oid) -> u64 {
+        let storage = self.catalog.relation(relation).and_then(|r| match &r.kind {
+            aegis_catalog::object::RelationKind::Table(table) => Some(table.storage),
+            _ => None,
+        });
+        storage.map_or(0, |table| self.shared.store.table_bytes(table))
+    }
+
+    fn transaction_id(&self) -> u64 {
+        self.transaction_id
+    }
+
+    fn server_start(&self) -> i64 {
+        self.shared.started
+    }
+
+    fn addresses(&self) -> Option<(String, u16, String, u16)> {
+        self.backend.addresses.clone()
+    }
+}

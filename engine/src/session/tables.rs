@@ -1,0 +1,135 @@
+//! The rows a transaction works on: the server's store, and the session's own for temporary tables.
+
+use std::sync::Arc;
+
+use aegis_catalog::object::{Persistence, Relation};
+use aegis_catalog::{Error, Result};
+use aegis_storage::transaction::{RowAddress, Savepoint, TableScan};
+use aegis_storage::{IndexId, Isolation, Result as StorageResult, Store, TableId, TableSchema, Transaction};
+use arrow::array::{RecordBatch, UInt64Array};
+
+/// One transaction over both stores. Temporary rows live in memory alone, so they have a store without a log; it commits after
+/// the durable one and has no other writers, so it cannot fail then.
+pub struct Tables {
+    permanent: Transaction,
+    temporary: Option<Transaction>,
+}
+
+/// A point to go back to in both.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    permanent: Savepoint,
+    temporary: Option<Savepoint>,
+}
+
+impl Tables {
+    pub fn begin(store: &Arc<Store>, temporary: Option<&Arc<Store>>, isolation: Isolation) -> Self {
+        Self { permanent: store.begin(isolation), temporary: temporary.map(|store| store.begin(isolation)) }
+    }
+
+    /// The transaction that holds a relation's rows.
+    pub fn of(&self, relation: &Relation) -> &Transaction {
+        match &self.temporary {
+            Some(temporary) if relation.persistence == Persistence::Temporary => temporary,
+            _ => &self.permanent,
+        }
+    }
+
+    pub fn of_mut(&mut self, relation: &Relation) -> &mut Transaction {
+        match &mut self.temporary {
+            Some(temporary) if relation.persistence == Persistence::Temporary => temporary,
+            _ => &mut self.permanent,
+        }
+    }
+
+    /// The transaction that holds a table of the store.
+    fn holder(&self, table: TableId) -> &Transaction {
+        match &self.temporary {
+            Some(temporary) if temporary.table_schema(table).is_ok() => temporary,
+            _ => &self.permanent,
+        }
+    }
+
+    fn holder_mut(&mut self, table: TableId) -> &mut Transaction {
+        match &mut self.temporary {
+            Some(temporary) if temporary.table_schema(table).is_ok() => temporary,
+            _ => &mut self.permanent,
+        }
+    }
+
+    pub fn table_schema(&self, table: TableId) -> StorageResult<Arc<TableSchema>> {
+        self.holder(table).table_schema(table)
+    }
+
+    pub fn scan(&self, table: TableId) -> StorageResult<TableScan> {
+        self.holder(table).scan(table)
+    }
+
+    pub fn lookup(&self, table: TableId, index: IndexId, keys: &RecordBatch) -> StorageResult<Vec<Option<RowAddress>>> {
+        self.holder(table).lookup(table, index, keys)
+    }
+
+    pub fn fetch(&self, table: TableId, addresses: &[RowAddress], columns: &[usize]) -> StorageResult<RecordBatch> {
+        self.holder(table).fetch(table, addresses, columns)
+    }
+
+    pub fn insert(&mut self, table: TableId, rows: &RecordBatch) -> StorageResult<()> {
+        self.holder_mut(table).insert(table, rows)
+    }
+
+    pub fn delete(&mut self, table: TableId, addresses: &UInt64Array) -> StorageResult<usize> {
+        self.holder_mut(table).delete(table, addresses)
+    }
+
+    pub fn update(&mut self, table: TableId, addresses: &UInt64Array, rows: &RecordBatch) -> StorageResult<()> {
+        self.holder_mut(table).update(table, addresses, rows)
+    }
+
+    pub fn lock(&mut self, table: TableId, addresses: &UInt64Array) -> StorageResult<()> {
+        self.holder_mut(table).lock(table, addresses)
+    }
+
+    /// The server's store: what catalog objects are written through.
+    pub fn permanent(&mut self) -> &mut Transaction {
+        &mut self.permanent
+    }
+
+    pub fn permanent_ref(&self) -> &Transaction {
+        &self.permanent
+    }
+
+    /// Joins the session's temporary store, which it just made.
+    pub fn join_temporary(&mut self, store: &Arc<Store>, isolation: Isolation) {
+        self.temporary.get_or_insert_with(|| store.begin(isolation));
+    }
+
+    pub fn refresh(&mut self) -> Result<()> {
+        self.permanent.refresh().map_err(Error::from)
+    }
+
+    pub fn has_writes(&self) -> bool {
+        self.permanent.has_writes()
+    }
+
+    pub fn mark(&self) -> Mark {
+        Mark { permanent: self.permanent.savepoint(), temporary: self.temporary.as_ref().map(Transaction::savepoint) }
+    }
+
+    pub fn rollback_to(&mut self, mark: Mark) -> Result<()> {
+        self.permanent.rollback_to(mark.permanent)?;
+        if let Some(temporary) = &mut self.temporary {
+            // Joined after the mark: everything in it goes.
+            temporary.rollback_to(mark.temporary.unwrap_or(Savepoint(0)))?;
+        }
+        Ok(())
+    }
+
+    /// Durable when it returns, if `synchronous`.
+    pub async fn commit(self, synchronous: bool) -> Result<()> {
+        self.permanent.commit(synchronous).await?;
+        if let Some(temporary) = self.temporary {
+            temporary.commit(false).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! The transaction a session is in, and its savepoints.
+
+use std::sync::Arc;
+
+use aegis_catalog::transaction::{CatalogSavepoint, CatalogTransaction};
+use aegis_catalog::{Error, Result, sqlstate};
+use aegis_storage::{Isolation, Store};
+
+use super::tables::{Mark, Tables};
+use crate::settings;
+
+/// How a transaction block was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Block {
+    /// By a statement outside any block; ends at Sync or the end of the query string.
+    Implicit,
+    /// By BEGIN; ends with COMMIT or ROLLBACK.
+    Explicit,
+}
+
+/// An open transaction.
+pub struct OpenTransaction {
+    pub tables: Tables,
+    pub catalog: CatalogTransaction,
+    pub block: Block,
+    /// A statement failed: only ROLLBACK [TO] is taken.
+    pub failed: bool,
+    pub isolation: Isolation,
+    pub read_only: bool,
+    /// µs since 1970-01-01 UTC: what `now()` says throughout.
+    pub started: i64,
+    /// True once a statement took a snapshot: the isolation level cannot change any more.
+    pub used: bool,
+    pub savepoints: Vec<SavepointEntry>,
+}
+
+pub struct SavepointEntry {
+    pub name: String,
+    tables: Mark,
+    catalog: CatalogSavepoint,
+    settings: settings::Mark,
+}
+
+impl OpenTransaction {
+    pub fn savepoint(&mut self, name: &str, settings: settings::Mark) {
+        self.savepoints.push(SavepointEntry {
+            name: name.to_owned(),
+            tables: self.tables.mark(),
+            catalog: self.catalog.savepoint(),
+            settings,
+        });
+    }
+
+    /// Position of the newest savepoint of that name. 3B001 if there is none.
+    fn find(&self, name: &str) -> Result<usize> {
+        self.savepoints.iter().rposition(|s| s.name == name).ok_or_else(|| {
+            Error::new(sqlstate::S_E_INVALID_SPECIFICATION, format!("savepoint \"{name}\" does not exist"))
+        })
+    }
+
+    /// Forgets the savepoint and those after it, keeping their changes.
+    pub fn release(&mut self, name: &str) -> Result<()> {
+        let position = self.find(name)?;
+        self.savepoints.truncate(position);
+        Ok(())
+    }
+
+    /// Undoes everything since the savepoint, which stays. Returns the depth portals must not exceed, and the settings to go back to.
+    pub fn rollback_to(&mut self, name: &str) -> Result<(usize, settings::Mark)> {
+        let position = self.find(name)?;
+        self.savepoints.truncate(position + 1);
+        let entry = &self.savepoints[position];
+        self.tables.rollback_to(entry.tables)?;
+        self.catalog.rollback_to(entry.catalog);
+        self.failed = false;
+        Ok((position, entry.settings))
+    }
+
+    /// The same transaction at another isolation level. Only before it was used, since its snapshot is taken anew.
+    pub fn with_isolation(mut self, isolation: Isolation, store: &Arc<Store>, temporary: Option<&Arc<Store>>) -> Self {
+        if isolation != self.isolation {
+            self.tables = Tables::begin(store, temporary, isolation);
+            self.isolation = isolation;
+        }
+        self
+    }
+
+    /// 25006 if the transaction is read-only.
+    pub fn require_writable(&self, command: &str) -> Result<()> {
+        if self.read_only {
+            return Err(Error::new(
+                sqlstate::READ_ONLY_SQL_TRANSACTION,
+                format!("cannot execute {command} in a read-only transaction"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The storage isolation for a level as SQL names it. 0A000 for SERIALIZABLE, which is not promised.
+pub fn isolation(level: &str) -> Result<Isolation> {
+    match level {
+        // PostgreSQL treats READ UNCOMMITTED as READ COMMITTED too.
+        "read uncommitted" | "read committed" => Ok(Isolation::ReadCommitted),
+        "repeatable read" => Ok(Isolation::RepeatableRead),
+        "serializable" => Err(Error::unsupported("transaction isolation level SERIALIZABLE")
+            .with_hint("Use REPEATABLE READ, which is snapshot isolation.")),
+        other => Err(Error::new(
+            sqlstate::INVALID_PARAMETER_VALUE,
+            format!("invalid value for parameter \"transaction_isolation\": \"{other}\""),
+        )),
+    }
+}

@@ -1,0 +1,81 @@
+//! COMMENT ON (PostgreSQL manual).
+
+use aegis_catalog::fixed_oid::{PG_AUTHID, PG_CONSTRAINT, PG_DATABASE, PG_NAMESPACE};
+use aegis_catalog::object::{ObjectAddress, Relation, RelationKind};
+use aegis_catalog::{Error, Result, sqlstate};
+
+use super::{Outcome, namespace};
+use crate::parse::ast::Name;
+use crate::parse::utility::{ObjectKind, ObjectName};
+use crate::session::Session;
+use crate::session::context::StatementContext;
+
+pub fn run(
+    session: &mut Session,
+    object: &ObjectName,
+    text: Option<&str>,
+    context: &StatementContext,
+) -> Result<Outcome> {
+    let address = address(object, context)?;
+    let open = session.writable("COMMENT")?;
+    // An empty comment is none, as in PostgreSQL.
+    open.catalog.set_comment(open.tables.permanent(), address, text.filter(|text| !text.is_empty()))?;
+    Outcome::tag("COMMENT")
+}
+
+fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddress> {
+    let written = namespace::written(&object.name);
+    match object.kind {
+        ObjectKind::Table | ObjectKind::View | ObjectKind::Index | ObjectKind::Sequence => {
+            let relation = namespace::existing(&object.name, context)?;
+            require_kind(&relation, object.kind)?;
+            Ok(relation.address())
+        }
+        ObjectKind::Column => {
+            let Some((column, table)) = object.name.parts.split_last().filter(|(_, table)| !table.is_empty()) else {
+                return Err(Error::new(sqlstate::SYNTAX_ERROR, "column name must be qualified"));
+            };
+            let name = Name { parts: table.to_vec(), span: object.name.span };
+            let relation = namespace::existing(&name, context)?;
+            let found = relation.column_by_name(&column.name).ok_or_else(|| {
+                let message = format!("column \"{}\" of relation \"{}\" does not exist", column.name, relation.name);
+                Error::new(sqlstate::UNDEFINED_COLUMN, message)
+            })?;
+            Ok(ObjectAddress::column(relation.oid, found.attnum))
+        }
+        ObjectKind::Constraint => {
+            let Some(table) = &object.on else {
+                return Err(Error::unsupported("COMMENT ON CONSTRAINT of a domain"));
+            };
+            let relation = namespace::existing(table, context)?;
+            let found =
+                relation.constraints().iter().find(|constraint| constraint.name == written).ok_or_else(|| {
+                    let message = format!("constraint \"{written}\" for table \"{}\" does not exist", relation.name);
+                    Error::new(sqlstate::UNDEFINED_OBJECT, message)
+                })?;
+            Ok(ObjectAddress::new(PG_CONSTRAINT, found.oid))
+        }
+        ObjectKind::Schema => Ok(ObjectAddress::new(PG_NAMESPACE, namespace::schema_oid(&written, context)?)),
+        ObjectKind::Database => {
+            let found = context.catalog.database_by_name(&written).ok_or_else(|| {
+                Error::new(sqlstate::UNDEFINED_DATABASE, format!("database \"{written}\" does not exist"))
+            })?;
+            Ok(ObjectAddress::new(PG_DATABASE, found.oid))
+        }
+        ObjectKind::Role => Ok(ObjectAddress::new(PG_AUTHID, super::role::existing(&written, context)?.oid)),
+        _ => Err(Error::unsupported("COMMENT ON this kind of object")),
+    }
+}
+
+fn require_kind(relation: &Relation, kind: ObjectKind) -> Result<()> {
+    let (matches, what) = match kind {
+        ObjectKind::Table => (matches!(relation.kind, RelationKind::Table(_)), "a table"),
+        ObjectKind::View => (matches!(relation.kind, RelationKind::View(_)), "a view"),
+        ObjectKind::Index => (matches!(relation.kind, RelationKind::Index(_)), "an index"),
+        _ => (matches!(relation.kind, RelationKind::Sequence(_)), "a sequence"),
+    };
+    if matches {
+        return Ok(());
+    }
+    Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, format!("\"{}\" is not {what}", relation.name)))
+}

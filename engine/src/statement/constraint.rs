@@ -1,0 +1,404 @@
+//! Constraints of tables: what CREATE and ALTER TABLE declare, made into catalog objects and indexes.
+
+use std::sync::Arc;
+
+use aegis_catalog::object::{Column, Constraint, ConstraintKind, Index, IndexKey, Relation, RelationKind, Table};
+use aegis_catalog::types::format_type;
+use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
+
+use super::namespace;
+use crate::bind::tree::RelId;
+use crate::bind::{self, Purpose};
+use crate::parse::ast::{Expr, Ident};
+use crate::parse::utility::{ColumnConstraintKind, ConstraintTiming, References, TableConstraint, TableConstraintKind};
+use crate::session::Session;
+use crate::session::context::StatementContext;
+
+/// A constraint as declared, by column names.
+#[derive(Debug, Clone)]
+pub struct Declared {
+    name: Option<String>,
+    kind: DeclaredKind,
+    timing: ConstraintTiming,
+}
+
+#[derive(Debug, Clone)]
+enum DeclaredKind {
+    Key { columns: Vec<String>, primary: bool, nulls_not_distinct: bool },
+    Check { expr: Box<Expr>, text: String, column: Option<String> },
+    ForeignKey { columns: Vec<String>, references: References },
+}
+
+fn names(idents: &[Ident]) -> Vec<String> {
+    idents.iter().map(|ident| ident.name.clone()).collect()
+}
+
+impl Declared {
+    pub fn of_table(constraint: &TableConstraint) -> Result<Self> {
+        let kind = match &constraint.kind {
+            TableConstraintKind::PrimaryKey { using_index: Some(_), .. }
+            | TableConstraintKind::Unique { using_index: Some(_), .. } => {
+                return Err(Error::unsupported("constraint USING INDEX"));
+            }
+            TableConstraintKind::PrimaryKey { columns, .. } => {
+                DeclaredKind::Key { columns: names(columns), primary: true, nulls_not_distinct: false }
+            }
+            TableConstraintKind::Unique { columns, nulls_not_distinct, .. } => {
+                DeclaredKind::Key { columns: names(columns), primary: false, nulls_not_distinct: *nulls_not_distinct }
+            }
+            TableConstraintKind::Check(expr, text) => {
+                DeclaredKind::Check { expr: Box::new(expr.clone()), text: text.clone(), column: None }
+            }
+            TableConstraintKind::ForeignKey { columns, references } => {
+                DeclaredKind::ForeignKey { columns: names(columns), references: references.clone() }
+            }
+            TableConstraintKind::Exclude => return Err(Error::unsupported("EXCLUDE constraint")),
+        };
+        let name = constraint.name.as_ref().map(|ident| ident.name.clone());
+        Self { name, kind, timing: constraint.timing.clone() }.checked()
+    }
+
+    /// None for what is a property of the column rather than a constraint.
+    pub fn of_column(
+        name: Option<String>,
+        column: &str,
+        kind: &ColumnConstraintKind,
+        timing: &ConstraintTiming,
+    ) -> Result<Option<Self>> {
+        let columns = vec![column.to_owned()];
+        let kind = match kind {
+            ColumnConstraintKind::PrimaryKey => DeclaredKind::Key { columns, primary: true, nulls_not_distinct: false },
+            ColumnConstraintKind::Unique { nulls_not_distinct } => {
+                DeclaredKind::Key { columns, primary: false, nulls_not_distinct: *nulls_not_distinct }
+            }
+            ColumnConstraintKind::Check(expr, text) => DeclaredKind::Check {
+                expr: Box::new(expr.clone()),
+                text: text.clone(),
+                column: Some(column.to_owned()),
+            },
+            ColumnConstraintKind::References(references) => {
+                DeclaredKind::ForeignKey { columns, references: references.clone() }
+            }
+            _ => return Ok(None),
+        };
+        Self { name, kind, timing: timing.clone() }.checked().map(Some)
+    }
+
+    fn checked(self) -> Result<Self> {
+        let deferrable = self.timing.deferrable == Some(true) || self.timing.initially_deferred == Some(true);
+        if deferrable {
+            return Err(Error::unsupported("DEFERRABLE constraint"));
+        }
+        if self.timing.not_valid {
+            return Err(Error::unsupported("NOT VALID constraint"));
+        }
+        Ok(self)
+    }
+
+    fn is_primary(&self) -> bool {
+        matches!(self.kind, DeclaredKind::Key { primary: true, .. })
+    }
+}
+
+/// Constraints that `LIKE … INCLUDING CONSTRAINTS, INDEXES` copies.
+pub fn copied(source: &Relation, checks: bool, keys: bool) -> Result<Vec<Declared>> {
+    let column_names = |attnums: &[i16]| {
+        attnums.iter().filter_map(|&n| source.column(n)).map(|column| column.name.clone()).collect::<Vec<_>>()
+    };
+    let mut all = Vec::new();
+    for constraint in source.constraints() {
+        let kind = match &constraint.kind {
+            ConstraintKind::Check { expression, .. } if checks => DeclaredKind::Check {
+                expr: Box::new(crate::parse::parse_expression(expression)?),
+                text: expression.clone(),
+                column: None,
+            },
+            ConstraintKind::PrimaryKey { columns, .. } if keys => {
+                DeclaredKind::Key { columns: column_names(columns), primary: true, nulls_not_distinct: false }
+            }
+            ConstraintKind::Unique { columns, nulls_not_distinct, .. } if keys => DeclaredKind::Key {
+                columns: column_names(columns),
+                primary: false,
+                nulls_not_distinct: *nulls_not_distinct,
+            },
+            _ => continue,
+        };
+        let name = matches!(kind, DeclaredKind::Check { .. }).then(|| constraint.name.clone());
+        all.push(Declared { name, kind, timing: ConstraintTiming::default() });
+    }
+    Ok(all)
+}
+
+/// Primary key columns are NOT NULL. 42P16 for a second primary key.
+pub fn mark_not_null(columns: &mut [Column], constraints: &[Declared]) -> Result<()> {
+    if constraints.iter().filter(|constraint| constraint.is_primary()).count() > 1 {
+        let message = "multiple primary keys for table are not allowed";
+        return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+    }
+    for constraint in constraints.iter().filter(|constraint| constraint.is_primary()) {
+        if let DeclaredKind::Key { columns: keys, .. } = &constraint.kind {
+            columns.iter_mut().filter(|column| keys.contains(&column.name)).for_each(|column| column.not_null = true);
+        }
+    }
+    Ok(())
+}
+
+/// An expression over the table's columns must bind: checks to boolean, defaults to their column.
+pub fn check_expression(
+    table: &Arc<Relation>,
+    expr: &Expr,
+    purpose: Purpose,
+    target: Option<Type>,
+    _sql: &str,
+    context: &StatementContext,
+) -> Result<()> {
+    bind::bind_expression_over(table, RelId(0), expr, purpose, target, context).map(drop)
+}
+
+/// Adds declared constraints to a table: keys first, since foreign keys may refer to them. With `validate`, existing rows must hold.
+pub fn add_all(
+    session: &mut Session,
+    mut table: Arc<Relation>,
+    declared: Vec<Declared>,
+    sql: &str,
+    validate: bool,
+) -> Result<Arc<Relation>> {
+    let (keys, others): (Vec<_>, Vec<_>) =
+        declared.into_iter().partition(|constraint| matches!(constraint.kind, DeclaredKind::Key { .. }));
+    for constraint in keys.into_iter().chain(others) {
+        table = add(session, &table, constraint, sql)?;
+    }
+    if validate {
+        // The store checks keys when its schema changes; the caller checks the rest with queries.
+        let open = session.writable("ALTER TABLE")?;
+        let schema = super::table_storage::schema_of(&table, &open.catalog.catalog())?;
+        if let Some(storage) = table.table().map(|t| t.storage) {
+            open.tables.of_mut(&table).alter_table(storage, schema)?;
+        }
+    }
+    Ok(table)
+}
+
+fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, sql: &str) -> Result<Arc<Relation>> {
+    let context = session.context()?;
+    let open = session.writable("ALTER TABLE")?;
+    let (suffix, columns) = match &declared.kind {
+        DeclaredKind::Key { primary: true, .. } => ("pkey", Vec::new()),
+        DeclaredKind::Key { columns, .. } => ("key", columns.clone()),
+        DeclaredKind::Check { column, .. } => ("check", column.iter().cloned().collect()),
+        DeclaredKind::ForeignKey { columns, .. } => ("fkey", columns.clone()),
+    };
+    let name = match declared.name {
+        Some(name) => {
+            if table.constraints().iter().any(|constraint| constraint.name == name) {
+                let message = format!("constraint \"{name}\" for relation \"{}\" already exists", table.name);
+                return Err(Error::new(sqlstate::DUPLICATE_OBJECT, message));
+            }
+            name
+        }
+        None => {
+            let parts: Vec<&str> =
+                std::iter::once(table.name.as_str()).chain(columns.iter().map(String::as_str)).collect();
+            namespace::generated_name(open, table.schema, &parts, suffix)
+        }
+    };
+    let kind = match declared.kind {
+        DeclaredKind::Key { columns, primary, nulls_not_distinct } => {
+            let attnums = key_columns(table, &columns)?;
+            if primary && table.constraints().iter().any(|c| matches!(c.kind, ConstraintKind::PrimaryKey { .. })) {
+                let message = format!("multiple primary keys for table \"{}\" are not allowed", table.name);
+                return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+            }
+            let index = create_key_index(session, table, &name, &attnums, primary, nulls_not_distinct)?;
+            if primary {
+                ConstraintKind::PrimaryKey { index, columns: attnums }
+            } else {
+                ConstraintKind::Unique { index, columns: attnums, nulls_not_distinct }
+            }
+        }
+        DeclaredKind::Check { expr, text, .. } => {
+            check_expression(table, &expr, Purpose::Check, None, sql, &context)?;
+            ConstraintKind::Check { columns: mentioned_columns(table, &text), expression: text }
+        }
+        DeclaredKind::ForeignKey { columns, references } => foreign_key(table, &columns, &references, &context)?,
+    };
+    let constraint = Constraint { oid: 0, name, kind, deferrable: false, initially_deferred: false, validated: true };
+    let mut changed = Relation::clone(table);
+    if let RelationKind::Table(Table { constraints, .. }) = &mut changed.kind {
+        constraints.push(constraint);
+    }
+    let open = session.writable("ALTER TABLE")?;
+    open.catalog.replace_relation(open.tables.permanent(), changed)
+}
+
+/// Attnums of the key's columns. 42703 for unknown, 42701 for repeated ones.
+fn key_columns(table: &Relation, columns: &[String]) -> Result<Vec<i16>> {
+    let mut attnums = Vec::with_capacity(columns.len());
+    for name in columns {
+        let column = table.column_by_name(name).ok_or_else(|| {
+            Error::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{name}\" named in key does not exist"))
+        })?;
+        if attnums.contains(&column.attnum) {
+            let message = format!("column \"{name}\" appears twice in key constraint");
+            return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
+        }
+        attnums.push(column.attnum);
+    }
+    Ok(attnums)
+}
+
+fn create_key_index(
+    session: &mut Session,
+    table: &Relation,
+    name: &str,
+    attnums: &[i16],
+    primary: bool,
+    nulls_not_distinct: bool,
+) -> Result<Oid> {
+    let keys = attnums
+        .iter()
+        .map(|&attnum| IndexKey { attnum, expression: None, descending: false, nulls_first: false })
+        .collect();
+    let columns = attnums
+        .iter()
+        .zip(1..)
+        .filter_map(|(&attnum, position)| {
+            let column = table.column(attnum)?;
+            Some(Column {
+                attnum: position,
+                default: None,
+                default_oid: 0,
+                not_null: false,
+                identity: None,
+                ..column.clone()
+            })
+        })
+        .collect();
+    let relation = Relation {
+        oid: 0,
+        schema: table.schema,
+        name: name.to_owned(),
+        owner: table.owner,
+        persistence: table.persistence,
+        row_type: 0,
+        row_array_type: 0,
+        columns,
+        kind: RelationKind::Index(Index {
+            table: table.oid,
+            method: "btree".to_owned(),
+            keys,
+            include: Vec::new(),
+            unique: true,
+            primary,
+            nulls_not_distinct,
+            predicate: None,
+            storage: None,
+        }),
+    };
+    let open = session.writable("CREATE INDEX")?;
+    Ok(open.catalog.create_relation(open.tables.permanent(), relation)?.oid)
+}
+
+/// Columns whose names occur in a check's text: what `pg_constraint.conkey` lists.
+fn mentioned_columns(table: &Relation, text: &str) -> Vec<i16> {
+    let words: Vec<&str> = text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).collect();
+    table.live_columns().filter(|column| words.contains(&column.name.as_str())).map(|column| column.attnum).collect()
+}
+
+fn foreign_key(
+    table: &Arc<Relation>,
+    columns: &[String],
+    references: &References,
+    context: &StatementContext,
+) -> Result<ConstraintKind> {
+    // A table may refer to itself while it is being created, so the name may mean the table at hand.
+    let referenced = match namespace::find(&references.table, context)? {
+        Some(found) => found,
+        None => namespace::existing(&references.table, context)?,
+    };
+    if referenced.table().is_none() {
+        let message = format!("referenced relation \"{}\" is not a table", referenced.name);
+        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
+    }
+    let attnums = columns
+        .iter()
+        .map(|name| {
+            table.column_by_name(name).map(|column| column.attnum).ok_or_else(|| {
+                let message = format!("column \"{name}\" referenced in foreign key constraint does not exist");
+                Error::new(sqlstate::UNDEFINED_COLUMN, message)
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let (referenced_columns, referenced_index) = referenced_key(&referenced, &names(&references.columns))?;
+    if referenced_columns.len() != attnums.len() {
+        return Err(Error::new(
+            sqlstate::INVALID_FOREIGN_KEY,
+            "number of referencing and referenced columns for foreign key disagree",
+        ));
+    }
+    for (&own, &other) in attnums.iter().zip(&referenced_columns) {
+        let (Some(own), Some(other)) = (table.column(own), referenced.column(other)) else { continue };
+        if !bind::comparable(own.ty, other.ty, context) {
+            return Err(Error::new(
+                sqlstate::DATATYPE_MISMATCH,
+                format!(
+                    "foreign key constraint cannot be implemented: types of \"{}\" and \"{}\" differ",
+                    own.name, other.name
+                ),
+            )
+            .with_detail(format!(
+                "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
+                own.name,
+                other.name,
+                format_type(own.ty),
+                format_type(other.ty)
+            )));
+        }
+    }
+    Ok(ConstraintKind::ForeignKey {
+        columns: attnums,
+        referenced: referenced.oid,
+        referenced_columns,
+        referenced_index,
+        on_update: references.on_update,
+        on_delete: references.on_delete,
+        match_full: references.match_full,
+    })
+}
+
+/// The referenced columns (the primary key if none are named) and the unique index over exactly them.
+fn referenced_key(referenced: &Relation, named: &[String]) -> Result<(Vec<i16>, Oid)> {
+    if named.is_empty() {
+        let primary = referenced.constraints().iter().find_map(|constraint| match &constraint.kind {
+            ConstraintKind::PrimaryKey { index, columns } => Some((columns.clone(), *index)),
+            _ => None,
+        });
+        return primary.ok_or_else(|| {
+            let message = format!("there is no primary key for referenced table \"{}\"", referenced.name);
+            Error::new(sqlstate::UNDEFINED_OBJECT, message)
+        });
+    }
+    let wanted = named
+        .iter()
+        .map(|name| {
+            referenced.column_by_name(name).map(|column| column.attnum).ok_or_else(|| {
+                let message = format!("column \"{name}\" referenced in foreign key constraint does not exist");
+                Error::new(sqlstate::UNDEFINED_COLUMN, message)
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let same = |columns: &[i16]| columns.len() == wanted.len() && wanted.iter().all(|attnum| columns.contains(attnum));
+    let index = referenced.constraints().iter().find_map(|constraint| match &constraint.kind {
+        ConstraintKind::PrimaryKey { index, columns } | ConstraintKind::Unique { index, columns, .. }
+            if same(columns) =>
+        {
+            Some(*index)
+        }
+        _ => None,
+    });
+    index.map(|index| (wanted, index)).ok_or_else(|| {
+        let message =
+            format!("there is no unique constraint matching given keys for referenced table \"{}\"", referenced.name);
+        Error::new(sqlstate::INVALID_FOREIGN_KEY, message)
+    })
+}

@@ -1,0 +1,329 @@
+//! COPY (PostgreSQL manual, "COPY"): rows in and out in bulk.
+
+use std::sync::Arc;
+
+use aegis_catalog::object::{Relation, RelationKind};
+use aegis_catalog::{Error, Result, sqlstate};
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use futures::StreamExt;
+
+use super::Outcome;
+use crate::bind::tree;
+use crate::copy::{CopyColumn, CopyFormat, CopyOptions, CopyReader, CopyWriter};
+use crate::execute;
+use crate::parse::ast::{Ident, Name, Statement};
+use crate::parse::utility::{Copy, CopyLocation, CopyTarget};
+use crate::session::Session;
+use crate::session::context::StatementContext;
+use crate::session::portal::RowStream;
+use crate::session::protocol::{CopyChunk, Format};
+
+/// A COPY that is under way.
+pub enum CopyState {
+    In(Box<CopyIn>),
+    Out(Box<CopyOut>),
+}
+
+/// Rows on their way into a table.
+pub struct CopyIn {
+    reader: CopyReader,
+    insert: tree::Insert,
+    context: Arc<StatementContext>,
+    rows: u64,
+}
+
+/// Rows on their way out.
+pub struct CopyOut {
+    writer: CopyWriter,
+    rows: RowStream,
+    sent: u64,
+    finished: bool,
+}
+
+impl CopyState {
+    pub fn tag(&self) -> String {
+        match self {
+            Self::In(copy) => format!("COPY {}", copy.rows),
+            Self::Out(copy) => format!("COPY {}", copy.sent),
+        }
+    }
+}
+
+pub async fn run(session: &mut Session, copy: &Copy, sql: &str, context: &StatementContext) -> Result<Outcome> {
+    let options = CopyOptions::new(&copy.options, copy.from)?;
+    if let CopyLocation::Program(_) = copy.location {
+        return Err(Error::unsupported("COPY with PROGRAM"));
+    }
+    if matches!(copy.location, CopyLocation::File(_)) && !session.superuser {
+        return Err(Error::new(
+            sqlstate::INSUFFICIENT_PRIVILEGE,
+            "must be superuser or have privileges of the pg_read_server_files role to COPY from a file",
+        ));
+    }
+    if copy.from {
+        run_in(session, copy, options, sql, context).await
+    } else {
+        run_out(session, copy, options, sql, context).await
+    }
+}
+
+fn wire_format(options: &CopyOptions) -> Format {
+    match options.format {
+        CopyFormat::Binary => Format::Binary,
+        _ => Format::Text,
+    }
+}
+
+// ---------------------------------------------------------------------------------------------- COPY FROM
+
+async fn run_in(
+    session: &mut Session,
+    copy: &Copy,
+    options: CopyOptions,
+    sql: &str,
+    context: &StatementContext,
+) -> Result<Outcome> {
+    let CopyTarget::Table { name, columns } = &copy.target else {
+        return Err(Error::new(sqlstate::SYNTAX_ERROR, "COPY FROM needs a table"));
+    };
+    if copy.filter.is_some() {
+        return Err(Error::unsupported("COPY FROM with WHERE"));
+    }
+    if let Some(open) = &session.transaction {
+        open.require_writable("COPY FROM")?;
+    }
+    let table = copied_table(name, context)?;
+    let chosen = copied_columns(&table, columns)?;
+    let names: Vec<&str> = chosen.iter().map(|column| column.name.as_str()).collect();
+    let insert = crate::bind::bind_copy(&table, &names, context)?;
+    let (format, width) = (wire_format(&options), chosen.len());
+    let reader = CopyReader::new(&table.name, chosen, options, context.format.clone())?;
+    let mut state = CopyIn { reader, insert, context: Arc::new(context.clone()), rows: 0 };
+    if let CopyLocation::File(path) = &copy.location {
+        state.read_file(session, path).await?;
+        return Outcome::tag(format!("COPY {}", state.rows));
+    }
+    session.copy = Some(CopyState::In(Box::new(state)));
+    Ok(Outcome::CopyIn { format, columns: width })
+}
+
+/// Bytes of a server-side file read at a time.
+const FILE_CHUNK_BYTES: usize = 1 << 20;
+
+impl CopyIn {
+    async fn read_file(&mut self, session: &mut Session, path: &str) -> Result<()> {
+        use tokio::io::AsyncReadExt;
+        let failed = |e: std::io::Error| {
+            let code = match e.kind() {
+                std::io::ErrorKind::NotFound => sqlstate::UNDEFINED_FILE,
+                _ => sqlstate::IO_ERROR,
+            };
+            Error::new(code, format!("could not open file \"{path}\" for reading: {e}"))
+        };
+        let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
+        let mut buffer = vec![0; FILE_CHUNK_BYTES];
+        loop {
+            let read = file.read(&mut buffer).await.map_err(failed)?;
+            if read == 0 {
+                break;
+            }
+            self.receive(session, &buffer[..read]).await?;
+        }
+        self.finish(session).await
+    }
+
+    async fn receive(&mut self, session: &mut Session, data: &[u8]) -> Result<()> {
+        self.context.check_cancelled()?;
+        self.reader.push(data);
+        self.insert_batches(session).await
+    }
+
+    async fn finish(&mut self, session: &mut Session) -> Result<()> {
+        self.reader.end();
+        self.insert_batches(session).await
+    }
+
+    async fn insert_batches(&mut self, session: &mut Session) -> Result<()> {
+        while let Some(batch) = self.reader.next_batch()? {
+            let inserted = session.insert_given(&self.insert, batch, &self.context).await;
+            self.rows += inserted.map_err(|error| match error.fields().context {
+                Some(_) => error,
+                None => error.with_context(self.reader.context()),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn copied_table(name: &Name, context: &StatementContext) -> Result<Arc<Relation>> {
+    let relation = super::namespace::existing(name, context)?;
+    let what = match &relation.kind {
+        RelationKind::Table(_) => return Ok(relation),
+        RelationKind::View(_) => "view",
+        RelationKind::Sequence(_) => "sequence",
+        RelationKind::Index(_) => "index",
+        RelationKind::System => "system catalog",
+    };
+    Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, format!("cannot copy to {what} \"{}\"", relation.name)))
+}
+
+/// The named columns, or all that are not generated. 42703 for unknown, 42701 for repeated ones.
+fn copied_columns(table: &Relation, named: &[Ident]) -> Result<Vec<CopyColumn>> {
+    let column = |c: &aegis_catalog::object::Column| CopyColumn { name: c.name.clone(), ty: c.ty };
+    if named.is_empty() {
+        return Ok(table.live_columns().filter(|c| !c.generated).map(column).collect());
+    }
+    let mut chosen: Vec<CopyColumn> = Vec::with_capacity(named.len());
+    for ident in named {
+        let found = table.column_by_name(&ident.name).ok_or_else(|| {
+            let message = format!("column \"{}\" of relation \"{}\" does not exist", ident.name, table.name);
+            Error::new(sqlstate::UNDEFINED_COLUMN, message)
+        })?;
+        if found.generated {
+            return Err(Error::new(
+                sqlstate::INVALID_COLUMN_REFERENCE,
+                format!("column \"{}\" is a generated column", ident.name),
+            )
+            .with_detail("Generated columns cannot be used in COPY."));
+        }
+        if chosen.iter().any(|c| c.name == ident.name) {
+            return Err(Error::new(
+                sqlstate::DUPLICATE_COLUMN,
+                format!("column \"{}\" specified more than once", ident.name),
+            ));
+        }
+        chosen.push(column(found));
+    }
+    Ok(chosen)
+}
+
+// ---------------------------------------------------------------------------------------------- COPY TO
+
+async fn run_out(
+    session: &mut Session,
+    copy: &Copy,
+    options: CopyOptions,
+    sql: &str,
+    context: &StatementContext,
+) -> Result<Outcome> {
+    let bound = match &copy.target {
+        CopyTarget::Statement(statement) => crate::bind::bind(statement, sql, &[], context)?,
+        CopyTarget::Table { name, columns } => {
+            let relation = super::namespace::existing(name, context)?;
+            if let RelationKind::View(_) = relation.kind {
+                return Err(Error::new(
+                    sqlstate::WRONG_OBJECT_TYPE,
+                    format!("cannot copy from view \"{}\"", relation.name),
+                )
+                .with_hint("Try the COPY (SELECT ...) TO variant."));
+            }
+            let chosen = copied_columns(&relation, columns)?;
+            let list: Vec<String> = chosen.iter().map(|c| quote_ident(&c.name)).collect();
+            let schema = context.catalog.schema(relation.schema).map_or("public", |s| s.name.as_str());
+            let query =
+                format!("SELECT {} FROM {}.{}", list.join(", "), quote_ident(schema), quote_ident(&relation.name));
+            let parsed = crate::parse::parse_query(&query)?;
+            crate::bind::bind(&Statement::Query(Box::new(parsed)), &query, &[], context)?
+        }
+    };
+    let Some(output) = bound.columns.clone() else {
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause"));
+    };
+    let columns: Vec<CopyColumn> = output.into_iter().map(|c| CopyColumn { name: c.name, ty: c.ty }).collect();
+    let Outcome::Rows { rows, .. } = session.run_bound(&bound, Vec::new(), context).await? else {
+        return Err(Error::internal("COPY's query returned no rows"));
+    };
+    let (format, width) = (wire_format(&options), columns.len());
+    options.check_columns(&columns)?;
+    let writer = CopyWriter::new(columns, options, context.format.clone())?;
+    let mut state = CopyOut { writer, rows, sent: 0, finished: false };
+    if let CopyLocation::File(path) = &copy.location {
+        state.write_file(path).await?;
+        return Outcome::tag(format!("COPY {}", state.sent));
+    }
+    session.copy = Some(CopyState::Out(Box::new(state)));
+    Ok(Outcome::CopyOut { format, columns: width })
+}
+
+impl CopyOut {
+    async fn next(&mut self) -> Result<Option<CopyChunk>> {
+        match self.rows.next().await {
+            Some(batch) => {
+                let batch = batch?;
+                self.sent += batch.num_rows() as u64;
+                self.writer.write(&batch).map(Some)
+            }
+            None if self.finished => Ok(None),
+            None => {
+                self.finished = true;
+                self.writer.finish().map(Some)
+            }
+        }
+    }
+
+    async fn write_file(&mut self, path: &str) -> Result<()> {
+        use tokio::io::AsyncWriteExt;
+        let failed =
+            |e: std::io::Error| Error::new(sqlstate::IO_ERROR, format!("could not write to file \"{path}\": {e}"));
+        if !std::path::Path::new(path).is_absolute() {
+            return Err(Error::new(sqlstate::INVALID_NAME, "relative path not allowed for COPY to file"));
+        }
+        let mut file = tokio::fs::File::create(path).await.map_err(failed)?;
+        while let Some(chunk) = self.next().await? {
+            file.write_all(&chunk.data).await.map_err(failed)?;
+        }
+        file.flush().await.map_err(failed)
+    }
+}
+
+fn quote_ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+// ---------------------------------------------------------------------------------------------- messages
+
+impl Session {
+    /// Inserts rows by an INSERT that [`crate::bind::bind_copy`] made. Returns how many.
+    pub(crate) async fn insert_given(
+        &mut self,
+        insert: &tree::Insert,
+        batch: RecordBatch,
+        context: &Arc<StatementContext>,
+    ) -> Result<u64> {
+        let runtime = Arc::clone(&self.shared.executor);
+        let open = self.writable("COPY FROM")?;
+        let mut execution = execute::Execution {
+            options: runtime.default_options(),
+            runtime: &runtime,
+            context: Arc::clone(context),
+            transaction: &mut open.tables,
+            parameters: &[],
+        };
+        Ok(execute::insert_given(insert, batch, &mut execution).await?.count)
+    }
+
+    pub(crate) async fn copy_receive(&mut self, data: Bytes) -> Result<()> {
+        let Some(CopyState::In(mut copy)) = self.copy.take() else { return Err(no_copy()) };
+        copy.receive(self, &data).await?;
+        self.copy = Some(CopyState::In(copy));
+        Ok(())
+    }
+
+    pub(crate) async fn copy_finish(&mut self) -> Result<String> {
+        let Some(CopyState::In(mut copy)) = self.copy.take() else { return Err(no_copy()) };
+        copy.finish(self).await?;
+        Ok(format!("COPY {}", copy.rows))
+    }
+
+    pub(crate) async fn copy_send(&mut self) -> Result<Option<CopyChunk>> {
+        match &mut self.copy {
+            Some(CopyState::Out(copy)) => copy.next().await,
+            _ => Err(no_copy()),
+        }
+    }
+}
+
+fn no_copy() -> Error {
+    Error::new(sqlstate::PROTOCOL_VIOLATION, "no COPY is in progress")
+}

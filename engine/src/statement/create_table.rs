@@ -1,0 +1,337 @@
+//! CREATE TABLE (PostgreSQL manual, "CREATE TABLE"): columns first, then keys, then what refers to columns.
+
+use std::sync::Arc;
+
+use aegis_catalog::object::{Column, Identity, Relation, RelationKind, Table};
+use aegis_catalog::types::oid;
+use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
+
+use super::constraint::{self, Declared};
+use super::namespace::{self, Place};
+use super::{Outcome, sequence, table_storage};
+use crate::bind::{self, Purpose};
+use crate::parse::ast::{Expr, Ident, TypeName};
+use crate::parse::utility::{
+    ColumnConstraintKind, ColumnDefinition, CreateTable, OnCommit, SequenceOption, TableElement,
+};
+use crate::session::Session;
+use crate::session::context::StatementContext;
+
+/// PostgreSQL's MaxHeapAttributeNumber.
+const MAX_COLUMNS: usize = 1600;
+
+pub fn run(session: &mut Session, create: &CreateTable, sql: &str, context: &StatementContext) -> Result<Outcome> {
+    if create.partition_by {
+        return Err(Error::unsupported("PARTITION BY"));
+    }
+    if !create.inherits.is_empty() {
+        return Err(Error::unsupported("table inheritance"));
+    }
+    let mut place = namespace::place(session, &create.name, create.temporary, context)?;
+    if create.unlogged {
+        place.persistence = aegis_catalog::object::Persistence::Unlogged;
+    }
+    if context.catalog.relation_by_name(place.schema, &place.name).is_some() && create.if_not_exists {
+        session.skip_notice_as(
+            sqlstate::DUPLICATE_TABLE,
+            &format!("relation \"{}\" already exists, skipping", place.name),
+        );
+        return Outcome::tag("CREATE TABLE");
+    }
+    session.writable("CREATE TABLE")?;
+    let mut plan = Plan::default();
+    for element in &create.elements {
+        plan.element(element, context)?;
+    }
+    if plan.columns.len() > MAX_COLUMNS {
+        return Err(Error::new(sqlstate::TOO_MANY_COLUMNS, format!("tables can have at most {MAX_COLUMNS} columns")));
+    }
+    let table = create_relation(session, place, plan, create.options.clone(), sql)?;
+    if create.on_commit != OnCommit::Preserve {
+        if !table.is_temporary() {
+            let message = "ON COMMIT can only be used on temporary tables";
+            return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+        }
+        session.on_commit(table.oid, create.on_commit);
+    }
+    Outcome::tag("CREATE TABLE")
+}
+
+/// The table as its elements describe it, before anything exists.
+#[derive(Default)]
+pub struct Plan {
+    pub columns: Vec<Column>,
+    pub constraints: Vec<Declared>,
+    /// Expressions to check once the columns are known.
+    expressions: Vec<(String, Expr, Purpose)>,
+    sequences: Vec<OwnedSequence>,
+}
+
+/// A sequence that a serial or identity column brings along.
+struct OwnedSequence {
+    column: String,
+    ty: Oid,
+    options: Vec<SequenceOption>,
+    identity: bool,
+}
+
+impl Plan {
+    fn element(&mut self, element: &TableElement, context: &StatementContext) -> Result<()> {
+        match element {
+            TableElement::Column(definition) => self.column(definition, context),
+            TableElement::Constraint(constraint) => {
+                self.constraints.push(Declared::of_table(constraint)?);
+                Ok(())
+            }
+            TableElement::Like { table, including, excluding } => {
+                let source = namespace::existing(table, context)?;
+                let wants = |what: &str| {
+                    let named = |list: &[String]| list.iter().any(|word| word == what);
+                    (named(including) || named_all(including)) && !named(excluding) && !named_all(excluding)
+                };
+                self.like(&source, &wants)
+            }
+        }
+    }
+
+    /// Adds a column with its constraints.
+    pub fn column(&mut self, definition: &ColumnDefinition, context: &StatementContext) -> Result<()> {
+        let name = &definition.name;
+        if self.columns.iter().any(|column| column.name == name.name) {
+            let message = format!("column \"{}\" specified more than once", name.name);
+            return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message).at(name.span.start));
+        }
+        reject_system_column(name)?;
+        let serial = serial_type(&definition.ty);
+        let ty = match serial {
+            Some(ty) => Type::of(ty),
+            None => column_type(&definition.ty, context)?,
+        };
+        let attnum = self.columns.last().map_or(0, |column| column.attnum) + 1;
+        let mut column = Column::new(&name.name, attnum, ty);
+        if let Some(ty) = serial {
+            column.not_null = true;
+            self.sequences.push(OwnedSequence { column: name.name.clone(), ty, options: Vec::new(), identity: false });
+        }
+        for constraint in &definition.constraints {
+            let declared_name = constraint.name.as_ref().map(|n| n.name.clone());
+            self.column_constraint(&mut column, definition, &constraint.kind, serial.is_some())?;
+            self.constraints.extend(Declared::of_column(
+                declared_name,
+                &name.name,
+                &constraint.kind,
+                &constraint.timing,
+            )?);
+        }
+        self.columns.push(column);
+        Ok(())
+    }
+
+    fn column_constraint(
+        &mut self,
+        column: &mut Column,
+        definition: &ColumnDefinition,
+        kind: &ColumnConstraintKind,
+        serial: bool,
+    ) -> Result<()> {
+        let name = &definition.name.name;
+        let expression = |expr: &Expr, purpose| (name.clone(), expr.clone(), purpose);
+        match kind {
+            ColumnConstraintKind::NotNull | ColumnConstraintKind::PrimaryKey => column.not_null = true,
+            ColumnConstraintKind::Null if column.not_null => {
+                return Err(conflicting(name, "NULL/NOT NULL"));
+            }
+            ColumnConstraintKind::Default(..) | ColumnConstraintKind::GeneratedStored(..)
+                if column.default.is_some() || serial || column.identity.is_some() =>
+            {
+                let message = format!("multiple default values specified for column \"{name}\"");
+                return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(definition.name.span.start));
+            }
+            ColumnConstraintKind::Default(expr, text) => {
+                column.default = Some(text.clone());
+                self.expressions.push(expression(expr, Purpose::Default));
+            }
+            ColumnConstraintKind::GeneratedStored(expr, text) => {
+                column.default = Some(text.clone());
+                column.generated = true;
+                self.expressions.push(expression(expr, Purpose::Generated));
+            }
+            ColumnConstraintKind::Identity { always, options } => {
+                if !matches!(column.ty.oid, oid::INT2 | oid::INT4 | oid::INT8) {
+                    let message = "identity column type must be smallint, integer, or bigint";
+                    return Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message));
+                }
+                column.identity = Some(if *always { Identity::Always } else { Identity::ByDefault });
+                column.not_null = true;
+                let options = options.clone();
+                self.sequences.push(OwnedSequence { column: name.clone(), ty: column.ty.oid, options, identity: true });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `LIKE other`: its columns, and what INCLUDING names.
+    fn like(&mut self, source: &Relation, wants: &dyn Fn(&str) -> bool) -> Result<()> {
+        for original in source.live_columns() {
+            if self.columns.iter().any(|column| column.name == original.name) {
+                let message = format!("column \"{}\" specified more than once", original.name);
+                return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
+            }
+            let attnum = self.columns.last().map_or(0, |column| column.attnum) + 1;
+            let mut column =
+                Column { attnum, default: None, generated: false, identity: None, default_oid: 0, ..original.clone() };
+            if (original.generated && wants("generated")) || (!original.generated && wants("defaults")) {
+                column.default.clone_from(&original.default);
+                column.generated = original.generated;
+            }
+            if let Some(identity) = original.identity.filter(|_| wants("identity")) {
+                column.identity = Some(identity);
+                self.sequences.push(OwnedSequence {
+                    column: column.name.clone(),
+                    ty: column.ty.oid,
+                    options: Vec::new(),
+                    identity: true,
+                });
+            }
+            self.columns.push(column);
+        }
+        self.constraints.extend(constraint::copied(source, wants("constraints"), wants("indexes"))?);
+        Ok(())
+    }
+}
+
+fn named_all(list: &[String]) -> bool {
+    list.iter().any(|word| word == "all")
+}
+
+fn conflicting(column: &str, what: &str) -> Error {
+    Error::new(sqlstate::SYNTAX_ERROR, format!("conflicting {what} declarations for column \"{column}\""))
+}
+
+/// 42701 for the names of system columns.
+fn reject_system_column(name: &Ident) -> Result<()> {
+    if crate::bind::tree::SYSTEM_COLUMNS.iter().any(|(system, _)| *system == name.name) {
+        let message = format!("column name \"{}\" conflicts with a system column name", name.name);
+        return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message).at(name.span.start));
+    }
+    Ok(())
+}
+
+/// The integer type behind `serial` and its relatives.
+fn serial_type(ty: &TypeName) -> Option<Oid> {
+    let [name] = ty.name.parts.as_slice() else { return None };
+    if ty.array_dimensions > 0 {
+        return None;
+    }
+    match name.name.as_str() {
+        "smallserial" | "serial2" => Some(oid::INT2),
+        "serial" | "serial4" => Some(oid::INT4),
+        "bigserial" | "serial8" => Some(oid::INT8),
+        _ => None,
+    }
+}
+
+/// A type that a column may have. 42P16 for pseudo-types.
+pub fn column_type(name: &TypeName, context: &StatementContext) -> Result<Type> {
+    let ty = bind::resolve_type(name, context)?;
+    let pseudo = aegis_catalog::types::type_info(ty.oid).is_some_and(|info| info.kind == 'p');
+    if pseudo || name.setof {
+        let shown = aegis_catalog::types::format_type(ty);
+        let message = format!("column has pseudo-type {shown}");
+        return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message).at(name.span.start));
+    }
+    Ok(ty)
+}
+
+/// Creates sequences, table, keys and storage from a plan. Also used by CREATE TABLE AS.
+pub fn create_relation(
+    session: &mut Session,
+    place: Place,
+    mut plan: Plan,
+    options: Vec<(String, String)>,
+    sql: &str,
+) -> Result<Arc<Relation>> {
+    let owner = session.backend.user_oid;
+    let sequences = create_sequences(session, &place, &mut plan, owner)?;
+    constraint::mark_not_null(&mut plan.columns, &plan.constraints)?;
+    let open = session.writable("CREATE TABLE")?;
+    let storage = u64::from(open.catalog.allocate_oid()?);
+    let relation = Relation {
+        oid: 0,
+        schema: place.schema,
+        name: place.name,
+        owner,
+        persistence: place.persistence,
+        row_type: 0,
+        row_array_type: 0,
+        columns: plan.columns,
+        kind: RelationKind::Table(Table { storage, constraints: Vec::new(), options }),
+    };
+    let table = open.catalog.create_relation(open.tables.permanent(), relation)?;
+    own_sequences(session, &table, &sequences)?;
+    check_expressions(session, &table, &plan.expressions, sql)?;
+    let table = constraint::add_all(session, table, plan.constraints, sql, false)?;
+    let open = session.writable("CREATE TABLE")?;
+    let schema = table_storage::schema_of(&table, &open.catalog.catalog())?;
+    open.tables.of_mut(&table).create_table(storage, schema)?;
+    Ok(table)
+}
+
+/// Sequences of serial and identity columns; serial columns get their default. Returns (column, sequence, identity).
+fn create_sequences(
+    session: &mut Session,
+    place: &Place,
+    plan: &mut Plan,
+    owner: Oid,
+) -> Result<Vec<(String, Arc<Relation>)>> {
+    let mut created = Vec::new();
+    for wanted in std::mem::take(&mut plan.sequences) {
+        let context = session.context()?;
+        let mut definition = sequence::definition(wanted.ty, &wanted.options, &context)?;
+        definition.identity = wanted.identity;
+        let open = session.writable("CREATE TABLE")?;
+        let name = namespace::generated_name(open, place.schema, &[&place.name, &wanted.column], "seq");
+        let relation = sequence::relation(place.schema, &name, place.persistence, owner, definition);
+        let relation = open.catalog.create_relation(open.tables.permanent(), relation)?;
+        if !wanted.identity {
+            let catalog = open.catalog.catalog();
+            let schema = catalog.schema(place.schema).map(|schema| schema.name.clone());
+            let default =
+                format!("nextval('{}'::regclass)", namespace::quoted(schema.as_deref(), &name).replace('\'', "''"));
+            if let Some(column) = plan.columns.iter_mut().find(|column| column.name == wanted.column) {
+                column.default = Some(default);
+            }
+        }
+        created.push((wanted.column, relation));
+    }
+    Ok(created)
+}
+
+/// Now that the table has an OID, its sequences belong to their columns.
+fn own_sequences(session: &mut Session, table: &Relation, sequences: &[(String, Arc<Relation>)]) -> Result<()> {
+    let open = session.writable("CREATE TABLE")?;
+    for (column, relation) in sequences {
+        let (Some(column), Some(definition)) = (table.column_by_name(column), relation.sequence()) else { continue };
+        let mut definition = definition.clone();
+        definition.owned_by = Some((table.oid, column.attnum));
+        let relation = Relation { kind: RelationKind::Sequence(definition), ..Relation::clone(relation) };
+        open.catalog.replace_relation(open.tables.permanent(), relation)?;
+    }
+    Ok(())
+}
+
+/// Defaults and generation expressions must bind, and defaults must be assignable to their column.
+fn check_expressions(
+    session: &Session,
+    table: &Arc<Relation>,
+    all: &[(String, Expr, Purpose)],
+    sql: &str,
+) -> Result<()> {
+    let context = session.context()?;
+    for (column, expr, purpose) in all {
+        let Some(column) = table.column_by_name(column) else { continue };
+        constraint::check_expression(table, expr, *purpose, Some(column.ty), sql, &context)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! CREATE TABLE AS and SELECT INTO (PostgreSQL manual).
+
+use std::sync::Arc;
+
+use aegis_catalog::object::Column;
+use aegis_catalog::types::oid;
+use aegis_catalog::{Error, Result, Type, sqlstate};
+use futures::StreamExt;
+
+use super::{Outcome, create_table, namespace};
+use crate::bind;
+use crate::parse::ast::Statement;
+use crate::parse::utility::{CreateTableAs, OnCommit, Utility};
+use crate::session::Session;
+use crate::session::context::StatementContext;
+
+pub async fn run(
+    session: &mut Session,
+    create: &CreateTableAs,
+    sql: &str,
+    context: &StatementContext,
+) -> Result<Outcome> {
+    if create.materialized_view {
+        return Err(Error::unsupported("CREATE MATERIALIZED VIEW"));
+    }
+    if create.on_commit != OnCommit::Preserve {
+        return Err(Error::unsupported("CREATE TABLE AS with ON COMMIT"));
+    }
+    let place = namespace::place(session, &create.name, create.temporary, context)?;
+    if create.if_not_exists && context.catalog.relation_by_name(place.schema, &place.name).is_some() {
+        let message = format!("relation \"{}\" already exists, skipping", place.name);
+        session.skip_notice_as(sqlstate::DUPLICATE_TABLE, &message);
+        return Outcome::tag("CREATE TABLE AS");
+    }
+    let bound = match &*create.source {
+        Statement::Utility(utility) if matches!(**utility, Utility::Execute { .. }) => {
+            return Err(Error::unsupported("CREATE TABLE AS EXECUTE"));
+        }
+        source => bind::bind(source, sql, &[], context)?,
+    };
+    let output = bound.columns.clone().unwrap_or_default();
+    if create.columns.len() > output.len() {
+        return Err(Error::new(sqlstate::SYNTAX_ERROR, "too many column names were specified"));
+    }
+    let mut plan = create_table::Plan::default();
+    for (i, (source, attnum)) in output.iter().zip(1..).enumerate() {
+        let name = create.columns.get(i).map_or(&source.name, |ident| &ident.name);
+        if plan.columns.iter().any(|column| column.name == *name) {
+            let message = format!("column \"{name}\" specified more than once");
+            return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
+        }
+        // A column needs a type that can be stored.
+        let ty = if source.ty.oid == oid::UNKNOWN { Type::of(oid::TEXT) } else { source.ty };
+        plan.columns.push(Column::new(name, attnum, ty));
+    }
+    let names: Vec<String> = plan.columns.iter().map(|column| column.name.clone()).collect();
+    // The query first: it must not see the table that it fills.
+    let rows = if create.with_data {
+        let Outcome::Rows { rows, .. } = session.run_bound(&bound, Vec::new(), context).await? else {
+            return Err(Error::internal("the query of CREATE TABLE AS returned no rows"));
+        };
+        Some(rows)
+    } else {
+        None
+    };
+    let table = create_table::create_relation(session, place, plan, Vec::new(), sql)?;
+    let Some(mut rows) = rows else { return Outcome::tag("CREATE TABLE AS") };
+    let context = Arc::new(session.context()?);
+    let columns: Vec<&str> = names.iter().map(String::as_str).collect();
+    let insert = bind::bind_copy(&table, &columns, &context)?;
+    let mut count = 0;
+    while let Some(batch) = rows.next().await {
+        count += session.insert_given(&insert, batch?, &context).await?;
+    }
+    Outcome::tag(format!("SELECT {count}"))
+}

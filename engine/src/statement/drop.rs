@@ -1,0 +1,164 @@
+//! DROP of relations and schemas, with RESTRICT and CASCADE over what depends on them (PostgreSQL manual, "Dependency Tracking").
+
+use aegis_catalog::definition::Printer;
+use aegis_catalog::dependency::{DropPlan, plan_drop};
+use aegis_catalog::fixed_oid::{PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_NAMESPACE};
+use aegis_catalog::object::{ObjectAddress, Relation, RelationKind};
+use aegis_catalog::{Error, Result, sqlstate};
+
+use super::{Outcome, namespace, table_storage};
+use crate::parse::ast::Name;
+use crate::parse::utility::{Drop, ObjectKind};
+use crate::session::Session;
+use crate::session::context::StatementContext;
+
+pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Result<Outcome> {
+    let (tag, what) = match drop.kind {
+        ObjectKind::Table => ("DROP TABLE", "table"),
+        ObjectKind::View => ("DROP VIEW", "view"),
+        ObjectKind::Index => ("DROP INDEX", "index"),
+        ObjectKind::Sequence => ("DROP SEQUENCE", "sequence"),
+        ObjectKind::Schema => ("DROP SCHEMA", "schema"),
+        ObjectKind::MaterializedView => return Err(Error::unsupported("DROP MATERIALIZED VIEW")),
+        ObjectKind::Type => return Err(Error::unsupported("DROP TYPE")),
+        ObjectKind::Domain => return Err(Error::unsupported("DROP DOMAIN")),
+        ObjectKind::Function | ObjectKind::Procedure => return Err(Error::unsupported("DROP FUNCTION")),
+        _ => return Err(Error::unsupported("this kind of DROP")),
+    };
+    session.writable(tag)?;
+    let mut roots = Vec::new();
+    for name in &drop.names {
+        let found = if drop.kind == ObjectKind::Schema {
+            schema(name, context)
+        } else {
+            relation(name, drop.kind, what, context)
+        };
+        match found {
+            Ok(root) => roots.push(root),
+            Err(error) if drop.if_exists && is_missing(&error) => {
+                session.skip_notice(&format!("{}, skipping", error.message()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if !roots.is_empty() {
+        let plan =
+            plan_drop(Printer { catalog: &context.catalog, search_path: &context.search_path }, &roots, drop.cascade)?;
+        announce(session, &plan);
+        apply(session, &plan)?;
+    }
+    Outcome::tag(tag)
+}
+
+fn is_missing(error: &Error) -> bool {
+    [sqlstate::UNDEFINED_TABLE, sqlstate::UNDEFINED_OBJECT, sqlstate::INVALID_SCHEMA_NAME].contains(&error.code())
+}
+
+fn schema(name: &Name, context: &StatementContext) -> Result<ObjectAddress> {
+    let oid = namespace::schema_oid(&namespace::written(name), context)?;
+    let Some(schema) = context.catalog.schema(oid) else { return Err(Error::internal("a schema without entry")) };
+    if oid < FIRST_USER_OID && schema.name != "public" {
+        let message = format!("cannot drop schema {} because it is required by the database system", schema.name);
+        return Err(Error::new(sqlstate::DEPENDENT_OBJECTS_STILL_EXIST, message));
+    }
+    Ok(ObjectAddress::new(PG_NAMESPACE, oid))
+}
+
+/// First OID that users' objects get.
+const FIRST_USER_OID: u32 = 16_384;
+
+fn relation(name: &Name, kind: ObjectKind, what: &str, context: &StatementContext) -> Result<ObjectAddress> {
+    let Some(found) = namespace::find(name, context)? else {
+        let (schema, bare) = namespace::split(name, context)?;
+        if let Some(schema) = schema {
+            namespace::schema_oid(schema, context)?;
+        }
+        let shown = if schema.is_some() { namespace::written(name) } else { bare.to_owned() };
+        return Err(Error::new(sqlstate::UNDEFINED_TABLE, format!("{what} \"{shown}\" does not exist")));
+    };
+    let matches = match (&found.kind, kind) {
+        (RelationKind::Table(_), ObjectKind::Table)
+        | (RelationKind::View(_), ObjectKind::View)
+        | (RelationKind::Index(_), ObjectKind::Index)
+        | (RelationKind::Sequence(_), ObjectKind::Sequence) => true,
+        _ => false,
+    };
+    if !matches {
+        let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        let message = format!("\"{}\" is not {article} {what}", found.name);
+        let right = found.kind_name();
+        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
+            .with_hint(format!("Use DROP {} to remove {article} {right}.", right.to_uppercase())));
+    }
+    namespace::reject_system(&found)?;
+    Ok(found.address())
+}
+
+/// What goes because of CASCADE, as PostgreSQL tells it.
+pub fn announce(session: &Session, plan: &DropPlan) {
+    if let Some((message, detail)) = plan.notice() {
+        let notice = Error::new(sqlstate::SUCCESSFUL_COMPLETION, message);
+        session.backend.notice(
+            "NOTICE",
+            match detail {
+                Some(detail) => notice.with_detail(detail),
+                None => notice,
+            },
+        );
+    }
+}
+
+/// Carries a plan out: whole objects with their rows, then parts of tables that stay.
+pub fn apply(session: &mut Session, plan: &DropPlan) -> Result<()> {
+    let open = session.writable("DROP")?;
+    for &address in &plan.objects {
+        let relation = (address.class == PG_CLASS).then(|| open.catalog.catalog().relation(address.object).cloned());
+        if let Some(relation) = relation.flatten()
+            && let Some(table) = relation.table()
+        {
+            open.tables.of_mut(&relation).drop_table(table.storage)?;
+        }
+        open.catalog.drop_object(open.tables.permanent(), address)?;
+    }
+    for &part in &plan.parts {
+        let catalog = open.catalog.catalog();
+        let Some(relation) = catalog.relation(catalog.owner_of_part(part).object) else { continue };
+        let changed = without_part(relation, part);
+        let relation = open.catalog.replace_relation(open.tables.permanent(), changed)?;
+        if let Some(table) = relation.table() {
+            let schema = table_storage::schema_of(&relation, &open.catalog.catalog())?;
+            open.tables.of_mut(&relation).alter_table(table.storage, schema)?;
+        }
+    }
+    Ok(())
+}
+
+/// The relation without one column, constraint or default.
+fn without_part(relation: &Relation, part: ObjectAddress) -> Relation {
+    let mut changed = relation.clone();
+    match part.class {
+        PG_CLASS => {
+            for column in changed.columns.iter_mut().filter(|column| i32::from(column.attnum) == part.sub) {
+                column.dropped = true;
+                column.name = format!("........pg.dropped.{}........", column.attnum);
+                column.default = None;
+                column.not_null = false;
+                column.identity = None;
+                column.generated = false;
+            }
+        }
+        PG_CONSTRAINT => {
+            if let RelationKind::Table(table) = &mut changed.kind {
+                table.constraints.retain(|constraint| constraint.oid != part.object);
+            }
+        }
+        PG_ATTRDEF => {
+            for column in changed.columns.iter_mut().filter(|column| column.default_oid == part.object) {
+                column.default = None;
+                column.generated = false;
+            }
+        }
+        _ => {}
+    }
+    changed
+}

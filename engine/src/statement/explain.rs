@@ -1,0 +1,94 @@
+//! EXPLAIN (PostgreSQL manual, "EXPLAIN"): the plan as DataFusion has it, one line a row.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aegis_catalog::{Error, Result, sqlstate};
+
+use super::{Outcome, text_column, text_rows};
+use crate::bind::tree;
+use crate::execute;
+use crate::parse::ast::{ParsedStatement, Statement};
+use crate::session::Session;
+use crate::session::context::StatementContext;
+use crate::session::portal::Tag;
+use crate::session::protocol::OutputColumn;
+use crate::settings::parse_bool;
+
+/// What EXPLAIN is asked for.
+#[derive(Debug, Default)]
+struct Options {
+    analyze: bool,
+    verbose: bool,
+}
+
+fn options(given: &[(String, Option<String>)]) -> Result<Options> {
+    let mut options = Options::default();
+    for (name, value) in given {
+        let flag = || {
+            value
+                .as_deref()
+                .map_or(Some(true), parse_bool)
+                .ok_or_else(|| Error::new(sqlstate::SYNTAX_ERROR, format!("{name} requires a Boolean value")))
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "analyze" => options.analyze = flag()?,
+            "verbose" => options.verbose = flag()?,
+            // What these would add is always or never there; the plan is the same.
+            "costs" | "buffers" | "timing" | "summary" | "settings" | "wal" => drop(flag()?),
+            "format" => match value.as_deref().map(str::to_ascii_lowercase).as_deref() {
+                Some("text") => {}
+                Some(other @ ("json" | "xml" | "yaml")) => {
+                    return Err(Error::unsupported(format!("EXPLAIN (FORMAT {})", other.to_uppercase())));
+                }
+                other => {
+                    return Err(Error::new(
+                        sqlstate::INVALID_PARAMETER_VALUE,
+                        format!("unrecognized value for EXPLAIN option \"format\": \"{}\"", other.unwrap_or_default()),
+                    ));
+                }
+            },
+            other => {
+                return Err(Error::new(sqlstate::SYNTAX_ERROR, format!("unrecognized EXPLAIN option \"{other}\"")));
+            }
+        }
+    }
+    Ok(options)
+}
+
+pub async fn run(
+    session: &mut Session,
+    given: &[(String, Option<String>)],
+    statement: &ParsedStatement,
+    sql: &str,
+    context: &StatementContext,
+) -> Result<Outcome> {
+    let options = options(given)?;
+    let Statement::Query(_) = &statement.statement else {
+        return Err(Error::unsupported("EXPLAIN of anything but a query"));
+    };
+    let bound = crate::bind::bind(&statement.statement, sql, &[], context)?;
+    let tree::Statement::Query(query) = &bound.statement else {
+        return Err(Error::unsupported("EXPLAIN of anything but a query"));
+    };
+    let runtime = Arc::clone(&session.shared.executor);
+    let open = session.transaction.as_mut().ok_or_else(|| Error::internal("EXPLAIN outside a transaction"))?;
+    let mut execution = execute::Execution {
+        options: runtime.default_options(),
+        runtime: &runtime,
+        context: Arc::new(context.clone()),
+        transaction: &mut open.tables,
+        parameters: &[],
+    };
+    let start = Instant::now();
+    let mut lines = execute::explain(query, options.analyze, options.verbose, &mut execution).await?;
+    if options.analyze {
+        lines.push(format!("Execution Time: {:.3} ms", start.elapsed().as_secs_f64() * 1e3));
+    }
+    let rows = text_rows(vec![lines.into_iter().map(Some).collect()])?;
+    Ok(Outcome::Rows { rows, tag: Tag::Fixed("EXPLAIN".to_owned()) })
+}
+
+pub fn columns(_options: &[(String, Option<String>)]) -> Vec<OutputColumn> {
+    vec![text_column("QUERY PLAN")]
+}

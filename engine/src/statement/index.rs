@@ -1,0 +1,136 @@
+//! CREATE INDEX (PostgreSQL manual). Unique indexes over columns are enforced by the store; others are kept as facts so that tools see
+//! them, and serve no look-ups yet.
+
+use aegis_catalog::object::{Column, Index, IndexKey, Relation, RelationKind};
+use aegis_catalog::types::oid;
+use aegis_catalog::{Error, Result, Type, sqlstate};
+
+use super::{Outcome, constraint, namespace, table_storage};
+use crate::bind::Purpose;
+use crate::parse::ast::ExprKind;
+use crate::parse::utility::CreateIndex;
+use crate::session::Session;
+use crate::session::context::StatementContext;
+
+pub fn create(session: &mut Session, create: &CreateIndex, sql: &str, context: &StatementContext) -> Result<Outcome> {
+    let table = namespace::existing(&create.table, context)?;
+    let Some(storage) = table.table().map(|table| table.storage) else {
+        let message = format!("cannot create index on relation \"{}\"", table.name);
+        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
+            .with_detail(format!("This operation is not supported for {}s.", table.kind_name())));
+    };
+    namespace::reject_system(&table)?;
+    if create.concurrently {
+        session.require_no_block("CREATE INDEX CONCURRENTLY")?;
+    }
+    let method = create.method.clone().unwrap_or_else(|| "btree".to_owned());
+    check_method(&method, create.unique)?;
+    let (mut keys, mut columns) = (Vec::new(), Vec::new());
+    for (element, position) in create.keys.iter().zip(1i16..) {
+        let mut key = IndexKey {
+            attnum: 0,
+            expression: None,
+            descending: element.descending,
+            nulls_first: element.nulls_first.unwrap_or(element.descending),
+        };
+        let plain = match &element.expr.kind {
+            ExprKind::Column(name) if name.parts.len() == 1 => Some(&name.parts[0].name),
+            _ => None,
+        };
+        match plain {
+            Some(name) => {
+                let column = table.column_by_name(name).ok_or_else(|| {
+                    Error::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+                })?;
+                key.attnum = column.attnum;
+                columns.push(plain_column(column, position));
+            }
+            None => {
+                constraint::check_expression(&table, &element.expr, Purpose::IndexExpression, None, sql, context)?;
+                key.expression = Some(element.text.clone());
+                columns.push(Column::new("expr", position, Type::of(oid::TEXT)));
+            }
+        }
+        keys.push(key);
+    }
+    if create.unique && (create.predicate.is_some() || keys.iter().any(|key| key.expression.is_some())) {
+        return Err(Error::unsupported("unique index with an expression or a predicate"));
+    }
+    if let Some((expr, _)) = &create.predicate {
+        constraint::check_expression(&table, expr, Purpose::IndexPredicate, None, sql, context)?;
+    }
+    let include = included(&table, create)?;
+    let open = session.writable("CREATE INDEX")?;
+    let name = match &create.name {
+        Some(name) => name.name.clone(),
+        None => {
+            let names: Vec<&str> = columns.iter().map(|column: &Column| column.name.as_str()).collect();
+            let parts: Vec<&str> = std::iter::once(table.name.as_str()).chain(names).collect();
+            namespace::generated_name(open, table.schema, &parts, "idx")
+        }
+    };
+    if create.if_not_exists && open.catalog.catalog().relation_by_name(table.schema, &name).is_some() {
+        session.skip_notice_as(sqlstate::DUPLICATE_TABLE, &format!("relation \"{name}\" already exists, skipping"));
+        return Outcome::tag("CREATE INDEX");
+    }
+    let relation = Relation {
+        oid: 0,
+        schema: table.schema,
+        name,
+        owner: table.owner,
+        persistence: table.persistence,
+        row_type: 0,
+        row_array_type: 0,
+        columns,
+        kind: RelationKind::Index(Index {
+            table: table.oid,
+            method,
+            keys,
+            include,
+            unique: create.unique,
+            primary: false,
+            nulls_not_distinct: create.nulls_not_distinct,
+            predicate: create.predicate.as_ref().map(|(_, text)| text.clone()),
+            storage: None,
+        }),
+    };
+    open.catalog.create_relation(open.tables.permanent(), relation)?;
+    let schema = table_storage::schema_of(&table, &open.catalog.catalog())?;
+    open.tables.of_mut(&table).alter_table(storage, schema)?;
+    Outcome::tag("CREATE INDEX")
+}
+
+fn plain_column(column: &Column, attnum: i16) -> Column {
+    Column {
+        attnum,
+        default: None,
+        default_oid: 0,
+        not_null: false,
+        identity: None,
+        generated: false,
+        ..column.clone()
+    }
+}
+
+/// 0A000 for index methods that are not there, 42704 for unknown ones.
+fn check_method(method: &str, unique: bool) -> Result<()> {
+    match method {
+        "btree" => Ok(()),
+        "hash" if unique => {
+            Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "access method \"hash\" does not support unique indexes"))
+        }
+        "hash" => Ok(()),
+        "gin" | "gist" | "brin" | "spgist" => Err(Error::unsupported(format!("index method \"{method}\""))),
+        _ => Err(Error::new(sqlstate::UNDEFINED_OBJECT, format!("access method \"{method}\" does not exist"))),
+    }
+}
+
+fn included(table: &Relation, create: &CreateIndex) -> Result<Vec<i16>> {
+    let attnum = |ident: &crate::parse::ast::Ident| {
+        table
+            .column_by_name(&ident.name)
+            .map(|column| column.attnum)
+            .ok_or_else(|| Error::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{}\" does not exist", ident.name)))
+    };
+    create.include.iter().map(attnum).collect()
+}

@@ -1,0 +1,186 @@
+//! Utility statements: one file per verb or family. This file only dispatches.
+
+mod comment;
+mod constraint;
+pub mod copy;
+mod create_table;
+mod create_table_as;
+mod cursor;
+mod database;
+mod discard;
+mod drop;
+mod explain;
+mod index;
+mod namespace;
+mod prepare;
+pub mod role;
+mod schema;
+mod sequence;
+mod set;
+mod table_storage;
+mod transaction;
+mod truncate;
+mod view;
+
+use aegis_catalog::types::oid;
+use aegis_catalog::{Error, Result, Type};
+
+use crate::parse::ast::{ParsedStatement, Statement};
+use crate::parse::utility::Utility;
+use crate::session::Session;
+use crate::session::context::StatementContext;
+use crate::session::portal::{RowStream, Tag};
+use crate::session::protocol::{Format, OutputColumn};
+
+/// What a statement leaves to be sent.
+pub enum Outcome {
+    /// Nothing but its command tag.
+    Tag(String),
+    Rows {
+        rows: RowStream,
+        tag: Tag,
+    },
+    /// The client shall send CopyData.
+    CopyIn {
+        format: Format,
+        columns: usize,
+    },
+    CopyOut {
+        format: Format,
+        columns: usize,
+    },
+}
+
+impl Outcome {
+    pub fn tag(tag: impl Into<String>) -> Result<Self> {
+        Ok(Self::Tag(tag.into()))
+    }
+}
+
+/// Runs one utility statement. `sql` is the query string its spans point into.
+pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &StatementContext) -> Result<Outcome> {
+    match utility {
+        Utility::Begin { isolation, read_only, .. } => transaction::begin(session, isolation.as_deref(), *read_only),
+        Utility::Commit { chain } => transaction::commit(session, *chain).await,
+        Utility::Rollback { chain } => transaction::rollback(session, *chain).await,
+        Utility::Savepoint(name) => transaction::savepoint(session, &name.name),
+        Utility::ReleaseSavepoint(name) => transaction::release(session, &name.name),
+        Utility::RollbackTo(name) => transaction::rollback_to(session, &name.name),
+        Utility::SetTransaction { session: of_session, isolation, read_only, snapshot, .. } => {
+            transaction::characteristics(session, *of_session, isolation.as_deref(), *read_only, snapshot.is_some())
+        }
+        Utility::Set { scope, name, value } => set::set(session, *scope, name, value),
+        Utility::Show(name) => set::show(session, name),
+        Utility::ShowAll => set::show_all(session),
+        Utility::Reset(name) => set::reset(session, name.as_deref()),
+        Utility::Discard(target) => discard::run(session, *target),
+        Utility::Prepare { name, types, statement } => {
+            prepare::prepare(session, &name.name, types, statement, sql, context)
+        }
+        Utility::Execute { name, args } => prepare::execute(session, &name.name, args, context).await,
+        Utility::Deallocate(name) => prepare::deallocate(session, name.as_ref().map(|n| n.name.as_str())),
+        Utility::Declare { name, binary, scroll, hold, query, .. } => {
+            let options = cursor::Options { binary: *binary, scroll: scroll.unwrap_or(false), hold: *hold };
+            cursor::declare(session, &name.name, options, query, sql, context).await
+        }
+        Utility::Fetch { cursor, direction, count, move_only } => {
+            cursor::fetch(session, &cursor.name, *direction, *count, *move_only).await
+        }
+        Utility::Close(name) => cursor::close(session, name.as_ref().map(|n| n.name.as_str())),
+        Utility::Explain { options, statement } => explain::run(session, options, statement, sql, context).await,
+        Utility::Copy(copy) => copy::run(session, copy, sql, context).await,
+        Utility::CreateTable(create) => create_table::run(session, create, sql, context),
+        Utility::CreateSequence { name, temporary, if_not_exists, options } => {
+            sequence::create(session, name, *temporary, *if_not_exists, options, context)
+        }
+        Utility::AlterSequence { name, if_exists, options } => {
+            sequence::alter(session, name, *if_exists, options, context)
+        }
+        Utility::CreateTableAs(create) => create_table_as::run(session, create, sql, context).await,
+        Utility::CreateView(create) => view::create(session, create, sql, context),
+        Utility::CreateIndex(create) => index::create(session, create, sql, context),
+        Utility::CreateSchema { name, owner, if_not_exists, elements } => {
+            schema::create(session, name.as_ref(), owner.as_ref(), *if_not_exists, elements, context)
+        }
+        Utility::Drop(drop) => drop::run(session, drop, context),
+        Utility::Truncate { tables, restart_identity, cascade } => {
+            truncate::run(session, tables, *restart_identity, *cascade, context)
+        }
+        Utility::Comment { object, text } => comment::run(session, object, text.as_deref(), context),
+        Utility::CreateDatabase { name, options } => database::create(session, &name.name, options, context),
+        Utility::AlterDatabase { name, action } => database::alter(session, &name.name, action, context),
+        Utility::DropDatabase { name, if_exists, force } => {
+            database::drop(session, &name.name, *if_exists, *force, context)
+        }
+        Utility::CreateRole { name, options, is_user, .. } => {
+            role::create(session, &name.name, options, *is_user, context)
+        }
+        Utility::AlterRole { name, action } => role::alter(session, &name.name, action, context),
+        Utility::DropRole { names, if_exists } => role::drop(session, names, *if_exists, context),
+        Utility::Unsupported(feature) => Err(Error::unsupported(feature)),
+        _ => Err(Error::unsupported("this statement")),
+    }
+}
+
+/// True for what a failed transaction block still takes.
+pub fn allowed_in_failed_transaction(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Utility(utility)
+            if matches!(**utility, Utility::Commit { .. } | Utility::Rollback { .. } | Utility::RollbackTo(_))
+    )
+}
+
+/// True for statements that leave the transaction's snapshot untaken, so that its isolation may still be set.
+pub fn needs_no_snapshot(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Utility(utility) if matches!(
+            **utility,
+            Utility::Begin { .. } | Utility::Commit { .. } | Utility::Rollback { .. } | Utility::Savepoint(_)
+                | Utility::ReleaseSavepoint(_) | Utility::RollbackTo(_) | Utility::SetTransaction { .. }
+                | Utility::Set { .. } | Utility::Show(_) | Utility::ShowAll | Utility::Reset(_) | Utility::Lock { .. }
+        )
+    )
+}
+
+/// Result columns of statements that always return the same ones.
+pub fn output_columns(utility: &Utility) -> Option<Vec<OutputColumn>> {
+    match utility {
+        Utility::Show(name) => Some(set::show_columns(name)),
+        Utility::ShowAll => Some(set::show_all_columns()),
+        Utility::Explain { options, .. } => Some(explain::columns(options)),
+        _ => None,
+    }
+}
+
+/// Result columns of statements that return what another one does: EXECUTE and FETCH.
+pub fn referenced_columns(session: &Session, statement: &ParsedStatement) -> Option<Vec<OutputColumn>> {
+    match &statement.statement {
+        Statement::Utility(utility) => match &**utility {
+            Utility::Execute { name, .. } => session.prepared.get(&name.name)?.columns().cloned(),
+            Utility::Fetch { cursor, move_only: false, .. } => session.portals.get(&cursor.name)?.columns.clone(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A result column of type text.
+pub(crate) fn text_column(name: &str) -> OutputColumn {
+    OutputColumn { name: name.to_owned(), ty: Type::of(oid::TEXT), origin: None }
+}
+
+/// The one batch of a small result whose columns are all text.
+pub(crate) fn text_rows(columns: Vec<Vec<Option<String>>>) -> Result<RowStream> {
+    use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+    use futures::StreamExt;
+    let arrays: Vec<(String, ArrayRef)> = columns
+        .into_iter()
+        .enumerate()
+        .map(|(i, values)| (format!("c{i}"), std::sync::Arc::new(StringViewArray::from_iter(values)) as ArrayRef))
+        .collect();
+    let fields: Vec<(String, ArrayRef, bool)> = arrays.into_iter().map(|(name, array)| (name, array, true)).collect();
+    let batch = RecordBatch::try_from_iter_with_nullable(fields).map_err(|e| Error::internal(e.to_string()))?;
+    Ok(futures::stream::iter([Ok(batch)]).boxed())
+}

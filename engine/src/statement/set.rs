@@ -1,0 +1,116 @@
+//! SET, SHOW, RESET (PostgreSQL manual, "SET").
+
+use aegis_catalog::{Error, Result, sqlstate};
+
+use super::{Outcome, text_column, text_rows};
+use crate::parse::utility::{SetScope, SetValue};
+use crate::session::Session;
+use crate::session::portal::Tag;
+use crate::session::protocol::OutputColumn;
+use crate::session::transaction::{self, Block};
+use crate::settings;
+
+pub fn set(session: &mut Session, scope: SetScope, name: &str, value: &SetValue) -> Result<Outcome> {
+    let name = if name.eq_ignore_ascii_case("time zone") { "timezone" } else { name };
+    let values = match value {
+        SetValue::Default => None,
+        SetValue::Values(values) => Some(values.clone()),
+        SetValue::TimeZoneInterval(text) => Some(vec![text.clone()]),
+    };
+    let local = scope == SetScope::Local;
+    if local && session.transaction.as_ref().is_none_or(|open| open.block == Block::Implicit) {
+        session.warn(sqlstate::NO_ACTIVE_SQL_TRANSACTION, "SET LOCAL can only be used in transaction blocks");
+    }
+    assign(session, name, values, local)?;
+    Outcome::tag("SET")
+}
+
+fn assign(session: &mut Session, name: &str, values: Option<Vec<String>>, local: bool) -> Result<()> {
+    match name.to_ascii_lowercase().as_str() {
+        "role" | "session_authorization" => return set_role(session, name, values),
+        // These two speak of the transaction, whose own state must follow.
+        "transaction_isolation" => {
+            if let Some([level]) = values.as_deref() {
+                return super::transaction::characteristics(session, false, Some(level), None, false).map(drop);
+            }
+        }
+        "transaction_read_only" => {
+            if let Some([flag]) = values.as_deref() {
+                let read_only = settings::parse_bool(flag).ok_or_else(|| {
+                    Error::new(
+                        sqlstate::INVALID_PARAMETER_VALUE,
+                        "parameter \"transaction_read_only\" requires a Boolean value",
+                    )
+                })?;
+                return super::transaction::characteristics(session, false, None, Some(read_only), false).map(drop);
+            }
+        }
+        "default_transaction_isolation" => {
+            if let Some([level]) = values.as_deref() {
+                transaction::isolation(&level.to_ascii_lowercase())?;
+            }
+        }
+        "client_encoding" => {
+            if let Some([encoding]) = values.as_deref() {
+                settings::require_encoding(encoding)?;
+            }
+        }
+        "standard_conforming_strings" => {
+            if values.as_deref().is_some_and(|v| v.first().and_then(|v| settings::parse_bool(v)) == Some(false)) {
+                return Err(Error::unsupported("standard_conforming_strings = off"));
+            }
+        }
+        _ => {}
+    }
+    let mut all = session.backend.settings.lock();
+    all.set(name, values.as_deref(), local, session.superuser)
+}
+
+/// SET ROLE and SET SESSION AUTHORIZATION: back to oneself is all there is so far.
+fn set_role(session: &Session, name: &str, values: Option<Vec<String>>) -> Result<()> {
+    let target = values.as_ref().and_then(|v| v.first()).map(String::as_str);
+    match target {
+        None | Some("none" | "default") => Ok(()),
+        Some(role) if role == session.backend.user => Ok(()),
+        Some(role) => {
+            if session.catalog()?.role_by_name(role).is_none() {
+                return Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, format!("role \"{role}\" does not exist")));
+            }
+            let statement = if name.eq_ignore_ascii_case("role") { "SET ROLE" } else { "SET SESSION AUTHORIZATION" };
+            Err(Error::unsupported(format!("{statement} to another role")))
+        }
+    }
+}
+
+pub fn show(session: &Session, name: &str) -> Result<Outcome> {
+    let value = session.backend.settings.lock().show(name)?;
+    Ok(Outcome::Rows { rows: text_rows(vec![vec![Some(value)]])?, tag: Tag::Fixed("SHOW".to_owned()) })
+}
+
+/// The column has the setting's own name, whatever case the statement used.
+pub fn show_columns(name: &str) -> Vec<OutputColumn> {
+    vec![text_column(settings::setting(name).map_or(name, |setting| setting.name))]
+}
+
+pub fn show_all(session: &Session) -> Result<Outcome> {
+    let all = session.backend.settings.lock().show_all();
+    let column = |pick: fn(&(&'static str, String, &'static str)) -> String| {
+        all.iter().map(|row| Some(pick(row))).collect::<Vec<_>>()
+    };
+    let columns = vec![column(|r| r.0.to_owned()), column(|r| r.1.clone()), column(|r| r.2.to_owned())];
+    Ok(Outcome::Rows { rows: text_rows(columns)?, tag: Tag::Fixed("SHOW".to_owned()) })
+}
+
+pub fn show_all_columns() -> Vec<OutputColumn> {
+    ["name", "setting", "description"].map(text_column).into()
+}
+
+pub fn reset(session: &mut Session, name: Option<&str>) -> Result<Outcome> {
+    match name {
+        Some(name) => {
+            assign(session, if name.eq_ignore_ascii_case("time zone") { "timezone" } else { name }, None, false)?
+        }
+        None => session.backend.settings.lock().reset_all(),
+    }
+    Outcome::tag("RESET")
+}

@@ -1,0 +1,162 @@
+//! Transaction control (PostgreSQL manual, "BEGIN", "COMMIT", "SAVEPOINT", "SET TRANSACTION").
+
+use aegis_catalog::{Error, Result, sqlstate};
+
+use super::Outcome;
+use crate::session::Session;
+use crate::session::transaction::{Block, isolation};
+
+pub fn begin(session: &mut Session, level: Option<&str>, read_only: Option<bool>) -> Result<Outcome> {
+    match &mut session.transaction {
+        Some(open) if open.block == Block::Explicit => {
+            session.warn(sqlstate::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
+        }
+        // Statements before BEGIN in one query string belong to the block, as in PostgreSQL.
+        Some(open) => open.block = Block::Explicit,
+        None => session.transaction = Some(session.begin(Block::Explicit)?),
+    }
+    characteristics(session, false, level, read_only, false)?;
+    Outcome::tag("BEGIN")
+}
+
+pub async fn commit(session: &mut Session, chain: bool) -> Result<Outcome> {
+    let explicit = session.transaction.as_ref().is_some_and(|open| open.block == Block::Explicit);
+    if !explicit {
+        require_block_to_chain(chain, "COMMIT")?;
+        session.warn(sqlstate::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
+        session.end_transaction(true).await?;
+        return Outcome::tag("COMMIT");
+    }
+    let failed = session.transaction.as_ref().is_some_and(|open| open.failed);
+    let before = session.transaction.as_ref().map(|open| (open.isolation, open.read_only));
+    session.end_transaction(!failed).await?;
+    if chain {
+        chain_on(session, before)?;
+    }
+    Outcome::tag(if failed { "ROLLBACK" } else { "COMMIT" })
+}
+
+pub async fn rollback(session: &mut Session, chain: bool) -> Result<Outcome> {
+    let before = session.transaction.as_ref().map(|open| (open.isolation, open.read_only));
+    if session.transaction.as_ref().is_none_or(|open| open.block == Block::Implicit) {
+        require_block_to_chain(chain, "ROLLBACK")?;
+        session.warn(sqlstate::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
+    }
+    session.end_transaction(false).await?;
+    if chain {
+        chain_on(session, before)?;
+    }
+    Outcome::tag("ROLLBACK")
+}
+
+fn require_block_to_chain(chain: bool, verb: &str) -> Result<()> {
+    if chain {
+        return Err(Error::new(
+            sqlstate::NO_ACTIVE_SQL_TRANSACTION,
+            format!("{verb} AND CHAIN can only be used in transaction blocks"),
+        ));
+    }
+    Ok(())
+}
+
+/// AND CHAIN: a new block like the one before.
+fn chain_on(session: &mut Session, before: Option<(aegis_storage::Isolation, bool)>) -> Result<()> {
+    let mut open = session.begin(Block::Explicit)?;
+    if let Some((level, read_only)) = before {
+        open = open.with_isolation(level, &session.shared.store, session.temporary_store.as_ref());
+        open.read_only = read_only;
+    }
+    session.transaction = Some(open);
+    Ok(())
+}
+
+/// The open block, or 25P01 with PostgreSQL's words for the command.
+fn block<'a>(session: &'a mut Session, command: &str) -> Result<&'a mut crate::session::transaction::OpenTransaction> {
+    match &mut session.transaction {
+        Some(open) if open.block == Block::Explicit => Ok(open),
+        _ => Err(Error::new(
+            sqlstate::NO_ACTIVE_SQL_TRANSACTION,
+            format!("{command} can only be used in transaction blocks"),
+        )),
+    }
+}
+
+pub fn savepoint(session: &mut Session, name: &str) -> Result<Outcome> {
+    let mark = session.backend.settings.lock().mark();
+    block(session, "SAVEPOINT")?.savepoint(name, mark);
+    Outcome::tag("SAVEPOINT")
+}
+
+pub fn release(session: &mut Session, name: &str) -> Result<Outcome> {
+    block(session, "RELEASE SAVEPOINT")?.release(name)?;
+    Outcome::tag("RELEASE")
+}
+
+pub fn rollback_to(session: &mut Session, name: &str) -> Result<Outcome> {
+    let (depth, mark) = block(session, "ROLLBACK TO SAVEPOINT")?.rollback_to(name)?;
+    session.backend.settings.lock().rollback_to(mark);
+    // Cursors opened inside the savepoint close with it; the portal of this very statement stays.
+    session.portals.retain(|name, portal| portal.depth <= depth || portal.cursor.is_none() || name.is_empty());
+    Outcome::tag("ROLLBACK")
+}
+
+/// SET TRANSACTION, BEGIN's modes, and SET SESSION CHARACTERISTICS (`of_session`).
+pub fn characteristics(
+    session: &mut Session,
+    of_session: bool,
+    level: Option<&str>,
+    read_only: Option<bool>,
+    snapshot: bool,
+) -> Result<Outcome> {
+    if snapshot {
+        return Err(Error::unsupported("SET TRANSACTION SNAPSHOT"));
+    }
+    let level = level.map(str::to_ascii_lowercase);
+    if let Some(level) = &level {
+        isolation(level)?;
+    }
+    if of_session {
+        let mut settings = session.backend.settings.lock();
+        if let Some(level) = level {
+            settings.set("default_transaction_isolation", Some(&[level]), false, session.superuser)?;
+        }
+        if let Some(flag) = read_only {
+            let value = [if flag { "on" } else { "off" }.to_owned()];
+            settings.set("default_transaction_read_only", Some(&value), false, session.superuser)?;
+        }
+        return Outcome::tag("SET");
+    }
+    let explicit = session.transaction.as_ref().is_some_and(|open| open.block == Block::Explicit);
+    if !explicit && (level.is_some() || read_only.is_some()) {
+        session.warn(sqlstate::NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
+    }
+    if let Some(mut open) = session.transaction.take() {
+        if let Some(level) = &level {
+            let wanted = isolation(level)?;
+            if open.used && wanted != open.isolation {
+                session.transaction = Some(open);
+                return Err(Error::new(
+                    sqlstate::ACTIVE_SQL_TRANSACTION,
+                    "SET TRANSACTION ISOLATION LEVEL must be called before any query",
+                ));
+            }
+            if !open.used {
+                open = open.with_isolation(wanted, &session.shared.store, session.temporary_store.as_ref());
+            }
+            session.backend.settings.lock().set_fact("transaction_isolation", level);
+        }
+        if let Some(flag) = read_only {
+            if open.used && open.read_only && !flag {
+                session.transaction = Some(open);
+                return Err(Error::new(
+                    sqlstate::ACTIVE_SQL_TRANSACTION,
+                    "transaction read-write mode must be set before any query",
+                ));
+            }
+            open.read_only = flag;
+            session.backend.settings.lock().set_fact("transaction_read_only", if flag { "on" } else { "off" });
+        }
+        session.transaction = Some(open);
+    }
+    Outcome::tag("SET")
+}

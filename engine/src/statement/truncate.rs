@@ -1,0 +1,98 @@
+//! TRUNCATE (PostgreSQL manual): a table gets new, empty storage, so that it is quick and rolls back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aegis_catalog::object::{Relation, RelationKind, Table};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
+
+use super::{Outcome, namespace, table_storage};
+use crate::parse::ast::Name;
+use crate::session::Session;
+use crate::session::context::StatementContext;
+
+pub fn run(
+    session: &mut Session,
+    names: &[Name],
+    restart_identity: bool,
+    cascade: bool,
+    context: &StatementContext,
+) -> Result<Outcome> {
+    let mut tables: BTreeMap<Oid, Arc<Relation>> = BTreeMap::new();
+    for name in names {
+        let relation = namespace::existing(name, context)?;
+        if relation.table().is_none() {
+            let message = format!("\"{}\" is not a table", relation.name);
+            return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
+        }
+        tables.insert(relation.oid, relation);
+    }
+    add_referencing(session, &mut tables, cascade, context)?;
+    for table in tables.values() {
+        empty(session, table)?;
+    }
+    if restart_identity {
+        restart_sequences(session, &tables, context)?;
+    }
+    Outcome::tag("TRUNCATE TABLE")
+}
+
+/// Tables with foreign keys to those that are emptied must be emptied too. 0A000 without CASCADE, as in PostgreSQL.
+fn add_referencing(
+    session: &Session,
+    tables: &mut BTreeMap<Oid, Arc<Relation>>,
+    cascade: bool,
+    context: &StatementContext,
+) -> Result<()> {
+    let mut waiting: Vec<Arc<Relation>> = tables.values().cloned().collect();
+    while let Some(table) = waiting.pop() {
+        for (referencing, constraint) in context.catalog.referencing(table.oid) {
+            if tables.contains_key(&referencing.oid) {
+                continue;
+            }
+            if !cascade {
+                let message = "cannot truncate a table referenced in a foreign key constraint";
+                return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message)
+                    .with_detail(format!("Table \"{}\" references \"{}\".", referencing.name, table.name))
+                    .with_hint(format!(
+                        "Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.",
+                        referencing.name
+                    ))
+                    .with_constraint(&constraint.name));
+            }
+            session.skip_notice(&format!("truncate cascades to table \"{}\"", referencing.name));
+            tables.insert(referencing.oid, Arc::clone(referencing));
+            waiting.push(Arc::clone(referencing));
+        }
+    }
+    Ok(())
+}
+
+/// New storage in place of the old.
+pub fn empty(session: &mut Session, relation: &Arc<Relation>) -> Result<()> {
+    let open = session.writable("TRUNCATE TABLE")?;
+    let Some(table) = relation.table() else { return Ok(()) };
+    let storage = u64::from(open.catalog.allocate_oid()?);
+    let schema = table_storage::schema_of(relation, &open.catalog.catalog())?;
+    let rows = open.tables.of_mut(relation);
+    rows.drop_table(table.storage)?;
+    rows.create_table(storage, schema)?;
+    let kind = RelationKind::Table(Table { storage, ..table.clone() });
+    open.catalog.replace_relation(open.tables.permanent(), Relation { kind, ..Relation::clone(relation) })?;
+    Ok(())
+}
+
+fn restart_sequences(
+    session: &Session,
+    tables: &BTreeMap<Oid, Arc<Relation>>,
+    context: &StatementContext,
+) -> Result<()> {
+    for relation in context.catalog.user_relations() {
+        if let Some(sequence) = relation.sequence()
+            && sequence.owned_by.is_some_and(|(table, _)| tables.contains_key(&table))
+        {
+            session.shared.sequences.set(relation, sequence.start, false)?;
+        }
+    }
+    Ok(())
+}

