@@ -159,7 +159,7 @@ fn over_columns(
             ColumnarValue::Scalar(value) => scalar_to_array(value, rows),
         })
         .collect::<Result<Vec<_>>>()?;
-    let call = Call { context: call.context, rows, arg_types: call.arg_types, result: call.result };
+    let call = Call { context: call.context, rows, arg_types: call.arg_types, result: call.result, variadic: call.variadic };
     finish(function(&call, &arrays)?, once)
 }
 

@@ -12,8 +12,10 @@ mod datetime;
 mod json;
 mod kernel;
 mod math;
+mod pattern;
 mod registry;
 mod signature;
+mod string;
 mod value;
 
 use std::fmt;
@@ -29,7 +31,7 @@ pub use registry::{Registry, registry};
 
 /// The families, each with its list of functions, in the order of the manual's chapter "Functions and Operators".
 const FAMILIES: &[fn() -> Vec<signature::Row>] =
-    &[comparison::functions, math::functions, cast::functions, datetime::functions, aggregate::functions];
+    &[comparison::functions, math::functions, cast::functions, datetime::functions, aggregate::functions, string::functions, pattern::functions];
 
 /// One callable function (an overload of its name).
 pub struct Function {
@@ -93,6 +95,8 @@ pub struct Call<'a> {
     pub rows: usize,
     pub arg_types: &'a [Type],
     pub result: Type,
+    /// Written with VARIADIC: the last argument of a function of VARIADIC "any" is the array of its arguments.
+    pub variadic: bool,
 }
 
 /// Concrete types an aggregate or window function is used with.

@@ -187,3 +187,7 @@ fn timestamp_date_out_of_range() -> Error {
 pub fn timestamp_out_of_range() -> Error {
     Error::new(sqlstate::DATETIME_FIELD_OVERFLOW, "timestamp out of range")
 }
+
+pub fn interval_out_of_range() -> Error {
+    aegis_catalog::types::interval::out_of_range()
+}

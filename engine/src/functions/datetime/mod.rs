@@ -1,11 +1,14 @@
 //! Date/time functions and operators (PostgreSQL manual 9.9).
 
+pub mod arithmetic;
 pub mod calendar;
 mod casts;
+mod extract;
+mod functions;
 pub mod zone;
 
 use super::signature::Row;
 
 pub fn functions() -> Vec<Row> {
-    [casts::functions()].into_iter().flatten().collect()
+    [casts::functions(), arithmetic::functions(), extract::functions(), functions::functions()].into_iter().flatten().collect()
 }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::types::datetime::ZoneSpecification;
 use aegis_catalog::types::{TimeZone, oid};
-use aegis_catalog::{Result, Type};
+use aegis_catalog::{Error, Result, Type, sqlstate};
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
 
-use super::calendar::timestamp_out_of_range;
+use super::calendar::{SECOND, timestamp_out_of_range};
 use crate::functions::Call;
-use crate::functions::value::{Date, Timestamp, TimestampTz, downcast};
+use crate::functions::value::{Date, Interval, Timestamp, TimestampTz, downcast};
 use arrow::array::PrimitiveArray;
 
 /// `timestamptz` of a local time.
@@ -45,4 +46,20 @@ pub fn instants(call: &Call<'_>, ty: Option<&Type>, array: &ArrayRef) -> Result<
     let utc: PrimitiveArray<TimestampMicrosecondType> =
         local.try_unary(|local| to_instant(zone, Timestamp(local)).map(|at| at.0))?;
     Ok(Arc::new(utc))
+}
+
+/// A zone by name or abbreviation, as `AT TIME ZONE` takes it.
+pub fn find(name: &str) -> Result<ZoneSpecification> {
+    ZoneSpecification::parse(name)
+}
+
+/// Seconds east of UTC that an interval stands for.
+pub fn of_interval(interval: Interval) -> Result<i64> {
+    if interval.months != 0 || interval.days != 0 {
+        return Err(Error::new(
+            sqlstate::INVALID_PARAMETER_VALUE,
+            "interval time zone must not include months or days",
+        ));
+    }
+    Ok(interval.micros / SECOND)
 }

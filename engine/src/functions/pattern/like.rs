@@ -1,0 +1,222 @@
+//! LIKE and ILIKE. A pattern is compiled once for a run of equal patterns.
+
+use std::sync::Arc;
+
+use aegis_catalog::{Error, Result, sqlstate};
+
+
+
+use crate::functions::Body;
+use crate::functions::kernel::{Inputs, kernel};
+use crate::functions::signature::{Row, f};
+
+pub fn functions() -> Vec<Row> {
+    vec![
+        f("~~(text, text)", like(false, false)),
+        f("!~~(text, text)", like(false, true)),
+        f("~~*(text, text)", like(true, false)),
+        f("!~~*(text, text)", like(true, true)),
+        f("~~(name, text)", like(false, false)),
+        f("!~~(name, text)", like(false, true)),
+        f("~~*(name, text)", like(true, false)),
+        f("!~~*(name, text)", like(true, true)),
+        f("~~(bpchar, text)", like(false, false)),
+        f("!~~(bpchar, text)", like(false, true)),
+        f("~~*(bpchar, text)", like(true, false)),
+        f("!~~*(bpchar, text)", like(true, true)),
+        f("like(text, text)", like(false, false)),
+        f("notlike(text, text)", like(false, true)),
+        f("like(name, text)", like(false, false)),
+        f("notlike(name, text)", like(false, true)),
+        f("~~(bytea, bytea)", kernel!(|a: &[u8], pattern: &[u8]| bytes_match(a, pattern))),
+        f("!~~(bytea, bytea)", kernel!(|a: &[u8], pattern: &[u8]| bytes_match(a, pattern).map(|matched| !matched))),
+        f("like(bytea, bytea)", kernel!(|a: &[u8], pattern: &[u8]| bytes_match(a, pattern))),
+        f("notlike(bytea, bytea)", kernel!(|a: &[u8], pattern: &[u8]| bytes_match(a, pattern).map(|matched| !matched))),
+        f("like_escape(text, text)", kernel!(|pattern: &str, escape: &str| like_escape(pattern, escape))),
+    ]
+}
+
+/// A LIKE pattern, by the cheapest way to test it.
+enum Pattern {
+    Equals(String),
+    StartsWith(String),
+    EndsWith(String),
+    Contains(String),
+    General(Vec<Token>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Token {
+    /// `%`
+    Any,
+    /// `_`
+    One,
+    Text(char),
+}
+
+fn ends_with_escape() -> Error {
+    Error::new(sqlstate::INVALID_ESCAPE_SEQUENCE, "LIKE pattern must not end with escape character")
+}
+
+fn tokens(pattern: &str) -> Result<Vec<Token>> {
+    let mut tokens = Vec::new();
+    let mut rest = pattern.chars();
+    while let Some(character) = rest.next() {
+        tokens.push(match character {
+            '%' if tokens.last() == Some(&Token::Any) => continue,
+            '%' => Token::Any,
+            '_' => Token::One,
+            '\\' => Token::Text(rest.next().ok_or_else(ends_with_escape)?),
+            other => Token::Text(other),
+        });
+    }
+    Ok(tokens)
+}
+
+impl Pattern {
+    fn compile(pattern: &str) -> Result<Self> {
+        let tokens = tokens(pattern)?;
+        let literal = |tokens: &[Token]| -> Option<String> {
+            tokens.iter().map(|token| if let Token::Text(character) = token { Some(*character) } else { None }).collect()
+        };
+        Ok(match &tokens[..] {
+            [Token::Any, middle @ .., Token::Any] if literal(middle).is_some() => {
+                Self::Contains(literal(middle).unwrap_or_default())
+            }
+            [start @ .., Token::Any] if literal(start).is_some() => Self::StartsWith(literal(start).unwrap_or_default()),
+            [Token::Any, end @ ..] if literal(end).is_some() => Self::EndsWith(literal(end).unwrap_or_default()),
+            all => match literal(all) {
+                Some(text) => Self::Equals(text),
+                None => Self::General(tokens),
+            },
+        })
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Equals(pattern) => text == pattern,
+            Self::StartsWith(pattern) => text.starts_with(pattern),
+            Self::EndsWith(pattern) => text.ends_with(pattern),
+            Self::Contains(pattern) => memchr::memmem::find(text.as_bytes(), pattern.as_bytes()).is_some(),
+            Self::General(tokens) => general(tokens, text),
+        }
+    }
+}
+
+/// Greedy matching with one point to come back to: the last `%`.
+fn general(tokens: &[Token], text: &str) -> bool {
+    let (mut token, mut rest) = (0, text);
+    let mut back: Option<(usize, &str)> = None;
+    loop {
+        let mut characters = rest.chars();
+        let advanced = match tokens.get(token) {
+            None if rest.is_empty() => return true,
+            Some(Token::Any) => {
+                back = Some((token + 1, rest));
+                token += 1;
+                continue;
+            }
+            Some(Token::One) => characters.next().is_some(),
+            Some(Token::Text(wanted)) => characters.next() == Some(*wanted),
+            None => false,
+        };
+        if advanced {
+            token += 1;
+            rest = characters.as_str();
+            continue;
+        }
+        match back {
+            Some((after, start)) if !start.is_empty() => {
+                let mut characters = start.chars();
+                characters.next();
+                back = Some((after, characters.as_str()));
+                (token, rest) = (after, characters.as_str());
+            }
+            _ => return false,
+        }
+    }
+}
+
+fn like(ignore_case: bool, negated: bool) -> Body {
+    Body::Scalar(Arc::new(move |call, args| {
+        let inputs = Inputs::new(args)?;
+        let text = inputs.reader::<&str>(0)?;
+        let patterns = inputs.reader::<&str>(1)?;
+        let mut compiled: Option<(String, Pattern)> = None;
+        inputs.run(
+            call.rows,
+            false,
+            |row| text.skips(row) || patterns.skips(row),
+            |row| {
+                let pattern = patterns.get(row);
+                if compiled.as_ref().is_none_or(|(source, _)| source != pattern) {
+                    let folded = if ignore_case { pattern.to_lowercase() } else { pattern.to_owned() };
+                    compiled = Some((pattern.to_owned(), Pattern::compile(&folded)?));
+                }
+                let matched = compiled.as_ref().is_some_and(|(_, compiled)| {
+                    if ignore_case { compiled.matches(&text.get(row).to_lowercase()) } else { compiled.matches(text.get(row)) }
+                });
+                Ok::<_, Error>(matched != negated)
+            },
+        )
+    }))
+}
+
+fn bytes_match(text: &[u8], pattern: &[u8]) -> Result<bool> {
+    // Bytes as characters of the same number.
+    let text: String = text.iter().map(|&byte| char::from(byte)).collect();
+    let pattern: String = pattern.iter().map(|&byte| char::from(byte)).collect();
+    Ok(Pattern::compile(&pattern)?.matches(&text))
+}
+
+/// Rewrites a pattern from another escape character to backslash.
+fn like_escape(pattern: &str, escape: &str) -> Result<String> {
+    let mut escapes = escape.chars();
+    let escape = match (escapes.next(), escapes.next()) {
+        (None, _) => return Ok(pattern.replace('\\', "\\\\")),
+        (Some(escape), None) => escape,
+        _ => {
+            return Err(Error::new(sqlstate::INVALID_ESCAPE_SEQUENCE, "invalid escape string")
+                .with_hint("Escape string must be empty or one character."));
+        }
+    };
+    let mut result = String::with_capacity(pattern.len());
+    let mut after_escape = false;
+    for character in pattern.chars() {
+        if character == escape && !after_escape {
+            result.push('\\');
+            after_escape = true;
+            continue;
+        }
+        if character == '\\' && !after_escape && escape != '\\' {
+            result.push('\\');
+        }
+        result.push(character);
+        after_escape = false;
+    }
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_in_postgresql() {
+        for (text, pattern, expected) in [
+            ("abc", "abc", true),
+            ("abc", "a%", true),
+            ("abc", "_b_", true),
+            ("abc", "c", false),
+            ("a%c", "a\\%c", true),
+            ("abbbc", "a%b_", true),
+            ("", "%", true),
+            ("aéz", "a_z", true),
+            ("xaxbx", "%a%b%", true),
+        ] {
+            assert_eq!(Pattern::compile(pattern).unwrap().matches(text), expected, "{text} LIKE {pattern}");
+        }
+        assert!(Pattern::compile("a\\").is_err());
+        assert_eq!(like_escape("a#%b\\", "#").unwrap(), "a\\%b\\\\");
+    }
+}

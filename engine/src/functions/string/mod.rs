@@ -1,0 +1,26 @@
+//! String functions and operators (PostgreSQL manual 9.4) and binary strings (9.5).
+
+mod bytes;
+mod case;
+mod concat;
+mod encoding;
+mod pad;
+pub mod quote;
+mod slice;
+
+use super::signature::Row;
+
+pub fn functions() -> Vec<Row> {
+    [
+        bytes::functions(),
+        case::functions(),
+        concat::functions(),
+        encoding::functions(),
+        pad::functions(),
+        quote::functions(),
+        slice::functions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
