@@ -9,6 +9,7 @@ mod array;
 mod cast;
 pub mod comparison;
 mod datetime;
+mod information;
 mod json;
 mod kernel;
 mod math;
@@ -30,8 +31,16 @@ use crate::session::context::StatementContext;
 pub use registry::{Registry, registry};
 
 /// The families, each with its list of functions, in the order of the manual's chapter "Functions and Operators".
-const FAMILIES: &[fn() -> Vec<signature::Row>] =
-    &[comparison::functions, math::functions, cast::functions, datetime::functions, aggregate::functions, string::functions, pattern::functions];
+const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
+    comparison::functions,
+    math::functions,
+    cast::functions,
+    datetime::functions,
+    aggregate::functions,
+    string::functions,
+    pattern::functions,
+    information::functions,
+];
 
 /// One callable function (an overload of its name).
 pub struct Function {

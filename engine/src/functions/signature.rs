@@ -184,7 +184,7 @@ fn out_columns(fact: &FunctionRow) -> Vec<(String, Oid)> {
 }
 
 /// Splits the defaults' SQL text at its top-level commas.
-fn split_defaults(text: &str) -> Vec<String> {
+pub fn split_defaults(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let (mut quoted, mut depth) = (false, 0);
     for character in text.chars() {

@@ -4,7 +4,9 @@ use aegis_catalog::Result;
 use aegis_catalog::types::TimeZone;
 use aegis_catalog::types::datetime::time_out_of_range;
 
-use super::calendar::{DAY, Fields, SECOND, date_out_of_range, days_in_month, interval_out_of_range, timestamp_out_of_range};
+use super::calendar::{
+    DAY, Fields, SECOND, date_out_of_range, days_in_month, interval_out_of_range, timestamp_out_of_range,
+};
 use super::zone;
 use crate::functions::kernel::kernel;
 use crate::functions::signature::{Row, f};
@@ -132,7 +134,10 @@ fn times() -> Vec<Row> {
         f("+(interval, timetz)", kernel!(|b: Interval, a: TimeTz| TimeTz { micros: turned(a.micros, b.micros), ..a })),
         f(
             "-(timetz, interval)",
-            kernel!(|a: TimeTz, b: Interval| TimeTz { micros: turned(a.micros, b.micros.checked_neg().unwrap_or(0)), ..a }),
+            kernel!(|a: TimeTz, b: Interval| TimeTz {
+                micros: turned(a.micros, b.micros.checked_neg().unwrap_or(0)),
+                ..a
+            }),
         ),
         f(
             "timezone(text, timetz)",
@@ -146,7 +151,10 @@ fn times() -> Vec<Row> {
             "timezone(interval, timetz)",
             kernel!(|by: Interval, a: TimeTz| {
                 let east = zone::of_interval(by)?;
-                Ok::<_, aegis_catalog::Error>(TimeTz { micros: turned(a.micros, (i64::from(a.west) + east) * SECOND), west: -east as i32 })
+                Ok::<_, aegis_catalog::Error>(TimeTz {
+                    micros: turned(a.micros, (i64::from(a.west) + east) * SECOND),
+                    west: -east as i32,
+                })
             }),
         ),
     ]

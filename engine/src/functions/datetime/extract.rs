@@ -16,13 +16,31 @@ pub fn functions() -> Vec<Row> {
         f("extract(text, timestamptz)", kernel!(|call; field: &str, a: TimestampTz| of_instant(field, a, call))),
         f("extract(text, date)", kernel!(|field: &str, a: Date| of_date(field, a))),
         f("extract(text, time)", kernel!(|field: &str, a: Time| of_time(field, a.0, None, "time without time zone"))),
-        f("extract(text, timetz)", kernel!(|field: &str, a: TimeTz| of_time(field, a.micros, Some(a.west), "time with time zone"))),
+        f(
+            "extract(text, timetz)",
+            kernel!(|field: &str, a: TimeTz| of_time(field, a.micros, Some(a.west), "time with time zone")),
+        ),
         f("extract(text, interval)", kernel!(|field: &str, a: Interval| of_interval(field, a))),
-        f("date_part(text, timestamp)", kernel!(|field: &str, a: Timestamp| float(of_timestamp(field, a, None, TIMESTAMP)))),
-        f("date_part(text, timestamptz)", kernel!(|call; field: &str, a: TimestampTz| float(of_instant(field, a, call)))),
-        f("date_part(text, date)", kernel!(|field: &str, a: Date| float(of_timestamp(field, a.midnight()?, None, TIMESTAMP)))),
-        f("date_part(text, time)", kernel!(|field: &str, a: Time| float(of_time(field, a.0, None, "time without time zone")))),
-        f("date_part(text, timetz)", kernel!(|field: &str, a: TimeTz| float(of_time(field, a.micros, Some(a.west), "time with time zone")))),
+        f(
+            "date_part(text, timestamp)",
+            kernel!(|field: &str, a: Timestamp| float(of_timestamp(field, a, None, TIMESTAMP))),
+        ),
+        f(
+            "date_part(text, timestamptz)",
+            kernel!(|call; field: &str, a: TimestampTz| float(of_instant(field, a, call))),
+        ),
+        f(
+            "date_part(text, date)",
+            kernel!(|field: &str, a: Date| float(of_timestamp(field, a.midnight()?, None, TIMESTAMP))),
+        ),
+        f(
+            "date_part(text, time)",
+            kernel!(|field: &str, a: Time| float(of_time(field, a.0, None, "time without time zone"))),
+        ),
+        f(
+            "date_part(text, timetz)",
+            kernel!(|field: &str, a: TimeTz| float(of_time(field, a.micros, Some(a.west), "time with time zone"))),
+        ),
         f("date_part(text, interval)", kernel!(|field: &str, a: Interval| float(of_interval(field, a)))),
     ]
 }
@@ -96,8 +114,8 @@ fn of_infinity(field: &str, negative: bool, ty: &str) -> Result<Option<Numeric>>
         "year" | "decade" | "century" | "millennium" | "julian" | "isoyear" | "epoch" => {
             Ok(Some(if negative { Numeric::NegInfinity } else { Numeric::Infinity }))
         }
-        "microsecond" | "millisecond" | "second" | "minute" | "hour" | "day" | "month" | "quarter" | "week" | "dow" | "isodow"
-        | "doy" | "timezone" | "timezone_hour" | "timezone_minute" => Ok(None),
+        "microsecond" | "millisecond" | "second" | "minute" | "hour" | "day" | "month" | "quarter" | "week" | "dow"
+        | "isodow" | "doy" | "timezone" | "timezone_hour" | "timezone_minute" => Ok(None),
         _ => Err(unknown(field, ty)),
     }
 }
@@ -180,9 +198,8 @@ fn of_date(field: &str, value: Date) -> Result<Option<Numeric>> {
     match name.as_str() {
         "epoch" => Ok(whole(days * (DAY / SECOND))),
         "julian" => Ok(whole(julian(days))),
-        "microsecond" | "millisecond" | "second" | "minute" | "hour" | "timezone" | "timezone_hour" | "timezone_minute" => {
-            Err(unsupported(field, "date"))
-        }
+        "microsecond" | "millisecond" | "second" | "minute" | "hour" | "timezone" | "timezone_hour"
+        | "timezone_minute" => Err(unsupported(field, "date")),
         name => date_field(name, days).map(whole).ok_or_else(|| unknown(field, "date")),
     }
 }
@@ -198,8 +215,11 @@ fn of_time(field: &str, micros: i64, west: Option<i32>, ty: &str) -> Result<Opti
         ("timezone", Some(_)) => Ok(whole(-west_seconds)),
         ("timezone_hour", Some(_)) => Ok(whole(-west_seconds / 3600)),
         ("timezone_minute", Some(_)) => Ok(whole(-west_seconds / 60 % 60)),
-        ("day" | "month" | "year" | "quarter" | "week" | "decade" | "century" | "millennium" | "dow" | "doy" | "isodow" | "isoyear"
-        | "julian" | "timezone" | "timezone_hour" | "timezone_minute", _) => Err(unsupported(field, ty)),
+        (
+            "day" | "month" | "year" | "quarter" | "week" | "decade" | "century" | "millennium" | "dow" | "doy"
+            | "isodow" | "isoyear" | "julian" | "timezone" | "timezone_hour" | "timezone_minute",
+            _,
+        ) => Err(unsupported(field, ty)),
         _ => Err(unknown(field, ty)),
     }
 }
@@ -258,9 +278,8 @@ pub fn truncate(field: &str, value: Timestamp, ty: &str) -> Result<Timestamp> {
         // The first century began in the year 1.
         "century" => start_of_year((fields.year - 1).div_euclid(100) * 100 + 1),
         "millennium" => start_of_year((fields.year - 1).div_euclid(1000) * 1000 + 1),
-        "dow" | "doy" | "isodow" | "isoyear" | "epoch" | "julian" | "timezone" | "timezone_hour" | "timezone_minute" => {
-            Err(unsupported(field, ty))
-        }
+        "dow" | "doy" | "isodow" | "isoyear" | "epoch" | "julian" | "timezone" | "timezone_hour"
+        | "timezone_minute" => Err(unsupported(field, ty)),
         _ => Err(unknown(field, ty)),
     }
 }

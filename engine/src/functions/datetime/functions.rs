@@ -60,7 +60,10 @@ fn current() -> Vec<Row> {
 fn truncation() -> Vec<Row> {
     const INSTANT: &str = "timestamp with time zone";
     vec![
-        f("date_trunc(text, timestamp)", kernel!(|field: &str, a: Timestamp| truncate(field, a, "timestamp without time zone"))),
+        f(
+            "date_trunc(text, timestamp)",
+            kernel!(|field: &str, a: Timestamp| truncate(field, a, "timestamp without time zone")),
+        ),
         f(
             "date_trunc(text, timestamptz)",
             kernel!(|call; field: &str, a: TimestampTz| {
@@ -81,7 +84,10 @@ fn truncation() -> Vec<Row> {
             }),
         ),
         f("date_trunc(text, interval)", kernel!(|field: &str, a: Interval| truncate_interval(field, a))),
-        f("date_bin(interval, timestamp, timestamp)", kernel!(|stride: Interval, a: Timestamp, origin: Timestamp| bin(stride, a.0, origin.0).map(Timestamp))),
+        f(
+            "date_bin(interval, timestamp, timestamp)",
+            kernel!(|stride: Interval, a: Timestamp, origin: Timestamp| bin(stride, a.0, origin.0).map(Timestamp)),
+        ),
         f(
             "date_bin(interval, timestamptz, timestamptz)",
             kernel!(|stride: Interval, a: TimestampTz, origin: TimestampTz| bin(stride, a.0, origin.0).map(TimestampTz)),
@@ -105,7 +111,10 @@ fn bin(stride: Interval, value: i64, origin: i64) -> Result<i64> {
             "timestamps cannot be binned into intervals containing months or years",
         ));
     }
-    let width = i64::from(stride.days).checked_mul(DAY).and_then(|days| days.checked_add(stride.micros)).ok_or_else(interval_out_of_range)?;
+    let width = i64::from(stride.days)
+        .checked_mul(DAY)
+        .and_then(|days| days.checked_add(stride.micros))
+        .ok_or_else(interval_out_of_range)?;
     if width <= 0 {
         return Err(Error::new(sqlstate::DATETIME_FIELD_OVERFLOW, "stride must be greater than zero"));
     }
@@ -121,10 +130,8 @@ fn field_error(kind: &str, text: String) -> Error {
 fn make_date(year: i32, month: i32, day: i32) -> Result<Date> {
     let refuse = || field_error("date", format!("{year}-{month:02}-{day:02}"));
     let civil = if year < 0 { i64::from(year) + 1 } else { i64::from(year) };
-    let valid = year != 0
-        && (1..=12).contains(&month)
-        && day >= 1
-        && i64::from(day) <= days_in_month(civil, month.into());
+    let valid =
+        year != 0 && (1..=12).contains(&month) && day >= 1 && i64::from(day) <= days_in_month(civil, month.into());
     if !valid {
         return Err(refuse());
     }
@@ -184,7 +191,13 @@ fn construction() -> Vec<Row> {
         ),
         f(
             "make_interval(int4, int4, int4, int4, int4, int4, float8)",
-            kernel!(|y: i32, mo: i32, w: i32, d: i32, h: i32, mi: i32, s: f64| make_interval([y, mo], [w, d], h, mi, s)),
+            kernel!(|y: i32, mo: i32, w: i32, d: i32, h: i32, mi: i32, s: f64| make_interval(
+                [y, mo],
+                [w, d],
+                h,
+                mi,
+                s
+            )),
         ),
         f("to_timestamp(float8)", kernel!(|seconds: f64| to_timestamp(seconds))),
     ]
@@ -257,7 +270,11 @@ fn zones() -> Vec<Row> {
             "timezone(interval, timestamptz)",
             kernel!(|by: Interval, a: TimestampTz| {
                 let east = zone::of_interval(by)?;
-                if Timestamp(a.0).is_finite() { Timestamp::from_micros(a.0 + east * SECOND) } else { Ok(Timestamp(a.0)) }
+                if Timestamp(a.0).is_finite() {
+                    Timestamp::from_micros(a.0 + east * SECOND)
+                } else {
+                    Ok(Timestamp(a.0))
+                }
             }),
         ),
         f(

@@ -9,6 +9,11 @@ pub mod zone;
 
 use super::signature::Row;
 
+pub use functions::clock;
+
 pub fn functions() -> Vec<Row> {
-    [casts::functions(), arithmetic::functions(), extract::functions(), functions::functions()].into_iter().flatten().collect()
+    [casts::functions(), arithmetic::functions(), extract::functions(), functions::functions()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

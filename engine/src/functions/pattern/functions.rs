@@ -20,9 +20,15 @@ fn operators() -> Vec<Row> {
     let mut rows = Vec::new();
     for ty in ["text", "name", "bpchar"] {
         rows.push(f(format!("~({ty}, text)"), kernel!(|a: &str, p: &str| is_match(a, p, Flags::default()))));
-        rows.push(f(format!("!~({ty}, text)"), kernel!(|a: &str, p: &str| is_match(a, p, Flags::default()).map(|found| !found))));
+        rows.push(f(
+            format!("!~({ty}, text)"),
+            kernel!(|a: &str, p: &str| is_match(a, p, Flags::default()).map(|found| !found)),
+        ));
         rows.push(f(format!("~*({ty}, text)"), kernel!(|a: &str, p: &str| is_match(a, p, Flags::IGNORE_CASE))));
-        rows.push(f(format!("!~*({ty}, text)"), kernel!(|a: &str, p: &str| is_match(a, p, Flags::IGNORE_CASE).map(|found| !found))));
+        rows.push(f(
+            format!("!~*({ty}, text)"),
+            kernel!(|a: &str, p: &str| is_match(a, p, Flags::IGNORE_CASE).map(|found| !found)),
+        ));
     }
     rows.push(f("regexp_like(text, text)", kernel!(|a: &str, p: &str| is_match(a, p, Flags::default()))));
     rows.push(f(
@@ -36,8 +42,13 @@ fn operators() -> Vec<Row> {
 fn local_flags(text: &str, function: &str) -> Result<Flags> {
     let flags = Flags::parse(text)?;
     if flags.global {
-        let error = Error::new(sqlstate::INVALID_PARAMETER_VALUE, format!("{function} does not support the \"global\" option"));
-        return Err(if function == "regexp_match()" { error.with_hint("Use the regexp_matches function instead.") } else { error });
+        let error =
+            Error::new(sqlstate::INVALID_PARAMETER_VALUE, format!("{function} does not support the \"global\" option"));
+        return Err(if function == "regexp_match()" {
+            error.with_hint("Use the regexp_matches function instead.")
+        } else {
+            error
+        });
     }
     Ok(flags)
 }
@@ -52,7 +63,9 @@ fn groups(regex: &Regex, found: &Captures<'_>) -> List<String> {
 pub fn matches(text: &str, pattern: &str, flags: &str) -> Result<Vec<List<String>>> {
     let flags = Flags::parse(flags)?;
     let limit = if flags.global { usize::MAX } else { 1 };
-    with_regex(pattern, flags, |regex| regex.captures_iter(text).take(limit).map(|found| groups(regex, &found)).collect())
+    with_regex(pattern, flags, |regex| {
+        regex.captures_iter(text).take(limit).map(|found| groups(regex, &found)).collect()
+    })
 }
 
 fn first_match(text: &str, pattern: &str, flags: Flags) -> Result<Option<List<String>>> {
@@ -126,7 +139,11 @@ fn replace(text: &str, pattern: &str, replacement: &str, start: usize, n: usize,
     })
 }
 
-fn captures_from<'r, 't>(regex: &'r Regex, text: &'t str, offset: usize) -> impl Iterator<Item = Captures<'t>> + use<'r, 't> {
+fn captures_from<'r, 't>(
+    regex: &'r Regex,
+    text: &'t str,
+    offset: usize,
+) -> impl Iterator<Item = Captures<'t>> + use<'r, 't> {
     let mut at = offset;
     let mut last_end = None;
     std::iter::from_fn(move || {
@@ -161,7 +178,10 @@ fn invalid_parameter(name: &str, value: i32) -> Error {
 
 fn replacing() -> Vec<Row> {
     vec![
-        f("regexp_replace(text, text, text)", kernel!(|a: &str, p: &str, r: &str| replace(a, p, r, 0, 1, Flags::default()))),
+        f(
+            "regexp_replace(text, text, text)",
+            kernel!(|a: &str, p: &str, r: &str| replace(a, p, r, 0, 1, Flags::default())),
+        ),
         f(
             "regexp_replace(text, text, text, text)",
             kernel!(|a: &str, p: &str, r: &str, flags: &str| {
@@ -178,7 +198,14 @@ fn replacing() -> Vec<Row> {
         ),
         f(
             "regexp_replace(text, text, text, int4)",
-            kernel!(|a: &str, p: &str, r: &str, start: i32| replace(a, p, r, positive(start, "start")?, 1, Flags::default())),
+            kernel!(|a: &str, p: &str, r: &str, start: i32| replace(
+                a,
+                p,
+                r,
+                positive(start, "start")?,
+                1,
+                Flags::default()
+            )),
         ),
         f(
             "regexp_replace(text, text, text, int4, int4)",
@@ -202,7 +229,9 @@ fn spans(text: &str, pattern: &str, start: i32, flags: Flags, group: usize) -> R
     let start = positive(start, "start")?;
     with_regex(pattern, flags, |regex| {
         let offset = text.char_indices().nth(start).map_or(text.len(), |(offset, _)| offset);
-        captures_from(regex, text, offset).map(|found| found.get(group).map(|part| (part.start(), part.end()))).collect()
+        captures_from(regex, text, offset)
+            .map(|found| found.get(group).map(|part| (part.start(), part.end())))
+            .collect()
     })
 }
 
@@ -247,17 +276,30 @@ fn counting() -> Vec<Row> {
     vec![
         f("regexp_count(text, text)", kernel!(|a: &str, p: &str| count(a, p, 1, ""))),
         f("regexp_count(text, text, int4)", kernel!(|a: &str, p: &str, start: i32| count(a, p, start, ""))),
-        f("regexp_count(text, text, int4, text)", kernel!(|a: &str, p: &str, start: i32, flags: &str| count(a, p, start, flags))),
+        f(
+            "regexp_count(text, text, int4, text)",
+            kernel!(|a: &str, p: &str, start: i32, flags: &str| count(a, p, start, flags)),
+        ),
         f("regexp_instr(text, text)", kernel!(|a: &str, p: &str| instr(a, p, &FIRST))),
-        f("regexp_instr(text, text, int4)", kernel!(|a: &str, p: &str, start: i32| instr(a, p, &Instr { start, ..FIRST }))),
-        f("regexp_instr(text, text, int4, int4)", kernel!(|a: &str, p: &str, start: i32, n: i32| instr(a, p, &Instr { start, n, ..FIRST }))),
+        f(
+            "regexp_instr(text, text, int4)",
+            kernel!(|a: &str, p: &str, start: i32| instr(a, p, &Instr { start, ..FIRST })),
+        ),
+        f(
+            "regexp_instr(text, text, int4, int4)",
+            kernel!(|a: &str, p: &str, start: i32, n: i32| instr(a, p, &Instr { start, n, ..FIRST })),
+        ),
         f(
             "regexp_instr(text, text, int4, int4, int4)",
             kernel!(|a: &str, p: &str, start: i32, n: i32, end: i32| instr(a, p, &Instr { start, n, end, ..FIRST })),
         ),
         f(
             "regexp_instr(text, text, int4, int4, int4, text)",
-            kernel!(|a: &str, p: &str, start: i32, n: i32, end: i32, flags: &str| instr(a, p, &Instr { start, n, end, flags, group: 0 })),
+            kernel!(|a: &str, p: &str, start: i32, n: i32, end: i32, flags: &str| instr(
+                a,
+                p,
+                &Instr { start, n, end, flags, group: 0 }
+            )),
         ),
         f(
             "regexp_instr(text, text, int4, int4, int4, text, int4)",
@@ -266,11 +308,21 @@ fn counting() -> Vec<Row> {
             }),
         ),
         f("regexp_substr(text, text)", kernel!(|a: &str, p: &str| substr(a, p, &FIRST))),
-        f("regexp_substr(text, text, int4)", kernel!(|a: &str, p: &str, start: i32| substr(a, p, &Instr { start, ..FIRST }))),
-        f("regexp_substr(text, text, int4, int4)", kernel!(|a: &str, p: &str, start: i32, n: i32| substr(a, p, &Instr { start, n, ..FIRST }))),
+        f(
+            "regexp_substr(text, text, int4)",
+            kernel!(|a: &str, p: &str, start: i32| substr(a, p, &Instr { start, ..FIRST })),
+        ),
+        f(
+            "regexp_substr(text, text, int4, int4)",
+            kernel!(|a: &str, p: &str, start: i32, n: i32| substr(a, p, &Instr { start, n, ..FIRST })),
+        ),
         f(
             "regexp_substr(text, text, int4, int4, text)",
-            kernel!(|a: &str, p: &str, start: i32, n: i32, flags: &str| substr(a, p, &Instr { start, n, flags, ..FIRST })),
+            kernel!(|a: &str, p: &str, start: i32, n: i32, flags: &str| substr(
+                a,
+                p,
+                &Instr { start, n, flags, ..FIRST }
+            )),
         ),
         f(
             "regexp_substr(text, text, int4, int4, text, int4)",
@@ -288,7 +340,9 @@ pub fn split(text: &str, pattern: &str, flags: &str, function: &str) -> Result<V
         let mut parts = Vec::new();
         let mut from = 0;
         for found in regex.find_iter(text) {
-            if found.is_empty() && (found.start() == from && from == 0 || found.start() == text.len() || found.start() == from) {
+            if found.is_empty()
+                && (found.start() == from && from == 0 || found.start() == text.len() || found.start() == from)
+            {
                 continue;
             }
             parts.push(text[from..found.start()].to_owned());

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use aegis_catalog::{Error, Result, sqlstate};
 
-
-
 use crate::functions::Body;
 use crate::functions::kernel::{Inputs, kernel};
 use crate::functions::signature::{Row, f};
@@ -77,13 +75,18 @@ impl Pattern {
     fn compile(pattern: &str) -> Result<Self> {
         let tokens = tokens(pattern)?;
         let literal = |tokens: &[Token]| -> Option<String> {
-            tokens.iter().map(|token| if let Token::Text(character) = token { Some(*character) } else { None }).collect()
+            tokens
+                .iter()
+                .map(|token| if let Token::Text(character) = token { Some(*character) } else { None })
+                .collect()
         };
         Ok(match &tokens[..] {
             [Token::Any, middle @ .., Token::Any] if literal(middle).is_some() => {
                 Self::Contains(literal(middle).unwrap_or_default())
             }
-            [start @ .., Token::Any] if literal(start).is_some() => Self::StartsWith(literal(start).unwrap_or_default()),
+            [start @ .., Token::Any] if literal(start).is_some() => {
+                Self::StartsWith(literal(start).unwrap_or_default())
+            }
             [Token::Any, end @ ..] if literal(end).is_some() => Self::EndsWith(literal(end).unwrap_or_default()),
             all => match literal(all) {
                 Some(text) => Self::Equals(text),
@@ -154,7 +157,11 @@ fn like(ignore_case: bool, negated: bool) -> Body {
                     compiled = Some((pattern.to_owned(), Pattern::compile(&folded)?));
                 }
                 let matched = compiled.as_ref().is_some_and(|(_, compiled)| {
-                    if ignore_case { compiled.matches(&text.get(row).to_lowercase()) } else { compiled.matches(text.get(row)) }
+                    if ignore_case {
+                        compiled.matches(&text.get(row).to_lowercase())
+                    } else {
+                        compiled.matches(text.get(row))
+                    }
                 });
                 Ok::<_, Error>(matched != negated)
             },

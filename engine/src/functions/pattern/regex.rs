@@ -104,9 +104,13 @@ fn translate_error(error: &regex::Error) -> Error {
         text if text.contains("unclosed group") || text.contains("unopened group") => "parentheses () not balanced",
         text if text.contains("unclosed character class") => "brackets [] not balanced",
         text if text.contains("repetition operator missing") => "quantifier operand invalid",
-        text if text.contains("repetition quantifier") || text.contains("counted repetition") => "invalid repetition count(s)",
+        text if text.contains("repetition quantifier") || text.contains("counted repetition") => {
+            "invalid repetition count(s)"
+        }
         text if text.contains("invalid character class range") => "invalid character range",
-        text if text.contains("exceeds size limit") => return Error::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, "regular expression is too complex"),
+        text if text.contains("exceeds size limit") => {
+            return Error::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, "regular expression is too complex");
+        }
         _ => "invalid escape \\ sequence",
     })
 }
@@ -118,7 +122,8 @@ struct Translator<'a> {
 }
 
 fn translate(pattern: &str, flags: Flags) -> Result<String> {
-    let mut translator = Translator { rest: pattern.chars().peekable(), out: String::with_capacity(pattern.len() + 8), flags };
+    let mut translator =
+        Translator { rest: pattern.chars().peekable(), out: String::with_capacity(pattern.len() + 8), flags };
     translator.run()?;
     Ok(translator.out)
 }
@@ -230,7 +235,7 @@ impl Translator<'_> {
         let rest: String = self.rest.clone().take(6).collect();
         for (constraint, translated) in [("[:<:]]", "\\b{start}"), ("[:>:]]", "\\b{end}")] {
             if rest == constraint {
-                (0..6).for_each(|_| drop(self.rest.next()));
+                self.rest.nth(5);
                 self.out.push_str(translated);
                 return Ok(());
             }

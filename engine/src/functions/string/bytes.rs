@@ -17,9 +17,18 @@ pub fn functions() -> Vec<Row> {
         f("substring(bytea, int4, int4)", kernel!(|a: &[u8], start: i32, count: i32| part(a, start, Some(count)))),
         f("substr(bytea, int4)", kernel!(|a: &[u8], start: i32| part(a, start, None))),
         f("substr(bytea, int4, int4)", kernel!(|a: &[u8], start: i32, count: i32| part(a, start, Some(count)))),
-        f("position(bytea, bytea)", kernel!(|a: &[u8], part: &[u8]| memchr::memmem::find(a, part).map_or(0, |at| at as i32 + 1))),
-        f("overlay(bytea, bytea, int4)", kernel!(|a: &[u8], new: &[u8], start: i32| overlay(a, new, start, new.len() as i32))),
-        f("overlay(bytea, bytea, int4, int4)", kernel!(|a: &[u8], new: &[u8], start: i32, count: i32| overlay(a, new, start, count))),
+        f(
+            "position(bytea, bytea)",
+            kernel!(|a: &[u8], part: &[u8]| memchr::memmem::find(a, part).map_or(0, |at| at as i32 + 1)),
+        ),
+        f(
+            "overlay(bytea, bytea, int4)",
+            kernel!(|a: &[u8], new: &[u8], start: i32| overlay(a, new, start, new.len() as i32)),
+        ),
+        f(
+            "overlay(bytea, bytea, int4, int4)",
+            kernel!(|a: &[u8], new: &[u8], start: i32, count: i32| overlay(a, new, start, count)),
+        ),
         f("btrim(bytea, bytea)", kernel!(|a: &[u8], set: &[u8]| trimmed(a, set, true, true))),
         f("ltrim(bytea, bytea)", kernel!(|a: &[u8], set: &[u8]| trimmed(a, set, true, false))),
         f("rtrim(bytea, bytea)", kernel!(|a: &[u8], set: &[u8]| trimmed(a, set, false, true))),

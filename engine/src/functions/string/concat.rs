@@ -156,7 +156,9 @@ fn joined_elements(call: &Call<'_>, args: &[ArrayRef], position: usize, element:
 }
 
 fn format(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef> {
-    let patterns = downcast::<arrow::array::StringViewArray>(args.first().ok_or_else(|| Error::internal("format has arguments"))?)?;
+    let patterns = downcast::<arrow::array::StringViewArray>(
+        args.first().ok_or_else(|| Error::internal("format has arguments"))?,
+    )?;
     let mut texts = Texts::new(call, args)?;
     let mut result = StringViewBuilder::with_capacity(call.rows);
     for row in 0..call.rows {
@@ -260,14 +262,18 @@ fn format_row(pattern: &str, texts: &mut Texts, row: usize) -> Result<String> {
             texts.get(position, row).map(|text| text.map(str::to_owned))
         };
         if let Some(position) = conversion.width_argument {
-            let width = take(position, texts)?.map_or(Ok(0), |text| text.parse::<i64>().map_err(|_| invalid("invalid width")))?;
+            let width = take(position, texts)?
+                .map_or(Ok(0), |text| text.parse::<i64>().map_err(|_| invalid("invalid width")))?;
             conversion.left |= width < 0;
             conversion.width = Some(width.unsigned_abs() as usize);
         }
         let value = take(conversion.position, texts)?;
         let text = match (kind, value) {
             ('I', None) => {
-                return Err(Error::new(sqlstate::NULL_VALUE_NOT_ALLOWED, "null values cannot be formatted as an SQL identifier"));
+                return Err(Error::new(
+                    sqlstate::NULL_VALUE_NOT_ALLOWED,
+                    "null values cannot be formatted as an SQL identifier",
+                ));
             }
             ('I', Some(text)) => quote::identifier(&text),
             ('L', Some(text)) => quote::literal(&text),

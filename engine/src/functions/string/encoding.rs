@@ -44,7 +44,8 @@ fn encode(bytes: &[u8], format: &str) -> Result<String> {
         "base64" => {
             let encoded = BASE64.encode(bytes);
             // Lines of 76 characters, as in MIME.
-            let lines: Vec<String> = encoded.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+            let lines: Vec<String> =
+                encoded.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
             Ok(lines.join("\n"))
         }
         "escape" => {
@@ -185,8 +186,5 @@ fn unistr(text: &str) -> Result<String> {
 
 /// PostgreSQL converts from single-byte encodings only.
 fn to_ascii(_text: &str) -> Result<String> {
-    Err(Error::new(
-        sqlstate::FEATURE_NOT_SUPPORTED,
-        "encoding conversion from UTF8 to ASCII not supported",
-    ))
+    Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "encoding conversion from UTF8 to ASCII not supported"))
 }

@@ -23,13 +23,7 @@ pub fn functions() -> Vec<Row> {
 
 /// `quote_ident`: quoted only where it must be.
 pub fn identifier(name: &str) -> String {
-    let mut characters = name.chars();
-    let plain = characters.next().is_some_and(|first| first == '_' || first.is_ascii_lowercase())
-        && characters.all(|c| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit());
-    if plain && !crate::functions::information::keyword::is_reserved(name) {
-        return name.to_owned();
-    }
-    format!("\"{}\"", name.replace('"', "\"\""))
+    aegis_catalog::definition::quote_identifier(name).into_owned()
 }
 
 /// `quote_literal`: with backslashes it becomes an escape string.
@@ -54,7 +48,8 @@ fn any_literal(call: &Call<'_>, args: &[ArrayRef], nullable: bool) -> Result<Arr
 /// Splits a qualified name into its parts, folded as in SQL.
 pub fn parse_identifier(text: &str, strict: bool) -> Result<List<String>> {
     let invalid = |detail: &str| {
-        let error = Error::new(sqlstate::INVALID_PARAMETER_VALUE, format!("string is not a valid identifier: \"{text}\""));
+        let error =
+            Error::new(sqlstate::INVALID_PARAMETER_VALUE, format!("string is not a valid identifier: \"{text}\""));
         if detail.is_empty() { error } else { error.with_detail(detail) }
     };
     let mut parts = Vec::new();
@@ -68,7 +63,9 @@ pub fn parse_identifier(text: &str, strict: bool) -> Result<List<String>> {
             parts.push(part);
             rest = after;
         } else {
-            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$' || !c.is_ascii())).unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()))
+                .unwrap_or(rest.len());
             let starts = rest.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_' || !c.is_ascii());
             if end == 0 || !starts {
                 return Err(invalid(match rest.chars().next() {

@@ -2,10 +2,10 @@
 
 use aegis_catalog::{Error, Result, sqlstate};
 
-use crate::functions::kernel::kernel;
-use crate::functions::signature::{Row, f};
 use crate::functions::array::List;
+use crate::functions::kernel::kernel;
 use crate::functions::math::out_of_range;
+use crate::functions::signature::{Row, f};
 
 pub fn functions() -> Vec<Row> {
     vec![
@@ -19,12 +19,24 @@ pub fn functions() -> Vec<Row> {
         f("position(text, text)", kernel!(|a: &str, part: &str| position(a, part))),
         f("starts_with(text, text)", kernel!(|a: &str, part: &str| a.starts_with(part))),
         f("split_part(text, text, int4)", kernel!(|a: &str, by: &str, n: i32| split_part(a, by, n))),
-        f("replace(text, text, text)", kernel!(|a: &str, from: &str, to: &str| if from.is_empty() { a.to_owned() } else { a.replace(from, to) })),
+        f(
+            "replace(text, text, text)",
+            kernel!(|a: &str, from: &str, to: &str| if from.is_empty() { a.to_owned() } else { a.replace(from, to) }),
+        ),
         f("translate(text, text, text)", kernel!(|a: &str, from: &str, to: &str| translate(a, from, to))),
-        f("overlay(text, text, int4)", kernel!(|a: &str, new: &str, start: i32| overlay(a, new, start, new.chars().count() as i32))),
-        f("overlay(text, text, int4, int4)", kernel!(|a: &str, new: &str, start: i32, count: i32| overlay(a, new, start, count))),
+        f(
+            "overlay(text, text, int4)",
+            kernel!(|a: &str, new: &str, start: i32| overlay(a, new, start, new.chars().count() as i32)),
+        ),
+        f(
+            "overlay(text, text, int4, int4)",
+            kernel!(|a: &str, new: &str, start: i32, count: i32| overlay(a, new, start, count)),
+        ),
         f("string_to_array(text, text)", kernel!(|a: &str, by: Option<&str>| split(a, by, None))),
-        f("string_to_array(text, text, text)", kernel!(|a: &str, by: Option<&str>, null: Option<&str>| split(a, by, null))),
+        f(
+            "string_to_array(text, text, text)",
+            kernel!(|a: &str, by: Option<&str>, null: Option<&str>| split(a, by, null)),
+        ),
     ]
 }
 

@@ -1,0 +1,270 @@
+//! Definitions of catalog objects as SQL text.
+
+use aegis_catalog::definition::{
+    Printer, constraint_definition, describe, format_type, index_column_definition, index_definition, quote_identifier,
+};
+use aegis_catalog::facts::FunctionRow;
+use aegis_catalog::object::{ObjectAddress, Relation, RelationKind};
+use aegis_catalog::types::oid;
+use aegis_catalog::{Oid, Result, Type};
+
+use crate::functions::Call;
+use crate::functions::kernel::kernel;
+use crate::functions::signature::{Row, f};
+
+pub fn functions() -> Vec<Row> {
+    [relations(), views(), routines(), others()].into_iter().flatten().collect()
+}
+
+fn printer<'a>(call: &'a Call<'_>) -> Printer<'a> {
+    Printer { catalog: &call.context.catalog, search_path: &call.context.search_path }
+}
+
+fn relations() -> Vec<Row> {
+    vec![
+        f("pg_get_indexdef(oid)", kernel!(|call; index: u32| index_definition(printer(call), index, false))),
+        f(
+            "pg_get_indexdef(oid, int4, bool)",
+            kernel!(|call; index: u32, column: i32, pretty: bool| match i16::try_from(column) {
+                Ok(0) => index_definition(printer(call), index, pretty),
+                Ok(column) if call.context.catalog.relation(index).is_some() => {
+                    Some(index_column_definition(printer(call), index, column).unwrap_or_default())
+                }
+                _ => None,
+            }),
+        ),
+        f(
+            "pg_get_constraintdef(oid)",
+            kernel!(|call; constraint: u32| constraint_definition(printer(call), constraint)),
+        ),
+        f(
+            "pg_get_constraintdef(oid, bool)",
+            kernel!(|call; constraint: u32, _pretty: bool| constraint_definition(printer(call), constraint)),
+        ),
+        // Expressions are stored as the text that is to be shown.
+        f("pg_get_expr(pg_node_tree, oid)", kernel!(|expression: &str, _relation: u32| expression)),
+        f(
+            "pg_get_expr(pg_node_tree, oid, bool)",
+            kernel!(|expression: &str, _relation: u32, _pretty: bool| expression),
+        ),
+        f(
+            "pg_get_serial_sequence(text, text)",
+            kernel!(|call; table: &str, column: &str| serial_sequence(call, table, column)),
+        ),
+        f("pg_get_partkeydef(oid)", kernel!(|_table: u32| None::<String>)),
+        f("pg_get_partition_constraintdef(oid)", kernel!(|_table: u32| None::<String>)),
+        f("pg_get_triggerdef(oid)", kernel!(|_trigger: u32| None::<String>)),
+        f("pg_get_triggerdef(oid, bool)", kernel!(|_trigger: u32, _pretty: bool| None::<String>)),
+        f("pg_get_statisticsobjdef(oid)", kernel!(|_statistics: u32| None::<String>)),
+        f("pg_get_statisticsobjdef_columns(oid)", kernel!(|_statistics: u32| None::<String>)),
+        f(
+            "pg_relation_is_publishable(regclass)",
+            kernel!(|call; table: u32| {
+                call.context.catalog.relation(table).map(|relation| relation.table().is_some())
+            }),
+        ),
+        f(
+            "pg_relation_is_updatable(regclass, bool)",
+            kernel!(|call; table: u32, _triggers: bool| {
+                // INSERT, UPDATE and DELETE of a table: bits 3, 2 and 4.
+                if call.context.catalog.relation(table).is_some_and(|relation| relation.table().is_some()) { 28i32 } else { 0 }
+            }),
+        ),
+        f(
+            "pg_column_is_updatable(regclass, int2, bool)",
+            kernel!(|call; table: u32, column: i16, _triggers: bool| {
+                column > 0 && call.context.catalog.relation(table).is_some_and(|relation| relation.table().is_some())
+            }),
+        ),
+    ]
+}
+
+fn serial_sequence(call: &Call<'_>, table: &str, column: &str) -> Result<Option<String>> {
+    let table = aegis_catalog::types::object_id::parse_reg(oid::REGCLASS, table, &call.context.format.names)?;
+    let catalog = &call.context.catalog;
+    let Some(relation) = catalog.relation(table) else { return Ok(None) };
+    let Some(attribute) = relation.column_by_name(column) else {
+        return Err(aegis_catalog::Error::new(
+            aegis_catalog::sqlstate::UNDEFINED_COLUMN,
+            format!("column \"{column}\" of relation \"{}\" does not exist", relation.name),
+        ));
+    };
+    let owned = |candidate: &&std::sync::Arc<Relation>| {
+        candidate.sequence().is_some_and(|sequence| sequence.owned_by == Some((table, attribute.attnum)))
+    };
+    Ok(catalog.user_relations().find(owned).map(|sequence| {
+        let schema = catalog.schema(sequence.schema).map_or("", |schema| schema.name.as_str());
+        format!("{}.{}", quote_identifier(schema), quote_identifier(&sequence.name))
+    }))
+}
+
+fn views() -> Vec<Row> {
+    vec![
+        f("pg_get_viewdef(oid)", kernel!(|call; view: u32| view_definition(call, view))),
+        f("pg_get_viewdef(oid, bool)", kernel!(|call; view: u32, _pretty: bool| view_definition(call, view))),
+        f("pg_get_viewdef(oid, int4)", kernel!(|call; view: u32, _wrap: i32| view_definition(call, view))),
+        f(
+            "pg_get_viewdef(text)",
+            kernel!(|call; name: &str| {
+                aegis_catalog::types::object_id::parse_reg(oid::REGCLASS, name, &call.context.format.names).map(|view| view_definition(call, view))
+            }),
+        ),
+        f("pg_get_ruledef(oid)", kernel!(|_rule: u32| None::<String>)),
+        f("pg_get_ruledef(oid, bool)", kernel!(|_rule: u32, _pretty: bool| None::<String>)),
+    ]
+}
+
+fn view_definition(call: &Call<'_>, view: Oid) -> Option<String> {
+    match &call.context.catalog.relation(view)?.kind {
+        RelationKind::View(view) => Some(format!(" {};", view.query.trim().trim_end_matches(';'))),
+        _ => None,
+    }
+}
+
+fn routines() -> Vec<Row> {
+    vec![
+        f(
+            "pg_get_function_arguments(oid)",
+            kernel!(|call; function: u32| with_proc(call, function, |proc| arguments(call, proc, true))),
+        ),
+        f(
+            "pg_get_function_identity_arguments(oid)",
+            kernel!(|call; function: u32| with_proc(call, function, |proc| arguments(call, proc, false))),
+        ),
+        f(
+            "pg_get_function_result(oid)",
+            kernel!(|call; function: u32| with_proc(call, function, |proc| result(call, proc))),
+        ),
+        f(
+            "pg_get_function_arg_default(oid, int4)",
+            kernel!(|call; function: u32, number: i32| {
+                let proc = call.context.catalog.proc(function)?;
+                let first = proc.arg_types.len() as i32 - i32::from(proc.default_count);
+                let defaults = super::super::signature::split_defaults(proc.arg_defaults.as_deref()?);
+                defaults.get(usize::try_from(number - 1 - first).ok()?).cloned()
+            }),
+        ),
+        f("pg_get_function_sqlbody(oid)", kernel!(|_function: u32| None::<String>)),
+        f(
+            "pg_get_functiondef(oid)",
+            kernel!(|call; function: u32| with_proc(call, function, |proc| function_definition(call, proc))),
+        ),
+    ]
+}
+
+fn with_proc(call: &Call<'_>, function: Oid, print: impl Fn(&FunctionRow) -> String) -> Option<String> {
+    let proc =
+        call.context.catalog.proc(function).map(|proc| &**proc).or_else(|| aegis_catalog::facts::proc(function))?;
+    Some(print(proc))
+}
+
+fn arguments(call: &Call<'_>, proc: &FunctionRow, defaults: bool) -> String {
+    let types = proc.all_arg_types.as_ref().unwrap_or(&proc.arg_types);
+    let default_texts = proc.arg_defaults.as_deref().map(super::super::signature::split_defaults).unwrap_or_default();
+    let first_default = proc.arg_types.len().saturating_sub(proc.default_count.max(0) as usize);
+    let mut parts = Vec::new();
+    let mut input = 0usize;
+    for (position, ty) in types.iter().enumerate() {
+        let mode = proc.arg_modes.as_ref().and_then(|modes| modes.get(position).copied()).unwrap_or('i');
+        let prefix = match mode {
+            't' => continue,
+            'o' if !defaults => continue,
+            'o' => "OUT ",
+            'b' => "INOUT ",
+            'v' => "VARIADIC ",
+            _ => "",
+        };
+        let name = proc.arg_names.as_ref().and_then(|names| names.get(position)).filter(|name| !name.is_empty());
+        let mut part = prefix.to_owned();
+        if let Some(name) = name {
+            part.push_str(&quote_identifier(name));
+            part.push(' ');
+        }
+        part.push_str(&format_type(printer(call), Type::of(*ty)));
+        if mode != 'o' {
+            if defaults
+                && let Some(default) = input.checked_sub(first_default).and_then(|index| default_texts.get(index))
+            {
+                part.push_str(" DEFAULT ");
+                part.push_str(default);
+            }
+            input += 1;
+        }
+        parts.push(part);
+    }
+    parts.join(", ")
+}
+
+fn result(call: &Call<'_>, proc: &FunctionRow) -> String {
+    if let (Some(types), Some(modes)) = (&proc.all_arg_types, &proc.arg_modes)
+        && modes.contains(&'t')
+    {
+        let columns: Vec<String> = (0..types.len())
+            .filter(|&position| modes.get(position) == Some(&'t'))
+            .map(|position| {
+                let name = proc.arg_names.as_ref().and_then(|names| names.get(position)).map_or("", String::as_str);
+                format!("{} {}", quote_identifier(name), format_type(printer(call), Type::of(types[position])))
+            })
+            .collect();
+        return format!("TABLE({})", columns.join(", "));
+    }
+    let ty = format_type(printer(call), Type::of(proc.return_type));
+    if proc.returns_set { format!("SETOF {ty}") } else { ty }
+}
+
+fn function_definition(call: &Call<'_>, proc: &FunctionRow) -> String {
+    let schema =
+        call.context.catalog.schema(proc.schema).map_or("pg_catalog", |schema| schema.name.as_str()).to_owned();
+    let mut lines = format!(
+        "CREATE OR REPLACE FUNCTION {}.{}({})\n RETURNS {}\n LANGUAGE internal\n",
+        quote_identifier(&schema),
+        quote_identifier(&proc.name),
+        arguments(call, proc, true),
+        result(call, proc)
+    );
+    let mut options = Vec::new();
+    match proc.volatility {
+        'i' => options.push("IMMUTABLE"),
+        's' => options.push("STABLE"),
+        _ => {}
+    }
+    match proc.parallel {
+        's' => options.push("PARALLEL SAFE"),
+        'r' => options.push("PARALLEL RESTRICTED"),
+        _ => {}
+    }
+    if proc.strict {
+        options.push("STRICT");
+    }
+    if proc.leakproof {
+        options.push("LEAKPROOF");
+    }
+    if !options.is_empty() {
+        lines.push_str(&format!(" {}\n", options.join(" ")));
+    }
+    lines.push_str(&format!("AS $function${}$function$\n", proc.source));
+    lines
+}
+
+fn others() -> Vec<Row> {
+    vec![
+        f(
+            "format_type(oid, int4)",
+            kernel!(|call; ty: Option<u32>, typmod: Option<i32>| {
+                let ty = ty?;
+                Some(if ty == 0 { "-".to_owned() } else { format_type(printer(call), Type::new(ty, typmod.unwrap_or(-1))) })
+            }),
+        ),
+        f(
+            "pg_describe_object(oid, oid, int4)",
+            kernel!(|call; class: u32, object: u32, sub: i32| describe(printer(call), ObjectAddress { class, object, sub })),
+        ),
+        f(
+            "oidvectortypes(oidvector)",
+            kernel!(|call; types: crate::functions::array::List<u32>| {
+                let names: Vec<String> = types.0.into_iter().flatten().map(|ty| format_type(printer(call), Type::of(ty))).collect();
+                names.join(", ")
+            }),
+        ),
+    ]
+}

@@ -1,0 +1,32 @@
+//! System information (PostgreSQL manual 9.26), administration (9.27) and sequences (9.17).
+
+mod administration;
+mod comment;
+mod definition;
+mod privilege;
+mod role;
+mod sequence;
+mod session;
+mod size;
+mod visibility;
+
+use super::signature::Row;
+
+pub use privilege::Acl;
+
+pub fn functions() -> Vec<Row> {
+    [
+        session::functions(),
+        definition::functions(),
+        comment::functions(),
+        visibility::functions(),
+        privilege::functions(),
+        role::functions(),
+        size::functions(),
+        sequence::functions(),
+        administration::functions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,352 @@
+//! `has_*_privilege`, `acldefault`, `aclexplode`.
+//!
+//! There is no GRANT yet: an object's owner and superusers may do everything with it, and everyone has PostgreSQL's default privileges.
+
+use aegis_catalog::types::{object_id, oid};
+use aegis_catalog::{Error, Oid, Result, fixed_oid, sqlstate};
+
+use super::role::{is_member, is_superuser, named};
+use crate::functions::array::List;
+use crate::functions::kernel::kernel;
+use crate::functions::signature::{Row, f};
+use crate::functions::{Body, Call};
+
+/// One kind of object that has privileges.
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    privileges: &'static [&'static str],
+    /// Privileges of everyone.
+    public: &'static [&'static str],
+    /// OID of an object by name.
+    find: fn(&Call<'_>, &str) -> Result<Oid>,
+    /// The owner, and whether it belongs to the system; None if there is no such object.
+    owner: fn(&Call<'_>, Oid) -> Option<(Oid, bool)>,
+}
+
+const KINDS: &[Kind] = &[
+    Kind {
+        name: "table",
+        privileges: &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "RULE"],
+        public: &[],
+        find: relation_named,
+        owner: relation_owner,
+    },
+    Kind {
+        name: "sequence",
+        privileges: &["USAGE", "SELECT", "UPDATE"],
+        public: &[],
+        find: relation_named,
+        owner: relation_owner,
+    },
+    Kind {
+        name: "any_column",
+        privileges: &["SELECT", "INSERT", "UPDATE", "REFERENCES"],
+        public: &[],
+        find: relation_named,
+        owner: relation_owner,
+    },
+    Kind {
+        name: "database",
+        privileges: &["CREATE", "TEMPORARY", "TEMP", "CONNECT"],
+        public: &["TEMPORARY", "TEMP", "CONNECT"],
+        find: |call, name| {
+            let found = call.context.catalog.database_by_name(name).map(|database| database.oid);
+            found.ok_or_else(|| {
+                Error::new(sqlstate::INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist"))
+            })
+        },
+        owner: |call, oid| call.context.catalog.database_by_oid(oid).map(|database| (database.owner, false)),
+    },
+    Kind {
+        name: "schema",
+        privileges: &["CREATE", "USAGE"],
+        public: &[],
+        find: |call, name| {
+            let found = call.context.catalog.schema_by_name(name).map(|schema| schema.oid);
+            found.ok_or_else(|| Error::new(sqlstate::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist")))
+        },
+        owner: |call, oid| {
+            let schema = call.context.catalog.schema(oid)?;
+            // USAGE of these is granted to everyone in a new database.
+            Some((schema.owner, oid < fixed_oid::FIRST_NORMAL))
+        },
+    },
+    Kind {
+        name: "function",
+        privileges: &["EXECUTE"],
+        public: &["EXECUTE"],
+        find: |call, name| object_id::parse_reg(oid::REGPROCEDURE, name, &call.context.format.names),
+        owner: |_, oid| aegis_catalog::facts::proc(oid).map(|proc| (proc.owner, true)),
+    },
+    Kind {
+        name: "type",
+        privileges: &["USAGE"],
+        public: &["USAGE"],
+        find: |call, name| object_id::parse_reg(oid::REGTYPE, name, &call.context.format.names),
+        owner: |call, oid| call.context.catalog.type_entry(oid).map(|_| (fixed_oid::BOOTSTRAP_SUPERUSER, true)),
+    },
+    Kind {
+        name: "language",
+        privileges: &["USAGE"],
+        public: &["USAGE"],
+        find: |_, name| match name {
+            "internal" => Ok(fixed_oid::INTERNAL_LANGUAGE),
+            name => Err(Error::new(sqlstate::UNDEFINED_OBJECT, format!("language \"{name}\" does not exist"))),
+        },
+        owner: |_, oid| (oid == fixed_oid::INTERNAL_LANGUAGE).then_some((fixed_oid::BOOTSTRAP_SUPERUSER, true)),
+    },
+    Kind {
+        name: "tablespace",
+        privileges: &["CREATE"],
+        public: &[],
+        find: |_, name| match name {
+            "pg_default" => Ok(fixed_oid::DEFAULT_TABLESPACE),
+            "pg_global" => Ok(fixed_oid::GLOBAL_TABLESPACE),
+            name => Err(Error::new(sqlstate::UNDEFINED_OBJECT, format!("tablespace \"{name}\" does not exist"))),
+        },
+        owner: |_, oid| {
+            let known = [fixed_oid::DEFAULT_TABLESPACE, fixed_oid::GLOBAL_TABLESPACE].contains(&oid);
+            known.then_some((fixed_oid::BOOTSTRAP_SUPERUSER, false))
+        },
+    },
+];
+
+fn relation_named(call: &Call<'_>, name: &str) -> Result<Oid> {
+    object_id::parse_reg(oid::REGCLASS, name, &call.context.format.names)
+}
+
+fn relation_owner(call: &Call<'_>, oid: Oid) -> Option<(Oid, bool)> {
+    call.context.catalog.relation(oid).map(|relation| (relation.owner, oid < fixed_oid::FIRST_NORMAL))
+}
+
+pub fn functions() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for kind in KINDS {
+        for (user, object) in
+            [("name, ", "text"), ("name, ", "oid"), ("oid, ", "text"), ("oid, ", "oid"), ("", "text"), ("", "oid")]
+        {
+            rows.push(f(format!("has_{}_privilege({user}{object}, text)", kind.name), body(*kind, user, object)));
+        }
+    }
+    rows.extend(columns());
+    rows.push(f(
+        "acldefault(char, oid)",
+        kernel!(|call; kind: &str, owner: u32| Ok::<_, Error>(List::from_iter(default_acl(call, kind, owner)?))),
+    ));
+    rows
+}
+
+fn body(kind: Kind, user: &str, object: &str) -> Body {
+    let user = match user {
+        "" => User::Current,
+        "oid, " => User::Oid,
+        _ => User::Name,
+    };
+    let by_name = object == "text";
+    Body::Scalar(std::sync::Arc::new(move |call, args| {
+        let inputs = crate::functions::kernel::Inputs::new(args)?;
+        let shift = usize::from(user != User::Current);
+        let user_name = (user == User::Name).then(|| inputs.reader::<&str>(0)).transpose()?;
+        let user_oid = (user == User::Oid).then(|| inputs.reader::<u32>(0)).transpose()?;
+        let object_name = by_name.then(|| inputs.reader::<&str>(shift)).transpose()?;
+        let object_oid = (!by_name).then(|| inputs.reader::<u32>(shift)).transpose()?;
+        let privilege = inputs.reader::<&str>(shift + 1)?;
+        inputs.run(
+            call.rows,
+            false,
+            |row| {
+                user_name.as_ref().is_some_and(|reader| reader.skips(row))
+                    || user_oid.as_ref().is_some_and(|reader| reader.skips(row))
+                    || object_name.as_ref().is_some_and(|reader| reader.skips(row))
+                    || object_oid.as_ref().is_some_and(|reader| reader.skips(row))
+                    || privilege.skips(row)
+            },
+            |row| {
+                let user = match (&user_name, &user_oid) {
+                    (Some(name), _) => named(call, name.get(row))?,
+                    (_, Some(oid)) => oid.get(row),
+                    _ => call.context.user_oid,
+                };
+                let object = match (&object_name, &object_oid) {
+                    (Some(name), _) => (kind.find)(call, name.get(row))?,
+                    (_, Some(oid)) => oid.get(row),
+                    _ => 0,
+                };
+                check(call, kind, user, object, privilege.get(row))
+            },
+        )
+    }))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum User {
+    Name,
+    Oid,
+    Current,
+}
+
+/// True if the user has one of the listed privileges.
+fn check(call: &Call<'_>, kind: Kind, user: Oid, object: Oid, privileges: &str) -> Result<Option<bool>> {
+    let mut wanted = Vec::new();
+    for privilege in privileges.split(',') {
+        let upper = privilege.trim().to_ascii_uppercase();
+        let (name, grant_option) = match upper.strip_suffix(" WITH GRANT OPTION") {
+            Some(name) => (name.trim().to_owned(), true),
+            None => (upper, false),
+        };
+        if !kind.privileges.contains(&name.as_str()) {
+            return Err(Error::new(
+                sqlstate::INVALID_PARAMETER_VALUE,
+                format!("unrecognized privilege type: \"{}\"", privilege.trim()),
+            ));
+        }
+        wanted.push((name, grant_option));
+    }
+    let catalog = &call.context.catalog;
+    let Some((owner, is_system)) = (kind.owner)(call, object) else { return Ok(None) };
+    if is_superuser(catalog, user) || is_member(catalog, user, owner) {
+        return Ok(Some(true));
+    }
+    Ok(Some(wanted.iter().any(|(name, grant_option)| {
+        let by_system = is_system && matches!(name.as_str(), "SELECT" | "USAGE" | "EXECUTE");
+        !grant_option && (kind.public.contains(&name.as_str()) || by_system)
+    })))
+}
+
+fn columns() -> Vec<Row> {
+    const COLUMN: &[&str] = &["SELECT", "INSERT", "UPDATE", "REFERENCES"];
+    let kind = Kind { name: "column", privileges: COLUMN, public: &[], find: relation_named, owner: relation_owner };
+    macro_rules! column {
+        ($user:literal, $user_type:ty, $user_oid:expr; $table:literal, $table_type:ty, $table_oid:expr; $column:literal, $column_type:ty) => {
+            f(
+                concat!("has_column_privilege(", $user, ", ", $table, ", ", $column, ", text)"),
+                Body::Scalar(std::sync::Arc::new(move |call, args| {
+                    let inputs = crate::functions::kernel::Inputs::new(args)?;
+                    let (user, table) = (inputs.reader::<$user_type>(0)?, inputs.reader::<$table_type>(1)?);
+                    let (column, privilege) = (inputs.reader::<$column_type>(2)?, inputs.reader::<&str>(3)?);
+                    inputs.run(
+                        call.rows,
+                        false,
+                        |row| user.skips(row) || table.skips(row) || column.skips(row) || privilege.skips(row),
+                        |row| {
+                            check(
+                                call,
+                                kind,
+                                $user_oid(call, user.get(row))?,
+                                $table_oid(call, table.get(row))?,
+                                privilege.get(row),
+                            )
+                        },
+                    )
+                })),
+            )
+        };
+    }
+    macro_rules! own_column {
+        ($table:literal, $table_type:ty, $table_oid:expr; $column:literal, $column_type:ty) => {
+            f(
+                concat!("has_column_privilege(", $table, ", ", $column, ", text)"),
+                kernel!(|call; table: $table_type, _column: $column_type, privilege: &str| {
+                    check(call, COLUMN_KIND, call.context.user_oid, $table_oid(call, table)?, privilege)
+                }),
+            )
+        };
+    }
+    const COLUMN_KIND: Kind =
+        Kind { name: "column", privileges: COLUMN, public: &[], find: relation_named, owner: relation_owner };
+    let as_is = |_: &Call<'_>, oid: u32| Ok::<_, Error>(oid);
+    vec![
+        column!("name", &str, named; "text", &str, relation_named; "text", &str),
+        column!("name", &str, named; "text", &str, relation_named; "int2", i16),
+        column!("name", &str, named; "oid", u32, as_is; "text", &str),
+        column!("name", &str, named; "oid", u32, as_is; "int2", i16),
+        column!("oid", u32, as_is; "text", &str, relation_named; "text", &str),
+        column!("oid", u32, as_is; "text", &str, relation_named; "int2", i16),
+        column!("oid", u32, as_is; "oid", u32, as_is; "text", &str),
+        column!("oid", u32, as_is; "oid", u32, as_is; "int2", i16),
+        own_column!("text", &str, relation_named; "text", &str),
+        own_column!("text", &str, relation_named; "int2", i16),
+        own_column!("oid", u32, (|_: &Call<'_>, oid: u32| Ok::<_, Error>(oid)); "text", &str),
+        own_column!("oid", u32, (|_: &Call<'_>, oid: u32| Ok::<_, Error>(oid)); "int2", i16),
+    ]
+}
+
+/// Letters of an `aclitem` with the privileges they stand for.
+const LETTERS: &[(char, &str)] = &[
+    ('a', "INSERT"),
+    ('r', "SELECT"),
+    ('w', "UPDATE"),
+    ('d', "DELETE"),
+    ('D', "TRUNCATE"),
+    ('x', "REFERENCES"),
+    ('t', "TRIGGER"),
+    ('X', "EXECUTE"),
+    ('U', "USAGE"),
+    ('C', "CREATE"),
+    ('T', "TEMPORARY"),
+    ('c', "CONNECT"),
+    ('s', "SET"),
+    ('A', "ALTER SYSTEM"),
+];
+
+/// The privileges a new object of a kind (`acldefault`'s letters) has.
+fn default_acl(call: &Call<'_>, kind: &str, owner: Oid) -> Result<Vec<String>> {
+    let (public, own) = match kind {
+        "c" => ("", ""),
+        "r" => ("", "arwdDxt"),
+        "s" => ("", "rwU"),
+        "d" => ("Tc", "CTc"),
+        "f" => ("X", "X"),
+        "l" | "T" => ("U", "U"),
+        "L" => ("", "rw"),
+        "n" => ("", "UC"),
+        "p" => ("", "sA"),
+        "t" => ("", "C"),
+        "F" | "S" => ("", "U"),
+        other => return Err(Error::internal(format!("unrecognized object type abbreviation: {other}"))),
+    };
+    let owner = match call.context.catalog.role(owner) {
+        Some(role) => aegis_catalog::definition::quote_identifier(&role.name).into_owned(),
+        None => owner.to_string(),
+    };
+    let mut acl = Vec::new();
+    if !public.is_empty() {
+        acl.push(format!("={public}/{owner}"));
+    }
+    if !own.is_empty() {
+        acl.push(format!("{owner}={own}/{owner}"));
+    }
+    Ok(acl)
+}
+
+/// One privilege of an `aclitem`, as `aclexplode` lists it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Acl {
+    pub grantor: Oid,
+    pub grantee: Oid,
+    pub privilege: &'static str,
+    pub grantable: bool,
+}
+
+impl Acl {
+    /// Takes `grantee=letters/grantor` apart.
+    pub fn explode(call: &Call<'_>, item: &str) -> Result<Vec<Self>> {
+        let malformed = || Error::new(sqlstate::INVALID_TEXT_REPRESENTATION, format!("malformed aclitem: {item}"));
+        let (grantee, rest) = item.split_once('=').ok_or_else(malformed)?;
+        let (letters, grantor) = rest.split_once('/').ok_or_else(malformed)?;
+        let role = |name: &str| -> Result<Oid> {
+            let name = name.trim_matches('"');
+            if name.is_empty() { Ok(0) } else { name.parse().or_else(|_| named(call, name)) }
+        };
+        let (grantee, grantor) = (role(grantee)?, role(grantor)?);
+        let mut privileges = Vec::new();
+        let mut rest = letters.chars().peekable();
+        while let Some(letter) = rest.next() {
+            let (_, privilege) = LETTERS.iter().find(|(known, _)| *known == letter).ok_or_else(malformed)?;
+            let grantable = rest.next_if_eq(&'*').is_some();
+            privileges.push(Self { grantor, grantee, privilege, grantable });
+        }
+        Ok(privileges)
+    }
+}

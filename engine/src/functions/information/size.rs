@@ -1,0 +1,112 @@
+//! Sizes of objects.
+
+use aegis_catalog::types::numeric::Numeric;
+use aegis_catalog::{Error, Oid, Result, sqlstate};
+
+use crate::functions::Call;
+use crate::functions::kernel::kernel;
+use crate::functions::signature::{Row, f};
+
+pub fn functions() -> Vec<Row> {
+    vec![
+        f("pg_size_pretty(int8)", kernel!(|bytes: i64| pretty(bytes))),
+        f("pg_size_pretty(numeric)", kernel!(|bytes: Numeric| Ok::<_, Error>(pretty(bytes.round(0)?.to_i64()?)))),
+        f("pg_size_bytes(text)", kernel!(|text: &str| size_bytes(text))),
+        f("pg_table_size(regclass)", kernel!(|call; table: u32| table_size(call, table))),
+        f("pg_relation_size(regclass)", kernel!(|call; table: u32| table_size(call, table))),
+        f("pg_relation_size(regclass, text)", kernel!(|call; table: u32, fork: &str| fork_size(call, table, fork))),
+        f("pg_total_relation_size(regclass)", kernel!(|call; table: u32| table_size(call, table))),
+        // Keys live in the table's own segments.
+        f("pg_indexes_size(regclass)", kernel!(|call; table: u32| table_size(call, table).map(|_| 0i64))),
+        f("pg_database_size(oid)", kernel!(|call; _database: u32| database_size(call))),
+        f("pg_database_size(name)", kernel!(|call; _database: &str| database_size(call))),
+        f("pg_tablespace_location(oid)", kernel!(|_tablespace: u32| "")),
+        f(
+            "pg_relation_filenode(regclass)",
+            kernel!(|call; table: u32| call.context.catalog.relation(table)?.table().map(|table| table.storage as u32)),
+        ),
+    ]
+}
+
+fn table_size(call: &Call<'_>, table: Oid) -> Option<i64> {
+    call.context.catalog.relation(table)?;
+    Some(call.context.services.table_bytes(table) as i64)
+}
+
+fn fork_size(call: &Call<'_>, table: Oid, fork: &str) -> Result<Option<i64>> {
+    match fork {
+        "main" => Ok(table_size(call, table)),
+        "fsm" | "vm" | "init" => Ok(table_size(call, table).map(|_| 0)),
+        _ => Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, "invalid fork name")
+            .with_hint("Valid fork names are \"main\", \"fsm\", \"vm\", and \"init\".")),
+    }
+}
+
+fn database_size(call: &Call<'_>) -> i64 {
+    let tables = call.context.catalog.user_relations().filter(|relation| relation.table().is_some());
+    tables.map(|table| call.context.services.table_bytes(table.oid) as i64).sum()
+}
+
+/// Halves are rounded away from zero; a unit is left when ten thousand of it, less half, are reached.
+fn pretty(bytes: i64) -> String {
+    const UNITS: [&str; 6] = ["bytes", "kB", "MB", "GB", "TB", "PB"];
+    const LIMIT: i64 = 10 * 1024;
+    if bytes.unsigned_abs() < LIMIT as u64 {
+        return format!("{bytes} bytes");
+    }
+    // One extra bit until the end, for rounding.
+    let mut size = bytes >> 9;
+    if bytes < 0 {
+        size = -(((bytes.unsigned_abs()) >> 9) as i64);
+    }
+    for unit in &UNITS[1..] {
+        let is_last = *unit == "PB";
+        if size.abs() < 2 * LIMIT - 1 || is_last {
+            let rounded = if size >= 0 { (size + 1) / 2 } else { (size - 1) / 2 };
+            return format!("{rounded} {unit}");
+        }
+        size /= 1024;
+    }
+    format!("{bytes} bytes")
+}
+
+fn size_bytes(text: &str) -> Result<i64> {
+    let invalid = || Error::new(sqlstate::INVALID_PARAMETER_VALUE, format!("invalid size: \"{text}\""));
+    let trimmed = text.trim();
+    let end = trimmed.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+'))).unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(end);
+    let number = Numeric::parse(number).map_err(|_| invalid())?;
+    let factor: i64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "bytes" | "b" => 1,
+        "kb" => 1 << 10,
+        "mb" => 1 << 20,
+        "gb" => 1 << 30,
+        "tb" => 1 << 40,
+        "pb" => 1 << 50,
+        other => {
+            return Err(invalid()
+                .with_detail(format!("Invalid size unit: \"{other}\"."))
+                .with_hint("Valid units are \"bytes\", \"B\", \"kB\", \"MB\", \"GB\", \"TB\", and \"PB\"."));
+        }
+    };
+    number.mul(&Numeric::from(factor))?.to_i64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_as_postgresql_prints_them() {
+        for (bytes, expected) in [
+            (10_239, "10239 bytes"),
+            (10_240, "10 kB"),
+            (1_000_000, "977 kB"),
+            (-1_000_000, "-977 kB"),
+            (1_000_000_000, "954 MB"),
+            (1_000_000_000_000_000, "909 TB"),
+        ] {
+            assert_eq!(pretty(bytes), expected);
+        }
+    }
+}
