@@ -104,6 +104,12 @@ pub fn casts_from(source: Oid) -> &'static [CastRow] {
     CASTS.from(source)
 }
 
+/// Key words: the rows of `pg_get_keywords()` (word, category code, bare label, and what the two mean).
+pub fn keywords() -> impl Iterator<Item = [String; 5]> {
+    tsv::rows(include_str!("../../data/keywords.tsv"))
+        .map(|mut fields| std::array::from_fn(|_| fields.text().into_owned()))
+}
+
 /// A fact with an OID and a name.
 trait Fact {
     fn oid(&self) -> Oid;

@@ -98,6 +98,19 @@ impl Inputs {
         Ok(Reader { column: T::open(array)?, nulls: array.logical_nulls(), scalar: *scalar })
     }
 
+    /// Columns as they are.
+    pub fn of_arrays(args: &[ArrayRef]) -> Self {
+        Self { arrays: args.iter().map(|array| (array.clone(), false)).collect() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.arrays.len()
+    }
+
+    pub fn any_null(&self, row: usize) -> bool {
+        self.arrays.iter().any(|(array, scalar)| array.is_null(if *scalar { 0 } else { row }))
+    }
+
     fn all_scalar(&self) -> bool {
         self.arrays.iter().all(|(_, scalar)| *scalar)
     }

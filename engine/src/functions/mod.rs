@@ -15,6 +15,7 @@ mod kernel;
 mod math;
 mod pattern;
 mod registry;
+mod set_returning;
 mod signature;
 mod string;
 mod value;
@@ -35,10 +36,12 @@ const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
     comparison::functions,
     math::functions,
     cast::functions,
-    datetime::functions,
-    aggregate::functions,
     string::functions,
     pattern::functions,
+    datetime::functions,
+    array::functions,
+    aggregate::functions,
+    set_returning::functions,
     information::functions,
 ];
 

@@ -17,8 +17,6 @@ mod udaf;
 
 use super::signature::Row;
 
-pub use udaf::whole;
-
 pub fn functions() -> Vec<Row> {
     [
         sum::functions(),

@@ -10,6 +10,8 @@ mod slice;
 
 use super::signature::Row;
 
+pub use slice::split as split_text;
+
 pub fn functions() -> Vec<Row> {
     [
         bytes::functions(),

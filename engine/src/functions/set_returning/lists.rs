@@ -1,0 +1,69 @@
+//! Adaptors to the lists that a set-returning function makes: one per input row.
+
+use std::sync::Arc;
+
+use aegis_catalog::Result;
+use arrow::array::{ArrayRef, ListArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::Field;
+use datafusion::logical_expr::ColumnarValue;
+
+use crate::functions::kernel::arrow;
+use crate::functions::value::Write;
+use crate::functions::{Body, Kernel};
+
+/// Makes a [`Body::Set`] of one column: the body yields the values of one call. A null in an argument that is not an `Option` yields none.
+macro_rules! set {
+    (|$call:ident; $($arg:ident : $ty:ty),* $(,)?| $body:expr) => {
+        $crate::functions::Body::Set {
+            lists: std::sync::Arc::new(
+                |$call: &$crate::functions::Call<'_>, args: &[datafusion::logical_expr::ColumnarValue]| {
+                    let inputs = $crate::functions::kernel::Inputs::new(args)?;
+                    let mut _position = 0..;
+                    $(let $arg = inputs.reader::<$ty>(_position.next().unwrap_or_default())?;)*
+                    $crate::functions::set_returning::set_of($call.rows, |_row| {
+                        if false $(|| $arg.skips(_row))* {
+                            return Ok(Vec::new());
+                        }
+                        $(let $arg: $ty = $arg.get(_row);)*
+                        $body
+                    })
+                },
+            ),
+            stream: None,
+        }
+    };
+    (|$($arg:ident : $ty:ty),* $(,)?| $body:expr) => {
+        $crate::functions::set_returning::set!(|_call; $($arg: $ty),*| $body)
+    };
+}
+
+pub(in crate::functions) use set;
+
+/// One list per row of the values that `values` yields.
+pub fn set_of<T: Write>(rows: usize, mut values: impl FnMut(usize) -> Result<Vec<Option<T>>>) -> Result<ColumnarValue> {
+    let mut builder = T::builder(rows);
+    let mut lengths = Vec::with_capacity(rows);
+    for row in 0..rows {
+        let values = values(row)?;
+        lengths.push(values.len());
+        for value in values {
+            match value {
+                Some(value) => value.append(&mut builder),
+                None => T::append_null(&mut builder),
+            }
+        }
+    }
+    list(lengths, T::finish(builder)).map(ColumnarValue::Array)
+}
+
+/// A column of lists from their lengths and all their items.
+pub fn list(lengths: Vec<usize>, items: ArrayRef) -> Result<ArrayRef> {
+    let item = Field::new("item", items.data_type().clone(), true);
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    Ok(Arc::new(ListArray::try_new(item.into(), offsets, items, None).map_err(arrow)?))
+}
+
+pub fn body(lists: Kernel) -> Body {
+    Body::Set { lists, stream: None }
+}

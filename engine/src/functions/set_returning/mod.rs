@@ -1,0 +1,18 @@
+//! Set-returning functions (PostgreSQL manual 9.25 and others that return rows).
+
+mod lists;
+mod record;
+mod series;
+mod system;
+mod text;
+mod unnest;
+
+use super::signature::Row;
+
+pub(in crate::functions) use lists::set;
+pub use lists::set_of;
+pub use record::{Record, record};
+
+pub fn functions() -> Vec<Row> {
+    [series::functions(), unnest::functions(), text::functions(), system::functions()].into_iter().flatten().collect()
+}

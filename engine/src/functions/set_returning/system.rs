@@ -1,0 +1,104 @@
+//! Sets of system information.
+
+use aegis_catalog::types::interval;
+use aegis_catalog::types::oid;
+use aegis_catalog::types::{IntervalStyle, TimeZone};
+
+use super::{Record, record};
+use crate::functions::array::List;
+use crate::functions::information::Acl;
+use crate::functions::signature::{Row, f};
+
+pub fn functions() -> Vec<Row> {
+    vec![
+        f(
+            "aclexplode(aclitem[])",
+            record(
+                &[
+                    ("grantor", oid::OID),
+                    ("grantee", oid::OID),
+                    ("privilege_type", oid::TEXT),
+                    ("is_grantable", oid::BOOL),
+                ],
+                |call, inputs, row| {
+                    let mut rows = Vec::new();
+                    for item in inputs.reader::<List<&str>>(0)?.get(row).0.into_iter().flatten() {
+                        rows.extend(Acl::explode(call, item)?.into_iter().map(|acl| {
+                            vec![
+                                Some(acl.grantor.to_string()),
+                                Some(acl.grantee.to_string()),
+                                Some(acl.privilege.to_owned()),
+                                boolean(acl.grantable),
+                            ]
+                        }));
+                    }
+                    Ok(rows)
+                },
+            ),
+        ),
+        f(
+            "pg_options_to_table(text[])",
+            record(&[("option_name", oid::TEXT), ("option_value", oid::TEXT)], |_, inputs, row| {
+                let options = inputs.reader::<List<&str>>(0)?.get(row).0;
+                Ok(options
+                    .into_iter()
+                    .flatten()
+                    .map(|option| match option.split_once('=') {
+                        Some((name, value)) => vec![Some(name.to_owned()), Some(value.to_owned())],
+                        None => vec![Some(option.to_owned()), None],
+                    })
+                    .collect())
+            }),
+        ),
+        f(
+            "pg_get_keywords()",
+            record(
+                &[
+                    ("word", oid::TEXT),
+                    ("catcode", oid::CHAR),
+                    ("barelabel", oid::BOOL),
+                    ("catdesc", oid::TEXT),
+                    ("baredesc", oid::TEXT),
+                ],
+                |_, _, _| Ok(aegis_catalog::facts::keywords().map(|row| row.map(Some).to_vec()).collect()),
+            ),
+        ),
+        f(
+            "pg_timezone_names()",
+            record(
+                &[("name", oid::TEXT), ("abbrev", oid::TEXT), ("utc_offset", oid::INTERVAL), ("is_dst", oid::BOOL)],
+                |call, _, _| {
+                    Ok(chrono_tz::TZ_VARIANTS
+                        .iter()
+                        .map(|zone| zone_row(*zone, call.context.statement_start))
+                        .collect())
+                },
+            ),
+        ),
+        // No extension can be installed.
+        f(
+            "pg_available_extensions()",
+            record(&[("name", oid::NAME), ("default_version", oid::TEXT), ("comment", oid::TEXT)], |_, _, _| {
+                Ok(Vec::new())
+            }),
+        ),
+        f("pg_partition_ancestors(regclass)", super::set!(|_table: u32| Ok(Vec::<Option<u32>>::new()))),
+    ]
+}
+
+fn boolean(value: bool) -> Option<String> {
+    Some(if value { "t" } else { "f" }.to_owned())
+}
+
+fn zone_row(zone: chrono_tz::Tz, now: i64) -> Record {
+    let named = TimeZone::Named(zone);
+    let mut offset = Vec::new();
+    let micros = i64::from(named.offset_at(now)) * 1_000_000;
+    interval::write(interval::Interval::new(0, 0, micros), IntervalStyle::Postgres, &mut offset);
+    vec![
+        Some(zone.name().to_owned()),
+        Some(named.abbreviation_at(now)),
+        Some(String::from_utf8_lossy(&offset).into_owned()),
+        boolean(named.is_dst_at(now)),
+    ]
+}
