@@ -24,6 +24,17 @@ fn may_fail(function: &Function) -> bool {
 impl Lowerer<'_> {
     /// A call of `function`; `ty` is the concrete result type.
     pub fn call(&mut self, function: &Arc<Function>, args: Vec<Value>, ty: Type) -> Result<Value> {
+        self.call_as_written(function, args, ty, false)
+    }
+
+    /// As [`Self::call`]; `variadic` says that the last argument was written with VARIADIC.
+    pub fn call_as_written(
+        &mut self,
+        function: &Arc<Function>,
+        args: Vec<Value>,
+        ty: Type,
+        variadic: bool,
+    ) -> Result<Value> {
         if function.strict && args.iter().any(Value::is_null_constant) && !function.returns_set {
             let data_type = result_representation(function, &args, ty);
             return Value::null(ty)?.into_representation(&data_type);
@@ -44,7 +55,8 @@ impl Lowerer<'_> {
             }
             Body::Scalar(kernel) => {
                 let data_type = result_representation(function, &args, ty);
-                let operator = kernel_operator(self.statement(), function, kernel, &args, ty, data_type.clone());
+                let operator =
+                    kernel_operator(self.statement(), function, kernel, &args, ty, data_type.clone(), variadic);
                 let args = self.kernel_arguments(function, args)?;
                 let expr = match function.volatility {
                     Volatility::Volatile => operator.pinned().call(args),
@@ -92,14 +104,15 @@ pub fn kernel_operator(
     args: &[Value],
     result: Type,
     data_type: DataType,
+    variadic: bool,
 ) -> ScalarOperator {
     let types: Vec<Type> = args.iter().map(|arg| arg.ty).collect();
-    let identity = format!("{}:{types:?}:{result:?}", function.oid);
+    let identity = format!("{}:{types:?}:{result:?}:{variadic}", function.oid);
     let (statement, kernel, is_strict) = (statement.clone(), kernel.clone(), function.strict);
     let representation = data_type.clone();
     ScalarOperator::new(function.name.as_str(), identity, data_type, move |args, rows| {
         let run = |args: &[_], rows| {
-            let call = Call { context: &statement, rows, arg_types: &types, result };
+            let call = Call { context: &statement, rows, arg_types: &types, result, variadic };
             kernel(&call, args)
         };
         if is_strict { strict(args, rows, &representation, run) } else { run(args, rows) }

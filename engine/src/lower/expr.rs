@@ -41,9 +41,9 @@ impl Lowerer<'_> {
                 let binding = input.get(*rel, *column)?;
                 Ok(Value::new(binding.expr(), ty, binding.data_type.clone()))
             }
-            ExprKind::Call { function, args, .. } => {
+            ExprKind::Call { function, args, variadic, .. } => {
                 let args = self.exprs(args, input)?;
-                self.call(function, args, ty)
+                self.call_as_written(function, args, ty, *variadic)
             }
             ExprKind::Cast { arg, method, implicit } => {
                 let arg = self.expr(arg, input)?;

@@ -169,7 +169,8 @@ impl Lowerer<'_> {
             Body::Set { lists, .. } => {
                 let item = item_representation(call, &args, result);
                 let data_type = DataType::List(Field::new("item", item.clone(), true).into());
-                let operator = kernel_operator(self.statement(), &call.function, lists, &args, result, data_type);
+                let operator =
+                    kernel_operator(self.statement(), &call.function, lists, &args, result, data_type, call.variadic);
                 let pinned = call.function.volatility == Volatility::Volatile;
                 let operator = if pinned { operator.pinned() } else { operator };
                 // The shape of the list's item is the kernel's to name: bring it to the promised one.

@@ -25,11 +25,11 @@ fn locks() -> Vec<Row> {
             ));
             rows.push(f(
                 concat!("pg_try_", $name, "(int8)"),
-                volatile!(|call; key: i64| call.context.services.advisory_lock(AdvisoryKey::Big(key), $shared, $transaction, false)),
+                volatile!(|call; key: i64| call.context.services.advisory_lock(AdvisoryKey::Big(key), $shared, $transaction, false, call.context)),
             ));
             rows.push(f(
                 concat!("pg_try_", $name, "(int4, int4)"),
-                volatile!(|call; a: i32, b: i32| call.context.services.advisory_lock(AdvisoryKey::Pair(a, b), $shared, $transaction, false)),
+                volatile!(|call; a: i32, b: i32| call.context.services.advisory_lock(AdvisoryKey::Pair(a, b), $shared, $transaction, false, call.context)),
             ));
         };
     }
@@ -56,7 +56,7 @@ fn locks() -> Vec<Row> {
 }
 
 fn wait(call: &Call<'_>, key: AdvisoryKey, shared: bool, transaction: bool) -> Result<Void> {
-    call.context.services.advisory_lock(key, shared, transaction, true).map(|_| Void)
+    call.context.services.advisory_lock(key, shared, transaction, true, call.context).map(|_| Void)
 }
 
 fn signals() -> Vec<Row> {
