@@ -57,6 +57,9 @@ pub fn check_references(
             let ordered = index_order(target, *referenced_index, referenced_columns, &key, execution)?;
             let found =
                 execution.transaction.lookup(storage_of(target)?, *referenced_index, &ordered).map_err(Error::from)?;
+            let addresses: UInt64Array = found.iter().flatten().copied().collect::<Vec<_>>().into();
+            // Nobody may take the referenced rows away before this transaction commits.
+            execution.transaction.lock(storage_of(target)?, &addresses).map_err(Error::from)?;
             if let Some(row) = found.iter().position(Option::is_none) {
                 let text = key_text(table, columns, &key, row, &execution.context.format)?;
                 let detail = format!("Key {text} is not present in table \"{}\".", target.name);

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use aegis_catalog::object::{Relation, RelationKind};
 use aegis_catalog::types::{arrow_type, stored_arrow_type};
 use aegis_catalog::{Error, Result, Type};
-use aegis_storage::transaction::{ADDRESS_COLUMN, TableScan};
+use aegis_storage::transaction::{ADDRESS_COLUMN, ChunkScan, TableScan};
+use aegis_storage::{IndexSchema, TableSchema};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::datasource::{TableProvider, provider_as_source};
+use datafusion::datasource::{MemTable, TableProvider, provider_as_source};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableSource, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::scalar::ScalarValue;
 
-use super::scan::{Source, TableScanExec};
+use super::error::{from_arrow, from_datafusion};
+use super::key::key_type;
+use super::scan::{Source, TableScanExec, read_chunk};
 use super::shared::SharedTable;
 use super::system::{SequenceTable, SystemTable};
 use crate::bind::tree::SYSTEM_COLUMNS;
@@ -46,6 +51,24 @@ impl Tables for SnapshotTables<'_> {
         Ok(provider_as_source(provider))
     }
 
+    fn keyed(&self, relation: &Arc<Relation>, values: &[(i16, ScalarValue)]) -> Result<Option<Arc<dyn TableSource>>> {
+        let RelationKind::Table(table) = &relation.kind else { return Ok(None) };
+        let schema = self.transaction.table_schema(table.storage).map_err(Error::from)?;
+        for index in schema.unique_indexes() {
+            let Some(key) = key_batch(&schema, index, relation, values)? else { continue };
+            let found = self.transaction.lookup(table.storage, index.id, &key).map_err(Error::from)?;
+            let addresses: Vec<_> = found.into_iter().flatten().collect();
+            let all: Vec<usize> = (0..schema.columns.len()).collect();
+            let batch = self.transaction.fetch(table.storage, &addresses, &all).map_err(Error::from)?;
+            let first_address = addresses.first().copied().unwrap_or(0);
+            let (fields, sources) = layout(relation, &schema)?;
+            let chunk = ChunkScan { batch, visible: None, first_address };
+            let rows = read_chunk(&chunk, schema.clone(), sources, fields).map_err(from_datafusion)?;
+            return Ok(Some(provider_as_source(Arc::new(KeyedTable::new(rows).map_err(from_datafusion)?))));
+        }
+        Ok(None)
+    }
+
     fn shared(&self, plan: LogicalPlan) -> Result<Arc<dyn TableSource>> {
         Ok(provider_as_source(Arc::new(SharedTable::new(plan))))
     }
@@ -71,28 +94,106 @@ pub struct StoredTable {
 
 impl StoredTable {
     pub fn new(relation: &Relation, scan: TableScan) -> Result<Self> {
-        let mut fields = relation_fields(relation, true);
-        let mut sources = Vec::with_capacity(fields.len() + 1);
-        for (column, field) in relation.live_columns().zip(&mut fields) {
-            let id = u32::try_from(column.attnum).unwrap_or(0);
-            let position = scan.table_schema.position(id);
-            let position = position.ok_or_else(|| {
-                Error::internal(format!("the store has no column \"{}\" of \"{}\"", column.name, relation.name))
-            })?;
-            if let Some(stored) = scan.table_schema.columns.get(position) {
-                field.set_data_type(stored.data_type.clone());
-            }
-            sources.push(Source::Stored(position));
+        let (schema, sources) = layout(relation, &scan.table_schema)?;
+        Ok(Self { name: relation.name.clone(), schema, sources, scan })
+    }
+}
+
+/// The columns of a table's scans and what each is made from.
+fn layout(relation: &Relation, table: &TableSchema) -> Result<(SchemaRef, Vec<Source>)> {
+    let mut fields = relation_fields(relation, true);
+    let mut sources = Vec::with_capacity(fields.len() + 1);
+    for (column, field) in relation.live_columns().zip(&mut fields) {
+        let id = u32::try_from(column.attnum).unwrap_or(0);
+        let position = table.position(id).ok_or_else(|| {
+            Error::internal(format!("the store has no column \"{}\" of \"{}\"", column.name, relation.name))
+        })?;
+        if let Some(stored) = table.columns.get(position) {
+            field.set_data_type(stored.data_type.clone());
         }
-        sources.extend(SYSTEM_COLUMNS.iter().map(|(name, _)| match *name {
-            "tableoid" => Source::TableOid(relation.oid),
-            "ctid" => Source::TupleId,
-            "xmin" => Source::Constant(FROZEN),
-            _ => Source::Constant(0),
-        }));
-        fields.push(Field::new(ADDRESS_COLUMN, DataType::UInt64, false));
-        sources.push(Source::Address);
-        Ok(Self { name: relation.name.clone(), schema: Arc::new(Schema::new(fields)), sources, scan })
+        sources.push(Source::Stored(position));
+    }
+    sources.extend(SYSTEM_COLUMNS.iter().map(|(name, _)| match *name {
+        "tableoid" => Source::TableOid(relation.oid),
+        "ctid" => Source::TupleId,
+        "xmin" => Source::Constant(FROZEN),
+        _ => Source::Constant(0),
+    }));
+    fields.push(Field::new(ADDRESS_COLUMN, DataType::UInt64, false));
+    sources.push(Source::Address);
+    Ok((Arc::new(Schema::new(fields)), sources))
+}
+
+/// The values of an index's columns as one key, if all are given in a form that loses nothing.
+fn key_batch(
+    schema: &TableSchema,
+    index: &IndexSchema,
+    relation: &Relation,
+    values: &[(i16, ScalarValue)],
+) -> Result<Option<RecordBatch>> {
+    let mut fields = Vec::new();
+    let mut columns = Vec::new();
+    for id in &index.columns {
+        let stored = schema.columns.iter().find(|column| column.id == *id);
+        let value = values.iter().find(|(attnum, _)| i64::from(*attnum) == i64::from(*id));
+        let ty = value.and_then(|(attnum, _)| relation.column(*attnum)).map(|column| column.ty);
+        let (Some(stored), Some((_, value)), Some(ty)) = (stored, value, ty) else { return Ok(None) };
+        let data_type = &stored.data_type;
+        let Some(value) = exactly(value, data_type).filter(|_| key_type(ty, data_type).is_none()) else {
+            return Ok(None);
+        };
+        fields.push(Field::new(&stored.name, data_type.clone(), true));
+        columns.push(value.to_array().map_err(from_datafusion)?);
+    }
+    let schema = Arc::new(Schema::new(fields));
+    Ok(Some(RecordBatch::try_new(schema, columns).map_err(from_arrow)?))
+}
+
+/// The same value in another type, if it has one there. Floats are left out: their equality is not that of their bits.
+fn exactly(value: &ScalarValue, target: &DataType) -> Option<ScalarValue> {
+    if value.is_null() || target.is_floating() {
+        return None;
+    }
+    if value.data_type() == *target {
+        return Some(value.clone());
+    }
+    if !value.data_type().is_integer() || !target.is_integer() {
+        return None;
+    }
+    let cast = value.cast_to(target).ok().filter(|cast| !cast.is_null())?;
+    (cast.cast_to(&value.data_type()).ok()? == *value).then_some(cast)
+}
+
+/// A row that was found by its key before the plan was made.
+#[derive(Debug)]
+pub struct KeyedTable {
+    rows: MemTable,
+}
+
+impl KeyedTable {
+    fn new(rows: RecordBatch) -> datafusion::error::Result<Self> {
+        Ok(Self { rows: MemTable::try_new(rows.schema(), vec![vec![rows]])? })
+    }
+}
+
+#[async_trait]
+impl TableProvider for KeyedTable {
+    fn schema(&self) -> SchemaRef {
+        self.rows.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+        self.rows.scan(state, projection, filters, limit).await
     }
 }
 

@@ -9,7 +9,7 @@ use aegis_storage::transaction::{ChunkScan, SegmentScan, TableScan};
 use arrow::array::{
     Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array, new_null_array,
 };
-use arrow::compute::filter_record_batch;
+use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -142,6 +142,18 @@ fn distribute(units: Vec<Unit>, target: usize) -> Vec<Vec<Unit>> {
         }
     }
     partitions
+}
+
+/// The rows of one chunk, all at once.
+pub fn read_chunk(
+    chunk: &ChunkScan,
+    table: Arc<TableSchema>,
+    sources: Vec<Source>,
+    schema: SchemaRef,
+) -> Result<RecordBatch> {
+    let reader = Reader { table, sources, schema: schema.clone() };
+    let batches = reader.chunk(chunk)?;
+    Ok(concat_batches(&schema, &batches)?)
 }
 
 /// How the columns of batches come from units.

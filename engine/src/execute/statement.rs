@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use aegis_catalog::types::arrow_type;
 use aegis_catalog::{Error, Result};
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::UInt64Type;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::TableSource;
 use datafusion::scalar::ScalarValue;
 
 use super::change;
-use super::error::from_datafusion;
+use super::error::{from_arrow, from_datafusion};
 use super::provider::SnapshotTables;
 use super::runtime::{QueryRuntime, RunOptions};
 use super::shared::LateTable;
@@ -44,7 +45,10 @@ pub async fn run_query(query: &Query, execution: &mut Execution<'_>) -> Result<R
     let (lowered, changes) =
         execution.lower(&query.ctes, |context, parameters| lower::lower_query(query, parameters, context))?;
     execution.run_changes(changes).await?;
-    execution.start(lowered)
+    if lowered.locked.is_empty() {
+        return execution.start(lowered);
+    }
+    execution.start_locked(lowered).await
 }
 
 pub async fn run_insert(insert: &Insert, execution: &mut Execution<'_>) -> Result<ChangeResult> {
@@ -87,6 +91,24 @@ impl Execution<'_> {
     /// Starts a lowered query.
     pub fn start(&self, lowered: LoweredQuery) -> Result<RowStream> {
         RowStream::start(self.runtime, lowered.plan, self.options, self.context.cancel.clone())
+    }
+
+    /// Runs a query to its end, locks the rows that it names, and hands out its visible columns.
+    async fn start_locked(&mut self, lowered: LoweredQuery) -> Result<RowStream> {
+        let visible: Vec<usize> = (0..lowered.columns.len()).collect();
+        let locked = lowered.locked.clone();
+        let batches = self.start(lowered)?.collect().await?;
+        for (place, table) in locked.iter().enumerate() {
+            let storage = change::storage_of(table)?;
+            for batch in &batches {
+                let column = batch.columns().get(visible.len() + place);
+                let addresses = column.and_then(|column| column.as_primitive_opt::<UInt64Type>());
+                let addresses = addresses.ok_or_else(|| Error::internal("a lock without addresses"))?;
+                self.transaction.lock(storage, addresses).map_err(Error::from)?;
+            }
+        }
+        let batches = batches.iter().map(|batch| batch.project(&visible).map_err(from_arrow)).collect::<Result<_>>()?;
+        RowStream::ready(batches, self.runtime, self.context.cancel.clone())
     }
 
     /// Lowers a statement and its data-modifying CTEs, all over the same snapshot.

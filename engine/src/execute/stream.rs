@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aegis_catalog::{Error, Result, sqlstate};
 use arrow::array::RecordBatch;
+use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::from_datafusion;
+use super::provider::KeyedTable;
 use super::runtime::{QueryRuntime, RunOptions};
 
 /// Batches that may wait for their reader.
@@ -36,8 +38,28 @@ impl RowStream {
     ) -> Result<Self> {
         let state = runtime.state(options);
         let planner = state.clone();
-        let plan = async move { planner.create_physical_plan(&plan).await.map_err(from_datafusion) };
+        let plan = async move {
+            let physical = match is_plain(&plan) {
+                // Nothing to optimize: saves most of the time that a short statement takes.
+                true => planner.query_planner().create_physical_plan(&plan, &planner).await,
+                false => planner.create_physical_plan(&plan).await,
+            };
+            physical.map_err(from_datafusion)
+        };
         Self::spawn(runtime, state, plan, cancel)
+    }
+
+    /// Rows that are there already.
+    pub fn ready(batches: Vec<RecordBatch>, runtime: &QueryRuntime, cancel: CancellationToken) -> Result<Self> {
+        let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
+        let task = runtime.handle()?.spawn(async move {
+            for batch in batches {
+                if sender.send(Ok(batch)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { receiver, cancel, task, ended: false })
     }
 
     /// Starts a plan that is physical already.
@@ -134,6 +156,20 @@ impl Drop for RowStream {
 
 fn canceled() -> Error {
     Error::new(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
+}
+
+/// Only constants and rows found by key, filtered and projected.
+fn is_plain(plan: &LogicalPlan) -> bool {
+    let here = match plan {
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::Values(_)
+        | LogicalPlan::EmptyRelation(_) => true,
+        LogicalPlan::TableScan(scan) => source_as_provider(&scan.source)
+            .is_ok_and(|provider| (provider.as_ref() as &dyn std::any::Any).is::<KeyedTable>()),
+        _ => false,
+    };
+    here && plan.inputs().into_iter().all(is_plain)
 }
 
 async fn produce(

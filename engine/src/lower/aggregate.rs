@@ -36,13 +36,13 @@ const IDEMPOTENT: [&str; 7] = ["min", "max", "bool_and", "bool_or", "every", "bi
 const SUM_PRECISION: u8 = 28;
 
 /// One aggregate as a call over columns, and where its result goes.
-struct Aggregated {
+pub(super) struct Aggregated {
     call: Expr,
     result: Binding,
     /// Set if the result must be converted to the type's representation.
     convert: Option<DataType>,
     /// The value over no rows.
-    empty: ScalarValue,
+    pub empty: ScalarValue,
 }
 
 impl Lowerer<'_> {
@@ -69,7 +69,7 @@ impl Lowerer<'_> {
         types: &[Type],
         aggregates: &[Aggregated],
     ) -> Result<Relation> {
-        let (plan, columns) = self.group(input.plan, &input.domain, keys, types, aggregates)?;
+        let (plan, columns) = self.group_rows(input.plan, &input.domain, keys, types, aggregates)?;
         let mut output = Relation { plan, rels: [(rel, columns)].into(), domain: input.domain };
         if keys.is_empty() && !output.domain.is_empty() {
             self.fill_empty_groups(rel, &mut output, aggregates)?;
@@ -78,7 +78,7 @@ impl Lowerer<'_> {
     }
 
     /// Groups by the domain and the keys. Columns of the result: the keys, then the aggregates.
-    fn group(
+    pub(super) fn group_rows(
         &mut self,
         plan: LogicalPlan,
         domain: &[DomainColumn],
@@ -229,7 +229,7 @@ impl Lowerer<'_> {
         Ok(Value::computed(bits, Type::of(oid::INT4)))
     }
 
-    fn aggregate_call(&mut self, call: &AggregateCall, input: &mut Relation) -> Result<Aggregated> {
+    pub(super) fn aggregate_call(&mut self, call: &AggregateCall, input: &mut Relation) -> Result<Aggregated> {
         let filter = call.filter.as_ref().map(|filter| self.condition(filter, input)).transpose()?;
         let mut args = self.exprs(&call.args, input)?;
         if let Some(filter) = &filter {

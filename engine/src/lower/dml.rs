@@ -138,6 +138,9 @@ impl Lowerer<'_> {
         from: Option<&tree::From>,
         filter: Option<&tree::Expr>,
     ) -> Result<(Relation, Binding)> {
+        if let Some(filter) = filter {
+            self.demand(filter)?;
+        }
         let scanned = self.table(rel, table)?;
         let address = Binding {
             column: match scanned.get(rel, 0).or_else(|_| scanned.get(rel, table.columns.len())) {

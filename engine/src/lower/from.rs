@@ -268,7 +268,10 @@ impl Lowerer<'_> {
     }
 
     pub fn table(&mut self, rel: RelId, relation: &Arc<CatalogRelation>) -> Result<Relation> {
-        let source = self.context.tables.source(relation)?;
+        let source = match self.keyed_source(rel, relation)? {
+            Some(source) => source,
+            None => self.context.tables.source(relation)?,
+        };
         let (plan, columns) = self.scan(&relation.name, source)?;
         let mut live = columns.iter();
         let mut bindings = Vec::with_capacity(columns.len());
@@ -283,6 +286,18 @@ impl Lowerer<'_> {
         let mut table = Relation::new(plan);
         table.rels.insert(rel, bindings);
         Ok(table)
+    }
+
+    /// The row that WHERE names by a unique key.
+    fn keyed_source(&self, rel: RelId, relation: &Arc<CatalogRelation>) -> Result<Option<Arc<dyn TableSource>>> {
+        let demanded = self.demanded.iter().filter(|((of, _), _)| *of == rel);
+        let values: Vec<_> = demanded
+            .filter_map(|((_, position), value)| Some((relation.columns.get(*position)?.attnum, value.clone())))
+            .collect();
+        if values.is_empty() {
+            return Ok(None);
+        }
+        self.context.tables.keyed(relation, &values)
     }
 
     /// A scan of all columns of a source, under a name of its own.

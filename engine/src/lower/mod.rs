@@ -18,6 +18,7 @@ mod free;
 mod from;
 mod key;
 mod limit;
+mod locking;
 mod numeric;
 mod query;
 mod relation;
@@ -27,6 +28,7 @@ mod set_operation;
 mod set_returning;
 mod subquery;
 mod subquery_any;
+mod subquery_grouped;
 mod subscript;
 mod value;
 mod values;
@@ -62,6 +64,14 @@ pub trait Tables {
     /// [`crate::bind::tree::SYSTEM_COLUMNS`], then `aegis_storage::transaction::ADDRESS_COLUMN`.
     fn source(&self, relation: &Arc<CatalogRelation>) -> Result<Arc<dyn TableSource>>;
 
+    /// The row of a relation that has these values (column number, value), if a unique key covers them and they are of its columns' types;
+    /// columns as in [`Tables::source`].
+    fn keyed(
+        &self,
+        relation: &Arc<CatalogRelation>,
+        values: &[(i16, ScalarValue)],
+    ) -> Result<Option<Arc<dyn TableSource>>>;
+
     /// Makes a source whose rows are those of `plan`, run once however often it is read.
     fn shared(&self, plan: LogicalPlan) -> Result<Arc<dyn TableSource>>;
 }
@@ -69,19 +79,24 @@ pub trait Tables {
 /// A plan and its visible output.
 #[derive(Debug, Clone)]
 pub struct LoweredQuery {
-    /// Has exactly one column per entry of `columns`, in order.
+    /// Has exactly one column per entry of `columns`, in order; then the addresses of rows to lock.
     pub plan: LogicalPlan,
     pub columns: Vec<OutputColumn>,
+    /// Tables whose rows are locked, one per address column.
+    pub locked: Vec<Arc<CatalogRelation>>,
 }
 
 /// Lowers a query. `parameters` are the values of `$1`, `$2`, … in the representation of their types.
 pub fn lower_query(query: &Query, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredQuery> {
     let mut lowerer = Lowerer::new(context, parameters);
     lowerer.define_ctes(&context.outer_ctes)?;
+    let locked = lowerer.lock(query)?;
     let output = lowerer.query(query, None)?;
-    let visible = output.columns.into_iter().take(query.columns.len()).collect::<Vec<_>>();
-    let plan = build::select_columns(output.plan, &visible)?;
-    Ok(LoweredQuery { plan, columns: query.columns.clone() })
+    let addresses = output.columns.len().saturating_sub(locked.len());
+    let addresses = output.columns.iter().skip(addresses);
+    let kept = output.columns.iter().take(query.columns.len()).chain(addresses).cloned().collect::<Vec<_>>();
+    let plan = build::select_columns(output.plan, &kept)?;
+    Ok(LoweredQuery { plan, columns: query.columns.clone(), locked })
 }
 
 /// State of lowering one statement.
@@ -93,6 +108,10 @@ pub(crate) struct Lowerer<'a> {
     ctes: HashMap<CteId, cte::Definition>,
     /// The domains of the enclosing correlated queries, innermost last.
     domains: Vec<LogicalPlan>,
+    /// Values that WHERE demands of columns.
+    demanded: HashMap<ColumnRef, ScalarValue>,
+    /// Relations of the statement's own FROM whose rows are locked.
+    locked: Vec<RelId>,
     /// Values of the operands of the enclosing CASE expressions.
     case_operands: Vec<value::Value>,
     depth: usize,
@@ -109,6 +128,8 @@ impl<'a> Lowerer<'a> {
             next: 0,
             ctes: HashMap::new(),
             domains: Vec::new(),
+            demanded: HashMap::new(),
+            locked: Vec::new(),
             case_operands: Vec::new(),
             depth: 0,
         }

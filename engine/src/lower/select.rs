@@ -14,6 +14,11 @@ use crate::bind::tree::{self, Distinct, ExprKind, Query, Select};
 
 impl Lowerer<'_> {
     pub fn select(&mut self, select: &Select, query: &Query, base: Option<&Relation>) -> Result<Output> {
+        // Only the outermost SELECT locks.
+        let locked = std::mem::take(&mut self.locked);
+        if let Some(condition) = &select.filter {
+            self.demand(condition)?;
+        }
         let mut input = match &select.from {
             Some(from) => self.from(from, base)?,
             None => base.cloned().unwrap_or_else(|| Relation::new(one_row())),
@@ -34,6 +39,7 @@ impl Lowerer<'_> {
             self.set_functions(set_functions, &mut input)?;
         }
         let values = self.exprs(&select.targets, &mut input)?;
+        self.locked = locked;
         let output = self.targets(values, query, input)?;
         let types: Vec<Type> = select.targets.iter().map(|target| target.ty).collect();
         match &select.distinct {
@@ -67,9 +73,14 @@ impl Lowerer<'_> {
             };
             columns.push(binding);
         }
+        let addresses = self.locked_addresses(&input);
         let carried = input.domain_bindings().map(|binding| (binding.expr(), binding));
-        let exprs = carried.chain(values.into_iter().map(|value| value.expr).zip(&columns)).collect();
+        let exprs = carried
+            .chain(values.into_iter().map(|value| value.expr).zip(&columns))
+            .chain(addresses.iter().map(|(expr, binding)| (expr.clone(), binding)))
+            .collect();
         let plan = project(source, exprs)?;
+        columns.extend(addresses.iter().map(|(_, binding)| binding.clone()));
         Ok(Output { plan, columns, domain: input.domain })
     }
 
@@ -85,6 +96,30 @@ impl Lowerer<'_> {
         let (plan, number) = self.number_rows(output.plan, partition, order, false)?;
         output.plan = filter(plan, Some(binary(number.expr(), Operator::Eq, integer(1))))?;
         Ok(output)
+    }
+
+    /// Remembers the columns that a condition fixes to a constant, so that a table may be read by key.
+    pub fn demand(&mut self, condition: &tree::Expr) -> Result<()> {
+        let mut conjuncts = Vec::new();
+        flatten(condition, &mut conjuncts);
+        for conjunct in conjuncts {
+            let ExprKind::Call { operator: Some(operator), args, .. } = &conjunct.kind else { continue };
+            let [left, right] = args.as_slice() else { continue };
+            if operator != "=" {
+                continue;
+            }
+            for (column, value) in [(left, right), (right, left)] {
+                let Some(column) = plain_column(column) else { continue };
+                if has_subquery(value) || !self.free_in_expr(value).is_empty() {
+                    continue;
+                }
+                let value = self.expr(value, &mut Relation::new(one_row()))?;
+                if let Some(constant) = value.constant() {
+                    self.demanded.insert(column, constant.clone());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// WHERE and HAVING. Conditions without sub-queries go first; EXISTS and IN among the others become semi joins.
@@ -106,6 +141,15 @@ impl Lowerer<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The column behind an expression that is nothing else (but perhaps under another type name).
+fn plain_column(expr: &tree::Expr) -> Option<super::ColumnRef> {
+    match &expr.kind {
+        ExprKind::Column { rel, column } => Some((*rel, *column)),
+        ExprKind::Cast { arg, method: tree::CastMethod::Relabel, .. } => plain_column(arg),
+        _ => None,
     }
 }
 

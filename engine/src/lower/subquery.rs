@@ -112,6 +112,9 @@ impl Lowerer<'_> {
 
     /// `(SELECT …)` as a value, or as a row.
     fn scalar(&mut self, query: &Query, ty: Type, input: &mut Relation, as_row: bool) -> Result<Value> {
+        if !as_row && let Some(value) = self.grouped_scalar(query, ty, input)? {
+            return Ok(value);
+        }
         let free = self.free_in_query(query);
         let mut result: Option<Value> = None;
         let slot = &mut result;

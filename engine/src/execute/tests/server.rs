@@ -12,7 +12,7 @@ use aegis_catalog::object::{
 use aegis_catalog::store::CatalogStore;
 use aegis_catalog::types::{FormatSettings, TextEncoder, stored_arrow_type};
 use aegis_catalog::{CatalogTransaction, Error, Oid, Result, TemporaryObjects, Type};
-use aegis_storage::{ColumnSchema, IndexSchema, Isolation, Store, TableSchema, Transaction};
+use aegis_storage::{ColumnSchema, IndexSchema, Isolation, Store, TableSchema};
 use arrow::array::RecordBatch;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -20,12 +20,13 @@ use tokio_util::sync::CancellationToken;
 use crate::bind::tree::{OutputColumn, Statement};
 use crate::execute::{Execution, QueryRuntime, run_delete, run_insert, run_query, run_update};
 use crate::session::context::{AdvisoryKey, SessionServices, StatementContext};
+use crate::session::tables::Tables;
 
 pub struct Server {
     runtime: tokio::runtime::Runtime,
     queries: QueryRuntime,
     catalog: CatalogTransaction,
-    transaction: Transaction,
+    transaction: Tables,
     _spill: tempfile::TempDir,
 }
 
@@ -43,7 +44,7 @@ impl Server {
             catalogs.reserve_oids().await.unwrap();
             let temporary = TemporaryObjects::default();
             let catalog = CatalogTransaction::begin(&catalogs, POSTGRES_DATABASE, &temporary).unwrap();
-            (catalog, store.begin(Isolation::ReadCommitted))
+            (catalog, Tables::begin(&store, None, Isolation::ReadCommitted))
         });
         Self { runtime, queries, catalog, transaction, _spill: spill }
     }
@@ -95,7 +96,7 @@ impl Server {
             ignored_suffix: Vec::new(),
         });
         let schema = TableSchema { columns: stored.collect(), indexes: indexes.into_iter().collect() };
-        self.transaction.create_table(u64::from(oid), schema).unwrap();
+        self.transaction.permanent().create_table(u64::from(oid), schema).unwrap();
         let table = Table { storage: u64::from(oid), constraints, options: Vec::new() };
         self.relation(oid, name, columns, RelationKind::Table(table));
         if !key.is_empty() {
@@ -130,7 +131,7 @@ impl Server {
             columns,
             kind,
         };
-        self.catalog.create_relation(&mut self.transaction, relation).unwrap();
+        self.catalog.create_relation(self.transaction.permanent(), relation).unwrap();
     }
 
     pub fn oid(&self, name: &str) -> Oid {
@@ -291,7 +292,14 @@ impl SessionServices for NoServices {
     fn cancel_backend(&self, _pid: i32, _terminate: bool) -> Result<bool> {
         Ok(false)
     }
-    fn advisory_lock(&self, _key: AdvisoryKey, _shared: bool, _transaction: bool, _wait: bool) -> Result<bool> {
+    fn advisory_lock(
+        &self,
+        _key: AdvisoryKey,
+        _shared: bool,
+        _transaction: bool,
+        _wait: bool,
+        _context: &StatementContext,
+    ) -> Result<bool> {
         Ok(true)
     }
     fn advisory_unlock(&self, _key: AdvisoryKey, _shared: bool) -> Result<bool> {
