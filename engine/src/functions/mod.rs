@@ -19,6 +19,7 @@ mod set_returning;
 mod signature;
 mod string;
 mod value;
+mod window;
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
     datetime::functions,
     array::functions,
     aggregate::functions,
+    window::functions,
     set_returning::functions,
     information::functions,
 ];
