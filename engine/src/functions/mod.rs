@@ -41,6 +41,7 @@ const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
     pattern::functions,
     datetime::functions,
     array::functions,
+    json::functions,
     aggregate::functions,
     window::functions,
     set_returning::functions,

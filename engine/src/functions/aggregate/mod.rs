@@ -17,6 +17,9 @@ mod udaf;
 
 use super::signature::Row;
 
+pub use collection::one;
+pub use udaf::whole;
+
 pub fn functions() -> Vec<Row> {
     [
         sum::functions(),

@@ -6,6 +6,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use aegis_catalog::types::json;
 use aegis_catalog::types::numeric::{self, Numeric};
 use aegis_catalog::types::{element_of, oid, type_of_field};
 use aegis_catalog::{Result, Type};
@@ -136,7 +137,10 @@ impl Key {
             }
             Self::Jsonb => {
                 let values = downcast::<arrow::array::StringViewArray>(array)?;
-                bytes(array, |row, key| crate::functions::json::comparison::write_key(values.value(row), key))?
+                bytes(array, |row, key| {
+                    *key = json::comparison_key(&json::parse(values.value(row))?)?;
+                    Ok(())
+                })?
             }
             Self::Array(element) => array_keys(element, array)?,
             Self::Record => record_keys(array)?,

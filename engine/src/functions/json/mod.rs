@@ -1,3 +1,18 @@
-//! JSON functions and operators (PostgreSQL manual 9.16).
+//! JSON functions and operators (PostgreSQL manual 9.16). `jsonb` is canonical JSON text, so reading it and reading `json` is the same work.
 
-pub mod comparison;
+mod access;
+mod aggregate;
+mod build;
+mod modify;
+mod raw;
+mod sets;
+mod writer;
+
+use super::signature::Row;
+
+pub fn functions() -> Vec<Row> {
+    [access::functions(), build::functions(), modify::functions(), sets::functions(), aggregate::functions()]
+        .into_iter()
+        .flatten()
+        .collect()
+}

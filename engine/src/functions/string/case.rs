@@ -26,7 +26,6 @@ pub fn functions() -> Vec<Row> {
         f("repeat(text, int4)", kernel!(|a: &str, times: i32| repeat(a, times))),
         f("text_larger(text, text)", kernel!(|a: &str, b: &str| a.max(b).to_owned())),
         f("text_smaller(text, text)", kernel!(|a: &str, b: &str| a.min(b).to_owned())),
-        f("^@(text, text)", kernel!(|a: &str, b: &str| a.starts_with(b))),
     ]
 }
 
