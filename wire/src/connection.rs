@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aegis_engine::Session;
 use aegis_engine::catalog::Error;
+use aegis_engine::session::CancelHandle;
 
 use crate::interrupt::{Interrupt, Shutdown};
 use crate::listener::{Slot, shutting_down};
@@ -16,6 +17,8 @@ use crate::transport::Transport;
 pub struct Connection {
     pub(crate) transport: Transport,
     pub(crate) session: Session,
+    /// Tells when another session ends this one.
+    handle: CancelHandle,
     pub(crate) interrupt: Interrupt,
     /// After an error in the extended protocol: everything up to Sync is skipped.
     skipping: bool,
@@ -41,8 +44,9 @@ impl Connection {
     pub fn new(client: Client, shutdown: Shutdown) -> Self {
         let Client { transport, session, slot } = client;
         let handle = session.cancel_handle();
-        let interrupt = Interrupt { cancel: Box::new(move || handle.cancel()), shutdown };
-        Self { transport, session, interrupt, skipping: false, idle: true, _slot: slot }
+        let cancel = handle.clone();
+        let interrupt = Interrupt { cancel: Box::new(move || cancel.cancel()), shutdown };
+        Self { transport, session, handle, interrupt, skipping: false, idle: true, _slot: slot }
     }
 
     /// Serves the client until either side ends it.
@@ -174,6 +178,7 @@ impl Connection {
                 Ok(false) | Err(_) => Err(Stop::Gone),
             },
             error = expiry(timeout) => Err(Stop::Fatal(error)),
+            () = self.handle.terminated() => Err(Stop::Fatal(shutting_down())),
             () = async { if idle { shutdown.draining().await } else { shutdown.terminating().await } } => {
                 Err(Stop::Fatal(shutting_down()))
             }

@@ -166,6 +166,11 @@ impl CopyReader {
         format!("COPY {}, line {}", self.table, self.line)
     }
 
+    /// Context for an error that comes between lines.
+    pub fn next_context(&self) -> String {
+        format!("COPY {}, line {}", self.table, self.line + 1)
+    }
+
     fn take_batch(&mut self) -> Result<RecordBatch> {
         let rows = std::mem::take(&mut self.batch_rows);
         self.batch_bytes = 0;

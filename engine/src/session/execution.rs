@@ -186,12 +186,11 @@ impl Session {
             tree::Statement::Update(update) => ("UPDATE", execute::run_update(update, &mut execution).await?),
             tree::Statement::Delete(delete) => ("DELETE", execute::run_delete(delete, &mut execution).await?),
         };
-        let tag = format!("{verb} {}", change.count);
         if tree.columns.is_none() {
-            return Ok(Outcome::Tag(tag));
+            return Ok(Outcome::Tag(format!("{verb} {}", change.count)));
         }
         let rows = futures::stream::iter(change.returning.into_iter().map(Ok)).boxed();
-        Ok(Outcome::Rows { rows, tag: Tag::Fixed(tag) })
+        Ok(Outcome::Rows { rows, tag: Tag::Counted(verb) })
     }
 
     /// The value of an expression without columns.

@@ -170,6 +170,8 @@ impl Session {
     /// Splits and parses a query string. A syntax error anywhere runs nothing.
     pub fn parse(&mut self, sql: &str) -> Result<Vec<Arc<ParsedStatement>>> {
         self.observe(sql);
+        // As in PostgreSQL, a simple query takes the place of the unnamed statement.
+        self.prepared.remove("");
         let parsed = crate::parse::parse(sql).map(|all| all.into_iter().map(Arc::new).collect());
         self.conclude(sql, parsed)
     }
@@ -304,7 +306,8 @@ impl Session {
                 ),
             ));
         }
-        let values = parameter::decode(&prepared.parameters, parameters, parameter_formats, &self.format_settings())?;
+        let settings = self.format_settings();
+        let values = parameter::decode(name, &prepared.parameters, parameters, parameter_formats, &settings)?;
         if name.is_empty() {
             self.portals.remove("");
         } else {
@@ -376,9 +379,10 @@ impl Session {
     async fn execute_portal(&mut self, name: &str) -> Result<Response> {
         let portal = self.find_portal(name)?;
         let Some(statement) = portal.prepared.statement.clone() else { return Ok(Response::Empty) };
-        match &portal.state {
+        match &mut portal.state {
             PortalState::Ready => {}
-            PortalState::Running(_) => {
+            PortalState::Running(rows) => {
+                rows.resume();
                 let columns = portal.columns.clone().unwrap_or_default();
                 return Ok(Response::Rows { columns, formats: portal.formats.clone() });
             }
@@ -410,7 +414,12 @@ impl Session {
         self.stop_clock();
         let result = match &self.transaction {
             Some(open) if open.block == Block::Implicit => self.end_transaction(!open.failed).await,
-            _ => Ok(()),
+            Some(_) => Ok(()),
+            // Portals that were bound and not run belong to the transaction that would have been.
+            None => {
+                self.portals.retain(|_, portal| portal.is_held());
+                Ok(())
+            }
         };
         self.note_activity(|activity| activity.query_start = None);
         self.conclude("", result)
@@ -441,8 +450,10 @@ impl Session {
 
     /// CopyFail: 57014 `COPY from stdin failed: …`.
     pub async fn copy_fail(&mut self, message: &str) -> Error {
-        self.copy = None;
-        let error = Error::new(sqlstate::QUERY_CANCELED, format!("COPY from stdin failed: {message}"));
+        let mut error = Error::new(sqlstate::QUERY_CANCELED, format!("COPY from stdin failed: {message}"));
+        if let Some(copy) = self.copy.take() {
+            error.fields_mut().context = copy.context();
+        }
         match self.conclude::<()>("", Err(error.clone())) {
             Err(error) => error,
             Ok(()) => error,

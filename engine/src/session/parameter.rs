@@ -1,5 +1,6 @@
 //! Values of a Bind message.
 
+use aegis_catalog::types::text::from_bytes;
 use aegis_catalog::types::{ColumnBuilder, FormatSettings};
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use super::protocol::Format;
 
 /// Decodes parameters by their types and formats. 08P01 if the format list has a wrong length, 22P02/22P03 for bad values.
 pub(super) fn decode(
+    portal: &str,
     types: &[Oid],
     values: &[Option<Bytes>],
     formats: &[Format],
@@ -21,25 +23,36 @@ pub(super) fn decode(
         ));
     }
     let format = |i: usize| formats.get(i).or(formats.first()).copied().unwrap_or(Format::Text);
+    let portal = if portal.is_empty() { "unnamed portal".to_owned() } else { format!("portal \"{portal}\"") };
     types
         .iter()
         .zip(values)
         .enumerate()
-        .map(|(i, (&ty, value))| one(ty, value.as_deref(), format(i), settings))
+        .map(|(i, (&ty, value))| {
+            one(ty, value.as_deref(), format(i), settings, i + 1).map_err(|error| match error.code() {
+                sqlstate::CHARACTER_NOT_IN_REPERTOIRE => error,
+                // Values stay out of error messages, as with log_parameter_max_length_on_error = 0.
+                _ if format(i) == Format::Text => error.with_context(format!("{portal} parameter ${} = '...'", i + 1)),
+                _ => error.with_context(format!("{portal} parameter ${}", i + 1)),
+            })
+        })
         .collect()
 }
 
-fn one(ty: Oid, value: Option<&[u8]>, format: Format, settings: &FormatSettings) -> Result<ScalarValue> {
+fn one(ty: Oid, value: Option<&[u8]>, format: Format, settings: &FormatSettings, number: usize) -> Result<ScalarValue> {
     let mut builder = ColumnBuilder::new(Type::of(ty), 1)?;
     match (value, format) {
         (None, _) => builder.append_null(),
-        (Some(bytes), Format::Binary) => builder.append_binary(bytes)?,
-        (Some(bytes), Format::Text) => {
-            let text = std::str::from_utf8(bytes).map_err(|_| {
-                Error::new(sqlstate::CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
-            })?;
-            builder.append_text(text, settings)?;
-        }
+        (Some(bytes), Format::Binary) => builder.append_binary(bytes).map_err(|error| unread(error, number))?,
+        (Some(bytes), Format::Text) => builder.append_text(from_bytes(bytes)?, settings)?,
     }
     ScalarValue::try_from_array(&builder.finish(), 0).map_err(|e| Error::internal(e.to_string()))
+}
+
+/// A binary value with something left over says whose it is.
+fn unread(mut error: Error, number: usize) -> Error {
+    if error.message() == "incorrect binary data format" {
+        error.fields_mut().message = format!("incorrect binary data format in bind parameter {number}");
+    }
+    error
 }

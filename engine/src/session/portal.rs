@@ -61,6 +61,8 @@ pub struct Rows {
     history: Option<History>,
     /// Rows handed out so far.
     pub position: u64,
+    /// `position` when the present Execute began: command tags count from there.
+    counted_from: u64,
     exhausted: bool,
     /// Stands after the last row rather than on it.
     pub after_last: bool,
@@ -91,6 +93,7 @@ impl Rows {
             pending: None,
             history: scroll.then(History::default),
             position: 0,
+            counted_from: 0,
             exhausted: false,
             after_last: false,
             held: false,
@@ -109,9 +112,14 @@ impl Rows {
         }
     }
 
+    /// Execute goes on with the portal: its tag counts the rows from here.
+    pub fn resume(&mut self) {
+        self.counted_from = self.position;
+    }
+
     pub fn tag(&self) -> String {
         match &self.tag {
-            Tag::Counted(verb) => format!("{verb} {}", self.position),
+            Tag::Counted(verb) => format!("{verb} {}", self.position.saturating_sub(self.counted_from)),
             Tag::Fixed(tag) => tag.clone(),
         }
     }

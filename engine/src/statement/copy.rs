@@ -42,6 +42,14 @@ pub struct CopyOut {
 }
 
 impl CopyState {
+    /// Where in the data COPY FROM stands.
+    pub fn context(&self) -> Option<String> {
+        match self {
+            Self::In(copy) => Some(copy.reader.next_context()),
+            Self::Out(_) => None,
+        }
+    }
+
     pub fn tag(&self) -> String {
         match self {
             Self::In(copy) => format!("COPY {}", copy.rows),
@@ -248,13 +256,15 @@ async fn run_out(
 
 impl CopyOut {
     async fn next(&mut self) -> Result<Option<CopyChunk>> {
+        if self.finished {
+            return Ok(None);
+        }
         match self.rows.next().await {
             Some(batch) => {
                 let batch = batch?;
                 self.sent += batch.num_rows() as u64;
                 self.writer.write(&batch).map(Some)
             }
-            None if self.finished => Ok(None),
             None => {
                 self.finished = true;
                 self.writer.finish().map(Some)

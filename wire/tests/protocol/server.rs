@@ -15,19 +15,19 @@ pub struct Running {
 
 pub fn start() -> Running {
     let data = tempfile::tempdir().unwrap();
-    let engine = Engine::open(Config {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let engine = runtime.block_on(Engine::open(Config {
         data_dir: data.path().to_owned(),
         memory_limit: 256 << 20,
         max_connections: 100,
         query_threads: 2,
         superuser_password: None,
         trust: true,
-    })
-    .unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        port: 0,
+    }));
     let listen = vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))];
     let config = aegis_wire::Config { listen, ..aegis_wire::Config::default() };
-    let server = runtime.block_on(serve(engine, config)).unwrap();
+    let server = runtime.block_on(serve(engine.unwrap(), config)).unwrap();
     Running { runtime, server, _data: data }
 }
 
