@@ -51,7 +51,13 @@ async fn serve(config: Config, with_demo: bool) -> Result<()> {
     if with_demo && let Err(error) = demo::load(address, config.superuser_password.as_deref()).await {
         error!("{error:#}");
     }
-    stop.wait().await;
+    tokio::select! {
+        () = stop.wait() => {}
+        reason = engine.store().wait_stopped() => {
+            // Nothing more can be promised: what is on disk is what a restart will read.
+            return Err(anyhow::anyhow!("the store has stopped: {reason}"));
+        }
+    }
     info!("stopping: no new connections; running statements get {} s", GRACE.as_secs());
     wire.shutdown(GRACE).await;
     http.shutdown().await;

@@ -23,8 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aegis_catalog::TemporaryObjects;
+use aegis_catalog::reg_names::CatalogNames;
 use aegis_catalog::transaction::CatalogTransaction;
-use aegis_catalog::types::FormatSettings;
+use aegis_catalog::types::{FormatSettings, Names};
 use aegis_catalog::{Catalog, Error, Oid, Result, SearchPath, sqlstate};
 use aegis_storage::Store;
 use bytes::Bytes;
@@ -138,7 +139,12 @@ impl Session {
 
     /// What the wire's text encoders obey, as of now.
     pub fn format_settings(&self) -> FormatSettings {
-        settings::format_settings(&self.backend.settings.lock(), self.transaction_start())
+        let mut format = settings::format_settings(&self.backend.settings.lock(), self.transaction_start());
+        if let Ok(catalog) = self.catalog() {
+            let search_path = self.search_path(&catalog);
+            format.names = Names(Some(Arc::new(CatalogNames { catalog, search_path })));
+        }
+        format
     }
 
     /// A time after which an idle session is ended: 57P05 `idle_session_timeout`, or 25P03 in a transaction. None is never.

@@ -1,5 +1,7 @@
 //! CREATE, ALTER and DROP DATABASE (PostgreSQL manual).
 
+use std::time::{Duration, Instant};
+
 use aegis_catalog::fixed_oid::PG_DATABASE;
 use aegis_catalog::object::{Database, ObjectAddress};
 use aegis_catalog::{Error, Result, sqlstate};
@@ -55,7 +57,7 @@ pub fn create(
     Outcome::tag("CREATE DATABASE")
 }
 
-pub fn drop(
+pub async fn drop(
     session: &mut Session,
     name: &str,
     if_exists: bool,
@@ -77,18 +79,7 @@ pub fn drop(
     if matches!(name, "template0" | "template1") {
         return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, "cannot drop a template database"));
     }
-    let users: Vec<_> =
-        session.shared.backends.all().into_iter().filter(|backend| backend.database_oid == database.oid).collect();
-    if force {
-        users.iter().for_each(|backend| backend.terminate());
-    } else if !users.is_empty() {
-        let message = format!("database \"{name}\" is being accessed by other users");
-        let detail = match users.len() {
-            1 => "There is 1 other session using the database.".to_owned(),
-            count => format!("There are {count} other sessions using the database."),
-        };
-        return Err(Error::new(sqlstate::OBJECT_IN_USE, message).with_detail(detail));
-    }
+    wait_until_unused(session, &database, force, context).await?;
     let image = session.shared.catalog.current(database.oid)?;
     let open = session.writable("DROP DATABASE")?;
     for relation in image.user_relations() {
@@ -99,6 +90,39 @@ pub fn drop(
     open.catalog.drop_object(open.tables.permanent(), ObjectAddress::new(PG_DATABASE, database.oid))?;
     Outcome::tag("DROP DATABASE")
 }
+
+/// Sessions that just said goodbye, or are told to, get a moment to leave. 55006 if some stay.
+async fn wait_until_unused(
+    session: &mut Session,
+    database: &Database,
+    force: bool,
+    context: &StatementContext,
+) -> Result<()> {
+    let backends = &session.shared.backends;
+    let users =
+        || backends.all().into_iter().filter(|backend| backend.database_oid == database.oid).collect::<Vec<_>>();
+    if force {
+        users().iter().for_each(|backend| backend.terminate());
+    }
+    let deadline = Instant::now() + LEAVING_TIME;
+    loop {
+        let detail = match users().len() {
+            0 => return Ok(()),
+            1 => "There is 1 other session using the database.".to_owned(),
+            count => format!("There are {count} other sessions using the database."),
+        };
+        if Instant::now() >= deadline {
+            let message = format!("database \"{}\" is being accessed by other users", database.name);
+            return Err(Error::new(sqlstate::OBJECT_IN_USE, message).with_detail(detail));
+        }
+        context.check_cancelled()?;
+        tokio::time::sleep(LEAVING_POLL).await;
+    }
+}
+
+/// How long DROP DATABASE waits for other sessions (PostgreSQL waits as long), and how often it looks.
+const LEAVING_TIME: Duration = Duration::from_secs(5);
+const LEAVING_POLL: Duration = Duration::from_millis(20);
 
 pub fn alter(session: &mut Session, name: &str, action: &AlterDatabase, context: &StatementContext) -> Result<Outcome> {
     let found = context

@@ -110,7 +110,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::CreateDatabase { name, options } => database::create(session, &name.name, options, context),
         Utility::AlterDatabase { name, action } => database::alter(session, &name.name, action, context),
         Utility::DropDatabase { name, if_exists, force } => {
-            database::drop(session, &name.name, *if_exists, *force, context)
+            database::drop(session, &name.name, *if_exists, *force, context).await
         }
         Utility::CreateRole { name, options, is_user, .. } => {
             role::create(session, &name.name, options, *is_user, context)
