@@ -163,22 +163,21 @@ impl Binder<'_> {
             return Err(Error::new(sqlstate::GROUPING_ERROR, message).at(span.start));
         }
         let (grouping, windows, sets) = (level.grouping_rel, level.windows_rel, level.sets_rel);
-        let mut problem = None;
-        walk::aggregate(&mut call, &mut |expr| {
-            walk::columns(expr, &mut |rel, _| {
-                if rel == grouping {
-                    problem = Some((sqlstate::GROUPING_ERROR, "aggregate function calls cannot be nested"));
-                } else if rel == windows {
-                    let message = "aggregate function calls cannot contain window function calls";
-                    problem = Some((sqlstate::GROUPING_ERROR, message));
-                } else if rel == sets {
-                    let message = "aggregate function calls cannot contain set-returning function calls";
-                    problem = Some((sqlstate::FEATURE_NOT_SUPPORTED, message));
-                }
-            });
-        });
-        if let Some((code, message)) = problem {
-            return Err(Error::new(code, message).at(span.start));
+        let refused = [
+            (grouping, sqlstate::GROUPING_ERROR, "aggregate function calls cannot be nested"),
+            (windows, sqlstate::GROUPING_ERROR, "aggregate function calls cannot contain window function calls"),
+            (
+                sets,
+                sqlstate::FEATURE_NOT_SUPPORTED,
+                "aggregate function calls cannot contain set-returning function calls",
+            ),
+        ];
+        for (rel, code, message) in refused {
+            let mut place = None;
+            walk::aggregate(&mut call, &mut |expr| place = place.or_else(|| walk::place_of(expr, rel)));
+            if let Some(place) = place {
+                return Err(Error::new(code, message).at(place.start));
+            }
         }
         let ty = call.ty;
         let level = &mut self.levels[index];

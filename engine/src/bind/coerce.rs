@@ -213,7 +213,7 @@ impl Binder<'_> {
             Error::new(sqlstate::CANNOT_COERCE, message).with_detail(detail).at(span.start)
         };
         let relation = self.relation_of_type(target.oid).ok_or_else(|| Error::internal("no composite type"))?;
-        let ExprKind::Row(fields) = expr.kind else {
+        let (ExprKind::Row(fields) | ExprKind::NamedRow { fields, .. }) = expr.kind else {
             return Err(Error::new(sqlstate::CANNOT_COERCE, format!("cannot cast type record to {to}")).at(span.start));
         };
         let columns: Vec<_> = relation.live_columns().collect();

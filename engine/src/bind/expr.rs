@@ -202,8 +202,17 @@ impl Binder<'_> {
             let array = self.array(elements, Some(target.oid), arg.span)?;
             return self.explicit_cast(array, target, span);
         }
+        let after = self.after(arg);
+        let infix = self.sql.get(after.start as usize..).is_some_and(|rest| rest.starts_with("::"));
         let arg = self.expr(arg)?;
-        self.explicit_cast(arg, target, span)
+        let ty = arg.ty.oid;
+        self.explicit_cast(arg, target, span).map_err(|mut error| {
+            // A cast that does not exist points at its own sign, bad input at the value.
+            if infix && ty != oid::UNKNOWN && error.code() == sqlstate::CANNOT_COERCE {
+                error.fields_mut().position = Some(after.start);
+            }
+            error
+        })
     }
 
     fn typed_literal(&mut self, ty: &ast::TypeName, value: &str, span: Span) -> Result<Expr> {
@@ -243,6 +252,7 @@ impl Binder<'_> {
 
     /// Strings compare by bytes: the collations that say so are accepted and change nothing.
     fn collate(&mut self, arg: &ast::Expr, collation: &ast::Name) -> Result<Expr> {
+        let at = self.after(arg);
         let arg = self.expr(arg)?;
         let ty: Oid = arg.ty.oid;
         let collatable = ty == oid::UNKNOWN
@@ -250,14 +260,14 @@ impl Binder<'_> {
                 .is_some_and(|info| info.collation != 0);
         if !collatable {
             let message = format!("collations are not supported by type {}", self.oid_name(ty));
-            return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message).at(arg.span.start));
+            return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message).at(at.start));
         }
         let name = collation.parts.last().map(|part| part.name.as_str()).unwrap_or_default();
         match name {
             "default" | "C" | "POSIX" | "ucs_basic" => self.resolve_unknown(arg),
             _ => {
                 let message = format!("collation \"{name}\" for encoding \"UTF8\" does not exist");
-                Err(Error::new(sqlstate::UNDEFINED_OBJECT, message).at(collation.span.start))
+                Err(Error::new(sqlstate::UNDEFINED_OBJECT, message).at(at.start))
             }
         }
     }

@@ -288,7 +288,7 @@ pub(super) fn rename_columns(columns: &mut [ItemColumn], shown: &str, alias: Opt
             columns.len(),
             alias.columns.len()
         );
-        return Err(Error::new(sqlstate::INVALID_COLUMN_REFERENCE, message).at(alias.name.span.start));
+        return Err(Error::new(sqlstate::INVALID_COLUMN_REFERENCE, message));
     }
     for (column, name) in columns.iter_mut().zip(&alias.columns) {
         column.name.clone_from(&name.name);

@@ -14,8 +14,9 @@ use crate::parse::ast::{self, TableFunction, TableFunctionCall};
 
 impl Binder<'_> {
     pub(super) fn function_scan(&mut self, table: &TableFunction) -> Result<(From, Vec<Item>)> {
-        let mut calls = Vec::with_capacity(table.functions.len());
-        for function in &table.functions {
+        let functions: Vec<TableFunctionCall> = table.functions.iter().flat_map(split_unnest).collect();
+        let mut calls = Vec::with_capacity(functions.len());
+        for function in &functions {
             let call = self.lateral(true, |binder| {
                 binder.in_clause(Clause::FromFunction, |binder| binder.table_function_call(function))
             })?;
@@ -120,6 +121,26 @@ impl Binder<'_> {
         item.whole_row = WholeRow::Scalar;
         Ok((From::Subquery { rel, query: Box::new(query), lateral: true, view: None }, vec![item]))
     }
+}
+
+/// `unnest(a, b)` in FROM stands for `ROWS FROM (unnest(a), unnest(b))`.
+fn split_unnest(function: &TableFunctionCall) -> Vec<TableFunctionCall> {
+    let ast::ExprKind::Call(call) = &function.call.kind else { return vec![function.clone()] };
+    let is_unnest = match call.name.parts.as_slice() {
+        [name] => name.name == "unnest",
+        [schema, name] => schema.name == "pg_catalog" && name.name == "unnest",
+        _ => false,
+    };
+    let plain = !call.variadic && !call.distinct && call.order_by.is_empty() && call.filter.is_none();
+    if !is_unnest || call.args.len() < 2 || !plain || !function.column_definitions.is_empty() {
+        return vec![function.clone()];
+    }
+    let each = call.args.iter().map(|arg| {
+        let one = ast::Call { args: vec![arg.clone()], ..(**call).clone() };
+        let call = ast::Expr { kind: ast::ExprKind::Call(Box::new(one)), span: function.call.span };
+        TableFunctionCall { call, column_definitions: Vec::new() }
+    });
+    each.collect()
 }
 
 fn is_scalar(call: &SetCall) -> bool {

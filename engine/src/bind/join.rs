@@ -161,11 +161,11 @@ fn side_column(columns: &[ItemColumn], name: &Ident, side: &str) -> Result<Expr>
     let mut found = columns.iter().filter(|column| column.name == name.name);
     let Some(column) = found.next() else {
         let message = format!("column \"{}\" specified in USING clause does not exist in {side} table", name.name);
-        return Err(Error::new(sqlstate::UNDEFINED_COLUMN, message).at(name.span.start));
+        return Err(Error::new(sqlstate::UNDEFINED_COLUMN, message));
     };
     if found.next().is_some() {
         let message = format!("common column name \"{}\" appears more than once in {side} table", name.name);
-        return Err(Error::new(sqlstate::AMBIGUOUS_COLUMN, message).at(name.span.start));
+        return Err(Error::new(sqlstate::AMBIGUOUS_COLUMN, message));
     }
     Ok(column.expr.clone())
 }

@@ -26,10 +26,7 @@ impl Binder<'_> {
             }
             Literal::Decimal(digits) => self.typed(&signed(digits, negative), oid::NUMERIC, span),
             Literal::String(text) => constant(ScalarValue::Utf8View(Some(text.clone())), oid::UNKNOWN),
-            Literal::Bits(bits) => {
-                let ty = Type::new(oid::BIT, i32::try_from(bits.len()).unwrap_or(i32::MAX));
-                self.typed(bits, ty.oid, span).map(|expr| Expr { ty, ..expr })
-            }
+            Literal::Bits(bits) => self.typed(bits, oid::BIT, span),
             Literal::Interval { value, fields, precision } => {
                 let full = types::type_name::interval_field::FULL_RANGE;
                 let modifiers = match (fields, precision) {

@@ -42,6 +42,9 @@ mod types;
 mod walk;
 mod window;
 
+#[cfg(test)]
+mod golden;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -68,11 +71,11 @@ const MAX_DEPTH: usize = 500;
 /// parameters than that get their types from their use.
 pub fn bind(
     statement: &ast::Statement,
-    _sql: &str,
+    sql: &str,
     parameter_types: &[Oid],
     context: &StatementContext,
 ) -> Result<BoundStatement> {
-    let mut binder = Binder::new(context, Parameters::inferred(parameter_types));
+    let mut binder = Binder::new(sql, context, Parameters::inferred(parameter_types));
     let (statement, columns) = binder.statement(statement)?;
     let parameters = binder.parameters.finish()?;
     let relations = binder.relations.into_iter().collect();
@@ -90,14 +93,14 @@ pub fn bind_expression_over(
     target: Option<Type>,
     context: &StatementContext,
 ) -> Result<Expr> {
-    let mut binder = Binder::new(context, Parameters::none());
+    let mut binder = Binder::new("", context, Parameters::none());
     binder.reserve_rel(rel);
     binder.expression_over(relation, rel, expr, purpose, target)
 }
 
 /// Binds an expression without columns, such as an argument of EXECUTE, and casts it for assignment to `target`.
 pub fn bind_scalar(expr: &ast::Expr, target: Option<Type>, context: &StatementContext) -> Result<Expr> {
-    let mut binder = Binder::new(context, Parameters::none());
+    let mut binder = Binder::new("", context, Parameters::none());
     binder.levels.push(Level::new(Clause::Execute));
     let bound = binder.expr(expr)?;
     match target {
@@ -120,13 +123,13 @@ pub fn bind_scalar(expr: &ast::Expr, target: Option<Type>, context: &StatementCo
 
 /// The type that a type name means.
 pub fn resolve_type(name: &ast::TypeName, context: &StatementContext) -> Result<Type> {
-    Binder::new(context, Parameters::none()).type_of_name(name)
+    Binder::new("", context, Parameters::none()).type_of_name(name)
 }
 
 /// True if some `=` compares the two types.
 pub fn comparable(left: Type, right: Type, context: &StatementContext) -> bool {
     let equal = operator::operator("=", ast::Span::default());
-    Binder::new(context, Parameters::none()).binary_operator(&equal, left.oid, right.oid).is_ok()
+    Binder::new("", context, Parameters::none()).binary_operator(&equal, left.oid, right.oid).is_ok()
 }
 
 /// What an expression outside a query is for.
@@ -159,6 +162,8 @@ enum RelSource {
 }
 
 struct Binder<'a> {
+    /// Text of the statement, to find where an infix operator stands.
+    sql: &'a str,
     context: &'a StatementContext,
     catalog: Arc<Catalog>,
     search_path: SearchPath,
@@ -177,8 +182,9 @@ struct Binder<'a> {
 }
 
 impl<'a> Binder<'a> {
-    fn new(context: &'a StatementContext, parameters: Parameters) -> Self {
+    fn new(sql: &'a str, context: &'a StatementContext, parameters: Parameters) -> Self {
         Self {
+            sql,
             context,
             catalog: context.catalog.clone(),
             search_path: context.search_path.clone(),
@@ -230,6 +236,19 @@ impl<'a> Binder<'a> {
         let result = work(self);
         self.depth -= 1;
         result
+    }
+
+    /// Where the word after an expression stands: infix operators without a place of their own (IN, LIKE, COLLATE, `::`).
+    fn after(&self, operand: &ast::Expr) -> ast::Span {
+        let end = operand.span.end as usize;
+        let rest = self.sql.get(end..).unwrap_or_default();
+        // Parentheses around the operand are not part of it.
+        let skipped = rest.len() - rest.trim_start_matches(|c: char| c.is_whitespace() || c == ')').len();
+        if rest.is_empty() || skipped == rest.len() {
+            return operand.span;
+        }
+        let start = u32::try_from(end + skipped).unwrap_or(operand.span.start);
+        ast::Span { start, end: start }
     }
 
     fn new_rel(&mut self, source: RelSource) -> RelId {

@@ -100,7 +100,7 @@ impl Binder<'_> {
                 Assignment::One { target, value } => {
                     let column = self.target_column(table, target)?.clone();
                     let value = self.assigned_value(table, &column, value)?;
-                    add_assignment(&mut set, &column, value, target)?;
+                    add_assignment(&mut set, &column, value)?;
                 }
                 Assignment::Row { targets, value } => self.assign_row(&mut set, targets, value, table)?,
             }
@@ -136,7 +136,7 @@ impl Binder<'_> {
                 for (target, field) in targets.iter().zip(fields) {
                     let column = self.target_column(table, target)?.clone();
                     let value = self.assigned_value(table, &column, field)?;
-                    add_assignment(set, &column, value, target)?;
+                    add_assignment(set, &column, value)?;
                 }
                 Ok(())
             }
@@ -153,7 +153,7 @@ impl Binder<'_> {
                     check_updatable(&column)?;
                     let kind = ExprKind::Field { arg: Box::new(row.clone()), index };
                     let value = self.assign(Expr { kind, ty, span: value.span }, &column)?;
-                    add_assignment(set, &column, value, target)?;
+                    add_assignment(set, &column, value)?;
                 }
                 Ok(())
             }
@@ -163,7 +163,7 @@ impl Binder<'_> {
                 };
                 let column = self.target_column(table, target)?.clone();
                 let value = self.assigned_value(table, &column, value)?;
-                add_assignment(set, &column, value, target)
+                add_assignment(set, &column, value)
             }
             _ => {
                 let message = "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression";
@@ -173,10 +173,10 @@ impl Binder<'_> {
     }
 }
 
-fn add_assignment(set: &mut Vec<(i16, Expr)>, column: &Column, value: Expr, target: &ast::AssignTarget) -> Result<()> {
+fn add_assignment(set: &mut Vec<(i16, Expr)>, column: &Column, value: Expr) -> Result<()> {
     if set.iter().any(|(attnum, _)| *attnum == column.attnum) {
         let message = format!("multiple assignments to same column \"{}\"", column.name);
-        return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(target.column.span.start));
+        return Err(Error::new(sqlstate::SYNTAX_ERROR, message));
     }
     if !column.generated {
         set.push((column.attnum, value));

@@ -73,9 +73,10 @@ impl Binder<'_> {
             let arg = Box::new(self.resolve_unknown(arg)?);
             return Ok(boolean(ExprKind::IsNull { arg, negated: !negated }, span));
         }
+        let at = self.after(left);
         let left = self.expr(left)?;
         let right = self.expr(right)?;
-        let applied = self.apply_binary(&operator("=", span), left, right)?;
+        let applied = self.apply_binary(&operator("=", at), left, right)?;
         if applied.result != oid::BOOL {
             let message = "IS DISTINCT FROM requires = operator to yield boolean";
             return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message).at(span.start));
@@ -105,14 +106,15 @@ impl Binder<'_> {
         negated: bool,
         span: Span,
     ) -> Result<Expr> {
+        let at = self.after(arg);
         let mut within = |low: &ast::Expr, high: &ast::Expr| -> Result<Expr> {
             let (above, below) = if negated { ("<", ">") } else { (">=", "<=") };
             let subject = self.expr(arg)?;
             let low = self.expr(low)?;
-            let above = self.binary_named(above, subject, low, span)?;
+            let above = self.binary(&operator(above, at), subject, low, span)?;
             let subject = self.expr(arg)?;
             let high = self.expr(high)?;
-            let below = self.binary_named(below, subject, high, span)?;
+            let below = self.binary(&operator(below, at), subject, high, span)?;
             let parts = vec![above, below];
             Ok(boolean(if negated { ExprKind::Or(parts) } else { ExprKind::And(parts) }, span))
         };
@@ -125,7 +127,8 @@ impl Binder<'_> {
     }
 
     fn in_list(&mut self, arg: &ast::Expr, list: &[ast::Expr], negated: bool, span: Span) -> Result<Expr> {
-        let op = operator(if negated { "<>" } else { "=" }, span);
+        let at = self.after(arg);
+        let op = operator(if negated { "<>" } else { "=" }, at);
         let is_row = |expr: &ast::Expr| matches!(expr.kind, ast::ExprKind::Row { .. });
         if !is_row(arg) && list.len() > 1 && !list.iter().any(is_row) {
             let left = self.expr(arg)?;
@@ -136,7 +139,7 @@ impl Binder<'_> {
                 && !bound.iter().any(|item| item.ty.oid == oid::RECORD)
                 && types.iter().all(|&(ty, _)| self.can_coerce(&[ty], &[common], super::coerce::Context::Implicit))
             {
-                return self.in_common(left, bound, common, negated, span);
+                return self.in_common(&operator("=", at), left, bound, common, negated, span);
             }
             let each = |binder: &mut Self, item| binder.binary(&op, left.clone(), item, span);
             return self.in_each(bound, each, negated, span);
@@ -152,6 +155,7 @@ impl Binder<'_> {
     /// All elements have one type: a single test against the list.
     fn in_common(
         &mut self,
+        op: &ast::Operator,
         left: Expr,
         list: Vec<Expr>,
         common: aegis_catalog::Oid,
@@ -164,7 +168,7 @@ impl Binder<'_> {
         }
         // The operator may want other types on both sides (varchar is compared as text).
         let sample = items.first().cloned().ok_or_else(|| Error::internal("IN without a list"))?;
-        let applied = self.apply_binary(&operator("=", span), left, sample)?;
+        let applied = self.apply_binary(&op, left, sample)?;
         if applied.result != oid::BOOL {
             let message = "op ANY/ALL (array) requires operator to yield boolean";
             return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message).at(span.start));
@@ -218,6 +222,7 @@ impl Binder<'_> {
             (LikeKind::SimilarTo, false) => "~",
             (LikeKind::SimilarTo, true) => "!~",
         };
+        let op = operator(name, self.after(arg));
         let arg = self.expr(arg)?;
         let mut pattern = self.expr(pattern)?;
         let escape = escape.map(|escape| self.expr(escape)).transpose()?;
@@ -232,6 +237,6 @@ impl Binder<'_> {
             (_, Some(escape)) => pattern = self.call_named("like_escape", vec![pattern, escape], at)?,
             (_, None) => {}
         }
-        self.binary_named(name, arg, pattern, span)
+        self.binary(&op, arg, pattern, span)
     }
 }

@@ -335,6 +335,11 @@ pub fn expr(expression: &Expr) -> String {
         ExprKind::NullIf { left, right, .. } => format!("nullif({}, {})", expr(left), expr(right)),
         ExprKind::Array { elements, .. } => format!("array[{}]", exprs(elements)),
         ExprKind::Row(fields) => format!("row({})", exprs(fields)),
+        ExprKind::NamedRow { names, fields } => {
+            let fields: Vec<_> =
+                names.iter().zip(fields).map(|(name, field)| format!("{name}: {}", expr(field))).collect();
+            format!("row({})", fields.join(", "))
+        }
         ExprKind::RowCompare { op, left, right, .. } => {
             format!("(row({}) {op:?} row({}))", exprs(left), exprs(right))
         }

@@ -218,7 +218,13 @@ impl Item {
             WholeRow::Scalar => self.columns.first().map(|column| Expr { span, ..column.expr.clone() }),
             WholeRow::Row(ty) => {
                 let fields = self.columns.iter().map(|column| column.expr.clone()).collect();
-                Some(Expr { kind: ExprKind::Row(fields), ty, span })
+                let kind = if ty.oid == oid::RECORD {
+                    let names = self.columns.iter().map(|column| column.name.clone()).collect();
+                    ExprKind::NamedRow { names, fields }
+                } else {
+                    ExprKind::Row(fields)
+                };
+                Some(Expr { kind, ty, span })
             }
         }
     }

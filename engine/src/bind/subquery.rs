@@ -46,7 +46,8 @@ impl Binder<'_> {
                 Ok(Expr { kind: subquery(SubqueryKind::Array, query), ty: Type::new(array, element.typmod), span })
             }
             K::InQuery { arg, query, negated } => {
-                let any = self.quantified_query(arg, &operator("=", span), query, false, span)?;
+                let op = operator("=", self.after(arg));
+                let any = self.quantified_query(arg, &op, query, false, span)?;
                 Ok(if *negated { boolean(ExprKind::Not(Box::new(any)), span) } else { any })
             }
             K::QuantifiedQuery { left, op, query, all } => self.quantified_query(left, op, query, *all, span),
@@ -77,7 +78,7 @@ impl Binder<'_> {
             _ => vec![self.expr(left)?],
         };
         let query = self.query(query, true)?;
-        check_width(lefts.len(), query.columns.len(), span)?;
+        check_width(lefts.len(), query.columns.len(), op.span)?;
         let (output, rights) = self.outputs(&query, span);
         let is_row = matches!(left.kind, ast::ExprKind::Row { .. });
         let condition = match (lefts.len(), is_row) {
@@ -109,7 +110,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Expr> {
         let query = self.query(query, true)?;
-        check_width(left.len(), query.columns.len(), span)?;
+        check_width(left.len(), query.columns.len(), op.span)?;
         let fields: Vec<_> = query.columns.iter().map(|column| column.ty).collect();
         let row = Expr { kind: subquery(SubqueryKind::Row, query), ty: Type::of(oid::RECORD), span };
         let right = fields.into_iter().enumerate().map(|(index, ty)| {

@@ -186,7 +186,7 @@ impl Binder<'_> {
 
 /// A field of a record by position.
 pub(super) fn field(record: &Expr, index: usize, ty: Type, span: Span) -> Expr {
-    if let ExprKind::Row(fields) = &record.kind
+    if let ExprKind::Row(fields) | ExprKind::NamedRow { fields, .. } = &record.kind
         && let Some(field) = fields.get(index)
     {
         return field.clone();

@@ -110,6 +110,11 @@ pub enum ExprKind {
         nested: bool,
     },
     Row(Vec<Expr>),
+    /// The row of a sub-query, CTE or function named as a whole; its fields have the names of the columns.
+    NamedRow {
+        names: Arc<[String]>,
+        fields: Vec<Expr>,
+    },
     /// Row comparison `(a, b) op (c, d)`, PostgreSQL's lexicographic rule; one operator function per column pair (for `<` etc. the
     /// strict operator; `equal` decides whether to go on to the next pair).
     RowCompare {

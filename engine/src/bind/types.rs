@@ -101,6 +101,9 @@ impl Binder<'_> {
             ExprKind::Row(fields) => {
                 Some(fields.iter().enumerate().map(|(i, field)| (format!("f{}", i + 1), field.ty)).collect())
             }
+            ExprKind::NamedRow { names, fields } => {
+                Some(names.iter().zip(fields).map(|(name, field)| (name.clone(), field.ty)).collect())
+            }
             ExprKind::Column { rel, column } => self.shapes.get(&(*rel, *column)).cloned(),
             ExprKind::Call { function, .. } if !function.out_columns.is_empty() => {
                 Some(function.out_columns.iter().map(|(name, ty)| (name.clone(), Type::of(*ty))).collect())

@@ -17,6 +17,7 @@ pub(super) fn children(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
         | ExprKind::Coalesce(args)
         | ExprKind::Extreme { args, .. }
         | ExprKind::Row(args) => args.iter_mut().for_each(visit),
+        ExprKind::NamedRow { fields, .. } => fields.iter_mut().for_each(visit),
         ExprKind::Array { elements, .. } => elements.iter_mut().for_each(visit),
         ExprKind::Cast { arg, .. }
         | ExprKind::Not(arg)
@@ -142,6 +143,16 @@ pub(super) fn columns(expr: &mut Expr, visit: &mut dyn FnMut(RelId, usize)) {
         visit(*rel, *column);
     }
     children(expr, &mut |child| columns(child, visit));
+}
+
+/// Where a column of `wanted` is first mentioned.
+pub(super) fn place_of(expr: &mut Expr, wanted: RelId) -> Option<crate::parse::ast::Span> {
+    if matches!(expr.kind, ExprKind::Column { rel, .. } if rel == wanted) {
+        return Some(expr.span);
+    }
+    let mut found = None;
+    children(expr, &mut |child| found = found.or_else(|| place_of(child, wanted)));
+    found
 }
 
 /// Whether a column of `wanted` is mentioned.

@@ -99,6 +99,10 @@ impl Lowerer<'_> {
                 let fields = self.exprs(fields, input)?;
                 self.row(fields, ty)
             }
+            ExprKind::NamedRow { names, fields } => {
+                let fields = self.exprs(fields, input)?;
+                self.named_row(fields, names, ty)
+            }
             ExprKind::RowCompare { op, equal, less, left, right } => {
                 let (left, right) = (self.exprs(left, input)?, self.exprs(right, input)?);
                 self.row_compare(*op, equal, less, left, right)
@@ -158,7 +162,7 @@ impl Lowerer<'_> {
             true => Expr::IsNotNull(Box::new(expr)),
         };
         // A row is null if all its fields are, and not null if none is.
-        if let ExprKind::Row(fields) = &arg.kind {
+        if let ExprKind::Row(fields) | ExprKind::NamedRow { fields, .. } = &arg.kind {
             let fields = self.exprs(fields, input)?;
             let tests = fields.into_iter().map(|field| test(field.expr));
             return Ok(Value::boolean(all(tests).unwrap_or_else(|| boolean(true))));

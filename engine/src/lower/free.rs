@@ -217,7 +217,8 @@ pub fn children(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
         | ExprKind::Coalesce(args)
         | ExprKind::Extreme { args, .. }
         | ExprKind::Array { elements: args, .. }
-        | ExprKind::Row(args) => args.iter().for_each(visit),
+        | ExprKind::Row(args)
+        | ExprKind::NamedRow { fields: args, .. } => args.iter().for_each(visit),
         ExprKind::Cast { arg, .. }
         | ExprKind::Not(arg)
         | ExprKind::IsNull { arg, .. }

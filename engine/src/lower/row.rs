@@ -27,6 +27,11 @@ impl Lowerer<'_> {
     /// `ROW(…)`; fields of a named composite type have its columns' names.
     pub fn row(&mut self, values: Vec<Value>, ty: Type) -> Result<Value> {
         let names = self.field_names(ty.oid);
+        self.named_row(values, &names, ty)
+    }
+
+    /// A row whose fields have names; `f1`, `f2` … beyond them.
+    pub fn named_row(&mut self, values: Vec<Value>, names: &[String], ty: Type) -> Result<Value> {
         let values = values.into_iter().map(Value::into_computed).collect::<Result<Vec<_>>>()?;
         let fields: Fields = values
             .iter()
