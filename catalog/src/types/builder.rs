@@ -80,6 +80,7 @@ impl ColumnBuilder {
             | oid::UNKNOWN
             | oid::CSTRING
             | oid::REFCURSOR
+            | oid::ACLITEM
             | oid::JSON
             | oid::JSONB
             | oid::BIT

@@ -70,6 +70,14 @@ pub enum Change {
     User,
 }
 
+/// What `pg_settings` shows for a value as SHOW prints it: numbers in the setting's own unit.
+pub fn without_unit(setting: &'static Setting, shown: &str) -> String {
+    match setting.kind {
+        Kind::Integer { .. } => value::validate(setting, &[shown.to_owned()]).unwrap_or_else(|_| shown.to_owned()),
+        _ => shown.to_owned(),
+    }
+}
+
 /// Looks a setting up by its name, upper or lower case.
 pub fn setting(name: &str) -> Option<&'static Setting> {
     let name = match name {

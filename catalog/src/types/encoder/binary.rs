@@ -30,6 +30,8 @@ pub struct BinaryEncoder {
 
 enum BinaryColumn {
     Null,
+    /// `void`: an empty value that is not null.
+    Void,
     Bool(BooleanArray),
     Int2(Int16Array),
     Int4(Int32Array),
@@ -58,6 +60,9 @@ enum BinaryColumn {
 impl BinaryEncoder {
     pub fn new(ty: Type, array: &ArrayRef) -> Result<Self> {
         let nulls = array.logical_nulls();
+        if ty.oid == oid::VOID {
+            return Ok(Self { nulls: None, column: BinaryColumn::Void });
+        }
         if *array.data_type() == DataType::Null {
             return Ok(Self { nulls, column: BinaryColumn::Null });
         }
@@ -123,7 +128,7 @@ impl BinaryEncoder {
     /// Appends the binary form of a row that is not null (without a length word).
     pub fn encode(&self, row: usize, out: &mut Vec<u8>) {
         match &self.column {
-            BinaryColumn::Null => {}
+            BinaryColumn::Null | BinaryColumn::Void => {}
             BinaryColumn::Bool(array) => out.push(u8::from(array.value(row))),
             BinaryColumn::Int2(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
             BinaryColumn::Int4(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),

@@ -33,6 +33,8 @@ pub struct TextEncoder {
 
 enum TextColumn {
     Null,
+    /// `void`: an empty value that is not null.
+    Void,
     Bool(BooleanArray),
     Int2(Int16Array),
     Int4(Int32Array),
@@ -65,6 +67,9 @@ enum TextColumn {
 impl TextEncoder {
     pub fn new(ty: Type, array: &ArrayRef, settings: &FormatSettings) -> Result<Self> {
         let nulls = array.logical_nulls();
+        if ty.oid == oid::VOID {
+            return Ok(Self { nulls: None, column: TextColumn::Void });
+        }
         if *array.data_type() == DataType::Null {
             return Ok(Self { nulls, column: TextColumn::Null });
         }
@@ -147,7 +152,7 @@ impl TextEncoder {
     /// Appends the text of a row that is not null.
     pub fn encode(&self, row: usize, out: &mut Vec<u8>) {
         match &self.column {
-            TextColumn::Null => {}
+            TextColumn::Null | TextColumn::Void => {}
             TextColumn::Bool(array) => out.push(if array.value(row) { b't' } else { b'f' }),
             TextColumn::Int2(array) => write_integer(array.value(row), out),
             TextColumn::Int4(array) => write_integer(array.value(row), out),

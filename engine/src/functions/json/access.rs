@@ -1,12 +1,16 @@
 //! Reading: `->`, `->>`, `#>`, `#>>`, `@>`, `?`, types and lengths.
 
+use std::sync::Arc;
+
+use aegis_catalog::types::is_array;
 use aegis_catalog::types::json::{JsonValue, parse};
 use aegis_catalog::types::numeric::Numeric;
 use aegis_catalog::{Error, Result, sqlstate};
 
 use super::raw::{self, Kind};
+use crate::functions::Body;
 use crate::functions::array::List;
-use crate::functions::kernel::kernel;
+use crate::functions::kernel::{Inputs, kernel};
 use crate::functions::signature::{Row, f};
 
 pub fn functions() -> Vec<Row> {
@@ -25,14 +29,8 @@ pub fn functions() -> Vec<Row> {
             format!("->>({ty}, int4)"),
             kernel!(|a: &str, index: i32| raw::element(a, index).and_then(raw::as_text)),
         ));
-        rows.push(f(
-            format!("{ty}_extract_path({ty}, text[])"),
-            kernel!(|a: &str, path: List<&str>| raw::at_path(a, &path.0).map(str::to_owned)),
-        ));
-        rows.push(f(
-            format!("{ty}_extract_path_text({ty}, text[])"),
-            kernel!(|a: &str, path: List<&str>| raw::at_path(a, &path.0).and_then(raw::as_text)),
-        ));
+        rows.push(f(format!("{ty}_extract_path({ty}, text[])"), extract_path(|part| Some(part.to_owned()))));
+        rows.push(f(format!("{ty}_extract_path_text({ty}, text[])"), extract_path(raw::as_text)));
         rows.push(f(format!("{ty}_typeof({ty})"), kernel!(|a: &str| Kind::of(a).name())));
         rows.push(f(format!("{ty}_array_length({ty})"), kernel!(|a: &str| array_length(a))));
     }
@@ -45,6 +43,33 @@ pub fn functions() -> Vec<Row> {
     ]);
     rows.extend(casts());
     rows
+}
+
+/// The path is one array, or the rest of the arguments.
+fn extract_path(part: fn(&str) -> Option<String>) -> Body {
+    Body::Scalar(Arc::new(move |call, args| {
+        let inputs = Inputs::new(args)?;
+        let texts = inputs.reader::<&str>(0)?;
+        if call.arg_types.get(1).is_some_and(|ty| is_array(ty.oid)) {
+            let paths = inputs.reader::<List<&str>>(1)?;
+            return inputs.run(
+                call.rows,
+                false,
+                |row| inputs.any_null(row),
+                |row| raw::at_path(texts.get(row), &paths.get(row).0).and_then(part),
+            );
+        }
+        let steps = (1..inputs.len()).map(|position| inputs.reader::<&str>(position)).collect::<Result<Vec<_>>>()?;
+        inputs.run(
+            call.rows,
+            false,
+            |row| inputs.any_null(row),
+            |row| {
+                let path: Vec<_> = steps.iter().map(|step| Some(step.get(row))).collect();
+                raw::at_path(texts.get(row), &path).and_then(part)
+            },
+        )
+    }))
 }
 
 fn array_length(text: &str) -> Result<i32> {

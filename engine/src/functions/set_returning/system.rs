@@ -1,13 +1,16 @@
 //! Sets of system information.
 
+use aegis_catalog::Oid;
 use aegis_catalog::types::interval;
 use aegis_catalog::types::oid;
 use aegis_catalog::types::{IntervalStyle, TimeZone};
 
 use super::{Record, record};
+use crate::functions::Call;
 use crate::functions::array::List;
 use crate::functions::information::Acl;
 use crate::functions::signature::{Row, f};
+use crate::settings::{Change, Kind, SETTINGS, Setting, unit_name, without_unit};
 
 pub fn functions() -> Vec<Row> {
     vec![
@@ -75,6 +78,25 @@ pub fn functions() -> Vec<Row> {
                 },
             ),
         ),
+        f(
+            "pg_show_all_settings()",
+            record(SETTING_COLUMNS, |call, _, _| {
+                Ok(SETTINGS.iter().map(|setting| setting_row(call, setting)).collect())
+            }),
+        ),
+        // No table is partitioned.
+        f(
+            "pg_partition_tree(regclass)",
+            record(
+                &[
+                    ("relid", oid::REGCLASS),
+                    ("parentrelid", oid::REGCLASS),
+                    ("isleaf", oid::BOOL),
+                    ("level", oid::INT4),
+                ],
+                |_, _, _| Ok(Vec::new()),
+            ),
+        ),
         // No extension can be installed.
         f(
             "pg_available_extensions()",
@@ -83,6 +105,72 @@ pub fn functions() -> Vec<Row> {
             }),
         ),
         f("pg_partition_ancestors(regclass)", super::set!(|_table: u32| Ok(Vec::<Option<u32>>::new()))),
+    ]
+}
+
+const SETTING_COLUMNS: &[(&str, Oid)] = &[
+    ("name", oid::TEXT),
+    ("setting", oid::TEXT),
+    ("unit", oid::TEXT),
+    ("category", oid::TEXT),
+    ("short_desc", oid::TEXT),
+    ("extra_desc", oid::TEXT),
+    ("context", oid::TEXT),
+    ("vartype", oid::TEXT),
+    ("source", oid::TEXT),
+    ("min_val", oid::TEXT),
+    ("max_val", oid::TEXT),
+    ("enumvals", oid::TEXT_ARRAY),
+    ("boot_val", oid::TEXT),
+    ("reset_val", oid::TEXT),
+    ("sourcefile", oid::TEXT),
+    ("sourceline", oid::INT4),
+    ("pending_restart", oid::BOOL),
+];
+
+fn setting_row(call: &Call<'_>, setting: &'static Setting) -> Record {
+    let text = |value: &str| Some(value.to_owned());
+    let shown = call.context.services.setting(setting.name).unwrap_or_default();
+    let value = without_unit(setting, &shown);
+    let boot = without_unit(setting, setting.default);
+    let (vartype, unit, min, max, choices) = match &setting.kind {
+        Kind::Bool => ("bool", None, None, None, None),
+        Kind::Integer { min, max, unit } => {
+            let unit = text(unit_name(*unit)).filter(|unit| !unit.is_empty());
+            ("integer", unit, Some(min.to_string()), Some(max.to_string()), None)
+        }
+        Kind::Real { min, max } => ("real", None, Some(min.to_string()), Some(max.to_string()), None),
+        Kind::Enum(choices) => {
+            let quoted: Vec<String> = choices.iter().map(|choice| format!("\"{choice}\"")).collect();
+            ("enum", None, None, None, Some(format!("{{{}}}", quoted.join(","))))
+        }
+        Kind::Text | Kind::List => ("string", None, None, None, None),
+    };
+    let context = match setting.change {
+        Change::Internal => "internal",
+        Change::Server => "postmaster",
+        Change::Superuser => "superuser",
+        Change::User => "user",
+    };
+    let source = if value == boot { "default" } else { "session" };
+    vec![
+        text(setting.name),
+        Some(value),
+        unit,
+        text(setting.category),
+        text(setting.description),
+        None,
+        text(context),
+        text(vartype),
+        text(source),
+        min,
+        max,
+        choices,
+        Some(boot.clone()),
+        Some(boot),
+        None,
+        None,
+        boolean(false),
     ]
 }
 
