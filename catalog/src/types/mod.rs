@@ -35,6 +35,7 @@ pub mod bytea;
 pub mod datetime;
 pub mod encoder;
 pub mod float;
+pub mod formatting;
 pub mod int;
 pub mod interval;
 pub mod json;
