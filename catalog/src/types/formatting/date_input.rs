@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::sqlstate;
 use crate::types::TimeZone;
 use crate::types::datetime::calendar::{
-    Civil, MICROS_PER_SECOND, MIN_DATE, civil_from_days, days_from_civil, days_in_month, in_range, iso_year_start,
-    timestamp_from_parts,
+    Civil, MICROS_PER_SECOND, MIN_DATE, civil_from_days, days_from_civil, days_in_month, in_range, is_leap_year,
+    iso_year_start, timestamp_from_parts,
 };
 use crate::types::datetime::{date, timestamp_out_of_range};
 
@@ -333,14 +333,9 @@ fn read_name(given: &mut Given, reader: &mut Reader<'_>, pattern: &Pattern, kind
             let digits = rest.bytes().take(3).take_while(u8::is_ascii_digit).count();
             let year = thousands.trim().parse::<i32>().ok().zip(rest[..digits].parse::<i32>().ok());
             let year = year.and_then(|(thousands, rest)| thousands.checked_mul(1000)?.checked_add(rest));
-            let shown = reader.rest.to_owned();
             reader.rest = &rest[digits..];
-            let year = year.ok_or_else(|| {
-                Error::new(
-                    sqlstate::INVALID_DATETIME_FORMAT,
-                    format!("invalid input string for \"Y,YYY\": \"{shown}\""),
-                )
-            })?;
+            let year = year
+                .ok_or_else(|| Error::new(sqlstate::INVALID_DATETIME_FORMAT, "invalid input string for \"Y,YYY\""))?;
             given.year_digits = 4;
             set(&mut given.year, year, pattern)?;
         }
@@ -467,7 +462,7 @@ fn resolve_date(given: &Given, civil: &mut Civil, text: &str) -> Result<()> {
             if given.day == 0 {
                 civil.day = day;
             }
-            if day_of_year < 1 || day_of_year > 366 {
+            if day_of_year < 1 || day_of_year > 365 + i32::from(is_leap_year(civil.year)) {
                 return Err(field_out_of_range(text));
             }
         }

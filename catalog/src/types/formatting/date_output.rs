@@ -121,7 +121,7 @@ fn number(value: i64, width: usize, pattern: &Pattern, out: &mut String) {
     }
 }
 
-/// A name in the case of the pattern's letters, padded to a width unless `FM`.
+/// A name in the case of the pattern's letters, padded to a width unless `FM` or `TM`.
 fn name(name: &str, width: usize, pattern: &Pattern, out: &mut String) {
     let mut letters = pattern.name.chars();
     let (first, second) = (letters.next(), letters.next());
@@ -133,7 +133,7 @@ fn name(name: &str, width: usize, pattern: &Pattern, out: &mut String) {
         name.to_owned()
     };
     out.push_str(&cased);
-    if !pattern.fill {
+    if !pattern.fill && !pattern.translate {
         out.extend(std::iter::repeat_n(' ', width.saturating_sub(cased.len())));
     }
 }
@@ -154,7 +154,7 @@ fn write_pattern(source: &Source, pattern: &Pattern, out: &mut String) -> Result
     let kind = pattern.kind();
     match kind.as_str() {
         "A.M." | "P.M." | "AM" | "PM" => {
-            word(if source.hour.rem_euclid(24) >= 12 { "PM" } else { "AM" }, pattern, out);
+            word(if source.hour % 24 >= 12 { "PM" } else { "AM" }, pattern, out);
         }
         "HH" | "HH12" => {
             let hour = source.hour % 12;
@@ -220,7 +220,11 @@ fn write_date_pattern(source: &Source, pattern: &Pattern, kind: &str, out: &mut 
             let full = DAYS[weekday(source.calendar_days()?) as usize];
             if kind == "DAY" { name(full, 9, pattern, out) } else { name(&full[..3], 0, pattern, out) }
         }
-        "RM" if source.month != 0 => name(ROMAN_MONTHS[month_index], 4, pattern, out),
+        "RM" if source.month != 0 => {
+            // Numerals are the same in every language.
+            let padded = Pattern { translate: false, ..pattern.clone() };
+            name(ROMAN_MONTHS[month_index], 4, &padded, out);
+        }
         "RM" => {}
         "MM" => number(source.month, 2, pattern, out),
         "DD" => number(source.day, 2, pattern, out),

@@ -49,3 +49,6 @@ pub(super) fn ordinal(digits: &str, upper: bool) -> &'static str {
         (_, _, true) => "TH",
     }
 }
+
+#[cfg(test)]
+mod tests;

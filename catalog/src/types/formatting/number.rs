@@ -67,7 +67,7 @@ impl Picture {
             "0" => {
                 if !self.zero && !self.decimal {
                     self.zero = true;
-                    self.zero_start = self.whole + 1;
+                    self.zero_start = self.whole;
                 }
                 if self.decimal {
                     self.fraction += 1
@@ -152,8 +152,7 @@ impl Picture {
 pub fn numeric_to_char(value: &Numeric, template: &str) -> Result<String> {
     let picture = Picture::parse(template)?;
     if picture.roman {
-        let number = value.rounded_i128().filter(|_| value.is_finite());
-        return Ok(picture.render(&roman(number), '+', 0));
+        return Ok(picture.render(&roman(Some(value.to_i32()?.into())), '+', 0));
     }
     if picture.scientific {
         return scientific(value, &picture);
@@ -183,7 +182,7 @@ pub fn float4_to_char(value: f32, template: &str) -> Result<String> {
 }
 
 fn float_to_char(value: f64, significant: usize, template: &str) -> Result<String> {
-    let picture = Picture::parse(template)?;
+    let mut picture = Picture::parse(template)?;
     if picture.roman {
         let rounded = value.round_ties_even();
         let number = (rounded.is_finite() && rounded.abs() < 1e9).then_some(rounded as i128);
@@ -211,8 +210,8 @@ fn float_to_char(value: f64, significant: usize, template: &str) -> Result<Strin
         return Ok(picture.finish(name));
     }
     let whole = format!("{:.0}", shown.abs()).len();
-    let fraction = picture.fraction.min(significant.saturating_sub(whole));
-    Ok(picture.finish(&format!("{shown:.fraction$}")))
+    picture.fraction = picture.fraction.min(significant.saturating_sub(whole));
+    Ok(picture.finish(&format!("{shown:.*}", picture.fraction)))
 }
 
 /// Lays out `d.ddde-5` as C does, with a place for the sign.
@@ -585,30 +584,22 @@ impl NumberReader<'_> {
         };
         let first = self.rest.chars().next();
         match pattern.kind().as_str() {
-            "9" | "0" => {
-                while self.number.is_empty() && self.rest.starts_with(' ') {
+            kind @ ("9" | "0" | "." | "D") => {
+                if self.rest.starts_with(' ') {
                     self.next();
                 }
-                if self.number.is_empty() {
+                if matches!(kind, "9" | "0") && !self.number.contains(|c: char| c.is_ascii_digit()) {
                     self.sign();
                 }
-                match self.rest.chars().next() {
-                    Some(digit) if digit.is_ascii_digit() => {
-                        self.number.push(digit);
-                        self.next();
-                    }
-                    Some('.') if decimal && !self.number.contains('.') => {}
-                    _ => {}
+                let wanted = self
+                    .rest
+                    .chars()
+                    .next()
+                    .filter(|&c| c.is_ascii_digit() || (c == '.' && decimal && !self.number.contains('.')));
+                if let Some(c) = wanted {
+                    self.number.push(c);
+                    self.next();
                 }
-            }
-            "." | "D" if first == Some('.') => {
-                if !self.number.contains('.') {
-                    if self.number.is_empty() {
-                        self.number.push('0');
-                    }
-                    self.number.push('.');
-                }
-                self.next();
             }
             "," | "G" if first == Some(',') => {
                 self.next();

@@ -17,6 +17,8 @@ pub(super) struct Pattern {
     pub name: &'static str,
     /// `FM`: no padding.
     pub fill: bool,
+    /// `TM`: names in the session's language, and so not padded either.
+    pub translate: bool,
     /// `TH` or `th` after the pattern: an ordinal suffix in upper or lower case.
     pub ordinal: Option<bool>,
 }
@@ -56,8 +58,10 @@ fn parse(template: &str, dates: bool) -> Vec<Node> {
     let mut rest = template;
     while !rest.is_empty() {
         let mut fill = false;
+        let mut translate = false;
         if dates && let Some(tail) = ["FM", "fm", "TM", "tm"].iter().find_map(|prefix| rest.strip_prefix(prefix)) {
             fill = rest.starts_with(['F', 'f']);
+            translate = !fill;
             rest = tail;
         }
         let mut names = if dates { CAPITALIZED.iter().chain(DATE_PATTERNS) } else { [].iter().chain(NUMBER_PATTERNS) };
@@ -73,7 +77,7 @@ fn parse(template: &str, dates: bool) -> Vec<Node> {
                     }
                 }
             }
-            nodes.push(Node::Pattern(Pattern { name, fill, ordinal }));
+            nodes.push(Node::Pattern(Pattern { name, fill, translate, ordinal }));
             continue;
         }
         rest = literal(rest, &mut nodes);

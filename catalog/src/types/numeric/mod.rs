@@ -139,8 +139,19 @@ impl Numeric {
     pub fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Small { mantissa: a, scale: s }, Self::Small { mantissa: b, scale: t }) if s == t => a.cmp(b),
-            // The encoding is ordered, and does not scale one side up to the other.
-            _ => key(&self.to_bytes()).cmp(key(&other.to_bytes())),
+            _ => match (self.parts(), other.parts()) {
+                (Some((a, s)), Some((b, t))) => compare_finite(&a, s, &b, t),
+                _ => self.rank().cmp(&other.rank()),
+            },
+        }
+    }
+
+    fn rank(&self) -> i32 {
+        match self {
+            Self::NegInfinity => -1,
+            Self::Small { .. } | Self::Big { .. } => 0,
+            Self::Infinity => 1,
+            Self::NaN => 2,
         }
     }
 
@@ -169,6 +180,21 @@ impl Numeric {
         };
         (weight, i64::try_from(&digit).unwrap_or(i64::MAX))
     }
+}
+
+/// Compares by sign, by the position of the first digit, and only then digit by digit.
+fn compare_finite(a: &BigInt, s: u32, b: &BigInt, t: u32) -> Ordering {
+    let by_sign = a.sign().cmp(&b.sign());
+    if by_sign.is_ne() || a.sign() == Sign::NoSign {
+        return by_sign;
+    }
+    let exponent = |mantissa: &BigInt, scale: u32| count_digits(mantissa) as i64 - i64::from(scale);
+    let by_exponent = exponent(a, s).cmp(&exponent(b, t));
+    if by_exponent.is_ne() {
+        return if a.sign() == Sign::Minus { by_exponent.reverse() } else { by_exponent };
+    }
+    let common = s.max(t);
+    scaled_up(a, common - s).cmp(&scaled_up(b, common - t))
 }
 
 /// `22003 value overflows numeric format`.
