@@ -54,19 +54,24 @@ const ORDERED: &[&str] = &[
 
 #[test]
 fn bytes_keep_order_and_value() {
-    for (index, text) in ORDERED.iter().enumerate() {
-        let value = number(text);
-        let bytes = value.to_bytes();
-        assert_eq!(Numeric::from_bytes(&bytes).unwrap(), value, "{text}");
-        assert_eq!(shown(&bytes), value.to_string(), "{text}");
-        let mut wire = Vec::new();
-        encoding::write_binary(&bytes, &mut wire);
-        assert_eq!(Numeric::from_binary(&wire).unwrap(), value, "{text}");
-        for later in &ORDERED[index + 1..] {
-            let other = number(later).to_bytes();
-            assert!(key(&bytes) < key(&other), "{text} {later}");
-            assert!(bytes < other, "{text} {later}");
-            assert!(value.compare(&number(later)).is_lt(), "{text} {later}");
+    let values: Vec<(Numeric, Vec<u8>)> = ORDERED
+        .iter()
+        .map(|text| {
+            let value = number(text);
+            let bytes = value.to_bytes();
+            assert_eq!(Numeric::from_bytes(&bytes).unwrap(), value, "{text}");
+            assert_eq!(shown(&bytes), value.to_string(), "{text}");
+            let mut wire = Vec::new();
+            encoding::write_binary(&bytes, &mut wire);
+            assert_eq!(Numeric::from_binary(&wire).unwrap(), value, "{text}");
+            (value, bytes)
+        })
+        .collect();
+    for (index, (value, bytes)) in values.iter().enumerate() {
+        for (later, other) in &values[index + 1..] {
+            assert!(key(bytes) < key(other), "{value} {later}");
+            assert!(bytes < other, "{value} {later}");
+            assert!(value.compare(later).is_lt(), "{value} {later}");
         }
     }
 }
