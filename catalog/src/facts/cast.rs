@@ -95,7 +95,7 @@ impl Casts {
         self.rows.get(position)
     }
 
-    pub(super) fn from(&self, source: Oid) -> &[CastRow] {
+    pub(super) fn with_source(&self, source: Oid) -> &[CastRow] {
         let start = self.rows.partition_point(|cast| cast.source < source);
         let end = self.rows.partition_point(|cast| cast.source <= source);
         &self.rows[start..end]

@@ -101,7 +101,7 @@ pub fn casts_from_to(source: Oid, target: Oid) -> Option<&'static CastRow> {
 
 /// Casts with that source.
 pub fn casts_from(source: Oid) -> &'static [CastRow] {
-    CASTS.from(source)
+    CASTS.with_source(source)
 }
 
 /// Key words: the rows of `pg_get_keywords()` (word, category code, bare label, and what the two mean).
