@@ -504,7 +504,9 @@ impl Session {
     pub(crate) fn search_path(&self, catalog: &Catalog) -> SearchPath {
         let path = self.backend.settings.lock().text("search_path").to_owned();
         let names = settings::split_list(&path).unwrap_or_default();
-        SearchPath::resolve(catalog, &names, &self.backend.user, self.temporary_objects.schema())
+        // By name: a temporary schema made in this transaction is not the session's yet.
+        let temporary = catalog.schema_by_name(&format!("pg_temp_{}", self.backend.pid)).map(|schema| schema.oid);
+        SearchPath::resolve(catalog, &names, &self.backend.user, temporary)
     }
 
     /// What the next statement may know.

@@ -117,6 +117,10 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         }
         Utility::AlterRole { name, action } => role::alter(session, &name.name, action, context),
         Utility::DropRole { names, if_exists } => role::drop(session, names, *if_exists, context),
+        // Without LISTEN nothing is ever listened to, so there is nothing to stop: what drivers' pools ask on release.
+        Utility::Unlisten(_) => Outcome::tag("UNLISTEN"),
+        Utility::Listen(_) => Err(Error::unsupported("LISTEN")),
+        Utility::Notify { .. } => Err(Error::unsupported("NOTIFY")),
         Utility::Unsupported(feature) => Err(Error::unsupported(feature)),
         _ => Err(Error::unsupported("this statement")),
     }

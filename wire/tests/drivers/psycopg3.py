@@ -208,11 +208,11 @@ def composed():
 
 
 checks = Checks()
-checks.run("round trip, text", round_trip, False)
-checks.run("round trip, binary", round_trip, True)
+checks.run("round trip text", round_trip, False)
+checks.run("round trip binary", round_trip, True)
 for check in [prepared, described_columns, transactions, errors, pipeline, execute_many, server_cursor, streaming,
               scroll_cursor, cancel, notices, parameters_reported, composed]:
     checks.run(check.__name__, check)
-checks.run("copy, text", copy, False)
-checks.run("copy, binary", copy, True)
+checks.run("copy text", copy, False)
+checks.run("copy binary", copy, True)
 checks.exit()
