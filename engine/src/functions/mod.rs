@@ -9,6 +9,7 @@ mod array;
 mod cast;
 pub mod comparison;
 mod datetime;
+mod formatting;
 mod information;
 mod json;
 mod kernel;
@@ -39,6 +40,7 @@ const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
     cast::functions,
     string::functions,
     pattern::functions,
+    formatting::functions,
     datetime::functions,
     array::functions,
     json::functions,

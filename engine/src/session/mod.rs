@@ -520,6 +520,8 @@ impl Session {
             superuser: self.superuser,
             transaction_id: self.transaction.as_ref().map_or(0, |open| open.tables.permanent_ref().snapshot()),
         };
+        let transaction_start = self.transaction_start();
+        let query_start = self.backend.activity.lock().query_start.unwrap_or(transaction_start);
         Ok(StatementContext {
             search_path: self.search_path(&catalog),
             catalog,
@@ -529,8 +531,9 @@ impl Session {
             user: self.backend.user.clone(),
             user_oid: self.backend.user_oid,
             session_user: self.backend.user.clone(),
-            transaction_start: self.transaction_start(),
-            statement_start: self.backend.activity.lock().query_start.unwrap_or_else(clock::now),
+            transaction_start,
+            // An implicit transaction starts with its statement.
+            statement_start: query_start.max(transaction_start),
             services: Arc::new(services),
             cancel: self.backend.running_token(),
         })
