@@ -9,7 +9,10 @@ use super::value::{Date, Interval, Timestamp, TimestampTz};
 
 pub fn functions() -> Vec<Row> {
     vec![
-        f("to_char(timestamp, text)", kernel!(|a: Timestamp, template: &str| formatting::timestamp_to_char(a.0, template))),
+        f(
+            "to_char(timestamp, text)",
+            kernel!(|a: Timestamp, template: &str| formatting::timestamp_to_char(a.0, template)),
+        ),
         f(
             "to_char(timestamptz, text)",
             kernel!(|call; a: TimestampTz, template: &str| {
