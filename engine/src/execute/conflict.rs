@@ -40,6 +40,8 @@ pub async fn insert(insert: &Insert, changes: Vec<ChangedRows>, execution: &mut 
     let fates = fates(&insert.table, &indexes, &rows, execution)?;
     let inserted: BooleanArray = fates.iter().map(|fate| Some(*fate == Fate::Insert)).collect();
     let new_rows = filter_record_batch(&rows, &inserted).map_err(from_arrow)?;
+    let mut places: Vec<usize> =
+        fates.iter().enumerate().filter(|(_, fate)| **fate == Fate::Insert).map(|(place, _)| place).collect();
     if let Some(update) = &on_conflict.update {
         if fates.contains(&Fate::Earlier) {
             return Err(second_time());
@@ -64,17 +66,26 @@ pub async fn insert(insert: &Insert, changes: Vec<ChangedRows>, execution: &mut 
             let Some(addresses) = &update.addresses else { continue };
             result.count += addresses.len() as u64;
             update_rows(&insert.table, addresses, &update.rows, None, execution).await?;
-            if insert.returning.is_some() {
-                result.returning.push(update.returning);
+            for address in addresses.iter().flatten() {
+                places.extend(fates.iter().position(|fate| *fate == Fate::Existing(address)));
             }
+            result.returning.push(update.returning);
         }
     } else {
         apply_inserts(insert, &new_rows, execution)?;
     }
     result.count += new_rows.num_rows() as u64;
-    if insert.returning.is_some() {
-        result.returning.insert(0, filter_record_batch(&returning, &inserted).map_err(from_arrow)?);
+    result.returning.insert(0, filter_record_batch(&returning, &inserted).map_err(from_arrow)?);
+    if insert.returning.is_none() {
+        result.returning.clear();
+        return Ok(result);
     }
+    // Rows are returned in the order in which they were proposed.
+    let mut order: Vec<u32> = (0..places.len() as u32).collect();
+    order.sort_by_key(|position| places.get(*position as usize));
+    let returned = concat(&returning, result.returning.iter())?;
+    let returned = take_record_batch(&returned, &UInt32Array::from(order)).map_err(from_arrow)?;
+    result.returning = vec![returned];
     Ok(result)
 }
 

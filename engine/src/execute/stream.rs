@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::from_datafusion;
+use super::interrupt::interruptible;
 use super::provider::KeyedTable;
 use super::runtime::{QueryRuntime, RunOptions};
 
@@ -36,17 +37,7 @@ impl RowStream {
         options: RunOptions,
         cancel: CancellationToken,
     ) -> Result<Self> {
-        let state = runtime.state(options);
-        let planner = state.clone();
-        let plan = async move {
-            let physical = match is_plain(&plan) {
-                // Nothing to optimize: saves most of the time that a short statement takes.
-                true => planner.query_planner().create_physical_plan(&plan, &planner).await,
-                false => planner.create_physical_plan(&plan).await,
-            };
-            physical.map_err(from_datafusion)
-        };
-        Self::spawn(runtime, state, plan, cancel)
+        Self::spawn(runtime, runtime.state(options), Work::Logical(plan), cancel)
     }
 
     /// Rows that are there already.
@@ -59,7 +50,7 @@ impl RowStream {
                 }
             }
         });
-        Ok(Self { receiver, cancel, task, ended: false })
+        Ok(Self { receiver, cancel: cancel.child_token(), task, ended: false })
     }
 
     /// Starts a plan that is physical already.
@@ -69,30 +60,25 @@ impl RowStream {
         options: RunOptions,
         cancel: CancellationToken,
     ) -> Result<Self> {
-        Self::spawn(runtime, runtime.state(options), async move { Ok(plan) }, cancel)
+        Self::spawn(runtime, runtime.state(options), Work::Physical(plan), cancel)
     }
 
-    fn spawn(
-        runtime: &QueryRuntime,
-        state: SessionState,
-        plan: impl Future<Output = Result<Arc<dyn ExecutionPlan>>> + Send + 'static,
-        cancel: CancellationToken,
-    ) -> Result<Self> {
+    fn spawn(runtime: &QueryRuntime, state: SessionState, work: Work, cancel: CancellationToken) -> Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
-        let stop = cancel.clone();
+        let stop = cancel.child_token();
+        let stopped = stop.clone();
         let task = runtime.handle()?.spawn(async move {
-            let work = produce(state, plan, &sender);
             let outcome = tokio::select! {
                 biased;
-                () = stop.cancelled() => Err(canceled()),
-                outcome = work => outcome,
+                () = stopped.cancelled() => Err(canceled()),
+                outcome = produce(state, work, &stopped, &sender) => outcome,
             };
             if let Err(error) = outcome {
                 // The reader may have left.
                 let _ = sender.send(Err(error)).await;
             }
         });
-        Ok(Self { receiver, cancel, task, ended: false })
+        Ok(Self { receiver, cancel: stop, task, ended: false })
     }
 
     /// The next batch that has rows; None at the end. 57014 soon after the statement's token fired.
@@ -150,6 +136,8 @@ impl RowStream {
 
 impl Drop for RowStream {
     fn drop(&mut self) {
+        // Work that does not look up between two rows sees the token.
+        self.cancel.cancel();
         self.task.abort();
     }
 }
@@ -172,14 +160,63 @@ fn is_plain(plan: &LogicalPlan) -> bool {
     here && plan.inputs().into_iter().all(is_plain)
 }
 
+/// What a stream runs.
+enum Work {
+    Logical(LogicalPlan),
+    Physical(Arc<dyn ExecutionPlan>),
+}
+
+impl Work {
+    async fn plan(&self, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = match self {
+            Work::Physical(plan) => return Ok(plan.clone()),
+            Work::Logical(plan) => plan,
+        };
+        let physical = match is_plain(plan) {
+            // Nothing to optimize: saves most of the time that a short statement takes.
+            true => state.query_planner().create_physical_plan(plan, state).await,
+            false => state.create_physical_plan(plan).await,
+        };
+        physical.map_err(from_datafusion)
+    }
+}
+
 async fn produce(
-    state: SessionState,
-    plan: impl Future<Output = Result<Arc<dyn ExecutionPlan>>>,
+    mut state: SessionState,
+    work: Work,
+    stop: &CancellationToken,
     sender: &mpsc::Sender<Result<RecordBatch>>,
 ) -> Result<()> {
-    let mut rows = execute_stream(plan.await?, state.task_ctx()).map_err(from_datafusion)?;
+    let mut sent = false;
+    let outcome = run(&state, &work, stop, sender, &mut sent).await;
+    match outcome {
+        // Hash joins keep one side in memory; sorts spill.
+        Err(error)
+            if error.code() == sqlstate::OUT_OF_MEMORY
+                && !sent
+                && matches!(work, Work::Logical(_))
+                && state.config().options().optimizer.prefer_hash_join =>
+        {
+            state.config_mut().options_mut().optimizer.prefer_hash_join = false;
+            run(&state, &work, stop, sender, &mut sent).await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn run(
+    state: &SessionState,
+    work: &Work,
+    stop: &CancellationToken,
+    sender: &mpsc::Sender<Result<RecordBatch>>,
+    sent: &mut bool,
+) -> Result<()> {
+    let plan = interruptible(work.plan(state).await?, stop).map_err(from_datafusion)?;
+    let mut rows = execute_stream(plan, state.task_ctx()).map_err(from_datafusion)?;
     while let Some(batch) = rows.next().await {
-        if sender.send(Ok(batch.map_err(from_datafusion)?)).await.is_err() {
+        let batch = batch.map_err(from_datafusion)?;
+        *sent = true;
+        if sender.send(Ok(batch)).await.is_err() {
             return Ok(());
         }
     }

@@ -37,7 +37,7 @@ fn on_conflict() {
     assert_eq!(server.rows("INSERT INTO t (a, b) VALUES (1, 'x'), (5, 'five') ON CONFLICT DO NOTHING"), ["1"]);
     assert_eq!(
         server.rows("INSERT INTO t (a, b) VALUES (1, 'x'), (6, 'six') ON CONFLICT (a) DO UPDATE SET b = t.b || excluded.b RETURNING a, b"),
-        ["6|six", "1|onex"]
+        ["1|onex", "6|six"]
     );
     let sql = "INSERT INTO t (a) VALUES (7), (7) ON CONFLICT (a) DO UPDATE SET b = 'z'";
     assert_eq!(server.error(sql).0, "21000");
