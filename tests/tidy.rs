@@ -318,6 +318,29 @@ fn views_are_listed() {
 }
 
 #[test]
+fn every_source_file_is_a_module() {
+    let files = text_files();
+    let mut faults = Vec::new();
+    for path in files.keys().filter(|path| path.ends_with(".rs") && path.contains("src/")) {
+        let (folder, name) = path.rsplit_once('/').unwrap();
+        let (folder, module) = match name {
+            "main.rs" | "lib.rs" => continue,
+            "mod.rs" => folder.rsplit_once('/').unwrap(),
+            _ => (folder, name.trim_end_matches(".rs")),
+        };
+        let mut parents = ["mod.rs", "lib.rs", "main.rs"].map(|parent| format!("{folder}/{parent}")).to_vec();
+        parents.push(format!("{folder}.rs"));
+        let declaration = format!("mod {module};");
+        if !parents.iter().filter_map(|parent| files.get(parent)).any(|text| text.contains(&declaration))
+            && !files.values().any(|text| text.contains(&format!("#[path = \"{name}\"]")))
+        {
+            faults.push(format!("{path}: no file says `{declaration}`, so it is not compiled"));
+        }
+    }
+    expect_none(faults);
+}
+
+#[test]
 fn no_file_names_a_place_on_one_machine() {
     // Written in parts, so that this file does not find itself.
     let places = [["/", "work", "/"].concat(), ["/", "root", "/"].concat(), ["bash", "_jobs"].concat()];

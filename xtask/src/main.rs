@@ -21,7 +21,7 @@ enum Task {
     Test,
     /// Format, and apply what clippy can mend by itself
     Fix,
-    /// Run the micro-benchmarks
+    /// Measure the main paths of the store
     Bench,
     /// Run the .slt files whose path contains NAME, on Aegis and on PostgreSQL 15
     Slt {
@@ -39,7 +39,10 @@ fn main() -> Result<()> {
             cargo(&["clippy", "--fix", "--allow-dirty", "--workspace", "--all-targets"])?;
             cargo(&["fmt", "--all"])
         }
-        Task::Bench => cargo(&["bench", "--workspace"]),
+        Task::Bench => {
+            let measurement = ["--", "--ignored", "--nocapture", "throughput"];
+            cargo(&[&["test", "--release", "-p", "aegis-storage", "--test", "store"][..], &measurement].concat())
+        }
         Task::Slt { name, r#override } => slt(name, r#override),
     }
 }
