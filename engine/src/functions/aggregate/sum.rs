@@ -12,6 +12,7 @@ use crate::functions::Body;
 use crate::functions::comparison::key::key_of;
 use crate::functions::math::out_of_range;
 use crate::functions::signature::{Row, f};
+use crate::functions::value::{NumericColumn, Read};
 
 pub fn functions() -> Vec<Row> {
     [counts(), sums(), averages()].into_iter().flatten().collect()
@@ -110,8 +111,52 @@ fn integer_average(state: &Sum<i128>) -> Result<Option<Numeric>> {
     }
 }
 
-fn add_numeric(state: &mut NumericSum, value: Numeric) -> Result<()> {
-    state.add(&value)
+/// `sum` and `avg` of numeric: digits are added as they are stored.
+struct NumericTotal {
+    average: bool,
+}
+
+impl Fold for NumericTotal {
+    type State = NumericSum;
+    type Columns<'a> = NumericColumn<'a>;
+
+    fn open<'a>(&self, args: &'a [ArrayRef]) -> Result<NumericColumn<'a>> {
+        <Numeric as Read<'a>>::open(args.first().ok_or_else(|| Error::internal("an aggregate has an argument"))?)
+    }
+
+    fn add(&self, state: &mut NumericSum, columns: &NumericColumn<'_>, row: usize) -> Result<()> {
+        match columns {
+            NumericColumn::Encoded(values) => state.add_bytes(values.value(row)),
+            NumericColumn::Decimal(values) => match u32::try_from(values.scale()) {
+                Ok(scale) => state.add_decimal(values.value(row), scale),
+                Err(_) => state.add(&<Numeric as Read>::get(columns, row)),
+            },
+        }
+    }
+
+    fn merge(&self, state: &mut NumericSum, other: NumericSum) -> Result<()> {
+        merge_numeric(state, other)
+    }
+
+    fn finish(&self, states: &[NumericSum]) -> Result<ArrayRef> {
+        write_all(states.iter().map(|state| match (state.count(), self.average) {
+            (0, _) => Ok(None),
+            (_, true) => state.average(),
+            (_, false) => state.sum().map(Some),
+        }))
+    }
+
+    fn removes(&self) -> bool {
+        true
+    }
+
+    fn remove(&self, state: &mut NumericSum, columns: &NumericColumn<'_>, row: usize) -> Result<()> {
+        state.remove(&<Numeric as Read>::get(columns, row))
+    }
+
+    fn heap_size(&self, state: &NumericSum) -> usize {
+        state.heap_size()
+    }
 }
 
 fn merge_numeric(state: &mut NumericSum, other: NumericSum) -> Result<()> {
@@ -169,21 +214,7 @@ fn sums() -> Vec<Row> {
         f("sum(int8)", Body::Aggregate(|types| fold("sum", types, integer!(i64, big_sum)))),
         f("sum(float4)", Body::Aggregate(|types| fold("sum", types, float!(f32)))),
         f("sum(float8)", Body::Aggregate(|types| fold("sum", types, float!(f64)))),
-        f(
-            "sum(numeric)",
-            Body::Aggregate(|types| {
-                fold(
-                    "sum",
-                    types,
-                    Step {
-                        add: add_numeric,
-                        remove: Some(|state, value| state.remove(&value)),
-                        merge: merge_numeric,
-                        finish: |state| if state.count() == 0 { Ok(None) } else { state.sum().map(Some) },
-                    },
-                )
-            }),
-        ),
+        f("sum(numeric)", Body::Aggregate(|types| fold("sum", types, NumericTotal { average: false }))),
         f(
             "sum(interval)",
             Body::Aggregate(|types| {
@@ -230,21 +261,7 @@ fn averages() -> Vec<Row> {
         f("avg(int8)", Body::Aggregate(|types| fold("avg", types, integer!(i64, integer_average)))),
         f("avg(float4)", Body::Aggregate(|types| fold("avg", types, float_average!(f32)))),
         f("avg(float8)", Body::Aggregate(|types| fold("avg", types, float_average!(f64)))),
-        f(
-            "avg(numeric)",
-            Body::Aggregate(|types| {
-                fold(
-                    "avg",
-                    types,
-                    Step {
-                        add: add_numeric,
-                        remove: Some(|state, value| state.remove(&value)),
-                        merge: merge_numeric,
-                        finish: NumericSum::average,
-                    },
-                )
-            }),
-        ),
+        f("avg(numeric)", Body::Aggregate(|types| fold("avg", types, NumericTotal { average: true }))),
         f(
             "avg(interval)",
             Body::Aggregate(|types| {

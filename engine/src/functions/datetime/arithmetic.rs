@@ -194,3 +194,27 @@ pub fn age(later: Timestamp, earlier: Timestamp) -> Result<Interval> {
     let interval = Interval::new(months as i32, days as i32, micros);
     if negative { interval.negate() } else { Ok(interval) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::functions::datetime::calendar::days_from_civil;
+
+    fn at(year: i64, month: i64, day: i64) -> Timestamp {
+        Timestamp::from_parts(days_from_civil(year, month, day), 0).unwrap()
+    }
+
+    #[test]
+    fn months_end_where_the_month_does() {
+        let month = Interval::new(1, 0, 0);
+        assert_eq!(add_interval(at(2024, 1, 31), month).unwrap(), at(2024, 2, 29));
+        assert_eq!(add_interval(at(2024, 3, 31), month.negate().unwrap()).unwrap(), at(2024, 2, 29));
+        assert_eq!(add_interval(Timestamp::INFINITY, month).unwrap(), Timestamp::INFINITY);
+    }
+
+    #[test]
+    fn age_counts_as_postgresql_does() {
+        assert_eq!(age(at(2001, 4, 10), at(1957, 6, 13)).unwrap(), Interval::new(43 * 12 + 9, 27, 0));
+        assert_eq!(age(at(2023, 1, 15), at(2024, 3, 1)).unwrap(), Interval::new(-13, -17, 0));
+    }
+}

@@ -1,5 +1,6 @@
 //! System information (PostgreSQL manual 9.26), administration (9.27) and sequences (9.17).
 
+mod access_method;
 mod administration;
 mod comment;
 mod definition;
@@ -16,6 +17,7 @@ pub use privilege::Acl;
 
 pub fn functions() -> Vec<Row> {
     [
+        access_method::functions(),
         session::functions(),
         definition::functions(),
         comment::functions(),

@@ -2,6 +2,7 @@
 
 mod float;
 mod integer;
+mod larger;
 mod numeric;
 mod random;
 
@@ -10,7 +11,7 @@ use super::signature::Row;
 pub use integer::out_of_range;
 
 pub fn functions() -> Vec<Row> {
-    [integer::functions(), float::functions(), numeric::functions(), random::functions()]
+    [integer::functions(), float::functions(), numeric::functions(), random::functions(), larger::functions()]
         .into_iter()
         .flatten()
         .collect()
