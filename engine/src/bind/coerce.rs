@@ -152,10 +152,13 @@ impl Binder<'_> {
 
     /// `coerce_type_typmod`: enforces a length or precision.
     pub(super) fn apply_typmod(&mut self, expr: Expr, target: Type, implicit: bool) -> Result<Expr> {
-        if target.typmod < 0 || target.typmod == expr.ty.typmod {
+        if target.typmod == expr.ty.typmod {
             return Ok(expr);
         }
         let span = expr.span;
+        if target.typmod < 0 {
+            return Ok(cast(expr, target, CastMethod::Relabel, implicit, span));
+        }
         let element = self.element_of(target.oid).filter(|_| types::is_array(target.oid));
         let base = element.unwrap_or(target.oid);
         let method = match facts::casts_from_to(base, base) {

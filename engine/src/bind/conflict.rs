@@ -52,9 +52,7 @@ impl Binder<'_> {
         let name = Ident { name: "excluded".into(), span: Span::default() };
         let excluded_alias = TableAlias { name, columns: Vec::new() };
         let existing_item = self.table_item(existing, table, alias)?;
-        let mut excluded_item = self.table_item(excluded, table, Some(&excluded_alias))?;
-        // Unqualified names mean the existing row.
-        excluded_item.columns_visible = false;
+        let excluded_item = self.table_item(excluded, table, Some(&excluded_alias))?;
         self.level().items = vec![existing_item, excluded_item];
         let set = self.in_clause(Clause::UpdateSource, |binder| binder.assignments(&update.set, table))?;
         let filter = self.where_clause(update.filter.as_ref())?;

@@ -66,7 +66,11 @@ impl Binder<'_> {
             K::Field { arg, field } => self.field_expr(arg, field, span),
             K::Subscript { arg, subscripts } => self.subscript(arg, subscripts, span),
             K::Grouping(args) => self.grouping_call(args, span),
-            K::Star(_) | K::FieldStar(_) => {
+            K::Star(Some(name)) => {
+                let row = self.star_item(name)?.whole_row(span);
+                row.ok_or_else(|| Error::internal("a FROM item without a row"))
+            }
+            K::Star(None) | K::FieldStar(_) => {
                 let message = "row expansion via \"*\" is not supported here";
                 Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message).at(span.start))
             }
@@ -125,6 +129,7 @@ impl Binder<'_> {
         otherwise: Option<&ast::Expr>,
         span: Span,
     ) -> Result<Expr> {
+        let first = operand;
         let operand = match operand {
             Some(operand) => {
                 let operand = self.expr(operand)?;
@@ -136,12 +141,15 @@ impl Binder<'_> {
             let mut conditions = Vec::with_capacity(branches.len());
             // The default counts first when the result's type is chosen.
             let mut results = Vec::with_capacity(branches.len() + 1);
+            let mut before = first;
             for (condition, result) in branches {
                 let condition_span = condition.span;
+                let at = before.map_or(condition_span, |before| binder.after(before));
+                before = Some(result);
                 let mut condition = binder.expr(condition)?;
                 if let Some(operand) = &operand {
                     let left = Expr { kind: ExprKind::CaseOperand, ty: operand.ty, span: operand.span };
-                    condition = binder.binary(&operator("=", condition_span), left, condition, condition_span)?;
+                    condition = binder.binary(&operator("=", at), left, condition, condition_span)?;
                 }
                 conditions.push(binder.coerce_to_boolean(condition, "CASE/WHEN")?);
                 results.push(binder.expr(result)?);
@@ -217,7 +225,8 @@ impl Binder<'_> {
 
     fn typed_literal(&mut self, ty: &ast::TypeName, value: &str, span: Span) -> Result<Expr> {
         let target = self.type_of_name(ty)?;
-        let literal = self.literal(&ast::Literal::String(value.to_owned()), false, span)?;
+        let at = self.quote_after(ty.span.end, span);
+        let literal = self.literal(&ast::Literal::String(value.to_owned()), false, at)?;
         self.explicit_cast(literal, target, span)
     }
 
@@ -247,7 +256,7 @@ impl Binder<'_> {
             let message = format!("column notation .{name} applied to type {ty}, which is not a composite type");
             (sqlstate::WRONG_OBJECT_TYPE, message)
         };
-        Err(Error::new(code, message).at(span.start))
+        Err(Error::new(code, message).at(arg.span.start))
     }
 
     /// Strings compare by bytes: the collations that say so are accepted and change nothing.

@@ -243,7 +243,7 @@ impl Binder<'_> {
         for (arg, &declared) in args.into_iter().zip(&declared) {
             let arg = self.coerce(arg, Type::of(declared), Context::Implicit, true)?;
             // VARIADIC "any" and friends see literals as text.
-            converted.push(if declared == oid::ANY { self.resolve_unknown(arg)? } else { arg });
+            converted.push(if declared == oid::ANY { self.resolve_literal(arg)? } else { arg });
         }
         let args = self.arrange(&overload, &function, converted)?;
         let mut columns = Vec::with_capacity(function.out_columns.len());

@@ -11,12 +11,11 @@ use aegis_catalog::object::{
     Table, View,
 };
 use aegis_catalog::types::{FormatSettings, Names, typmod_from_modifiers};
-use aegis_catalog::{Builtins, Catalog, CatalogStore, CatalogTransaction, Error, Oid, Result, Type};
+use aegis_catalog::{Builtins, Catalog, CatalogNames, CatalogStore, CatalogTransaction, Error, Oid, Result, Type};
 use aegis_storage::{Isolation, Store, Transaction};
 
 use super::print::print;
 use super::tree::RelId;
-use crate::parse::ast::Statement;
 use crate::session::context::{AdvisoryKey, SessionServices, StatementContext};
 
 /// A session that does nothing.
@@ -184,10 +183,12 @@ fn context() -> StatementContext {
     schema(&mut catalog, &mut storage).unwrap();
     let catalog: Arc<Catalog> = catalog.catalog();
     let search_path = SearchPath::resolve(&catalog, &["$user".into(), "public".into()], "postgres", None);
+    let names = CatalogNames { catalog: catalog.clone(), search_path: search_path.clone() };
+    let names = Names(Some(Arc::new(names)));
     StatementContext {
         search_path,
         catalog,
-        format: FormatSettings { names: Names::default(), ..FormatSettings::default() },
+        format: FormatSettings { names, ..FormatSettings::default() },
         database: "postgres".into(),
         database_oid: POSTGRES_DATABASE,
         user: "postgres".into(),
@@ -230,6 +231,9 @@ fn golden_files() {
     let mut count = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "txt") {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         let mut fresh = String::new();
         for block in text.split("\n\n").map(str::trim_end).filter(|block| !block.trim().is_empty()) {
@@ -252,36 +256,42 @@ fn golden_files() {
     assert!(count > 0 && failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
-/// One line per statement of the file that `BIND_SQL` names, for comparison with PostgreSQL's `\gdesc`.
-#[test]
-#[ignore = "a tool: compares in bulk"]
-fn describe() {
-    let context = context();
-    let text = std::fs::read_to_string(std::env::var("BIND_SQL").unwrap()).unwrap();
-    let mut out = String::new();
-    for sql in text.lines().filter(|line| !line.trim().is_empty()) {
-        let bound = crate::parse::parse(sql).and_then(|statements| match statements.as_slice() {
-            [one] if !matches!(one.statement, Statement::Utility(_)) => super::bind(&one.statement, sql, &[], &context),
-            _ => Err(Error::internal("one statement expected")),
-        });
-        let line = match bound {
-            Ok(bound) => {
-                let columns = bound.columns.unwrap_or_default();
-                let columns: Vec<_> = columns
-                    .iter()
-                    .map(|column| format!("{} {}", column.name, aegis_catalog::types::format_type(column.ty)))
-                    .collect();
-                columns.join("|")
-            }
-            Err(error) => {
-                let fields = error.fields();
-                let at = fields.position.map(|position| position + 1).unwrap_or(0);
-                format!("ERROR {} {at} {}", fields.code, fields.message)
-            }
-        };
-        let _ = writeln!(out, "{line}");
+/// Result columns or error (SQLSTATE, position, message) of a statement on one line.
+fn described(sql: &str, context: &StatementContext) -> String {
+    let bound = crate::parse::parse(sql).and_then(|statements| match statements.as_slice() {
+        [one] => super::bind(&one.statement, sql, &[], context),
+        _ => Err(Error::internal("one statement expected")),
+    });
+    match bound {
+        Ok(bound) => {
+            let columns = bound.columns.unwrap_or_default();
+            let columns: Vec<_> = columns
+                .iter()
+                .map(|column| format!("{} {}", column.name, aegis_catalog::types::format_type(column.ty)))
+                .collect();
+            columns.join("|")
+        }
+        Err(error) => {
+            let fields = error.fields();
+            let at = fields.position.map_or(0, |position| position + 1);
+            format!("ERROR {} {at} {}", fields.code, fields.message)
+        }
     }
-    std::fs::write(std::env::var("BIND_OUT").unwrap(), out).unwrap();
+}
+
+/// `golden/postgresql.tsv` holds what PostgreSQL 15 says of each statement (psql's `\gdesc`).
+#[test]
+fn statements_are_described_as_by_postgresql() {
+    let context = context();
+    let mut failed = Vec::new();
+    for line in include_str!("golden/postgresql.tsv").lines() {
+        let (sql, expected) = line.split_once('\t').unwrap();
+        let got = described(sql, &context);
+        if got != expected {
+            failed.push(format!("{sql}\n  PostgreSQL: {expected}\n  here:       {got}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 #[test]

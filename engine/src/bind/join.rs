@@ -80,7 +80,11 @@ impl Binder<'_> {
 
     /// ON sees only the two sides of its join.
     fn join_on(&mut self, condition: &ast::Expr, items: &[Item]) -> Result<Expr> {
-        let outer = std::mem::replace(&mut self.level().items, items.to_vec());
+        let outer = self.level().items.clone();
+        for item in &mut self.level().items {
+            (item.relation_visible, item.columns_visible) = (false, false);
+        }
+        self.level().items.extend_from_slice(items);
         let result = self.in_clause(Clause::JoinOn, |binder| {
             let condition = binder.expr(condition)?;
             binder.coerce_to_boolean(condition, "JOIN/ON")

@@ -34,11 +34,12 @@ impl Binder<'_> {
                     (Some(fields), None) => vec![*fields],
                     (fields, Some(precision)) => vec![fields.unwrap_or(full), *precision],
                 };
+                let at = self.quote_after(span.start, span);
                 let typmod = types::typmod_from_modifiers(oid::INTERVAL, &modifiers)?;
                 let text = Expr {
                     kind: ExprKind::Constant(ScalarValue::Utf8View(Some(value.clone()))),
                     ty: Type::of(oid::UNKNOWN),
-                    span,
+                    span: self.quote_after(span.start, span),
                 };
                 self.explicit_cast(text, Type::new(oid::INTERVAL, typmod), span)
             }

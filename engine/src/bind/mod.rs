@@ -251,6 +251,13 @@ impl<'a> Binder<'a> {
         ast::Span { start, end: start }
     }
 
+    /// Where the string of a literal with a type in front begins.
+    fn quote_after(&self, start: u32, whole: ast::Span) -> ast::Span {
+        let text = self.sql.get(start as usize..whole.end as usize).unwrap_or_default();
+        let quote = text.find(['\'', '$']).and_then(|offset| u32::try_from(offset).ok());
+        quote.map_or(whole, |offset| ast::Span { start: start + offset, end: whole.end })
+    }
+
     fn new_rel(&mut self, source: RelSource) -> RelId {
         let rel = RelId(self.next_rel);
         self.next_rel += 1;

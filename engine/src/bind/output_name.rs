@@ -18,7 +18,7 @@ fn figure(expr: &Expr) -> Option<(String, Strength)> {
     use Strength::{Strong, Weak};
     let strong = |name: &str| Some((name.to_owned(), Strong));
     match &expr.kind {
-        ExprKind::Column(name) => strong(&name.parts.last()?.name),
+        ExprKind::Column(name) | ExprKind::Star(Some(name)) => strong(&name.parts.last()?.name),
         ExprKind::Call(call) => strong(&call.name.parts.last()?.name),
         ExprKind::Field { field, .. } => strong(&field.name),
         ExprKind::Subscript { arg, .. } | ExprKind::Collate { arg, .. } => figure(arg),

@@ -13,21 +13,30 @@ const MAX_PARAMETERS: u32 = 65_535;
 pub(super) struct Parameters {
     /// 0 is never seen, `unknown` is seen without a type yet.
     types: Vec<Oid>,
+    /// Uses that tell no type.
+    open_uses: Vec<(u32, Span)>,
     allowed: bool,
 }
 
 impl Parameters {
     pub(super) fn inferred(given: &[Oid]) -> Self {
         let types = given.iter().map(|&ty| if ty == oid::UNKNOWN { 0 } else { ty }).collect();
-        Self { types, allowed: true }
+        Self { types, open_uses: Vec::new(), allowed: true }
     }
 
     pub(super) fn none() -> Self {
-        Self { types: Vec::new(), allowed: false }
+        Self { types: Vec::new(), open_uses: Vec::new(), allowed: false }
     }
 
     /// All types, or 42P18 for a parameter whose type nothing told.
     pub(super) fn finish(&self) -> Result<Vec<Oid>> {
+        for (number, span) in &self.open_uses {
+            let decided = self.types.get(*number as usize - 1).is_some_and(|&ty| ty != 0 && ty != oid::UNKNOWN);
+            if decided {
+                let message = format!("could not determine data type of parameter ${number}");
+                return Err(Error::new(sqlstate::AMBIGUOUS_PARAMETER, message).at(span.start));
+            }
+        }
         match self.types.iter().position(|&ty| ty == 0 || ty == oid::UNKNOWN) {
             Some(position) => Err(indeterminate(position + 1)),
             None => Ok(self.types.clone()),
@@ -54,6 +63,17 @@ impl Binder<'_> {
             *slot = oid::UNKNOWN;
         }
         Ok(Expr { kind: ExprKind::Parameter(number), ty: Type::of(*slot), span })
+    }
+
+    /// As [`resolve_unknown`](Self::resolve_unknown), where a parameter may stay without a type: nothing then tells it.
+    pub(super) fn resolve_literal(&mut self, expr: Expr) -> Result<Expr> {
+        match expr.kind {
+            ExprKind::Parameter(number) if expr.ty.oid == oid::UNKNOWN => {
+                self.parameters.open_uses.push((number, expr.span));
+                Ok(expr)
+            }
+            _ => self.resolve_unknown(expr),
+        }
     }
 
     /// A parameter of unknown type is used as `target`.

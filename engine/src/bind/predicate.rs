@@ -16,7 +16,7 @@ impl Binder<'_> {
         match &expr.kind {
             K::IsNull { arg, negated } => {
                 let arg = self.expr(arg)?;
-                let arg = Box::new(self.resolve_unknown(arg)?);
+                let arg = Box::new(self.resolve_literal(arg)?);
                 Ok(boolean(ExprKind::IsNull { arg, negated: *negated }, span))
             }
             K::BooleanTest { arg, test, negated } => self.boolean_test(arg, *test, *negated, span),
@@ -70,7 +70,7 @@ impl Binder<'_> {
         };
         if let Some(tested) = tested {
             let arg = self.expr(tested)?;
-            let arg = Box::new(self.resolve_unknown(arg)?);
+            let arg = Box::new(self.resolve_literal(arg)?);
             return Ok(boolean(ExprKind::IsNull { arg, negated: !negated }, span));
         }
         let at = self.after(left);

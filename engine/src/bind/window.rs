@@ -16,6 +16,7 @@ struct Window {
     partition_by: Vec<ast::Expr>,
     order_by: Vec<ast::OrderBy>,
     frame: Option<ast::Frame>,
+    span: Span,
 }
 
 impl Binder<'_> {
@@ -27,8 +28,10 @@ impl Binder<'_> {
         }
         self.check_window_decorations(call, &resolved, span)?;
         let (windows, sets) = (self.level().windows_rel, self.level().sets_rel);
-        if resolved.args.iter().any(|arg| walk::mentions(arg, windows)) {
-            return Err(Error::new(sqlstate::WINDOWING_ERROR, "window function calls cannot be nested").at(span.start));
+        let inner = resolved.args.iter().find_map(|arg| walk::place_of(&mut arg.clone(), windows));
+        if let Some(inner) = inner {
+            let message = "window function calls cannot be nested";
+            return Err(Error::new(sqlstate::WINDOWING_ERROR, message).at(inner.start));
         }
         if resolved.args.iter().any(|arg| walk::mentions(arg, sets)) {
             let message = "window function calls cannot contain set-returning function calls";
@@ -91,6 +94,7 @@ impl Binder<'_> {
             partition_by: spec.partition_by.clone(),
             order_by: spec.order_by.clone(),
             frame: spec.frame.clone(),
+            span: spec.span,
         };
         let Some(base_name) = &spec.base else { return Ok(own) };
         let base = self.named_window(base_name)?;
@@ -107,7 +111,7 @@ impl Binder<'_> {
             return Err(if bare { error.with_hint("Omit the parentheses in this OVER clause.") } else { error });
         }
         let order_by = if own.order_by.is_empty() { base.order_by } else { own.order_by };
-        Ok(Window { partition_by: base.partition_by, order_by, frame: own.frame })
+        Ok(Window { partition_by: base.partition_by, order_by, frame: own.frame, span: own.span })
     }
 
     fn bind_window(&mut self, window: &Window) -> Result<(Vec<Expr>, Vec<OrderKey>, Frame)> {
@@ -120,7 +124,7 @@ impl Binder<'_> {
         }
         let order_by = self.order_keys(&window.order_by)?;
         let frame = match &window.frame {
-            Some(frame) => self.frame(frame, &order_by)?,
+            Some(frame) => self.frame(frame, &order_by).map_err(|error| error.at(window.span.start))?,
             None => Frame {
                 unit: FrameUnit::Range,
                 start: FrameBound::UnboundedPreceding,
