@@ -183,7 +183,8 @@ pub fn make_interval(
     minutes: i32,
     seconds: f64,
 ) -> Result<Interval> {
-    if !seconds.is_finite() {
+    // Beyond 64 bits of microseconds anyway.
+    if !seconds.is_finite() || seconds.abs() > 1e13 {
         return Err(out_of_range());
     }
     let months = years.checked_mul(MONTHS_PER_YEAR).and_then(|years| years.checked_add(months));

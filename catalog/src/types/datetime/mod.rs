@@ -90,3 +90,6 @@ pub(crate) fn round_micros(micros: i64, precision: i32) -> Option<i64> {
     let rounded = if micros >= 0 { micros.checked_add(half)? } else { micros.checked_sub(half)? };
     Some(rounded / unit * unit)
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,7 +61,7 @@ impl Interval {
 
     /// Applies field restriction and precision.
     pub fn apply_typmod(mut self, typmod: i32) -> Result<Self> {
-        use interval_field::{DAY, FULL_PRECISION, FULL_RANGE, HOUR, MINUTE, MONTH, SECOND, YEAR};
+        use interval_field::{DAY, FULL_PRECISION, FULL_RANGE, HOUR, MINUTE, MONTH, SECOND};
         if typmod < 0 {
             return Ok(self);
         }
@@ -82,7 +82,6 @@ impl Interval {
                 self.micros = self.micros / unit * unit;
             }
         }
-        debug_assert!(range & (YEAR | MONTH | DAY | HOUR | MINUTE | SECOND) != 0);
         let precision = interval_precision(typmod);
         if precision != FULL_PRECISION {
             self.micros = round_micros(self.micros, precision).ok_or_else(out_of_range)?;
