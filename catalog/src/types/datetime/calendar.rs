@@ -162,7 +162,7 @@ pub fn timestamp_from_parts(days: i64, time: i64) -> Option<i64> {
 /// Microseconds as a timestamp, if in range.
 pub fn in_range(micros: i128) -> Option<i64> {
     let micros = i64::try_from(micros).ok()?;
-    (micros >= MIN_TIMESTAMP && micros < TIMESTAMP_INFINITY).then_some(micros)
+    (MIN_TIMESTAMP..TIMESTAMP_INFINITY).contains(&micros).then_some(micros)
 }
 
 /// Whether a timestamp is one of the infinities.

@@ -52,15 +52,15 @@ enum TextColumn {
     Lsn(Int64Array),
     Tid(UInt64Array),
     Reg(UInt32Array, Oid, Names),
-    Date(Date32Array, FormatSettings),
+    Date(Date32Array, Box<FormatSettings>),
     Time(Time64MicrosecondArray),
     TimeTz(FixedSizeBinaryArray),
-    Timestamp(TimestampMicrosecondArray, FormatSettings),
-    TimestampTz(TimestampMicrosecondArray, FormatSettings),
+    Timestamp(TimestampMicrosecondArray, Box<FormatSettings>),
+    TimestampTz(TimestampMicrosecondArray, Box<FormatSettings>),
     Interval(IntervalMonthDayNanoArray, IntervalStyle),
     Money(Int64Array),
     Array(Box<ArrayText>),
-    Vector(ArrayColumn, Box<TextEncoder>),
+    Vector(Box<ArrayColumn>, Box<TextEncoder>),
     Record(Vec<TextEncoder>),
 }
 
@@ -113,19 +113,20 @@ impl TextEncoder {
                 _ => array.as_binary_view_opt().cloned().map(TextColumn::Numeric),
             },
             oid::UUID => array.as_fixed_size_binary_opt().cloned().map(TextColumn::Uuid),
-            oid::DATE => {
-                array.as_primitive_opt::<Date32Type>().cloned().map(|array| TextColumn::Date(array, settings.clone()))
-            }
+            oid::DATE => array
+                .as_primitive_opt::<Date32Type>()
+                .cloned()
+                .map(|array| TextColumn::Date(array, Box::new(settings.clone()))),
             oid::TIME => array.as_primitive_opt::<Time64MicrosecondType>().cloned().map(TextColumn::Time),
             oid::TIMETZ => array.as_fixed_size_binary_opt().cloned().map(TextColumn::TimeTz),
             oid::TIMESTAMP => array
                 .as_primitive_opt::<TimestampMicrosecondType>()
                 .cloned()
-                .map(|array| TextColumn::Timestamp(array, settings.clone())),
+                .map(|array| TextColumn::Timestamp(array, Box::new(settings.clone()))),
             oid::TIMESTAMPTZ => array
                 .as_primitive_opt::<TimestampMicrosecondType>()
                 .cloned()
-                .map(|array| TextColumn::TimestampTz(array, settings.clone())),
+                .map(|array| TextColumn::TimestampTz(array, Box::new(settings.clone()))),
             oid::INTERVAL => array
                 .as_primitive_opt::<IntervalMonthDayNanoType>()
                 .cloned()
@@ -140,7 +141,7 @@ impl TextEncoder {
         let column = ArrayColumn::new(array).ok_or_else(|| wrong_representation(ty, array))?;
         let elements = Self::new(Type::new(element, ty.typmod), column.all_elements(), settings)?;
         if matches!(ty.oid, oid::INT2VECTOR | oid::OIDVECTOR) {
-            return Ok(TextColumn::Vector(column, Box::new(elements)));
+            return Ok(TextColumn::Vector(Box::new(column), Box::new(elements)));
         }
         Ok(TextColumn::Array(Box::new(ArrayText { column, elements, delimiter: delimiter(element) })))
     }

@@ -453,11 +453,8 @@ impl Layout<'_> {
             self.in_number = true;
         } else {
             match self.digits.get(self.position) {
-                Some(b'.') => {
-                    if !self.relevant_is_point() || picture.fill {
-                        self.out.push('.');
-                    }
-                }
+                Some(b'.') if !self.relevant_is_point() || picture.fill => self.out.push('.'),
+                Some(b'.') => {}
                 _ if self.last_relevant.is_some_and(|last| self.position > last) && !zero_pattern => {}
                 _ if self.hides_zero() => {
                     if !picture.fill {

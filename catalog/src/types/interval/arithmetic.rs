@@ -12,6 +12,7 @@ fn round_seconds(seconds: f64) -> f64 {
     (seconds * 1e6).round_ties_even() / 1e6
 }
 
+#[expect(clippy::should_implement_trait, reason = "fallible, unlike the operators")]
 impl Interval {
     /// `interval * float8`. Fractions of months become days, fractions of days become time.
     pub fn mul(self, factor: f64) -> Result<Self> {

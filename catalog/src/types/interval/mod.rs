@@ -36,6 +36,7 @@ pub fn out_of_range() -> Error {
     Error::new(sqlstate::DATETIME_VALUE_OUT_OF_RANGE, "interval out of range")
 }
 
+#[expect(clippy::should_implement_trait, reason = "fallible, unlike the operators")]
 impl Interval {
     pub const ZERO: Self = Self { months: 0, days: 0, micros: 0 };
 

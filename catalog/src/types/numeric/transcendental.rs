@@ -3,6 +3,8 @@
 //!
 //! Computation is in fixed point: a [`BigInt`] that stands for `value * 10^digits`.
 
+use std::f64::consts::{LN_10, LOG10_E};
+
 use num_bigint::BigInt;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 
@@ -13,8 +15,6 @@ use crate::sqlstate;
 
 /// `exp` fails beyond this (three times PostgreSQL's `NUMERIC_MAX_RESULT_SCALE`).
 const MAX_EXPONENT: f64 = 6000.0;
-const LOG10_E: f64 = 0.434294481903252;
-const LN_10: f64 = 2.302585092994046;
 /// Digits computed beyond those shown.
 const GUARD_DIGITS: i64 = 16;
 
