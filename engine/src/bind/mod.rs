@@ -28,6 +28,7 @@ mod polymorphic;
 mod predicate;
 pub mod print;
 mod query;
+mod reads;
 mod row;
 mod rules;
 mod scope;
@@ -58,6 +59,7 @@ use crate::parse::ast;
 use crate::session::context::StatementContext;
 
 pub use copy::{GIVEN_ROWS, bind_copy};
+pub use reads::read_by;
 
 use coerce::Context;
 use parameter::Parameters;

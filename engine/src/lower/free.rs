@@ -59,6 +59,24 @@ pub fn is_volatile(query: &Query) -> bool {
     walk.volatile
 }
 
+/// Does the expression call a volatile function?
+pub fn calls_volatile(expr: &Expr) -> bool {
+    over_expr(expr, |walk| walk.volatile)
+}
+
+/// Does the expression read the column?
+pub fn reads_column(expr: &Expr, column: ColumnRef) -> bool {
+    over_expr(expr, |walk| walk.seen.contains(&column))
+}
+
+fn over_expr<T>(expr: &Expr, result: impl FnOnce(&Walk<'_>) -> T) -> T {
+    let ctes = HashMap::new();
+    let mut walk =
+        Walk { used: Vec::new(), seen: HashSet::new(), produced: HashSet::new(), ctes: &ctes, volatile: false };
+    walk.expr(expr);
+    result(&walk)
+}
+
 /// Does the expression contain a sub-query?
 pub fn has_subquery(expr: &Expr) -> bool {
     let mut found = false;

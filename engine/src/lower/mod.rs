@@ -14,7 +14,7 @@ mod compare;
 mod cte;
 mod dml;
 mod expr;
-mod free;
+pub mod free;
 mod from;
 mod key;
 mod limit;

@@ -6,6 +6,7 @@
 pub mod ast;
 mod guard;
 mod lower;
+pub mod rename;
 mod scan;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ use super::transaction::{Block, OpenTransaction, isolation};
 use crate::bind::tree;
 use crate::execute;
 use crate::parse::ast::Statement;
+use crate::parse::utility::OnCommit;
 use crate::statement::{self, Outcome};
 
 impl Session {
@@ -120,6 +121,21 @@ impl Session {
 
     /// ON COMMIT DELETE ROWS and DROP of temporary tables.
     async fn run_on_commit(&mut self) -> Result<()> {
+        let Some(open) = &self.transaction else { return Ok(()) };
+        if self.on_commit.is_empty() {
+            return Ok(());
+        }
+        let catalog = open.catalog.catalog();
+        // Tables that are gone, or whose transaction rolled back, are forgotten.
+        self.on_commit.retain(|(table, _)| catalog.relation(*table).is_some());
+        for (table, action) in self.on_commit.clone() {
+            let Some(table) = catalog.relation(table) else { continue };
+            match action {
+                OnCommit::Preserve => {}
+                OnCommit::DeleteRows => statement::truncate::empty_at_commit(self, table)?,
+                OnCommit::Drop => statement::drop::drop_at_commit(self, table)?,
+            }
+        }
         Ok(())
     }
 

@@ -591,9 +591,8 @@ impl Session {
 
     /// DISCARD TEMP: the temporary schema's objects and rows.
     pub(crate) fn drop_temporary_objects(&mut self) -> Result<()> {
-        self.temporary_objects = TemporaryObjects::default();
-        self.temporary_store = None;
-        Ok(())
+        self.on_commit.clear();
+        crate::statement::drop::drop_temporary(self)
     }
 
     /// A message with SQL arrived: starts the statement's clock.

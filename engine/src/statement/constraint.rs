@@ -170,11 +170,8 @@ pub fn add_all(
     }
     if validate {
         // The store checks keys when its schema changes; the caller checks the rest with queries.
-        let open = session.writable("ALTER TABLE")?;
-        let schema = super::table_storage::schema_of(&table, &open.catalog.catalog())?;
-        if let Some(storage) = table.table().map(|t| t.storage) {
-            open.tables.of_mut(&table).alter_table(storage, schema)?;
-        }
+        let format = session.format_settings();
+        super::table_storage::update(session.writable("ALTER TABLE")?, &table, None, &format)?;
     }
     Ok(table)
 }

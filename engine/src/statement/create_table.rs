@@ -63,12 +63,12 @@ pub struct Plan {
     pub columns: Vec<Column>,
     pub constraints: Vec<Declared>,
     /// Expressions to check once the columns are known.
-    expressions: Vec<(String, Expr, Purpose)>,
-    sequences: Vec<OwnedSequence>,
+    pub expressions: Vec<(String, Expr, Purpose)>,
+    pub sequences: Vec<OwnedSequence>,
 }
 
 /// A sequence that a serial or identity column brings along.
-struct OwnedSequence {
+pub struct OwnedSequence {
     column: String,
     ty: Oid,
     options: Vec<SequenceOption>,
@@ -279,7 +279,7 @@ pub fn create_relation(
 }
 
 /// Sequences of serial and identity columns; serial columns get their default. Returns (column, sequence, identity).
-fn create_sequences(
+pub fn create_sequences(
     session: &mut Session,
     place: &Place,
     plan: &mut Plan,
@@ -309,7 +309,7 @@ fn create_sequences(
 }
 
 /// Now that the table has an OID, its sequences belong to their columns.
-fn own_sequences(session: &mut Session, table: &Relation, sequences: &[(String, Arc<Relation>)]) -> Result<()> {
+pub fn own_sequences(session: &mut Session, table: &Relation, sequences: &[(String, Arc<Relation>)]) -> Result<()> {
     let open = session.writable("CREATE TABLE")?;
     for (column, relation) in sequences {
         let (Some(column), Some(definition)) = (table.column_by_name(column), relation.sequence()) else { continue };
@@ -322,7 +322,7 @@ fn own_sequences(session: &mut Session, table: &Relation, sequences: &[(String, 
 }
 
 /// Defaults and generation expressions must bind, and defaults must be assignable to their column.
-fn check_expressions(
+pub fn check_expressions(
     session: &Session,
     table: &Arc<Relation>,
     all: &[(String, Expr, Purpose)],

@@ -1,5 +1,7 @@
 //! DROP of relations and schemas, with RESTRICT and CASCADE over what depends on them (PostgreSQL manual, "Dependency Tracking").
 
+use std::collections::BTreeSet;
+
 use aegis_catalog::definition::Printer;
 use aegis_catalog::dependency::{DropPlan, plan_drop};
 use aegis_catalog::fixed_oid::{PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_NAMESPACE};
@@ -108,26 +110,67 @@ pub fn announce(session: &Session, plan: &DropPlan) {
     }
 }
 
+/// ON COMMIT DROP: what rests on the table goes with it, silently.
+pub fn drop_at_commit(session: &mut Session, table: &Relation) -> Result<()> {
+    drop_all(session, &[table.address()])
+}
+
+/// Every object of the session's temporary schema.
+pub fn drop_temporary(session: &mut Session) -> Result<()> {
+    let context = session.context()?;
+    let temporary = context.catalog.user_relations().filter(|relation| relation.is_temporary());
+    // Indexes and owned sequences go with their tables.
+    let whole = temporary.filter(|relation| match &relation.kind {
+        RelationKind::Index(_) => false,
+        RelationKind::Sequence(sequence) => sequence.owned_by.is_none(),
+        _ => true,
+    });
+    let roots: Vec<_> = whole.map(|relation| relation.address()).collect();
+    drop_all(session, &roots)
+}
+
+fn drop_all(session: &mut Session, roots: &[ObjectAddress]) -> Result<()> {
+    let context = session.context()?;
+    let plan = plan_drop(Printer { catalog: &context.catalog, search_path: &context.search_path }, roots, true)?;
+    // Temporary objects change in read-only transactions too.
+    let Some(open) = &mut session.transaction else { return Ok(()) };
+    let read_only = std::mem::replace(&mut open.read_only, false);
+    let applied = apply(session, &plan);
+    if let Some(open) = &mut session.transaction {
+        open.read_only = read_only;
+    }
+    applied
+}
+
 /// Carries a plan out: whole objects with their rows, then parts of tables that stay.
 pub fn apply(session: &mut Session, plan: &DropPlan) -> Result<()> {
+    let format = session.format_settings();
     let open = session.writable("DROP")?;
+    // Tables that stay, but whose storage must follow.
+    let mut changed = BTreeSet::new();
     for &address in &plan.objects {
         let relation = (address.class == PG_CLASS).then(|| open.catalog.catalog().relation(address.object).cloned());
-        if let Some(relation) = relation.flatten()
-            && let Some(table) = relation.table()
-        {
-            open.tables.of_mut(&relation).drop_table(table.storage)?;
+        if let Some(relation) = relation.flatten() {
+            match &relation.kind {
+                RelationKind::Table(table) => open.tables.of_mut(&relation).drop_table(table.storage)?,
+                RelationKind::Index(index) => drop(changed.insert(index.table)),
+                _ => {}
+            }
         }
         open.catalog.drop_object(open.tables.permanent(), address)?;
     }
     for &part in &plan.parts {
         let catalog = open.catalog.catalog();
         let Some(relation) = catalog.relation(catalog.owner_of_part(part).object) else { continue };
-        let changed = without_part(relation, part);
-        let relation = open.catalog.replace_relation(open.tables.permanent(), changed)?;
-        if let Some(table) = relation.table() {
-            let schema = table_storage::schema_of(&relation, &open.catalog.catalog())?;
-            open.tables.of_mut(&relation).alter_table(table.storage, schema)?;
+        changed.insert(relation.oid);
+        open.catalog.replace_relation(open.tables.permanent(), without_part(relation, part))?;
+        if part.class == PG_CLASS {
+            open.catalog.set_comment(open.tables.permanent(), part, None)?;
+        }
+    }
+    for oid in changed {
+        if let Some(table) = open.catalog.catalog().relation(oid) {
+            table_storage::update(open, table, None, &format)?;
         }
     }
     Ok(())

@@ -14,11 +14,11 @@ use crate::session::context::StatementContext;
 
 pub fn create(session: &mut Session, create: &CreateIndex, sql: &str, context: &StatementContext) -> Result<Outcome> {
     let table = namespace::existing(&create.table, context)?;
-    let Some(storage) = table.table().map(|table| table.storage) else {
+    if table.table().is_none() {
         let message = format!("cannot create index on relation \"{}\"", table.name);
         return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
             .with_detail(format!("This operation is not supported for {}s.", table.kind_name())));
-    };
+    }
     namespace::reject_system(&table)?;
     if create.concurrently {
         session.require_no_block("CREATE INDEX CONCURRENTLY")?;
@@ -95,8 +95,7 @@ pub fn create(session: &mut Session, create: &CreateIndex, sql: &str, context: &
         }),
     };
     open.catalog.create_relation(open.tables.permanent(), relation)?;
-    let schema = table_storage::schema_of(&table, &open.catalog.catalog())?;
-    open.tables.of_mut(&table).alter_table(storage, schema)?;
+    table_storage::update(open, &table, None, &context.format)?;
     Outcome::tag("CREATE INDEX")
 }
 

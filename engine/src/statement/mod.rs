@@ -1,5 +1,7 @@
 //! Utility statements: one file per verb or family. This file only dispatches.
 
+mod alter_object;
+mod alter_table;
 mod comment;
 mod constraint;
 pub mod copy;
@@ -8,18 +10,23 @@ mod create_table_as;
 mod cursor;
 mod database;
 mod discard;
-mod drop;
+pub mod drop;
 mod explain;
 mod index;
+mod lock;
+mod maintenance;
 mod namespace;
 mod prepare;
+mod readers;
+mod rewrite;
 pub mod role;
 mod schema;
 mod sequence;
 mod set;
+mod set_constraints;
 mod table_storage;
 mod transaction;
-mod truncate;
+pub mod truncate;
 mod view;
 
 use aegis_catalog::types::oid;
@@ -90,6 +97,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Explain { options, statement } => explain::run(session, options, statement, sql, context).await,
         Utility::Copy(copy) => copy::run(session, copy, sql, context).await,
         Utility::CreateTable(create) => create_table::run(session, create, sql, context),
+        Utility::AlterTable(alter) => alter_table::run(session, alter, sql, context).await,
         Utility::CreateSequence { name, temporary, if_not_exists, options } => {
             sequence::create(session, name, *temporary, *if_not_exists, options, context)
         }
@@ -121,8 +129,26 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Unlisten(_) => Outcome::tag("UNLISTEN"),
         Utility::Listen(_) => Err(Error::unsupported("LISTEN")),
         Utility::Notify { .. } => Err(Error::unsupported("NOTIFY")),
+        Utility::Rename { object, column, constraint, to, if_exists } => {
+            let part = match (column, constraint) {
+                (Some(column), _) => alter_object::Part::Column(column),
+                (_, Some(constraint)) => alter_object::Part::Constraint(constraint),
+                _ => alter_object::Part::Whole,
+            };
+            alter_object::rename(session, object, part, to, *if_exists, context)
+        }
+        Utility::SetSchema { object, schema, if_exists } => {
+            alter_object::set_schema(session, object, schema, *if_exists, context)
+        }
+        Utility::SetOwner { object, owner, if_exists } => {
+            alter_object::set_owner(session, object, owner, *if_exists, context)
+        }
+        Utility::Lock { tables, mode, .. } => lock::run(session, tables, mode, context),
+        Utility::SetConstraints { names, .. } => set_constraints::run(names, context),
+        Utility::Maintenance { verb, tables } => maintenance::run(session, verb, tables, context).await,
+        Utility::Grant(grant) => Err(Error::unsupported(if grant.revoke { "REVOKE" } else { "GRANT" })),
+        Utility::CreateExtension { name, .. } => Err(Error::unsupported(format!("extension \"{}\"", name.name))),
         Utility::Unsupported(feature) => Err(Error::unsupported(feature)),
-        _ => Err(Error::unsupported("this statement")),
     }
 }
 

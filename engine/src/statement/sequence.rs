@@ -55,9 +55,21 @@ pub fn alter(
             .err()
             .unwrap_or_else(|| Error::internal("name resolution changed")));
     };
-    let Some(before) = old.sequence() else {
+    if old.sequence().is_none() {
         return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, format!("\"{}\" is not a sequence", old.name)));
-    };
+    }
+    change(session, &old, options, context)?;
+    Outcome::tag("ALTER SEQUENCE")
+}
+
+/// Changes a sequence's definition and, with RESTART, its state.
+pub fn change(
+    session: &mut Session,
+    old: &Relation,
+    options: &[SequenceOption],
+    context: &StatementContext,
+) -> Result<()> {
+    let Some(before) = old.sequence() else { return Err(Error::internal("not a sequence")) };
     let mut sequence = changed(before.clone(), options, context)?;
     if let Some(owner) =
         options.iter().any(|o| matches!(o, SequenceOption::OwnedBy(_))).then(|| owner_column(options, context))
@@ -69,12 +81,12 @@ pub fn alter(
         _ => None,
     });
     let open = session.writable("ALTER SEQUENCE")?;
-    let new = Relation { kind: RelationKind::Sequence(sequence), ..Relation::clone(&old) };
+    let new = Relation { kind: RelationKind::Sequence(sequence), ..old.clone() };
     let new = open.catalog.replace_relation(open.tables.permanent(), new)?;
     if let Some(value) = restart {
         session.shared.sequences.set(&new, value, false)?;
     }
-    Outcome::tag("ALTER SEQUENCE")
+    Ok(())
 }
 
 /// A sequence's relation, without OID yet.

@@ -1,10 +1,59 @@
 //! What the store must know of a table: its columns' Arrow types and the keys it enforces.
 
 use aegis_catalog::object::{Column, Relation};
-use aegis_catalog::types::{oid, stored_arrow_type};
-use aegis_catalog::{Catalog, Error, Result};
+use aegis_catalog::types::{FormatSettings, oid, stored_arrow_type};
+use aegis_catalog::{Catalog, Error, Result, sqlstate};
 use aegis_storage::{ColumnSchema, IndexSchema, TableSchema};
 use arrow::datatypes::DataType;
+
+use crate::execute::row_rules::key_text;
+use crate::session::transaction::OpenTransaction;
+
+/// The value of a new column in the rows that are there already, as [`ColumnSchema::encode_missing`] writes it.
+pub struct Missing {
+    pub attnum: i16,
+    pub value: Vec<u8>,
+}
+
+/// Brings the store's schema of a table in line with the catalog: columns and keys that came or went. 23505 if rows break a new key.
+pub fn update(
+    open: &mut OpenTransaction,
+    table: &Relation,
+    missing: Option<Missing>,
+    format: &FormatSettings,
+) -> Result<()> {
+    let Some(storage) = table.table().map(|table| table.storage) else { return Ok(()) };
+    let catalog = open.catalog.catalog();
+    let mut schema = schema_of(table, &catalog)?;
+    let before = open.tables.table_schema(storage)?;
+    for column in &mut schema.columns {
+        let known = before.columns.iter().find(|known| known.id == column.id && known.data_type == column.data_type);
+        column.missing = known.and_then(|known| known.missing.clone());
+        if let Some(missing) = missing.as_ref().filter(|missing| i64::from(missing.attnum) == i64::from(column.id)) {
+            column.missing = Some(missing.value.clone());
+        }
+    }
+    let altered = open.tables.of_mut(table).alter_table(storage, schema);
+    altered.map_err(|error| not_unique(error, table, &catalog, format))
+}
+
+/// The store's error about rows that break a new key, as PostgreSQL words it.
+fn not_unique(error: aegis_storage::Error, table: &Relation, catalog: &Catalog, format: &FormatSettings) -> Error {
+    let aegis_storage::Error::DuplicateKey { index, key, .. } = &error else { return Error::from(error) };
+    let Some(relation) = catalog.relation(*index) else { return Error::from(error) };
+    let message = format!("could not create unique index \"{}\"", relation.name);
+    let attnums: Vec<i16> =
+        relation.index().map(|index| index.keys.iter().map(|key| key.attnum).collect()).unwrap_or_default();
+    let schema = catalog.schema(table.schema).map(|schema| schema.name.clone()).unwrap_or_default();
+    let text = key.as_ref().and_then(|key| key_text(table, &attnums, key, 0, format).ok());
+    let error = Error::new(sqlstate::UNIQUE_VIOLATION, message)
+        .with_table(schema, table.name.clone())
+        .with_constraint(relation.name.clone());
+    match text {
+        Some(text) => error.with_detail(format!("Key {text} is duplicated.")),
+        None => error,
+    }
+}
 
 /// The schema of a table with its indexes, from the catalog.
 pub fn schema_of(table: &Relation, catalog: &Catalog) -> Result<TableSchema> {

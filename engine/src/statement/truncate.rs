@@ -10,6 +10,7 @@ use super::{Outcome, namespace, table_storage};
 use crate::parse::ast::Name;
 use crate::session::Session;
 use crate::session::context::StatementContext;
+use crate::session::transaction::OpenTransaction;
 
 pub fn run(
     session: &mut Session,
@@ -70,7 +71,18 @@ fn add_referencing(
 
 /// New storage in place of the old.
 pub fn empty(session: &mut Session, relation: &Arc<Relation>) -> Result<()> {
-    let open = session.writable("TRUNCATE TABLE")?;
+    empty_in(session.writable("TRUNCATE TABLE")?, relation)
+}
+
+/// ON COMMIT DELETE ROWS, which a read-only transaction does too.
+pub fn empty_at_commit(session: &mut Session, relation: &Arc<Relation>) -> Result<()> {
+    let (Some(open), Some(table)) = (&mut session.transaction, relation.table()) else { return Ok(()) };
+    let rows = open.tables.scan(table.storage)?.read(Some(&[]), true)?;
+    let any = rows.iter().any(|batch| batch.num_rows() > 0);
+    if any { empty_in(open, relation) } else { Ok(()) }
+}
+
+fn empty_in(open: &mut OpenTransaction, relation: &Arc<Relation>) -> Result<()> {
     let Some(table) = relation.table() else { return Ok(()) };
     let storage = u64::from(open.catalog.allocate_oid()?);
     let schema = table_storage::schema_of(relation, &open.catalog.catalog())?;

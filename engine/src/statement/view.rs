@@ -62,12 +62,9 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
         }
     };
     let rule = relation.view().map_or(0, |view| view.rule);
-    for oid in bound.relations {
-        let edge = Dependency {
-            dependent: ObjectAddress::new(PG_REWRITE, rule),
-            referenced: ObjectAddress::new(aegis_catalog::fixed_oid::PG_CLASS, oid),
-            kind: DependencyKind::Normal,
-        };
+    for referenced in bind::read_by(&bound.statement) {
+        let dependent = ObjectAddress::new(PG_REWRITE, rule);
+        let edge = Dependency { dependent, referenced, kind: DependencyKind::Normal };
         open.catalog.add_dependency(open.tables.permanent(), edge)?;
     }
     Outcome::tag("CREATE VIEW")

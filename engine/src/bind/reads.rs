@@ -1,0 +1,126 @@
+//! What a query reads: the columns of relations, or a relation as a whole where it names none of its columns. A view is one relation
+//! here, whatever it reads itself. This is what `pg_depend` records of a view's query.
+
+use std::collections::{BTreeSet, HashMap};
+
+use aegis_catalog::Oid;
+use aegis_catalog::object::ObjectAddress;
+
+use super::tree::{Cte, CteBody, Expr, ExprKind, From, Query, RelId, SetExpr, Statement};
+use super::walk;
+
+/// The relations and columns that a statement reads.
+pub fn read_by(statement: &Statement) -> BTreeSet<ObjectAddress> {
+    let Statement::Query(query) = statement else { return BTreeSet::new() };
+    let mut reads = Reads::default();
+    // The walk over expressions wants to change them.
+    let mut query = query.clone();
+    reads.sources(&mut query);
+    walk::query(&mut query, &mut |expr| reads.expr(expr));
+    reads.finish()
+}
+
+#[derive(Default)]
+struct Reads {
+    /// Numbers of the columns of each relation of FROM, by position.
+    relations: HashMap<RelId, (Oid, Vec<i16>)>,
+    columns: Vec<(RelId, usize)>,
+    regclass: Vec<Oid>,
+}
+
+impl Reads {
+    /// Notes the relations of FROM, at every depth but those of sub-queries in expressions.
+    fn sources(&mut self, query: &mut Query) {
+        query.ctes.iter_mut().for_each(|cte| self.cte(cte));
+        match &mut query.body {
+            SetExpr::Select(select) => {
+                if let Some(from) = &mut select.from {
+                    self.from(from);
+                }
+            }
+            SetExpr::Values(_) => {}
+            SetExpr::Operation { left, right, .. } => {
+                self.sources(left);
+                self.sources(right);
+            }
+        }
+    }
+
+    fn cte(&mut self, cte: &mut Cte) {
+        match &mut cte.body {
+            CteBody::Query(query) => self.sources(query),
+            CteBody::Recursive { seed, step, .. } => {
+                self.sources(seed);
+                self.sources(step);
+            }
+            CteBody::Change(_) | CteBody::Given => {}
+        }
+    }
+
+    fn from(&mut self, from: &mut From) {
+        match from {
+            From::Table { rel, relation } => {
+                let columns = relation.columns.iter().map(|column| column.attnum).collect();
+                self.relations.insert(*rel, (relation.oid, columns));
+            }
+            From::Subquery { rel, query, view: Some(view), .. } => {
+                let columns = (1..).take(query.columns.len()).collect();
+                self.relations.insert(*rel, (*view, columns));
+                // What the view reads is not read by who reads the view.
+                let Query { columns, .. } = &**query;
+                **query = Query { columns: columns.clone(), ..empty() };
+            }
+            From::Subquery { query, .. } => self.sources(query),
+            From::Join { left, right, .. } => {
+                self.from(left);
+                self.from(right);
+            }
+            From::Function { .. } | From::Cte { .. } => {}
+        }
+    }
+
+    fn expr(&mut self, expr: &mut Expr) {
+        match &mut expr.kind {
+            ExprKind::Column { rel, column } => self.columns.push((*rel, *column)),
+            ExprKind::Constant(datafusion::scalar::ScalarValue::UInt32(Some(oid)))
+                if expr.ty.oid == aegis_catalog::types::oid::REGCLASS =>
+            {
+                self.regclass.push(*oid);
+            }
+            ExprKind::Subquery(subquery) => self.sources(&mut subquery.query),
+            _ => {}
+        }
+        walk::children(expr, &mut |child| self.expr(child));
+    }
+
+    fn finish(self) -> BTreeSet<ObjectAddress> {
+        let mut found = BTreeSet::new();
+        for (rel, position) in self.columns {
+            let Some((oid, columns)) = self.relations.get(&rel) else { continue };
+            let attnum = columns.get(position).copied().unwrap_or(0);
+            found.insert(ObjectAddress::column(*oid, attnum));
+        }
+        let class = aegis_catalog::fixed_oid::PG_CLASS;
+        let whole = self.relations.values().map(|(oid, _)| *oid).chain(self.regclass);
+        for oid in whole {
+            if !found.iter().any(|address| address.object == oid) {
+                found.insert(ObjectAddress::new(class, oid));
+            }
+        }
+        found
+    }
+}
+
+/// A query without anything.
+fn empty() -> Query {
+    Query {
+        ctes: Vec::new(),
+        body: SetExpr::Values(Vec::new()),
+        order_by: Vec::new(),
+        limit: None,
+        with_ties: false,
+        offset: None,
+        columns: Vec::new(),
+        locking: Vec::new(),
+    }
+}

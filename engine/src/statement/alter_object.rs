@@ -1,0 +1,416 @@
+//! RENAME, SET SCHEMA and OWNER TO, for objects of every kind.
+//!
+//! Constraints, keys and dependencies go by number and follow by themselves. Expressions of the table itself are rewritten. Views are
+//! kept as text: what a view names keeps its name.
+
+use std::sync::Arc;
+
+use aegis_catalog::object::{ConstraintKind, Database, Relation, RelationKind, Role, Schema};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
+
+use super::{Outcome, namespace, readers, role};
+use crate::parse::ast::{Ident, Name};
+use crate::parse::rename::{with_column_renamed, with_qualifier_renamed};
+use crate::parse::utility::{ObjectKind, ObjectName};
+use crate::session::Session;
+use crate::session::context::StatementContext;
+
+/// What of the named object gets the new name.
+pub enum Part<'a> {
+    Whole,
+    Column(&'a Ident),
+    Constraint(&'a Ident),
+}
+
+pub fn rename(
+    session: &mut Session,
+    object: &ObjectName,
+    part: Part<'_>,
+    to: &Ident,
+    if_exists: bool,
+    context: &StatementContext,
+) -> Result<Outcome> {
+    let tag = tag(object.kind)?;
+    session.writable(tag)?;
+    match object.kind {
+        ObjectKind::Schema => rename_schema(session, &namespace::written(&object.name), &to.name, context)?,
+        ObjectKind::Database => rename_database(session, &namespace::written(&object.name), &to.name, context)?,
+        ObjectKind::Role => rename_role(session, &namespace::written(&object.name), &to.name, context)?,
+        _ => {
+            let Some(relation) = relation(session, object, if_exists, context)? else { return Outcome::tag(tag) };
+            match part {
+                Part::Whole => rename_relation(session, &relation, &to.name, context)?,
+                Part::Column(column) => rename_column(session, &relation, column, to, context)?,
+                Part::Constraint(constraint) => rename_constraint(session, &relation, constraint, &to.name)?,
+            }
+        }
+    }
+    Outcome::tag(tag)
+}
+
+pub fn set_schema(
+    session: &mut Session,
+    object: &ObjectName,
+    schema: &Ident,
+    if_exists: bool,
+    context: &StatementContext,
+) -> Result<Outcome> {
+    let tag = tag(object.kind)?;
+    session.writable(tag)?;
+    let Some(relation) = relation(session, object, if_exists, context)? else { return Outcome::tag(tag) };
+    let target = namespace::schema_oid(&schema.name, context)?;
+    if relation.is_temporary() || context.catalog.schema(target).is_some_and(|s| s.name.starts_with("pg_temp")) {
+        let message = "cannot move objects into or out of temporary schemas";
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+    }
+    if relation.schema == target {
+        return Outcome::tag(tag);
+    }
+    if context.catalog.relation_by_name(target, &relation.name).is_some() {
+        let message = format!("relation \"{}\" already exists in schema \"{}\"", relation.name, schema.name);
+        return Err(Error::new(sqlstate::DUPLICATE_TABLE, message));
+    }
+    if let Some((table, _)) = relation.sequence().and_then(|sequence| sequence.owned_by) {
+        let table = context.catalog.relation(table).map(|table| table.name.clone()).unwrap_or_default();
+        let message = "cannot move an owned sequence into another schema";
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message)
+            .with_detail(format!("Sequence \"{}\" is linked to table \"{table}\".", relation.name)));
+    }
+    for moved in with_belongings(&relation, context) {
+        move_to(session, &moved, Relation { schema: target, ..Relation::clone(&moved) }, context)?;
+    }
+    readers::check_names(session, context, "SET SCHEMA")?;
+    Outcome::tag(tag)
+}
+
+pub fn set_owner(
+    session: &mut Session,
+    object: &ObjectName,
+    owner: &Ident,
+    if_exists: bool,
+    context: &StatementContext,
+) -> Result<Outcome> {
+    let tag = tag(object.kind)?;
+    session.writable(tag)?;
+    let written = namespace::written(&object.name);
+    match object.kind {
+        ObjectKind::Schema => {
+            let owner = role::existing(&owner.name, context)?.oid;
+            let schema = existing_schema(&written, context)?;
+            let open = session.writable(tag)?;
+            open.catalog.replace_schema(open.tables.permanent(), Schema { owner, ..Schema::clone(&schema) })?;
+        }
+        ObjectKind::Database => {
+            let owner = role::existing(&owner.name, context)?.oid;
+            let database = existing_database(&written, context)?;
+            let open = session.writable(tag)?;
+            let changed = Database { owner, ..Database::clone(&database) };
+            open.catalog.replace_database(open.tables.permanent(), changed)?;
+        }
+        _ => {
+            let Some(relation) = relation(session, object, if_exists, context)? else { return Outcome::tag(tag) };
+            set_relation_owner(session, &relation, owner, context)?;
+        }
+    }
+    Outcome::tag(tag)
+}
+
+/// A table's indexes and sequences change hands with it.
+pub fn set_relation_owner(
+    session: &mut Session,
+    relation: &Arc<Relation>,
+    owner: &Ident,
+    context: &StatementContext,
+) -> Result<()> {
+    let owner = role::existing(&owner.name, context)?.oid;
+    for changed in with_belongings(relation, context) {
+        let open = session.writable("ALTER TABLE")?;
+        open.catalog.replace_relation(open.tables.permanent(), Relation { owner, ..Relation::clone(&changed) })?;
+    }
+    Ok(())
+}
+
+fn tag(kind: ObjectKind) -> Result<&'static str> {
+    Ok(match kind {
+        ObjectKind::Table | ObjectKind::Column | ObjectKind::Constraint => "ALTER TABLE",
+        ObjectKind::View => "ALTER VIEW",
+        ObjectKind::Index => "ALTER INDEX",
+        ObjectKind::Sequence => "ALTER SEQUENCE",
+        ObjectKind::Schema => "ALTER SCHEMA",
+        ObjectKind::Database => "ALTER DATABASE",
+        ObjectKind::Role => "ALTER ROLE",
+        ObjectKind::MaterializedView => return Err(Error::unsupported("materialized views")),
+        ObjectKind::Type => return Err(Error::unsupported("ALTER TYPE")),
+        ObjectKind::Domain => return Err(Error::unsupported("ALTER DOMAIN")),
+        ObjectKind::Function | ObjectKind::Procedure => return Err(Error::unsupported("ALTER FUNCTION")),
+        _ => return Err(Error::unsupported("ALTER of this kind of object")),
+    })
+}
+
+/// The relation that is meant; None if there is none and `if_exists` says that this is fine.
+fn relation(
+    session: &Session,
+    object: &ObjectName,
+    if_exists: bool,
+    context: &StatementContext,
+) -> Result<Option<Arc<Relation>>> {
+    let Some(found) = namespace::find(&object.name, context)? else {
+        let missing = namespace::existing(&object.name, context).err();
+        let missing = missing.unwrap_or_else(|| Error::internal("name resolution changed"));
+        if if_exists {
+            session.skip_notice(&format!("{}, skipping", missing.message()));
+            return Ok(None);
+        }
+        return Err(missing);
+    };
+    namespace::reject_system(&found)?;
+    let what = match (object.kind, &found.kind) {
+        (ObjectKind::View, kind) if !matches!(kind, RelationKind::View(_)) => "a view",
+        (ObjectKind::Index, kind) if !matches!(kind, RelationKind::Index(_)) => "an index",
+        (ObjectKind::Sequence, kind) if !matches!(kind, RelationKind::Sequence(_)) => "a sequence",
+        // ALTER TABLE takes all of them.
+        _ => return Ok(Some(found)),
+    };
+    Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, format!("\"{}\" is not {what}", found.name)))
+}
+
+/// A relation with its indexes and the sequences that it owns.
+fn with_belongings(relation: &Arc<Relation>, context: &StatementContext) -> Vec<Arc<Relation>> {
+    let owned = |other: &&Arc<Relation>| match &other.kind {
+        RelationKind::Index(index) => index.table == relation.oid,
+        RelationKind::Sequence(sequence) => sequence.owned_by.is_some_and(|(table, _)| table == relation.oid),
+        _ => false,
+    };
+    std::iter::once(relation).chain(context.catalog.user_relations().filter(owned)).cloned().collect()
+}
+
+/// Renames or moves one relation; defaults that draw from a sequence follow it.
+fn move_to(session: &mut Session, old: &Relation, new: Relation, context: &StatementContext) -> Result<()> {
+    let open = session.writable("ALTER TABLE")?;
+    // What was changed by now counts, not what the statement started with.
+    let current = open.catalog.catalog().relation(old.oid).cloned();
+    let current = current.ok_or_else(|| Error::internal("a relation went while it was renamed"))?;
+    let moved = Relation { name: new.name, schema: new.schema, ..Relation::clone(&current) };
+    let moved = open.catalog.replace_relation(open.tables.permanent(), moved)?;
+    if moved.sequence().is_none() {
+        return Ok(());
+    }
+    let catalog = open.catalog.catalog();
+    let schema = catalog.schema(moved.schema).map(|schema| schema.name.clone());
+    let name = namespace::quoted(schema.as_deref(), &moved.name).replace('\'', "''");
+    for table in catalog.user_relations().filter(|relation| relation.table().is_some()) {
+        let mut changed = Relation::clone(table);
+        for column in &mut changed.columns {
+            let Some(text) = &column.default else { continue };
+            column.default = Some(with_sequence_name(text, old.oid, &name, context));
+        }
+        if changed != **table {
+            open.catalog.replace_relation(open.tables.permanent(), changed)?;
+        }
+    }
+    Ok(())
+}
+
+/// The text with the sequence's new name in `nextval('…')`.
+fn with_sequence_name(text: &str, sequence: Oid, name: &str, context: &StatementContext) -> String {
+    const CALL: &str = "nextval('";
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(CALL) {
+        let (before, argument) = rest.split_at(start + CALL.len());
+        let Some(end) = argument.find('\'') else { break };
+        let (written, after) = argument.split_at(end);
+        let means = resolve(written, context);
+        out.push_str(before);
+        out.push_str(if means == Some(sequence) { name } else { written });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn resolve(written: &str, context: &StatementContext) -> Option<Oid> {
+    let parts: Vec<String> = written.split('.').map(|part| part.trim_matches('"').to_owned()).collect();
+    let ident = |name: &String| Ident { name: name.clone(), span: Default::default() };
+    let name = Name { parts: parts.iter().map(ident).collect(), span: Default::default() };
+    namespace::find(&name, context).ok().flatten().map(|relation| relation.oid)
+}
+
+fn rename_relation(session: &mut Session, old: &Relation, to: &str, context: &StatementContext) -> Result<()> {
+    move_to(session, old, Relation { name: to.to_owned(), ..old.clone() }, context)?;
+    // The index of a key has the key's name.
+    if let Some(index) = old.index() {
+        rename_constraint_of(session, index.table, old.oid, to)?;
+    }
+    if old.table().is_some() {
+        let open = session.writable("ALTER TABLE")?;
+        let current = open.catalog.catalog().relation(old.oid).cloned();
+        if let Some(current) = current {
+            let changed = with_expressions(&current, |text| with_qualifier_renamed(text, &old.name, to));
+            open.catalog.replace_relation(open.tables.permanent(), changed)?;
+        }
+    }
+    readers::check_names(session, context, "RENAME")
+}
+
+fn rename_constraint_of(session: &mut Session, table: Oid, index: Oid, to: &str) -> Result<()> {
+    let open = session.writable("ALTER TABLE")?;
+    let Some(table) = open.catalog.catalog().relation(table).cloned() else { return Ok(()) };
+    let mut changed = Relation::clone(&table);
+    if let RelationKind::Table(table) = &mut changed.kind {
+        for constraint in &mut table.constraints {
+            let backs = !matches!(constraint.kind, ConstraintKind::ForeignKey { .. }) && constraint.index() == index;
+            if backs {
+                to.clone_into(&mut constraint.name);
+            }
+        }
+    }
+    open.catalog.replace_relation(open.tables.permanent(), changed).map(|_| ())
+}
+
+fn rename_constraint(session: &mut Session, table: &Relation, name: &Ident, to: &str) -> Result<()> {
+    let Some(found) = table.constraints().iter().find(|constraint| constraint.name == name.name) else {
+        let message = format!("constraint \"{}\" for table \"{}\" does not exist", name.name, table.name);
+        return Err(Error::new(sqlstate::UNDEFINED_OBJECT, message));
+    };
+    if table.constraints().iter().any(|constraint| constraint.name == to) {
+        let message = format!("constraint \"{to}\" for relation \"{}\" already exists", table.name);
+        return Err(Error::new(sqlstate::DUPLICATE_OBJECT, message));
+    }
+    let mut changed = table.clone();
+    if let RelationKind::Table(table) = &mut changed.kind {
+        for constraint in table.constraints.iter_mut().filter(|constraint| constraint.oid == found.oid) {
+            to.clone_into(&mut constraint.name);
+        }
+    }
+    let open = session.writable("ALTER TABLE")?;
+    open.catalog.replace_relation(open.tables.permanent(), changed)?;
+    if let ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } = found.kind
+        && let Some(index) = open.catalog.catalog().relation(index)
+    {
+        let renamed = Relation { name: to.to_owned(), ..Relation::clone(index) };
+        open.catalog.replace_relation(open.tables.permanent(), renamed)?;
+    }
+    Ok(())
+}
+
+fn rename_column(
+    session: &mut Session,
+    relation: &Relation,
+    column: &Ident,
+    to: &Ident,
+    context: &StatementContext,
+) -> Result<()> {
+    if !matches!(relation.kind, RelationKind::Table(_) | RelationKind::View(_)) {
+        let message = format!("cannot rename columns of relation \"{}\"", relation.name);
+        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
+            .with_detail(format!("This operation is not supported for {}s.", relation.kind_name())));
+    }
+    let is_system = |name: &str| crate::bind::tree::SYSTEM_COLUMNS.iter().any(|(system, _)| *system == name);
+    if is_system(&column.name) {
+        let message = format!("cannot rename system column \"{}\"", column.name);
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+    }
+    let found = relation
+        .column_by_name(&column.name)
+        .ok_or_else(|| Error::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{}\" does not exist", column.name)))?;
+    if is_system(&to.name) {
+        let message = format!("column name \"{}\" conflicts with a system column name", to.name);
+        return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
+    }
+    if relation.column_by_name(&to.name).is_some() {
+        let message = format!("column \"{}\" of relation \"{}\" already exists", to.name, relation.name);
+        return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
+    }
+    if let Some(view) = readers::views_of_column(relation, found.attnum, context).first() {
+        return Err(Error::unsupported(format!("RENAME of a column that view \"{}\" names", view.name)));
+    }
+    let mut changed = with_expressions(relation, |text| with_column_renamed(text, &column.name, &to.name));
+    for own in changed.columns.iter_mut().filter(|own| own.attnum == found.attnum) {
+        to.name.clone_into(&mut own.name);
+    }
+    let open = session.writable("ALTER TABLE")?;
+    open.catalog.replace_relation(open.tables.permanent(), changed)?;
+    for index in context.catalog.indexes_of(relation.oid) {
+        let mut changed = Relation::clone(index);
+        if let RelationKind::Index(index) = &mut changed.kind {
+            for text in index.keys.iter_mut().filter_map(|key| key.expression.as_mut()).chain(&mut index.predicate) {
+                *text = with_column_renamed(text, &column.name, &to.name);
+            }
+        }
+        if changed != **index {
+            open.catalog.replace_relation(open.tables.permanent(), changed)?;
+        }
+    }
+    if relation.table().is_some() {
+        let format = session.format_settings();
+        let open = session.writable("ALTER TABLE")?;
+        if let Some(table) = open.catalog.catalog().relation(relation.oid) {
+            super::table_storage::update(open, table, None, &format)?;
+        }
+    }
+    readers::check_names(session, context, "RENAME")
+}
+
+/// The table with the texts of its checks and generated columns changed.
+fn with_expressions(table: &Relation, change: impl Fn(&str) -> String) -> Relation {
+    let mut changed = table.clone();
+    for column in changed.columns.iter_mut().filter(|column| column.generated) {
+        column.default = column.default.as_deref().map(&change);
+    }
+    if let RelationKind::Table(table) = &mut changed.kind {
+        for constraint in &mut table.constraints {
+            if let ConstraintKind::Check { expression, .. } = &mut constraint.kind {
+                *expression = change(expression);
+            }
+        }
+    }
+    changed
+}
+
+fn existing_schema(name: &str, context: &StatementContext) -> Result<Arc<Schema>> {
+    let oid = namespace::schema_oid(name, context)?;
+    context.catalog.schema(oid).cloned().ok_or_else(|| Error::internal("a schema without entry"))
+}
+
+fn rename_schema(session: &mut Session, name: &str, to: &str, context: &StatementContext) -> Result<()> {
+    let schema = existing_schema(name, context)?;
+    let open = session.writable("ALTER SCHEMA")?;
+    let renamed = Schema { name: to.to_owned(), ..Schema::clone(&schema) };
+    open.catalog.replace_schema(open.tables.permanent(), renamed)?;
+    // Names of its sequences in defaults.
+    let sequences = context.catalog.user_relations().filter(|r| r.schema == schema.oid && r.sequence().is_some());
+    for sequence in sequences {
+        move_to(session, sequence, Relation::clone(sequence), context)?;
+    }
+    readers::check_names(session, context, "RENAME")
+}
+
+fn existing_database(name: &str, context: &StatementContext) -> Result<Arc<Database>> {
+    context
+        .catalog
+        .database_by_name(name)
+        .cloned()
+        .ok_or_else(|| Error::new(sqlstate::UNDEFINED_DATABASE, format!("database \"{name}\" does not exist")))
+}
+
+fn rename_database(session: &mut Session, name: &str, to: &str, context: &StatementContext) -> Result<()> {
+    session.require_no_block("ALTER DATABASE ... RENAME")?;
+    let database = existing_database(name, context)?;
+    if database.oid == context.database_oid {
+        let message = "current database cannot be renamed";
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+    }
+    let open = session.writable("ALTER DATABASE")?;
+    let renamed = Database { name: to.to_owned(), ..Database::clone(&database) };
+    open.catalog.replace_database(open.tables.permanent(), renamed)
+}
+
+fn rename_role(session: &mut Session, name: &str, to: &str, context: &StatementContext) -> Result<()> {
+    let role = role::existing(name, context)?;
+    if role.oid == context.user_oid {
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "session user cannot be renamed"));
+    }
+    let open = session.writable("ALTER ROLE")?;
+    open.catalog.replace_role(open.tables.permanent(), Role { name: to.to_owned(), ..Role::clone(&role) })
+}

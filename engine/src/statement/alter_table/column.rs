@@ -1,0 +1,242 @@
+//! Columns that come, go, or change their default or nullability.
+
+use std::sync::Arc;
+
+use aegis_catalog::definition::Printer;
+use aegis_catalog::dependency::plan_drop;
+use aegis_catalog::object::{Column, ConstraintKind, ObjectAddress, Relation};
+use aegis_catalog::types::stored_arrow_type;
+use aegis_catalog::{Error, Result, sqlstate};
+use aegis_storage::ColumnSchema;
+
+use super::constraint::add_declared;
+use super::{existing_column, replace, validate, with_column};
+use crate::bind::{self, Purpose};
+use crate::execute;
+use crate::lower::free;
+use crate::parse::ast::{Expr, Ident};
+use crate::parse::utility::ColumnDefinition;
+use crate::session::Session;
+use crate::session::context::StatementContext;
+use crate::statement::create_table::{self, Plan};
+use crate::statement::namespace::Place;
+use crate::statement::table_storage::{self, Missing};
+use crate::statement::{constraint, drop as drop_statement, readers, rewrite};
+
+pub async fn add(
+    session: &mut Session,
+    table: &Arc<Relation>,
+    definition: &ColumnDefinition,
+    if_not_exists: bool,
+    sql: &str,
+    context: &StatementContext,
+) -> Result<()> {
+    let name = &definition.name.name;
+    if table.column_by_name(name).is_some() {
+        let message = format!("column \"{name}\" of relation \"{}\" already exists", table.name);
+        if if_not_exists {
+            session.skip_notice_as(sqlstate::DUPLICATE_COLUMN, &format!("{message}, skipping"));
+            return Ok(());
+        }
+        return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
+    }
+    let mut plan = Plan { columns: table.columns.clone(), ..Plan::default() };
+    plan.column(definition, context)?;
+    let place = Place { schema: table.schema, name: table.name.clone(), persistence: table.persistence };
+    let sequences = create_table::create_sequences(session, &place, &mut plan, table.owner)?;
+    let mut changed = Relation::clone(table);
+    changed.columns = plan.columns;
+    let declared = std::mem::take(&mut plan.constraints);
+    constraint::mark_not_null(&mut changed.columns, &declared)?;
+    let mut after = replace(session, changed)?;
+    create_table::own_sequences(session, &after, &sequences)?;
+    create_table::check_expressions(session, &after, &plan.expressions, sql)?;
+    readers::check_unchanged(session, context, &after, "ADD COLUMN")?;
+    let column = after.columns.last().cloned().ok_or_else(|| Error::internal("the new column is not there"))?;
+    let now = session.context()?;
+    match initial_value(&after, &column, &now)? {
+        Initial::Null => store_missing(session, &after, None)?,
+        Initial::Constant(expr) => {
+            let missing = missing_value(session, &column, &expr, &now).await?;
+            store_missing(session, &after, missing)?;
+        }
+        Initial::PerRow => after = rewrite::run(session, table, &after, Vec::new()).await?,
+    }
+    if column.not_null {
+        validate::not_null(session, &after, &column).await?;
+    }
+    add_declared(session, &after, declared, sql).await.map(|_| ())
+}
+
+/// What rows that are there already get in a new column.
+enum Initial {
+    Null,
+    /// The same for all of them, now.
+    Constant(Box<bind::tree::Expr>),
+    PerRow,
+}
+
+fn initial_value(table: &Arc<Relation>, column: &Column, context: &StatementContext) -> Result<Initial> {
+    if column.generated || column.identity.is_some() {
+        return Ok(Initial::PerRow);
+    }
+    let Some(text) = &column.default else { return Ok(Initial::Null) };
+    let expr = crate::parse::parse_expression(text)?;
+    let bound =
+        bind::bind_expression_over(table, bind::tree::RelId(0), &expr, Purpose::Default, Some(column.ty), context)?;
+    Ok(if free::calls_volatile(&bound) { Initial::PerRow } else { Initial::Constant(Box::new(bound)) })
+}
+
+fn store_missing(session: &mut Session, table: &Relation, missing: Option<Missing>) -> Result<()> {
+    let format = session.format_settings();
+    table_storage::update(session.writable("ALTER TABLE")?, table, missing, &format)
+}
+
+async fn missing_value(
+    session: &mut Session,
+    column: &Column,
+    expr: &bind::tree::Expr,
+    context: &StatementContext,
+) -> Result<Option<Missing>> {
+    let value = session.evaluate(expr, &Arc::new(context.clone())).await?;
+    if value.is_null() {
+        return Ok(None);
+    }
+    let array = value.to_array().map_err(execute::error::from_datafusion)?;
+    let array = arrow::compute::cast(&array, &stored_arrow_type(column.ty)).map_err(execute::error::from_arrow)?;
+    Ok(Some(Missing { attnum: column.attnum, value: ColumnSchema::encode_missing(&array)? }))
+}
+
+pub fn drop(
+    session: &mut Session,
+    table: &Relation,
+    name: &Ident,
+    if_exists: bool,
+    cascade: bool,
+    context: &StatementContext,
+) -> Result<()> {
+    let column = match existing_column(table, name) {
+        Ok(column) => column,
+        Err(error) if if_exists && error.code() == sqlstate::UNDEFINED_COLUMN => {
+            session.skip_notice(&format!("{}, skipping", error.message()));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let mut roots = vec![ObjectAddress::column(table.oid, column.attnum)];
+    for generated in readers::generated_from(table, column, context)? {
+        if !cascade {
+            let (table, name) = (&table.name, &column.name);
+            let message = format!("cannot drop column {name} of table {table} because other objects depend on it");
+            return Err(Error::new(sqlstate::DEPENDENT_OBJECTS_STILL_EXIST, message)
+                .with_detail(format!(
+                    "column {} of table {table} depends on column {name} of table {table}",
+                    generated.name
+                ))
+                .with_hint("Use DROP ... CASCADE to drop the dependent objects too."));
+        }
+        session.skip_notice(&format!("drop cascades to column {} of table {}", generated.name, table.name));
+        roots.push(ObjectAddress::column(table.oid, generated.attnum));
+    }
+    // Indexes over expressions go with their columns, as those over plain columns do.
+    roots.extend(readers::indexes_mentioning(table, column, context));
+    let printer = Printer { catalog: &context.catalog, search_path: &context.search_path };
+    let plan = plan_drop(printer, &roots, cascade)?;
+    drop_statement::announce(session, &plan);
+    drop_statement::apply(session, &plan)
+}
+
+pub fn set_default(
+    session: &mut Session,
+    table: &Arc<Relation>,
+    name: &Ident,
+    expr: &Expr,
+    text: &str,
+    sql: &str,
+    context: &StatementContext,
+) -> Result<()> {
+    let column = existing_column(table, name)?;
+    reject_identity(table, column, "Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead.")?;
+    reject_generated(table, column)?;
+    constraint::check_expression(table, expr, Purpose::Default, Some(column.ty), sql, context)?;
+    let changed = with_column(table, column.attnum, |column| {
+        column.default = Some(text.to_owned());
+        column.default_oid = 0;
+    });
+    replace(session, changed).map(|_| ())
+}
+
+pub fn drop_default(session: &mut Session, table: &Relation, name: &Ident) -> Result<()> {
+    let column = existing_column(table, name)?;
+    reject_identity(table, column, "Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead.")?;
+    reject_generated(table, column)
+        .map_err(|error| error.with_hint("Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead."))?;
+    let changed = with_column(table, column.attnum, |column| column.default = None);
+    replace(session, changed).map(|_| ())
+}
+
+fn reject_identity(table: &Relation, column: &Column, hint: &str) -> Result<()> {
+    if column.identity.is_none() {
+        return Ok(());
+    }
+    let message = format!("column \"{}\" of relation \"{}\" is an identity column", column.name, table.name);
+    Err(Error::new(sqlstate::SYNTAX_ERROR, message).with_hint(hint))
+}
+
+fn reject_generated(table: &Relation, column: &Column) -> Result<()> {
+    if !column.generated {
+        return Ok(());
+    }
+    let message = format!("column \"{}\" of relation \"{}\" is a generated column", column.name, table.name);
+    Err(Error::new(sqlstate::SYNTAX_ERROR, message))
+}
+
+pub async fn set_not_null(
+    session: &mut Session,
+    table: &Relation,
+    name: &Ident,
+    _context: &StatementContext,
+) -> Result<()> {
+    let column = existing_column(table, name)?;
+    if column.not_null {
+        return Ok(());
+    }
+    validate::not_null(session, table, column).await?;
+    replace(session, with_column(table, column.attnum, |column| column.not_null = true)).map(|_| ())
+}
+
+pub fn drop_not_null(session: &mut Session, table: &Relation, name: &Ident) -> Result<()> {
+    let column = existing_column(table, name)?;
+    if column.identity.is_some() {
+        let message = format!("column \"{}\" of relation \"{}\" is an identity column", column.name, table.name);
+        return Err(Error::new(sqlstate::SYNTAX_ERROR, message));
+    }
+    let in_key = table.constraints().iter().any(|constraint| match &constraint.kind {
+        ConstraintKind::PrimaryKey { columns, .. } => columns.contains(&column.attnum),
+        _ => false,
+    });
+    if in_key {
+        let message = format!("column \"{}\" is in a primary key", column.name);
+        return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+    }
+    replace(session, with_column(table, column.attnum, |column| column.not_null = false)).map(|_| ())
+}
+
+/// A generated column becomes a plain one that keeps its values.
+pub fn drop_expression(session: &mut Session, table: &Relation, name: &Ident, if_exists: bool) -> Result<()> {
+    let column = existing_column(table, name)?;
+    if !column.generated {
+        let message =
+            format!("column \"{}\" of relation \"{}\" is not a stored generated column", column.name, table.name);
+        if if_exists {
+            session.skip_notice(&format!("{message}, skipping"));
+            return Ok(());
+        }
+        return Err(Error::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
+    }
+    let changed = with_column(table, column.attnum, |column| {
+        column.generated = false;
+        column.default = None;
+    });
+    replace(session, changed).map(|_| ())
+}

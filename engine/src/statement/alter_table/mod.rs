@@ -1,0 +1,166 @@
+//! ALTER TABLE (PostgreSQL manual, "ALTER TABLE"): the actions of one statement, in the order of PostgreSQL's passes.
+
+mod column;
+mod constraint;
+mod identity;
+mod set_type;
+mod validate;
+
+use std::sync::Arc;
+
+use aegis_catalog::object::{Column, Relation, RelationKind};
+use aegis_catalog::{Error, Result, sqlstate};
+
+use super::{Outcome, alter_object, namespace};
+use crate::parse::ast::Ident;
+use crate::parse::utility::{AlterTable, AlterTableAction};
+use crate::session::Session;
+use crate::session::context::StatementContext;
+
+pub async fn run(session: &mut Session, alter: &AlterTable, sql: &str, context: &StatementContext) -> Result<Outcome> {
+    let Some(table) = namespace::find(&alter.name, context)? else {
+        let missing = namespace::existing(&alter.name, context).err();
+        let missing = missing.unwrap_or_else(|| Error::internal("name resolution changed"));
+        if alter.if_exists {
+            session.skip_notice(&format!("{}, skipping", missing.message()));
+            return Outcome::tag("ALTER TABLE");
+        }
+        return Err(missing);
+    };
+    namespace::reject_system(&table)?;
+    session.writable("ALTER TABLE")?;
+    let mut actions: Vec<&AlterTableAction> = alter.actions.iter().collect();
+    actions.sort_by_key(|action| pass(action));
+    for action in actions {
+        // Each action sees what those before it did.
+        let context = session.context()?;
+        let table = context.catalog.relation(table.oid).cloned();
+        let table = table.ok_or_else(|| Error::internal("the table went while it was altered"))?;
+        run_action(session, &table, action, sql, &context).await?;
+    }
+    Outcome::tag("ALTER TABLE")
+}
+
+/// PostgreSQL's passes (AlterTablePass): what goes, types, new columns, then all that refers to columns.
+fn pass(action: &AlterTableAction) -> u8 {
+    match action {
+        AlterTableAction::DropColumn { .. }
+        | AlterTableAction::DropConstraint { .. }
+        | AlterTableAction::DropNotNull { .. }
+        | AlterTableAction::DropIdentity { .. }
+        | AlterTableAction::DropExpression { .. }
+        | AlterTableAction::DropDefault { .. } => 0,
+        AlterTableAction::SetType { .. } => 1,
+        AlterTableAction::AddColumn { .. } => 2,
+        AlterTableAction::SetNotNull { .. } | AlterTableAction::AddIdentity { .. } => 3,
+        AlterTableAction::AddConstraint(_) | AlterTableAction::SetDefault { .. } => 4,
+        _ => 5,
+    }
+}
+
+async fn run_action(
+    session: &mut Session,
+    table: &Arc<Relation>,
+    action: &AlterTableAction,
+    sql: &str,
+    context: &StatementContext,
+) -> Result<()> {
+    match action {
+        AlterTableAction::OwnerTo(owner) => return alter_object::set_relation_owner(session, table, owner, context),
+        // ALTER TABLE takes views for these too.
+        AlterTableAction::SetDefault { .. } | AlterTableAction::DropDefault { .. } if table.view().is_some() => {
+            return Err(Error::unsupported("defaults of view columns"));
+        }
+        _ => require_table(table)?,
+    }
+    match action {
+        AlterTableAction::AddColumn { column, if_not_exists } => {
+            column::add(session, table, column, *if_not_exists, sql, context).await
+        }
+        AlterTableAction::DropColumn { column, if_exists, cascade } => {
+            column::drop(session, table, column, *if_exists, *cascade, context)
+        }
+        AlterTableAction::SetDefault { column, expr, text } => {
+            column::set_default(session, table, column, expr, text, sql, context)
+        }
+        AlterTableAction::DropDefault { column } => column::drop_default(session, table, column),
+        AlterTableAction::SetNotNull { column } => column::set_not_null(session, table, column, context).await,
+        AlterTableAction::DropNotNull { column } => column::drop_not_null(session, table, column),
+        AlterTableAction::SetType { column, ty, collation, using } => {
+            if collation.is_some() {
+                return Err(Error::unsupported("COLLATE of a column"));
+            }
+            let using = using.as_ref().map(|(expr, _)| expr);
+            set_type::run(session, table, column, ty, using, context).await
+        }
+        AlterTableAction::AddIdentity { column, always, options } => {
+            identity::add(session, table, column, *always, options, context)
+        }
+        AlterTableAction::SetIdentity { column, always, options } => {
+            identity::set(session, table, column, *always, options, context)
+        }
+        AlterTableAction::DropIdentity { column, if_exists } => {
+            identity::drop(session, table, column, *if_exists, context)
+        }
+        AlterTableAction::DropExpression { column, if_exists } => {
+            column::drop_expression(session, table, column, *if_exists)
+        }
+        AlterTableAction::ColumnHint { what, .. } => Err(Error::unsupported(format!("ALTER COLUMN {what}"))),
+        AlterTableAction::AddConstraint(definition) => constraint::add(session, table, definition, sql).await,
+        AlterTableAction::DropConstraint { name, if_exists, cascade } => {
+            constraint::drop(session, table, name, *if_exists, *cascade, context)
+        }
+        AlterTableAction::ValidateConstraint(name) => constraint::validate(table, name),
+        AlterTableAction::AlterConstraint { .. } => Err(Error::unsupported("ALTER CONSTRAINT")),
+        AlterTableAction::SetOptions(options) => set_options(session, table, options, &[]),
+        AlterTableAction::ResetOptions(names) => set_options(session, table, &[], names),
+        AlterTableAction::SetLogged(_) => Err(Error::unsupported("SET LOGGED and SET UNLOGGED")),
+        AlterTableAction::OwnerTo(_) => Ok(()),
+        AlterTableAction::Unsupported(feature) => Err(Error::unsupported(feature)),
+    }
+}
+
+fn require_table(relation: &Relation) -> Result<()> {
+    if relation.table().is_some() {
+        return Ok(());
+    }
+    let message = format!("ALTER action cannot be performed on relation \"{}\"", relation.name);
+    Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
+        .with_detail(format!("This operation is not supported for {}s.", relation.kind_name())))
+}
+
+/// Storage parameters are kept as facts; none of them has an effect.
+fn set_options(session: &mut Session, table: &Relation, set: &[(String, String)], reset: &[String]) -> Result<()> {
+    let mut changed = table.clone();
+    if let RelationKind::Table(table) = &mut changed.kind {
+        table.options.retain(|(name, _)| !reset.contains(name) && !set.iter().any(|(new, _)| new == name));
+        table.options.extend_from_slice(set);
+    }
+    replace(session, changed).map(drop)
+}
+
+/// The column of that name. 42703 if there is none.
+fn existing_column<'t>(table: &'t Relation, name: &Ident) -> Result<&'t Column> {
+    if crate::bind::tree::SYSTEM_COLUMNS.iter().any(|(system, _)| *system == name.name) {
+        let message = format!("cannot alter system column \"{}\"", name.name);
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+    }
+    table.column_by_name(&name.name).ok_or_else(|| {
+        let message = format!("column \"{}\" of relation \"{}\" does not exist", name.name, table.name);
+        Error::new(sqlstate::UNDEFINED_COLUMN, message)
+    })
+}
+
+/// The table with one column changed.
+fn with_column(table: &Relation, attnum: i16, change: impl FnOnce(&mut Column)) -> Relation {
+    let mut changed = table.clone();
+    if let Some(column) = changed.columns.iter_mut().find(|column| column.attnum == attnum) {
+        change(column);
+    }
+    changed
+}
+
+fn replace(session: &mut Session, changed: Relation) -> Result<Arc<Relation>> {
+    let open = session.writable("ALTER TABLE")?;
+    open.catalog.replace_relation(open.tables.permanent(), changed)
+}

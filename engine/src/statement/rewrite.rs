@@ -1,0 +1,135 @@
+//! New storage for a table whose rows change with its definition: what PostgreSQL calls a table rewrite.
+
+use std::sync::Arc;
+
+use aegis_catalog::object::{Column, Relation, RelationKind, Table};
+use aegis_catalog::{Error, Result};
+use arrow::array::RecordBatch;
+use datafusion::scalar::ScalarValue;
+use futures::StreamExt;
+
+use super::{Outcome, table_storage};
+use crate::bind;
+use crate::bind::tree::{
+    BoundStatement, Distinct, Expr, ExprKind, From, OutputColumn, Query, RelId, RowRules, Select, SetExpr, Statement,
+};
+use crate::parse::ast::Span;
+use crate::session::Session;
+use crate::session::context::StatementContext;
+
+/// The old table in the query that reads it: apart from what the binder numbers itself.
+pub const OLD_ROWS: RelId = RelId(1 << 24);
+
+/// Fills new storage of a table with its rows. `old` is the table as the store has it, `new` as the catalog has it by now. Columns of
+/// `values` get those expressions over [`OLD_ROWS`], other columns of the old table are copied, new columns get their default.
+/// Returns the table with its new storage. Constraints are the caller's to check afterwards.
+pub async fn run(
+    session: &mut Session,
+    old: &Arc<Relation>,
+    new: &Arc<Relation>,
+    values: Vec<(i16, Expr)>,
+) -> Result<Arc<Relation>> {
+    let open = session.writable("ALTER TABLE")?;
+    let RelationKind::Table(table) = &new.kind else { return Err(Error::internal("only tables are rewritten")) };
+    let (old_storage, storage) = (table.storage, u64::from(open.catalog.allocate_oid()?));
+    let kind = RelationKind::Table(Table { storage, ..table.clone() });
+    let new = open.catalog.replace_relation(open.tables.permanent(), Relation { kind, ..Relation::clone(new) })?;
+    let schema = table_storage::schema_of(&new, &open.catalog.catalog())?;
+    open.tables.of_mut(&new).create_table(storage, schema)?;
+    copy_rows(session, old, &new, values).await?;
+    session.writable("ALTER TABLE")?.tables.of_mut(&new).drop_table(old_storage)?;
+    Ok(new)
+}
+
+async fn copy_rows(
+    session: &mut Session,
+    old: &Arc<Relation>,
+    new: &Arc<Relation>,
+    mut values: Vec<(i16, Expr)>,
+) -> Result<()> {
+    let context = session.context()?;
+    let (mut names, mut targets) = (Vec::new(), Vec::new());
+    for column in new.live_columns().filter(|column| !column.generated) {
+        let value = match values.iter().position(|(attnum, _)| *attnum == column.attnum) {
+            Some(place) => values.swap_remove(place).1,
+            None => match old.columns.iter().position(|old| old.attnum == column.attnum) {
+                Some(place) => column_value(place, column),
+                None => continue,
+            },
+        };
+        names.push(column.name.as_str());
+        targets.push(value);
+    }
+    if names.is_empty() {
+        return Err(Error::unsupported("a table rewrite that keeps no column"));
+    }
+    let mut insert = bind::bind_copy(new, &names, &context)?;
+    insert.ctes.clear();
+    insert.source = query(old, targets, std::mem::take(&mut insert.source.columns));
+    // Rows that break a rule are found and named as such afterwards.
+    insert.row_rules = RowRules { checks: Vec::new(), ..insert.row_rules };
+    insert.table = Arc::new(without_rules(new));
+    let bound = BoundStatement {
+        statement: Statement::Insert(insert),
+        parameters: Vec::new(),
+        columns: None,
+        relations: Vec::new(),
+    };
+    session.run_bound(&bound, Vec::new(), &context).await.map(drop)
+}
+
+fn column_value(column: usize, of: &Column) -> Expr {
+    Expr { kind: ExprKind::Column { rel: OLD_ROWS, column }, ty: of.ty, span: Span::default() }
+}
+
+/// `SELECT targets FROM old`.
+fn query(old: &Arc<Relation>, targets: Vec<Expr>, columns: Vec<OutputColumn>) -> Query {
+    Query {
+        ctes: Vec::new(),
+        body: SetExpr::Select(Box::new(Select {
+            from: Some(From::Table { rel: OLD_ROWS, relation: Arc::clone(old) }),
+            filter: None,
+            grouping: None,
+            having: None,
+            windows: None,
+            set_functions: None,
+            targets,
+            distinct: Distinct::None,
+        })),
+        order_by: Vec::new(),
+        limit: None,
+        with_ties: false,
+        offset: None,
+        columns,
+        locking: Vec::new(),
+    }
+}
+
+/// The table that takes any row.
+fn without_rules(table: &Relation) -> Relation {
+    let mut table = table.clone();
+    table.columns.iter_mut().for_each(|column| column.not_null = false);
+    if let RelationKind::Table(table) = &mut table.kind {
+        table.constraints.clear();
+    }
+    table
+}
+
+/// The rows of a query of our own, written as SQL with qualified names.
+pub async fn select(session: &mut Session, sql: &str, context: &StatementContext) -> Result<Vec<RecordBatch>> {
+    let query = crate::parse::parse_query(sql)?;
+    let bound = bind::bind(&crate::parse::ast::Statement::Query(Box::new(query)), sql, &[], context)?;
+    let Outcome::Rows { mut rows, .. } = session.run_bound(&bound, Vec::<ScalarValue>::new(), context).await? else {
+        return Err(Error::internal("a query returned no rows"));
+    };
+    let mut batches = Vec::new();
+    while let Some(batch) = rows.next().await {
+        batches.push(batch?);
+    }
+    Ok(batches)
+}
+
+/// True if the query has a row.
+pub async fn any(session: &mut Session, sql: &str, context: &StatementContext) -> Result<bool> {
+    Ok(select(session, sql, context).await?.iter().any(|batch| batch.num_rows() > 0))
+}
