@@ -115,6 +115,36 @@ fn without_rules(table: &Relation) -> Relation {
     table
 }
 
+/// True if a row of the table has a null in the column, whatever the catalog says by now: its NOT NULL is what is in question.
+pub async fn any_null(session: &mut Session, table: &Relation, attnum: i16) -> Result<bool> {
+    let context = session.context()?;
+    let free = Arc::new(without_rules(table));
+    let Some(place) = free.columns.iter().position(|column| column.attnum == attnum) else { return Ok(false) };
+    let value = column_value(place, &free.columns[place]);
+    let boolean = aegis_catalog::Type::of(aegis_catalog::types::oid::BOOL);
+    let is_null = Expr {
+        kind: ExprKind::IsNull { arg: Box::new(value.clone()), negated: false },
+        ty: boolean,
+        span: Span::default(),
+    };
+    let columns = vec![OutputColumn { name: "value".to_owned(), ty: value.ty, origin: None }];
+    let mut query = query(&free, vec![value], columns.clone());
+    if let SetExpr::Select(select) = &mut query.body {
+        select.filter = Some(is_null);
+    }
+    let statement = Statement::Query(query);
+    let bound = BoundStatement { statement, parameters: Vec::new(), columns: Some(columns), relations: Vec::new() };
+    let Outcome::Rows { mut rows, .. } = session.run_bound(&bound, Vec::new(), &context).await? else {
+        return Err(Error::internal("a query returned no rows"));
+    };
+    while let Some(batch) = rows.next().await {
+        if batch?.num_rows() > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The rows of a query of our own, written as SQL with qualified names.
 pub async fn select(session: &mut Session, sql: &str, context: &StatementContext) -> Result<Vec<RecordBatch>> {
     let query = crate::parse::parse_query(sql)?;

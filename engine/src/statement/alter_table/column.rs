@@ -56,10 +56,10 @@ pub async fn add(
     let now = session.context()?;
     match initial_value(&after, &column, &now)? {
         Initial::Null => store_missing(session, &after, None)?,
-        Initial::Constant(expr) => {
-            let missing = missing_value(session, &column, &expr, &now).await?;
-            store_missing(session, &after, missing)?;
-        }
+        Initial::Constant(expr) => match missing_value(session, &column, &expr, &now).await? {
+            Some(missing) => store_missing(session, &after, missing)?,
+            None => after = rewrite::run(session, table, &after, Vec::new()).await?,
+        },
         Initial::PerRow => after = rewrite::run(session, table, &after, Vec::new()).await?,
     }
     if column.not_null {
@@ -92,19 +92,22 @@ fn store_missing(session: &mut Session, table: &Relation, missing: Option<Missin
     table_storage::update(session.writable("ALTER TABLE")?, table, missing, &format)
 }
 
+/// None if the value is not computed in the form in which it is stored.
 async fn missing_value(
     session: &mut Session,
     column: &Column,
     expr: &bind::tree::Expr,
     context: &StatementContext,
-) -> Result<Option<Missing>> {
+) -> Result<Option<Option<Missing>>> {
     let value = session.evaluate(expr, &Arc::new(context.clone())).await?;
     if value.is_null() {
-        return Ok(None);
+        return Ok(Some(None));
     }
     let array = value.to_array().map_err(execute::error::from_datafusion)?;
-    let array = arrow::compute::cast(&array, &stored_arrow_type(column.ty)).map_err(execute::error::from_arrow)?;
-    Ok(Some(Missing { attnum: column.attnum, value: ColumnSchema::encode_missing(&array)? }))
+    if *array.data_type() != stored_arrow_type(column.ty) {
+        return Ok(None);
+    }
+    Ok(Some(Some(Missing { attnum: column.attnum, value: ColumnSchema::encode_missing(&array)? })))
 }
 
 pub fn drop(
@@ -156,7 +159,7 @@ pub fn set_default(
     context: &StatementContext,
 ) -> Result<()> {
     let column = existing_column(table, name)?;
-    reject_identity(table, column, "Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead.")?;
+    reject_identity(table, column)?;
     reject_generated(table, column)?;
     constraint::check_expression(table, expr, Purpose::Default, Some(column.ty), sql, context)?;
     let changed = with_column(table, column.attnum, |column| {
@@ -168,19 +171,20 @@ pub fn set_default(
 
 pub fn drop_default(session: &mut Session, table: &Relation, name: &Ident) -> Result<()> {
     let column = existing_column(table, name)?;
-    reject_identity(table, column, "Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead.")?;
+    reject_identity(table, column)
+        .map_err(|error| error.with_hint("Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead."))?;
     reject_generated(table, column)
         .map_err(|error| error.with_hint("Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead."))?;
     let changed = with_column(table, column.attnum, |column| column.default = None);
     replace(session, changed).map(|_| ())
 }
 
-fn reject_identity(table: &Relation, column: &Column, hint: &str) -> Result<()> {
+fn reject_identity(table: &Relation, column: &Column) -> Result<()> {
     if column.identity.is_none() {
         return Ok(());
     }
     let message = format!("column \"{}\" of relation \"{}\" is an identity column", column.name, table.name);
-    Err(Error::new(sqlstate::SYNTAX_ERROR, message).with_hint(hint))
+    Err(Error::new(sqlstate::SYNTAX_ERROR, message))
 }
 
 fn reject_generated(table: &Relation, column: &Column) -> Result<()> {

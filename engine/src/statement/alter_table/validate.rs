@@ -24,8 +24,7 @@ fn schema_name(table: &Relation, context: &StatementContext) -> String {
 /// 23502 if the column has nulls.
 pub async fn not_null(session: &mut Session, table: &Relation, column: &Column) -> Result<()> {
     let context = session.context()?;
-    let (from, name) = (name_of(table, &context), quote_identifier(&column.name));
-    if rewrite::any(session, &format!("SELECT 1 FROM {from} WHERE {name} IS NULL LIMIT 1"), &context).await? {
+    if rewrite::any_null(session, table, column.attnum).await? {
         let message = format!("column \"{}\" of relation \"{}\" contains null values", column.name, table.name);
         return Err(Error::new(sqlstate::NOT_NULL_VIOLATION, message)
             .with_table(schema_name(table, &context), table.name.clone())
