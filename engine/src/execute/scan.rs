@@ -9,7 +9,7 @@ use aegis_storage::transaction::{ChunkScan, SegmentScan, TableScan};
 use arrow::array::{
     Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array, new_null_array,
 };
-use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -178,23 +178,24 @@ impl Reader {
         let mut start = 0;
         while start < rows {
             let count = BATCH_ROWS.min(rows - start);
+            let visible = chunk.visible.as_ref().map(|visible| BooleanArray::new(visible.slice(start, count), None));
+            let live = visible.as_ref().map_or(count, BooleanArray::true_count);
+            // Dead rows go first: they may hold nulls from before their column was NOT NULL.
             let stored = |position: usize| match chunk.batch.columns().get(position) {
-                Some(column) => Ok(column.slice(start, count)),
+                Some(column) => match &visible {
+                    None => Ok(column.slice(start, count)),
+                    Some(visible) => Ok(arrow::compute::filter(&column.slice(start, count), visible)?),
+                },
                 None => internal_err!("a chunk has too few columns"),
             };
-            let addresses = || (0..count).map(|row| chunk.first_address + (start + row) as u64).collect();
-            let batch = self.batch(count, stored, addresses)?;
-            start += count;
-            match &chunk.visible {
-                None => batches.push(batch),
-                Some(visible) => {
-                    let mask = BooleanArray::new(visible.slice(start - count, count), None);
-                    let batch = filter_record_batch(&batch, &mask)?;
-                    if batch.num_rows() > 0 {
-                        batches.push(batch);
-                    }
-                }
+            let addresses = || {
+                let is_live = |row: &usize| visible.as_ref().is_none_or(|visible| visible.value(*row));
+                (0..count).filter(is_live).map(|row| chunk.first_address + (start + row) as u64).collect()
+            };
+            if live > 0 {
+                batches.push(self.batch(live, stored, addresses)?);
             }
+            start += count;
         }
         Ok(batches)
     }

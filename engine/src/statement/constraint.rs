@@ -25,7 +25,7 @@ pub struct Declared {
 #[derive(Debug, Clone)]
 enum DeclaredKind {
     Key { columns: Vec<String>, primary: bool, nulls_not_distinct: bool },
-    Check { expr: Box<Expr>, text: String, column: Option<String> },
+    Check { expr: Box<Expr>, text: String },
     ForeignKey { columns: Vec<String>, references: References },
 }
 
@@ -47,7 +47,7 @@ impl Declared {
                 DeclaredKind::Key { columns: names(columns), primary: false, nulls_not_distinct: *nulls_not_distinct }
             }
             TableConstraintKind::Check(expr, text) => {
-                DeclaredKind::Check { expr: Box::new(expr.clone()), text: text.clone(), column: None }
+                DeclaredKind::Check { expr: Box::new(expr.clone()), text: text.clone() }
             }
             TableConstraintKind::ForeignKey { columns, references } => {
                 DeclaredKind::ForeignKey { columns: names(columns), references: references.clone() }
@@ -71,11 +71,9 @@ impl Declared {
             ColumnConstraintKind::Unique { nulls_not_distinct } => {
                 DeclaredKind::Key { columns, primary: false, nulls_not_distinct: *nulls_not_distinct }
             }
-            ColumnConstraintKind::Check(expr, text) => DeclaredKind::Check {
-                expr: Box::new(expr.clone()),
-                text: text.clone(),
-                column: Some(column.to_owned()),
-            },
+            ColumnConstraintKind::Check(expr, text) => {
+                DeclaredKind::Check { expr: Box::new(expr.clone()), text: text.clone() }
+            }
             ColumnConstraintKind::References(references) => {
                 DeclaredKind::ForeignKey { columns, references: references.clone() }
             }
@@ -111,7 +109,6 @@ pub fn copied(source: &Relation, checks: bool, keys: bool) -> Result<Vec<Declare
             ConstraintKind::Check { expression, .. } if checks => DeclaredKind::Check {
                 expr: Box::new(crate::parse::parse_expression(expression)?),
                 text: expression.clone(),
-                column: None,
             },
             ConstraintKind::PrimaryKey { columns, .. } if keys => {
                 DeclaredKind::Key { columns: column_names(columns), primary: true, nulls_not_distinct: false }
@@ -182,7 +179,11 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, sql: &s
     let (suffix, columns) = match &declared.kind {
         DeclaredKind::Key { primary: true, .. } => ("pkey", Vec::new()),
         DeclaredKind::Key { columns, .. } => ("key", columns.clone()),
-        DeclaredKind::Check { column, .. } => ("check", column.iter().cloned().collect()),
+        // Named after its column if it is about one alone.
+        DeclaredKind::Check { text, .. } => match mentioned_columns(table, text).as_slice() {
+            [only] => ("check", table.column(*only).map(|column| column.name.clone()).into_iter().collect()),
+            _ => ("check", Vec::new()),
+        },
         DeclaredKind::ForeignKey { columns, .. } => ("fkey", columns.clone()),
     };
     let name = match declared.name {
@@ -201,7 +202,7 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, sql: &s
     };
     let kind = match declared.kind {
         DeclaredKind::Key { columns, primary, nulls_not_distinct } => {
-            let attnums = key_columns(table, &columns)?;
+            let attnums = key_columns(table, &columns, primary)?;
             if primary && table.constraints().iter().any(|c| matches!(c.kind, ConstraintKind::PrimaryKey { .. })) {
                 let message = format!("multiple primary keys for table \"{}\" are not allowed", table.name);
                 return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
@@ -217,7 +218,7 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, sql: &s
             check_expression(table, &expr, Purpose::Check, None, sql, &context)?;
             ConstraintKind::Check { columns: mentioned_columns(table, &text), expression: text }
         }
-        DeclaredKind::ForeignKey { columns, references } => foreign_key(table, &columns, &references, &context)?,
+        DeclaredKind::ForeignKey { columns, references } => foreign_key(table, &name, &columns, &references, &context)?,
     };
     let constraint = Constraint { oid: 0, name, kind, deferrable: false, initially_deferred: false, validated: true };
     let mut changed = Relation::clone(table);
@@ -229,14 +230,17 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, sql: &s
 }
 
 /// Attnums of the key's columns. 42703 for unknown, 42701 for repeated ones.
-fn key_columns(table: &Relation, columns: &[String]) -> Result<Vec<i16>> {
+fn key_columns(table: &Relation, columns: &[String], primary: bool) -> Result<Vec<i16>> {
     let mut attnums = Vec::with_capacity(columns.len());
     for name in columns {
         let column = table.column_by_name(name).ok_or_else(|| {
             Error::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{name}\" named in key does not exist"))
         })?;
         if attnums.contains(&column.attnum) {
-            let message = format!("column \"{name}\" appears twice in key constraint");
+            let message = format!(
+                "column \"{name}\" appears twice in {} constraint",
+                if primary { "primary key" } else { "unique" }
+            );
             return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
         }
         attnums.push(column.attnum);
@@ -304,6 +308,7 @@ fn mentioned_columns(table: &Relation, text: &str) -> Vec<i16> {
 
 fn foreign_key(
     table: &Arc<Relation>,
+    name: &str,
     columns: &[String],
     references: &References,
     context: &StatementContext,
@@ -338,10 +343,7 @@ fn foreign_key(
         if !bind::comparable(own.ty, other.ty, context) {
             return Err(Error::new(
                 sqlstate::DATATYPE_MISMATCH,
-                format!(
-                    "foreign key constraint cannot be implemented: types of \"{}\" and \"{}\" differ",
-                    own.name, other.name
-                ),
+                format!("foreign key constraint \"{name}\" cannot be implemented"),
             )
             .with_detail(format!(
                 "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",

@@ -139,8 +139,10 @@ fn retype_indexes(
 fn check_expressions(session: &Session, table: &Arc<Relation>, column: &Column, ty: Type) -> Result<()> {
     let context = session.context()?;
     if let Some(text) = column.default.as_ref().filter(|_| !column.generated) {
-        let expr = crate::parse::parse_expression(text)?;
-        let checked = constraint::check_expression(table, &expr, Purpose::Default, Some(ty), text, &context);
+        // A default has the type of its column, whatever it was written as.
+        let text = format!("CAST(({text}) AS {})", format_type(column.ty));
+        let expr = crate::parse::parse_expression(&text)?;
+        let checked = constraint::check_expression(table, &expr, Purpose::Default, Some(ty), &text, &context);
         checked.map_err(|_| {
             let shown = format_type(Type::of(ty.oid));
             let message =
