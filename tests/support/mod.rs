@@ -37,7 +37,9 @@ impl Aegis {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data_dir = folder.path().join("data");
-        Self { _folder: Some(folder), ..Self::start_on(&data_dir, &[]) }
+        let mut server = Self::start_on(&data_dir, &[]);
+        server._folder = Some(folder);
+        server
     }
 
     /// A server on a data directory that stays, with further options.
