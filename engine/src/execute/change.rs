@@ -146,7 +146,7 @@ pub fn split(
     let names = table.live_columns().map(|column| column.name.clone());
     let rows = batch_of(names, row, count)?;
     if lowered.row > 0 {
-        check_rows(table, &rows, &lowered.checks, &checks, &execution.context.format)?;
+        check_rows(table, &rows, &lowered.checks, &checks, &execution.context)?;
     }
     let names = (0..returning.len()).map(|index| format!("column_{index}"));
     let returning = batch_of(names, returning, count)?;

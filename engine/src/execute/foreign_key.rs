@@ -253,7 +253,7 @@ async fn replace(
         }
     }
     let rows = RecordBatch::try_new(rows.schema(), arrays).map_err(from_arrow)?;
-    super::row_rules::check_rows(table, &rows, &[], &[], &execution.context.format)?;
+    super::row_rules::check_rows(table, &rows, &[], &[], &execution.context)?;
     update_rows(table, addresses, &rows, Some(columns), execution).await
 }
 

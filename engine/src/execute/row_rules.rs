@@ -5,6 +5,8 @@ use aegis_catalog::types::{FormatSettings, text_of};
 use aegis_catalog::{Error, Result, sqlstate};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 
+use crate::session::context::StatementContext;
+
 /// Longest text of a value in "Failing row contains" (bytes).
 const MAX_VALUE_LENGTH: usize = 64;
 
@@ -14,7 +16,7 @@ pub fn check_rows(
     rows: &RecordBatch,
     names: &[String],
     checks: &[ArrayRef],
-    settings: &FormatSettings,
+    context: &StatementContext,
 ) -> Result<()> {
     for (column, values) in table.live_columns().zip(rows.columns()).filter(|(column, _)| column.not_null) {
         let Some(row) = first_null(values) else { continue };
@@ -22,7 +24,7 @@ pub fn check_rows(
         let message =
             format!("null value in column \"{column}\" of relation \"{relation}\" violates not-null constraint");
         let error = Error::new(sqlstate::NOT_NULL_VIOLATION, message).with_column(column.clone());
-        return Err(with_row(error, table, rows, row, settings));
+        return Err(with_row(error, table, rows, row, context));
     }
     for (name, results) in names.iter().zip(checks) {
         let Some(results) = results.as_boolean_opt() else { continue };
@@ -31,7 +33,7 @@ pub fn check_rows(
             let relation = &table.name;
             let message = format!("new row for relation \"{relation}\" violates check constraint \"{name}\"");
             let error = Error::new(sqlstate::CHECK_VIOLATION, message).with_constraint(name.clone());
-            return Err(with_row(error, table, rows, row, settings));
+            return Err(with_row(error, table, rows, row, context));
         }
     }
     Ok(())
@@ -42,10 +44,11 @@ fn first_null(values: &ArrayRef) -> Option<usize> {
     (0..values.len()).find(|row| nulls.is_null(*row))
 }
 
-fn with_row(error: Error, table: &Relation, rows: &RecordBatch, row: usize, settings: &FormatSettings) -> Error {
+fn with_row(error: Error, table: &Relation, rows: &RecordBatch, row: usize, context: &StatementContext) -> Error {
     let mut error = error;
+    error.fields_mut().schema = context.catalog.schema(table.schema).map(|schema| schema.name.clone());
     error.fields_mut().table = Some(table.name.clone());
-    match row_text(table, rows, row, settings) {
+    match row_text(table, rows, row, &context.format) {
         Ok(text) => error.with_detail(format!("Failing row contains ({text}).")),
         Err(_) => error,
     }

@@ -231,7 +231,12 @@ impl Session {
         } else {
             self.require_new_statement(name)?;
         }
-        let prepared = Prepared::new(name, &Arc::from(sql), statement, parameter_types, &self.context()?)?;
+        let context = self.context()?;
+        let unknown = |ty: &&Oid| **ty != 0 && context.catalog.type_entry(**ty).is_none();
+        if let Some(ty) = parameter_types.iter().find(unknown) {
+            return Err(Error::new(sqlstate::UNDEFINED_OBJECT, format!("type with OID {ty} does not exist")));
+        }
+        let prepared = Prepared::new(name, &Arc::from(sql), statement, parameter_types, &context)?;
         self.prepared.insert(name.to_owned(), Arc::new(prepared));
         Ok(())
     }
