@@ -8,6 +8,7 @@ pub mod conflict;
 pub mod error;
 pub mod foreign_key;
 pub mod given;
+pub mod in_order;
 pub mod interrupt;
 pub mod key;
 pub mod lambda;

@@ -89,6 +89,8 @@ impl QueryRuntime {
         let settings = config.options_mut();
         settings.optimizer.prefer_hash_join = options.hash_joins;
         settings.optimizer.skip_failed_rules = true;
+        // Scans have a partition per thread already; dealing out their batches would mix up the order of rows.
+        settings.optimizer.enable_round_robin_repartition = false;
         settings.execution.sort_spill_reservation_bytes = SORT_RESERVATION;
         SessionStateBuilder::new()
             .with_config(config)

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::from_datafusion;
+use super::in_order::in_order;
 use super::interrupt::interruptible;
 use super::provider::KeyedTable;
 use super::runtime::{QueryRuntime, RunOptions};
@@ -211,7 +212,8 @@ async fn run(
     sender: &mpsc::Sender<Result<RecordBatch>>,
     sent: &mut bool,
 ) -> Result<()> {
-    let plan = interruptible(work.plan(state).await?, stop).map_err(from_datafusion)?;
+    let plan = in_order(work.plan(state).await?).map_err(from_datafusion)?;
+    let plan = interruptible(plan, stop).map_err(from_datafusion)?;
     let mut rows = execute_stream(plan, state.task_ctx()).map_err(from_datafusion)?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(from_datafusion)?;
