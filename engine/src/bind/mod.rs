@@ -59,7 +59,7 @@ use crate::parse::ast;
 use crate::session::context::StatementContext;
 
 pub use copy::{GIVEN_ROWS, bind_copy};
-pub use reads::read_by;
+pub use reads::{named_by, read_by};
 
 use coerce::Context;
 use parameter::Parameters;

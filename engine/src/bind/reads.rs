@@ -20,6 +20,13 @@ pub fn read_by(statement: &Statement) -> BTreeSet<ObjectAddress> {
     reads.finish()
 }
 
+/// The relations that an expression names as constants, such as the sequence of `nextval('s')`.
+pub fn named_by(expr: &Expr) -> Vec<Oid> {
+    let mut reads = Reads::default();
+    reads.expr(&mut expr.clone());
+    reads.regclass
+}
+
 #[derive(Default)]
 struct Reads {
     /// Numbers of the columns of each relation of FROM, by position.

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::object::{Column, Constraint, ConstraintKind, Index, IndexKey, Relation, RelationKind, Table};
+use aegis_catalog::fixed_oid::{PG_ATTRDEF, PG_CLASS};
+use aegis_catalog::object::{
+    Column, Constraint, ConstraintKind, Dependency, DependencyKind, Index, IndexKey, ObjectAddress, Relation,
+    RelationKind, Table,
+};
 use aegis_catalog::types::format_type;
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 
@@ -150,6 +154,26 @@ pub fn check_expression(
     context: &StatementContext,
 ) -> Result<()> {
     bind::bind_expression_over(table, RelId(0), expr, purpose, target, context).map(drop)
+}
+
+/// Records the sequences that the table's defaults draw from, which cannot go before them.
+pub fn record_defaults(session: &mut Session, table: &Arc<Relation>) -> Result<()> {
+    let context = session.context()?;
+    let open = session.writable("ALTER TABLE")?;
+    for column in table.live_columns().filter(|column| !column.generated) {
+        let Some(text) = &column.default else { continue };
+        let expr = crate::parse::parse_expression(text)?;
+        let bound = bind::bind_expression_over(table, RelId(0), &expr, Purpose::Default, Some(column.ty), &context)?;
+        for named in bind::named_by(&bound) {
+            let edge = Dependency {
+                dependent: ObjectAddress::new(PG_ATTRDEF, column.default_oid),
+                referenced: ObjectAddress::new(PG_CLASS, named),
+                kind: DependencyKind::Normal,
+            };
+            open.catalog.add_dependency(open.tables.permanent(), edge)?;
+        }
+    }
+    Ok(())
 }
 
 /// Adds declared constraints to a table: keys first, since foreign keys may refer to them. With `validate`, existing rows must hold.

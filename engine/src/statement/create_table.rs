@@ -271,6 +271,7 @@ pub fn create_relation(
     let table = open.catalog.create_relation(open.tables.permanent(), relation)?;
     own_sequences(session, &table, &sequences)?;
     check_expressions(session, &table, &plan.expressions, sql)?;
+    constraint::record_defaults(session, &table)?;
     let table = constraint::add_all(session, table, plan.constraints, sql, false)?;
     let open = session.writable("CREATE TABLE")?;
     let schema = table_storage::schema_of(&table, &open.catalog.catalog())?;

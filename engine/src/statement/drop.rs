@@ -78,6 +78,7 @@ fn relation(name: &Name, kind: ObjectKind, what: &str, context: &StatementContex
         let shown = if schema.is_some() { namespace::written(name) } else { bare.to_owned() };
         return Err(Error::new(sqlstate::UNDEFINED_TABLE, format!("{what} \"{shown}\" does not exist")));
     };
+    namespace::reject_system(&found)?;
     let matches = match (&found.kind, kind) {
         (RelationKind::Table(_), ObjectKind::Table)
         | (RelationKind::View(_), ObjectKind::View)
@@ -89,10 +90,10 @@ fn relation(name: &Name, kind: ObjectKind, what: &str, context: &StatementContex
         let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
         let message = format!("\"{}\" is not {article} {what}", found.name);
         let right = found.kind_name();
+        let article = if right.starts_with('i') { "an" } else { "a" };
         return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
             .with_hint(format!("Use DROP {} to remove {article} {right}.", right.to_uppercase())));
     }
-    namespace::reject_system(&found)?;
     Ok(found.address())
 }
 

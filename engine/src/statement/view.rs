@@ -27,6 +27,10 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
     }
     let columns = columns(create, &bound)?;
     let temporary = create.temporary || uses_temporary(&bound, context);
+    if temporary && !create.temporary {
+        let name = create.name.parts.last().map(|name| name.name.as_str()).unwrap_or_default();
+        session.skip_notice(&format!("view \"{name}\" will be a temporary view"));
+    }
     let place = namespace::place(session, &create.name, temporary, context)?;
     let names = context.search_path.explicit().iter().filter_map(|&oid| context.catalog.schema(oid));
     let view = View {

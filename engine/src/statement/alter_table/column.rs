@@ -51,6 +51,7 @@ pub async fn add(
     let mut after = replace(session, changed)?;
     create_table::own_sequences(session, &after, &sequences)?;
     create_table::check_expressions(session, &after, &plan.expressions, sql)?;
+    constraint::record_defaults(session, &after)?;
     readers::check_unchanged(session, context, &after, "ADD COLUMN")?;
     let column = after.columns.last().cloned().ok_or_else(|| Error::internal("the new column is not there"))?;
     let now = session.context()?;
@@ -166,7 +167,8 @@ pub fn set_default(
         column.default = Some(text.to_owned());
         column.default_oid = 0;
     });
-    replace(session, changed).map(|_| ())
+    let changed = replace(session, changed)?;
+    constraint::record_defaults(session, &changed)
 }
 
 pub fn drop_default(session: &mut Session, table: &Relation, name: &Ident) -> Result<()> {
