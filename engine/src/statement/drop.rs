@@ -76,7 +76,8 @@ fn relation(name: &Name, kind: ObjectKind, what: &str, context: &StatementContex
             namespace::schema_oid(schema, context)?;
         }
         let shown = if schema.is_some() { namespace::written(name) } else { bare.to_owned() };
-        return Err(Error::new(sqlstate::UNDEFINED_TABLE, format!("{what} \"{shown}\" does not exist")));
+        let code = if kind == ObjectKind::Index { sqlstate::UNDEFINED_OBJECT } else { sqlstate::UNDEFINED_TABLE };
+        return Err(Error::new(code, format!("{what} \"{shown}\" does not exist")));
     };
     namespace::reject_system(&found)?;
     let matches = match (&found.kind, kind) {

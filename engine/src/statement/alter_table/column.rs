@@ -163,6 +163,7 @@ pub fn set_default(
     reject_identity(table, column)?;
     reject_generated(table, column)?;
     constraint::check_expression(table, expr, Purpose::Default, Some(column.ty), sql, context)?;
+    forget_default(session, column)?;
     let changed = with_column(table, column.attnum, |column| {
         column.default = Some(text.to_owned());
         column.default_oid = 0;
@@ -177,8 +178,19 @@ pub fn drop_default(session: &mut Session, table: &Relation, name: &Ident) -> Re
         .map_err(|error| error.with_hint("Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead."))?;
     reject_generated(table, column)
         .map_err(|error| error.with_hint("Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead."))?;
+    forget_default(session, column)?;
     let changed = with_column(table, column.attnum, |column| column.default = None);
     replace(session, changed).map(|_| ())
+}
+
+/// What the old default drew from is free again.
+fn forget_default(session: &mut Session, column: &Column) -> Result<()> {
+    let open = session.writable("ALTER TABLE")?;
+    let default = ObjectAddress::new(aegis_catalog::fixed_oid::PG_ATTRDEF, column.default_oid);
+    match column.default_oid {
+        0 => Ok(()),
+        _ => open.catalog.remove_dependencies(open.tables.permanent(), default),
+    }
 }
 
 fn reject_identity(table: &Relation, column: &Column) -> Result<()> {
