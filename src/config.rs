@@ -114,6 +114,7 @@ impl Config {
             }
         }
         let listen = address("listen", options.listen.as_deref().unwrap_or("127.0.0.1:5432"))?;
+        let http_listen = address("http_listen", options.http_listen.as_deref().unwrap_or("127.0.0.1:8080"))?;
         let superuser_password = match (&options.superuser_password, &options.superuser_password_file) {
             (Some(password), _) => Some(password.clone()),
             (None, Some(path)) => {
@@ -128,9 +129,9 @@ impl Config {
         }
         Ok(Self {
             data_dir: options.data_dir.unwrap_or_else(|| PathBuf::from("./aegis-data")),
-            http_listen: address("http_listen", options.http_listen.as_deref().unwrap_or("127.0.0.1:8080"))?,
+            auth: auth(options.auth.as_deref(), listen, http_listen)?,
+            http_listen,
             node_id: options.node_id.unwrap_or(1),
-            auth: auth(options.auth.as_deref(), listen)?,
             superuser_password,
             tls: tls(options.tls_cert, options.tls_key, options.tls_required)?,
             tls_required: options.tls_required,
@@ -190,11 +191,13 @@ fn address(key: &str, text: &str) -> Result<SocketAddr> {
     found.next().with_context(|| format!("{key}: \"{text}\" has no address"))
 }
 
-fn auth(method: Option<&str>, listen: SocketAddr) -> Result<Auth> {
-    let loopback = listen.ip().is_loopback();
+fn auth(method: Option<&str>, listen: SocketAddr, http_listen: SocketAddr) -> Result<Auth> {
+    let loopback = listen.ip().is_loopback() && http_listen.ip().is_loopback();
     match method {
         Some("trust") if !loopback => {
-            bail!("auth: trust is only allowed when listening on loopback, and listen is {listen}; use scram-sha-256")
+            bail!(
+                "auth: trust is only allowed on loopback, but listen is {listen} and http_listen {http_listen}; use scram-sha-256"
+            )
         }
         Some("trust") => Ok(Auth::Trust),
         None if loopback => Ok(Auth::Trust),

@@ -29,7 +29,7 @@ pub struct Aegis {
     pub address: SocketAddr,
     pub http_address: SocketAddr,
     /// Removed with the server unless the folder was given.
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 impl Aegis {
@@ -38,7 +38,7 @@ impl Aegis {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data_dir = folder.path().join("data");
         let mut server = Self::start_on(&data_dir, &[]);
-        server._folder = Some(folder);
+        server.folder = Some(folder);
         server
     }
 
@@ -52,7 +52,7 @@ impl Aegis {
             .spawn()
             .expect("the server starts");
         let (address, http_address) = wait_until_ready(&mut child);
-        Self { child, data_dir: data_dir.to_owned(), address, http_address, _folder: None }
+        Self { child, data_dir: data_dir.to_owned(), address, http_address, folder: None }
     }
 
     pub fn pid(&self) -> u32 {
@@ -90,6 +90,7 @@ impl Drop for Aegis {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        drop(self.folder.take());
     }
 }
 

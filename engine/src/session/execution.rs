@@ -17,7 +17,7 @@ use super::tables::Tables;
 use super::transaction::{Block, OpenTransaction, isolation};
 use crate::bind::tree;
 use crate::execute;
-use crate::parse::ast::Statement;
+use crate::parse::ast::{LockWait, Statement};
 use crate::parse::utility::OnCommit;
 use crate::statement::{self, Outcome};
 
@@ -195,6 +195,9 @@ impl Session {
         };
         let (verb, change) = match &tree.statement {
             tree::Statement::Query(query) => {
+                if query.locking.iter().any(|locking| locking.wait == LockWait::SkipLocked) {
+                    return Err(Error::unsupported("SKIP LOCKED"));
+                }
                 let rows = execute::run_query(query, &mut execution).await?;
                 return Ok(Outcome::Rows { rows: into_stream(rows), tag: Tag::Counted("SELECT") });
             }
