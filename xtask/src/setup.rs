@@ -20,6 +20,7 @@ const SYSTEM_PACKAGES: &[(&str, &str)] = &[
 /// Where the drivers live.
 pub struct Environment {
     python: PathBuf,
+    cargo_deny: PathBuf,
     node_modules: PathBuf,
 }
 
@@ -27,20 +28,19 @@ pub struct Environment {
 pub fn run() -> Result<Environment> {
     install_system_packages()?;
     let cache = cache_folder()?;
-    Ok(Environment { python: python_environment(&cache)?, node_modules: node_environment(&cache)? })
+    Ok(Environment { python: python_environment(&cache)?, cargo_deny: cargo_deny(&cache)?, node_modules: node_environment(&cache)? })
 }
 
 impl Environment {
     /// Licences, bans and sources of all dependencies. Advisories need a network that build machines may lack.
     pub fn cargo_deny(&self) -> Result<()> {
-        let deny = self.python.with_file_name("cargo-deny");
-        execute(Command::new(deny).args(["--offline", "check", "licenses", "bans", "sources"]))
+        execute(Command::new(&self.cargo_deny).args(["--offline", "check", "licenses", "bans", "sources"]))
     }
 
     /// Real drivers against a server of their own.
     pub fn drivers(&self) -> Result<()> {
         let mut command = Command::new(&self.python);
-        command.arg(root().join("tests/drivers/run.py")).env("NODE_PATH", &self.node_modules);
+        command.arg(root().join("wire/tests/drivers/run.py")).env("NODE_PATH", &self.node_modules);
         execute(&mut command)
     }
 }
@@ -78,28 +78,45 @@ fn cache_folder() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A virtual environment with the packages of tests/drivers/requirements.txt; made anew when that file changes.
+/// Version of the checker of dependencies.
+const CARGO_DENY: &str = "0.19.0";
+
+/// `cargo-deny`, built once.
+fn cargo_deny(cache: &Path) -> Result<PathBuf> {
+    let folder = cache.join("cargo-deny");
+    let program = folder.join("bin/cargo-deny");
+    if !program.exists() {
+        let package = format!("cargo-deny@{CARGO_DENY}");
+        // In a build folder of its own: the workspace's is kept small.
+        let mut install = Command::new(env!("CARGO"));
+        install.args(["install", "--quiet", "--locked", "--root"]).arg(&folder).arg(&package).env_remove("CARGO_TARGET_DIR");
+        execute(&mut install)?;
+    }
+    Ok(program)
+}
+
+/// A virtual environment with the packages of wire/tests/drivers/requirements.txt; made anew when that file changes.
 fn python_environment(cache: &Path) -> Result<PathBuf> {
-    let wanted = std::fs::read_to_string(root().join("tests/drivers/requirements.txt"))?;
+    let wanted = std::fs::read_to_string(root().join("wire/tests/drivers/requirements.txt"))?;
     let folder = cache.join("python");
     let (python, stamp) = (folder.join("bin/python"), folder.join("installed.txt"));
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
     execute(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    let requirements = root().join("tests/drivers/requirements.txt");
+    let requirements = root().join("wire/tests/drivers/requirements.txt");
     execute(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements))?;
     std::fs::write(stamp, wanted)?;
     Ok(python)
 }
 
-/// The modules of tests/drivers/package-lock.json.
+/// The modules of wire/tests/drivers/package-lock.json.
 fn node_environment(cache: &Path) -> Result<PathBuf> {
     let folder = cache.join("node");
     std::fs::create_dir_all(&folder)?;
     let mut fresh = folder.join("node_modules").exists();
     for name in ["package.json", "package-lock.json"] {
-        let wanted = std::fs::read(root().join("tests/drivers").join(name))?;
+        let wanted = std::fs::read(root().join("wire/tests/drivers").join(name))?;
         fresh &= std::fs::read(folder.join(name)).is_ok_and(|installed| installed == wanted);
         std::fs::write(folder.join(name), wanted)?;
     }

@@ -210,8 +210,8 @@ impl LateTable {
 
     /// Sets the rows; their columns are this table's in another name at most.
     pub fn fill(&self, batches: Vec<RecordBatch>) -> Result<()> {
-        let batches =
-            batches.into_iter().map(|batch| Ok(batch.with_schema(self.schema.clone())?)).collect::<Result<Vec<_>>>()?;
+        let renamed = |batch: RecordBatch| Ok(RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())?);
+        let batches = batches.into_iter().map(renamed).collect::<Result<Vec<_>>>()?;
         *self.batches.lock() = batches;
         Ok(())
     }
