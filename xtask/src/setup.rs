@@ -28,7 +28,11 @@ pub struct Environment {
 pub fn run() -> Result<Environment> {
     install_system_packages()?;
     let cache = cache_folder()?;
-    Ok(Environment { python: python_environment(&cache)?, cargo_deny: cargo_deny(&cache)?, node_modules: node_environment(&cache)? })
+    Ok(Environment {
+        python: python_environment(&cache)?,
+        cargo_deny: cargo_deny(&cache)?,
+        node_modules: node_environment(&cache)?,
+    })
 }
 
 impl Environment {
@@ -89,7 +93,11 @@ fn cargo_deny(cache: &Path) -> Result<PathBuf> {
         let package = format!("cargo-deny@{CARGO_DENY}");
         // In a build folder of its own: the workspace's is kept small.
         let mut install = Command::new(env!("CARGO"));
-        install.args(["install", "--quiet", "--locked", "--root"]).arg(&folder).arg(&package).env_remove("CARGO_TARGET_DIR");
+        install
+            .args(["install", "--quiet", "--locked", "--root"])
+            .arg(&folder)
+            .arg(&package)
+            .env_remove("CARGO_TARGET_DIR");
         execute(&mut install)?;
     }
     Ok(program)
