@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use aegis_catalog::types::arrow_type;
 use aegis_catalog::{Error, Result, Type, types::oid};
+use arrow::datatypes::DataType;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Case, Expr, Operator};
+use datafusion::scalar::ScalarValue;
 
-use super::build::{all, binary, boolean, null};
+use super::build::{all, binary, boolean, literal, null};
 use super::relation::Relation;
-use super::value::{Value, common_representation};
+use super::value::{Value, cast, common_representation};
 use super::{Lowerer, compare};
 use crate::bind::tree::{self, ExprKind, RowOperator};
 use crate::functions::Function;
@@ -34,7 +36,7 @@ impl Lowerer<'_> {
         let ty = expr.ty;
         match &expr.kind {
             ExprKind::Constant(value) => {
-                Ok(Value::new(super::build::literal(value.clone()), ty, value.data_type())).and_then(retyped_null)
+                Ok(Value::new(literal(value.clone()), ty, value.data_type())).and_then(retyped_null)
             }
             ExprKind::Parameter(number) => self.parameter(*number, ty),
             ExprKind::Column { rel, column } => {
@@ -132,7 +134,7 @@ impl Lowerer<'_> {
         let value = value.ok_or_else(|| {
             Error::new(aegis_catalog::sqlstate::UNDEFINED_PARAMETER, format!("there is no parameter ${number}"))
         })?;
-        retyped_null(Value::new(super::build::literal(value.clone()), ty, value.data_type()))
+        retyped_null(Value::new(literal(value.clone()), ty, value.data_type()))
     }
 
     /// AND and OR. An operand that may fail is computed only where those before it have not decided the result.
@@ -148,7 +150,7 @@ impl Lowerer<'_> {
                         Operator::And => Expr::IsNotFalse(Box::new(before.clone())),
                         _ => Expr::IsNotTrue(Box::new(before.clone())),
                     };
-                    binary(before, op, when(vec![(open, operand)], boolean(decided)))
+                    binary(before, op, when_boolean(vec![(open, operand)], boolean(decided)))
                 }
                 Some(before) => binary(before, op, operand),
             });
@@ -230,7 +232,11 @@ impl Lowerer<'_> {
             .map(|(condition, result)| Ok((condition, result.into_representation(&data_type)?.expr)))
             .collect::<Result<Vec<_>>>()?;
         let otherwise = otherwise.into_representation(&data_type)?.expr;
-        Ok(Value::new(when(branches, otherwise), ty, data_type))
+        let expr = match data_type {
+            DataType::Boolean => when_boolean(branches, otherwise),
+            _ => when(branches, otherwise),
+        };
+        Ok(Value::new(expr, ty, data_type))
     }
 
     fn coalesce(&mut self, args: Vec<Value>, ty: Type) -> Result<Value> {
@@ -331,9 +337,21 @@ pub fn when(branches: Vec<(Expr, Expr)>, otherwise: Expr) -> Expr {
     Expr::Case(Case::new(None, branches, Some(Box::new(otherwise))))
 }
 
+/// CASE over conditions. The optimizer would turn it into AND and OR, which compute everything: one whose results may fail is hidden from
+/// it behind small integers.
+fn when_boolean(branches: Vec<(Expr, Expr)>, otherwise: Expr) -> Expr {
+    if !branches.iter().any(|(_, result)| result.is_volatile()) && !otherwise.is_volatile() {
+        return when(branches, otherwise);
+    }
+    let as_integer = |expr| cast(expr, &DataType::Int8);
+    let branches = branches.into_iter().map(|(condition, result)| (condition, as_integer(result))).collect();
+    let chosen = when(branches, as_integer(otherwise));
+    binary(chosen, Operator::Eq, literal(ScalarValue::Int8(Some(1))))
+}
+
 /// A null constant may come untyped.
 fn retyped_null(value: Value) -> Result<Value> {
-    if value.is_null_constant() && value.data_type == arrow::datatypes::DataType::Null {
+    if value.is_null_constant() && value.data_type == DataType::Null {
         let data_type = arrow_type(value.ty);
         return Ok(Value::new(null(&data_type)?, value.ty, data_type));
     }

@@ -22,7 +22,17 @@ fn constants_and_filters() {
     let mut server = sample();
     assert_eq!(server.rows("SELECT 1 + 2, 'a' || 'b'"), ["3|ab"]);
     assert_eq!(server.rows("SELECT a, b FROM t WHERE a > 1 ORDER BY a DESC LIMIT 2"), ["4|null", "3|three"]);
+}
+
+#[test]
+fn conditions_guard_what_may_fail() {
+    let mut server = sample();
     assert_eq!(server.rows("SELECT a FROM t WHERE a <> 2 AND 10 / (a - 2) > 4 ORDER BY a"), ["3", "4"]);
+    assert_eq!(server.rows("SELECT a FROM t WHERE a = 2 OR 10 / (a - 2) > 4 ORDER BY a"), ["2", "3", "4"]);
+    assert_eq!(
+        server.rows("SELECT CASE WHEN a = 2 THEN null ELSE 10 / (a - 2) > 4 END FROM t ORDER BY a"),
+        ["f", "null", "t", "t"]
+    );
 }
 
 #[test]
