@@ -79,6 +79,9 @@ impl Binder<'_> {
         if arg.ty.oid == oid::JSONB {
             return self.json_subscript(arg, subscripts, span);
         }
+        if let (oid::NAME, [ast::Subscript::Index(index)]) = (arg.ty.oid, subscripts) {
+            return self.name_subscript(arg, index, span);
+        }
         let element = self.element_of(arg.ty.oid).ok_or_else(|| {
             let message =
                 format!("cannot subscript type {} because it does not support subscripting", self.oid_name(arg.ty.oid));
@@ -105,6 +108,17 @@ impl Binder<'_> {
                 upper: upper.as_ref().map(&mut index).transpose()?,
             },
         })
+    }
+
+    /// A character of a `name`, counted from 0.
+    fn name_subscript(&mut self, name: Expr, index: &ast::Expr, span: Span) -> Result<Expr> {
+        let Subscript::Index(index) = self.bound_subscript(&ast::Subscript::Index(index.clone()))? else {
+            return Err(Error::internal("an index that became a slice"));
+        };
+        let one = self.literal(&ast::Literal::Integer("1".into()), false, span)?;
+        let position = self.binary_named("+", index, one.clone(), span)?;
+        let character = self.call_named("substr", vec![name, position, one], span)?;
+        self.explicit_cast(character, Type::of(oid::CHAR), span)
     }
 
     /// `jsonb[key][index]` is a chain of `->`.
