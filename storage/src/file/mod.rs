@@ -21,6 +21,7 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// Creates the file, or empties it if it exists.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// A file, or a folder with what is in it (what a killed process left of a query that spilled).
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
@@ -76,7 +77,7 @@ impl Disk for RealDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
