@@ -76,6 +76,8 @@ async fn load(client: &Client) -> u64 {
         }
         loaded += sink.finish().await.expect("COPY ends");
     }
+    // COPY in the extended protocol commits at Sync; only the answer to it acknowledges the rows.
+    client.simple_query("SELECT 1").await.expect("the server answers");
     loaded
 }
 
