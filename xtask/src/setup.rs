@@ -14,6 +14,8 @@ const SYSTEM_PACKAGES: &[(&str, &str)] = &[
     ("libpostgresql-jdbc-java", "/usr/share/java/postgresql.jar"),
     ("default-jdk-headless", "/usr/bin/javac"),
     ("nodejs", "/usr/bin/node"),
+    ("npm", "/usr/bin/npm"),
+    ("openssl", "/usr/bin/openssl"),
     ("python3-venv", "/usr/bin/python3"),
 ];
 
