@@ -3,7 +3,7 @@
 //! A segment file is a header and records, each beginning at a multiple of 64 bytes; all integers little endian.
 //!
 //! ```text
-//! file header (64 bytes)            record header (64 bytes), then the payload, then zeros up to 64
+//! file header (64 bytes)            record header (64 bytes), then the payload, then zeros and 0xAE up to 64
 //!  0  "AEGISWAL"                     0  u32 crc32 of bytes 4..64
 //!  8  u32 format version             4  u32 crc32 of the payload
 //! 12  u32 crc32 of 0..12, 16..64     8  u64 segment number
@@ -16,6 +16,9 @@
 //!                                   53  zeros
 //! ```
 //!
+//! Each record ends in a byte that is not zero, so that the end of the log can be seen in a file of zeros, and nothing
+//! that lands behind it touches a record.
+//!
 //! An entry that does not fit in the rest of a segment is cut in pieces, so that segments are always full: less than
 //! [`MIN_ROOM`] is left. The segment number in each record keeps bytes of another file from being taken for records.
 
@@ -25,7 +28,14 @@ pub const HEADER: u64 = 64;
 pub const MIN_ROOM: u64 = HEADER + ALIGN;
 
 const MAGIC: [u8; 8] = *b"AEGISWAL";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// What follows a payload: as many bytes from the end of this as reach the next multiple of 64, at least one.
+const PADDING: [u8; ALIGN as usize] = {
+    let mut padding = [0; ALIGN as usize];
+    padding[ALIGN as usize - 1] = 0xAE;
+    padding
+};
 
 const LAST: u8 = 1;
 const MORE: u8 = 2;
@@ -127,13 +137,18 @@ impl RecordHeader {
 }
 
 pub fn record_size(payload_len: u64) -> u64 {
-    HEADER + payload_len.next_multiple_of(ALIGN)
+    HEADER + (payload_len + 1).next_multiple_of(ALIGN)
+}
+
+/// The bytes behind a payload of this length.
+pub fn padding(payload_len: usize) -> &'static [u8] {
+    &PADDING[payload_len % ALIGN as usize..]
 }
 
 /// The part of a payload of `rest` bytes that goes into a segment with `room` bytes left.
 pub fn piece(rest: u64, room: u64) -> u64 {
-    let fits = (room.saturating_sub(HEADER)) / ALIGN * ALIGN;
-    rest.min(fits).min(u64::from(u32::MAX) / ALIGN * ALIGN)
+    let fits = (room.saturating_sub(HEADER) / ALIGN * ALIGN).saturating_sub(1);
+    rest.min(fits).min(u64::from(u32::MAX) / ALIGN * ALIGN - 1)
 }
 
 fn u32_at(bytes: &[u8; HEADER as usize], at: usize) -> u32 {
@@ -183,9 +198,13 @@ mod tests {
     #[test]
     fn pieces_fill_a_segment() {
         assert_eq!(piece(1000, 10_000), 1000);
-        assert_eq!(piece(1000, 64 + 640), 640);
-        assert_eq!(piece(1000, 64 + 650), 640);
+        assert_eq!(piece(1000, 64 + 640), 639);
+        assert_eq!(piece(1000, 64 + 650), 639);
         assert_eq!(piece(10, MIN_ROOM), 10);
         assert!(MIN_ROOM - record_size(piece(10, MIN_ROOM)) < MIN_ROOM);
+        for length in [0, 1, 62, 63, 64, 65, 1000] {
+            let whole = HEADER + length + padding(length as usize).len() as u64;
+            assert_eq!((whole, padding(length as usize).last()), (record_size(length), Some(&0xAE)));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
 
-use super::format::{ALIGN, FileHeader, HEADER, MIN_ROOM, RecordHeader, parse_file_header};
+use super::format::{ALIGN, FileHeader, HEADER, MIN_ROOM, RecordHeader, padding, parse_file_header};
 use super::{segment_number, segment_path};
 use crate::file::{Disk, read_all};
 use crate::{Error, Result};
@@ -137,7 +137,9 @@ impl Walk<'_> {
         let start = at + HEADER as usize;
         let end = start.checked_add(header.payload_len as usize)?;
         let payload = bytes.get(start..end)?;
-        (self.is_next(&header, offset) && crc32fast::hash(payload) == header.payload_crc)
+        let padding = padding(payload.len());
+        let ended = bytes.get(end..end.checked_add(padding.len())?) == Some(padding);
+        (ended && self.is_next(&header, offset) && crc32fast::hash(payload) == header.payload_crc)
             .then(|| (header, bytes.slice(start..end)))
     }
 

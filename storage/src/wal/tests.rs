@@ -167,6 +167,31 @@ fn zeros_from_anywhere_are_refused_or_cut_the_last_entry() {
 }
 
 #[test]
+fn garbage_behind_the_last_record_touches_nothing() {
+    for length in (0..200).chain([700]) {
+        let disk = SimulatedDisk::default();
+        let log = open(&disk);
+        let entries: Entries = (1..4).map(|ts| (ts, vec![0; length])).collect();
+        for (ts, payload) in &entries {
+            append(&log, *ts, payload.clone(), true);
+        }
+        drop(log);
+        let names = disk.list(Path::new(DIR)).unwrap();
+        let last = names.iter().map(|name| Path::new(DIR).join(name)).rfind(|path| {
+            let bytes = read_all(disk.open(path).unwrap().as_ref()).unwrap();
+            bytes[64..].iter().any(|b| *b != 0)
+        });
+        disk.damage(&last.unwrap(), |bytes| {
+            let end = bytes.iter().rposition(|b| *b != 0).unwrap() + 1;
+            assert_eq!(end % 64, 0, "the end of the log can be seen");
+            let until = bytes.len().min(end + 200);
+            bytes[end..until].fill(0x77);
+        });
+        assert_eq!(read(&disk, 0).unwrap(), entries, "payloads of {length} zeros");
+    }
+}
+
+#[test]
 fn unsynced_entries_are_cut_at_any_loss() {
     let disk = SimulatedDisk::default();
     let log = open(&disk);

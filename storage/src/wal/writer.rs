@@ -19,6 +19,9 @@ use crate::{Error, Result};
 
 /// Payloads from here on are written where they lie instead of being copied into the batch's buffer.
 const DIRECT_WRITE: usize = 256 << 10;
+/// Blocks that are reserved but were never written change the file system's own records when they first are, which every
+/// sync would have to wait for. So zeros are written this far ahead of small records.
+const ZEROS_AHEAD: u64 = 1 << 20;
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -341,6 +344,8 @@ struct Current {
     number: u64,
     written: u64,
     synced: u64,
+    /// Blocks up to here were written.
+    zeroed: u64,
 }
 
 impl Writer {
@@ -390,17 +395,19 @@ impl Writer {
         if self.shared.state.lock().failed.is_some() {
             return Ok(());
         }
-        let mut sync = batch.is_empty();
+        let (mut sync, mut bytes) = (batch.is_empty(), 0);
         for item in batch {
             match item {
                 Item::Barrier(_) => sync = true,
                 Item::Record(record) => {
                     sync |= record.synchronous;
+                    bytes += record.header.size();
                     self.push(record)?;
                 }
             }
         }
         self.write_buffer()?;
+        self.write_zeros_ahead(bytes < ZEROS_AHEAD)?;
         if sync { self.sync() } else { Ok(()) }
     }
 
@@ -410,7 +417,7 @@ impl Writer {
             self.write_buffer()?;
             self.sync()?;
             let (file, number) = (record.file.clone(), record.header.segment);
-            self.current = Some(Current { file, number, written: HEADER, synced: HEADER });
+            self.current = Some(Current { file, number, written: HEADER, synced: HEADER, zeroed: HEADER });
         }
         let Some(current) = &mut self.current else { return Ok(()) };
         let payload = &record.payload;
@@ -420,14 +427,30 @@ impl Writer {
             self.buffer_at = record.offset;
         }
         self.buffer.extend_from_slice(&header.encode());
+        let padding = format::padding(payload.len());
         if payload.len() < DIRECT_WRITE {
-            let end = self.buffer.len() + (header.size() - HEADER) as usize;
             self.buffer.extend_from_slice(payload);
-            self.buffer.resize(end, 0);
+            self.buffer.extend_from_slice(padding);
             return Ok(());
         }
         self.write_buffer()?;
-        record.file.write_all_at(payload, record.offset + HEADER)
+        let start = record.offset + HEADER;
+        record.file.write_all_at(payload, start)?;
+        self.buffer_at = start + payload.len() as u64;
+        self.buffer.extend_from_slice(padding);
+        Ok(())
+    }
+
+    /// See [`ZEROS_AHEAD`]. Records of a batch larger than that write their blocks only once.
+    fn write_zeros_ahead(&mut self, small: bool) -> std::io::Result<()> {
+        let Some(current) = self.current.as_mut().filter(|c| c.written > c.zeroed) else { return Ok(()) };
+        current.zeroed = current.written;
+        let ahead = ZEROS_AHEAD.min(self.shared.options.segment_bytes.saturating_sub(current.written));
+        if small && ahead > 0 {
+            current.file.write_all_at(&vec![0; ahead as usize], current.written)?;
+            current.zeroed += ahead;
+        }
+        Ok(())
     }
 
     fn write_buffer(&mut self) -> std::io::Result<()> {
