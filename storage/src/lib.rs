@@ -11,6 +11,7 @@ pub mod file;
 mod flush;
 mod flusher;
 mod index;
+pub mod lock;
 pub mod log;
 mod manifest;
 mod memtable;

@@ -13,6 +13,7 @@ use crate::commit::{self, Prepared};
 use crate::file::DirectoryLock;
 use crate::flush::{self, Files, Limits, Rewritten};
 use crate::flusher::Flusher;
+use crate::lock::LockManager;
 use crate::log::{Entry, Log, NoLog};
 use crate::pins::{Pinned, Shared};
 use crate::recovery::{self, Layout, Opened};
@@ -31,6 +32,7 @@ pub struct Store {
     shared: Arc<Shared>,
     log: Arc<dyn Log>,
     closed: AtomicBool,
+    locks: Arc<LockManager>,
     /// None for a store in memory.
     durable: Option<Durable>,
 }
@@ -88,6 +90,7 @@ impl Store {
             shared,
             log: Arc::new(log),
             closed: AtomicBool::new(false),
+            locks: LockManager::new(),
             durable: Some(durable),
         });
         if let Some(durable) = &store.durable {
@@ -106,8 +109,14 @@ impl Store {
             sequencer: Mutex::new(Sequencer { head, counters: HashMap::new() }),
             log: Arc::new(NoLog),
             closed: AtomicBool::new(false),
+            locks: LockManager::new(),
             durable: None,
         })
+    }
+
+    /// Locks between transactions. Taking them is up to who changes rows; the commit checks for conflicts all the same.
+    pub fn locks(&self) -> &Arc<LockManager> {
+        &self.locks
     }
 
     pub fn config(&self) -> &Config {
@@ -127,6 +136,11 @@ impl Store {
     /// Resolves when a transaction begun afterwards sees every commit acknowledged before, on any node.
     pub async fn read_barrier(&self) -> Result<()> {
         self.log.read_barrier().await
+    }
+
+    /// What a transaction begun now would see.
+    pub(crate) fn visible(&self) -> Arc<Version> {
+        self.shared.visible()
     }
 
     pub(crate) fn pin(&self) -> Pinned {

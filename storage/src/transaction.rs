@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, RecordBatch, UInt64Array};
 use roaring::RoaringBitmap;
 
+pub use crate::memtable::RowId;
 pub use crate::scan::{ChunkScan, SegmentScan, TableScan};
 
 use crate::commit::{self, Prepared};
@@ -36,6 +37,41 @@ pub enum Isolation {
 /// A point in a transaction's write set to go back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Savepoint(pub usize);
+
+/// Rows that are to be inserted, with their keys.
+#[derive(Debug)]
+pub struct NewRows {
+    table: TableId,
+    rows: IndexedRows,
+}
+
+impl NewRows {
+    /// Of each unique index the hashes of the keys, without those that equal no other.
+    pub fn key_hashes(&self) -> impl Iterator<Item = (IndexId, Vec<u64>)> + '_ {
+        self.rows.keys.iter().map(|keys| (keys.index, keys.hashes.iter().flatten().copied().collect()))
+    }
+
+    pub fn table(&self) -> TableId {
+        self.table
+    }
+}
+
+/// A key that is in the table already.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken {
+    pub index: IndexId,
+    /// Which of the new rows.
+    pub row: usize,
+    /// Where the row is that has the key.
+    pub address: RowAddress,
+}
+
+impl Taken {
+    /// Did the transaction insert the row with the key itself?
+    pub fn is_own(&self) -> bool {
+        unit_of(self.address) >= OWN_UNITS
+    }
+}
 
 /// Dropping it rolls it back.
 #[derive(Debug)]
@@ -214,21 +250,57 @@ impl Transaction {
     /// Buffers new rows; columns in schema order. Unique keys are checked against the snapshot and the transaction's own
     /// rows at once, and against later commits at commit.
     pub fn insert(&mut self, table: TableId, rows: &RecordBatch) -> Result<()> {
-        let view = self.view(table)?;
-        let shape = view.shape.clone();
-        check_columns(&shape, rows)?;
-        if rows.num_rows() == 0 {
-            return Ok(());
+        let new = self.prepare_insert(table, rows)?;
+        if let Some(taken) = self.taken(&new, None)? {
+            return Err(self.duplicate(&new, &taken));
         }
+        self.insert_new(new)
+    }
+
+    /// The first half of `insert`, for who locks the keys and looks whether they are free before the second. Two rows with
+    /// one key are a [`Error::DuplicateKey`].
+    pub fn prepare_insert(&self, table: TableId, rows: &RecordBatch) -> Result<NewRows> {
+        let shape = self.shape(table)?;
+        check_columns(shape, rows)?;
         let rows = compact(&rows.clone().with_schema(shape.arrow.clone())?)?;
-        let new = IndexedRows::new(&shape.schema, rows)?;
-        for keys in &new.keys {
-            let Some(index) = shape.schema.index(keys.index) else { continue };
-            let taken = view.lookup(index, keys, None)?.iter().position(Option::is_some);
-            if let Some(row) = taken.or_else(|| repeated(keys)) {
-                return Err(commit::duplicate(table, &shape, index.id, &new.rows, row));
+        let rows = IndexedRows::new(&shape.schema, rows)?;
+        for keys in &rows.keys {
+            if let Some(row) = repeated(keys) {
+                return Err(commit::duplicate(table, shape, keys.index, &rows.rows, row));
             }
         }
+        Ok(NewRows { table, rows })
+    }
+
+    /// The first row whose key exists, as this transaction sees it, in one of the indexes (None: in any).
+    pub fn taken(&self, new: &NewRows, indexes: Option<&[IndexId]>) -> Result<Option<Taken>> {
+        let view = self.view(new.table)?;
+        for keys in &new.rows.keys {
+            let wanted = indexes.is_none_or(|indexes| indexes.contains(&keys.index));
+            let Some(index) = view.shape.schema.index(keys.index).filter(|_| wanted) else { continue };
+            let found = view.lookup(index, keys, None)?;
+            if let Some((row, Some(address))) = found.into_iter().enumerate().find(|(_, found)| found.is_some()) {
+                return Ok(Some(Taken { index: index.id, row, address }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The error for a key that is taken.
+    pub fn duplicate(&self, new: &NewRows, taken: &Taken) -> Error {
+        match self.shape(new.table) {
+            Ok(shape) => commit::duplicate(new.table, shape, taken.index, &new.rows.rows, taken.row),
+            Err(error) => error,
+        }
+    }
+
+    /// The second half of `insert`. The commit checks the keys against what others have committed since the snapshot.
+    pub fn insert_new(&mut self, new: NewRows) -> Result<()> {
+        let NewRows { table, rows: new } = new;
+        if new.rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let shape = self.shape(table)?.clone();
         self.check_size(&new.rows)?;
         let snapshot = self.base.version().ts;
         let overlay = self.overlays.entry(table).or_default();
@@ -236,6 +308,59 @@ impl Transaction {
         let (unit, start) = overlay.append(&new, &shape)?;
         self.ops.push(Op::Insert { table, unit, start });
         Ok(())
+    }
+
+    /// The identities of rows, in their order, for locks; own rows are left out. None if one has been changed or deleted
+    /// by a transaction that this one sees: its address is from before a refresh.
+    pub fn row_ids(&self, table: TableId, addresses: &UInt64Array) -> Result<Option<Vec<RowId>>> {
+        let Some(base) = self.base_table(table) else { return Ok(Some(Vec::new())) };
+        let mut rows = RowSet::new();
+        for address in addresses.iter().flatten().filter(|address| unit_of(*address) < OWN_UNITS) {
+            let Some(address) = base.translate(address).filter(|address| base.is_live(*address)) else {
+                return Ok(None);
+            };
+            rows.entry(unit_of(address)).or_default().insert(row_of(address));
+        }
+        let (view, mut ids) = (self.view(table)?, Vec::new());
+        for (unit, rows) in &rows {
+            view.row_ids(*unit, rows, &mut ids)?;
+        }
+        ids.sort_unstable();
+        Ok(Some(ids))
+    }
+
+    /// Has a transaction that committed after this one's snapshot changed or deleted one of the rows?
+    pub fn is_outdated(&self, table: TableId, addresses: &UInt64Array) -> bool {
+        let latest = self.store.visible();
+        let Some(now) = latest.tables.get(&table) else { return true };
+        if self.base_table(table).is_some_and(|base| base.rows_ts == now.rows_ts) {
+            return false;
+        }
+        let is_live = |address| now.translate(address).is_some_and(|address| now.is_live(address));
+        !addresses.iter().flatten().all(|address| unit_of(address) >= OWN_UNITS || is_live(address))
+    }
+
+    /// This transaction's own changes over what everybody has committed until now, to look at; None if that is what it
+    /// sees anyway.
+    pub fn at_latest(&self) -> Option<Transaction> {
+        let base = self.store.pin();
+        if base.version().seq == self.base.version().seq {
+            return None;
+        }
+        let mut overlays = self.overlays.clone();
+        for (id, overlay) in &mut overlays {
+            if let Some(table) = base.version().tables.get(id) {
+                overlay.follow(table);
+            }
+        }
+        Some(Self { store: self.store.clone(), isolation: self.isolation, base, overlays, ops: Vec::new() })
+    }
+
+    /// Takes a new snapshot at either isolation level, if nothing was changed yet.
+    pub fn renew(&mut self) {
+        if self.overlays.is_empty() {
+            self.base = self.store.pin();
+        }
     }
 
     fn check_size(&self, more: &RecordBatch) -> Result<()> {
@@ -284,7 +409,12 @@ impl Transaction {
     fn live_rows(&self, table: TableId, addresses: &UInt64Array) -> Result<RowSet> {
         let view = self.view(table)?;
         let mut rows = RowSet::new();
-        for address in addresses.iter().flatten().filter(|a| view.is_live(*a)) {
+        // An address may be from before a refresh.
+        let now = |address| match (unit_of(address), view.base) {
+            (..OWN_UNITS, Some(base)) => base.translate(address),
+            _ => Some(address),
+        };
+        for address in addresses.iter().flatten().filter_map(now).filter(|a| view.is_live(*a)) {
             rows.entry(unit_of(address)).or_default().insert(row_of(address));
         }
         Ok(rows)
