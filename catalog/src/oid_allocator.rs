@@ -1,12 +1,8 @@
 //! Hands out OIDs: counted in memory, reserved in the store a block ahead, so that none comes twice after a crash.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
-use aegis_storage::Store;
+use aegis_storage::{Store, block_on};
 use parking_lot::Mutex;
 
 use crate::fixed_oid::FIRST_NORMAL;
@@ -64,23 +60,5 @@ impl OidAllocator {
         let mut range = self.range.lock();
         range.end = range.end.max(end);
         Ok(())
-    }
-}
-
-/// Waits for a future that other threads complete.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
     }
 }

@@ -3,6 +3,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod blocking;
 pub mod command;
 mod commit;
 mod config;
@@ -27,6 +28,7 @@ mod version;
 mod view;
 pub mod wal;
 
+pub use blocking::block_on;
 pub use error::{Error, Result};
 pub use schema::{ColumnId, ColumnSchema, IndexId, IndexSchema, TableId, TableSchema};
 pub use store::{Config, Store};

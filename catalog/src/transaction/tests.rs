@@ -1,11 +1,10 @@
-use aegis_storage::{Isolation, Store};
+use aegis_storage::{Isolation, Store, block_on};
 
 use super::*;
 use crate::builtins::Builtins;
 use crate::fixed_oid::{BOOTSTRAP_SUPERUSER, POSTGRES_DATABASE, PUBLIC_SCHEMA, TEMPLATE1_DATABASE};
 use crate::name::SearchPath;
 use crate::object::{Column, Constraint, ConstraintKind, Index, IndexKey, Table};
-use crate::oid_allocator::block_on;
 use crate::types::{Type, oid};
 
 struct Session {

@@ -12,11 +12,12 @@ use super::binary::Reader;
 use super::datetime::{date, time, timestamp};
 use super::interval::{self, Interval};
 use super::nested::{ArrayValues, RecordValues};
+use super::network::Network;
 use super::numeric::Numeric;
 use super::representation::{arrow_type, is_reg_type};
 use super::table::element_of;
 use super::type_name::{format_type, numeric_precision_scale};
-use super::{FormatSettings, Type, bit, boolean, bytea, float, int, json, money, object_id, oid, text, uuid};
+use super::{FormatSettings, Type, bit, boolean, bytea, float, int, json, money, network, object_id, oid, text, uuid};
 use crate::error::{Error, Result};
 use crate::sqlstate;
 
@@ -85,7 +86,9 @@ impl ColumnBuilder {
             | oid::JSONB
             | oid::BIT
             | oid::VARBIT => Values::Text(StringViewBuilder::with_capacity(capacity)),
-            oid::BYTEA => Values::Bytes(BinaryViewBuilder::with_capacity(capacity)),
+            oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR | oid::MACADDR8 => {
+                Values::Bytes(BinaryViewBuilder::with_capacity(capacity))
+            }
             oid::NUMERIC => Values::Numeric(BinaryViewBuilder::with_capacity(capacity)),
             oid::UUID => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
             oid::DATE => Values::Date(Date32Builder::with_capacity(capacity)),
@@ -160,11 +163,16 @@ impl ColumnBuilder {
             Values::Float4(values) => values.append_value(float::parse_float4(input)?),
             Values::Float8(values) => values.append_value(float::parse_float8(input)?),
             Values::Text(values) => append_string(values, ty, input)?,
-            Values::Bytes(values) => {
-                self.scratch.clear();
-                bytea::parse(input, &mut self.scratch)?;
-                values.append_value(&self.scratch);
-            }
+            Values::Bytes(values) => match ty.oid {
+                oid::INET | oid::CIDR => values.append_value(Network::parse(input, ty.oid)?.to_bytes()),
+                oid::MACADDR => values.append_value(network::parse_mac(input)?),
+                oid::MACADDR8 => values.append_value(network::parse_mac8(input)?),
+                _ => {
+                    self.scratch.clear();
+                    bytea::parse(input, &mut self.scratch)?;
+                    values.append_value(&self.scratch);
+                }
+            },
             Values::Numeric(values) => append_numeric(values, ty, Numeric::parse(input)?, &mut self.scratch)?,
             Values::Uuid(values) => append_fixed(values, &uuid::parse(input)?)?,
             Values::Date(values) => values.append_value(date::parse(input, settings)?),
@@ -220,7 +228,16 @@ impl ColumnBuilder {
                 append_string(values, ty, text::from_bytes(reader.remainder())?)?;
             }
             Values::Text(values) => append_string(values, ty, text::from_bytes(bytes)?)?,
-            Values::Bytes(values) => values.append_value(bytes),
+            Values::Bytes(values) => match ty.oid {
+                oid::INET | oid::CIDR => values.append_value(Network::from_binary(bytes, ty.oid)?.to_bytes()),
+                oid::MACADDR => values.append_value(whole(reader, |reader| reader.take(6))?),
+                oid::MACADDR8 if bytes.len() == 6 => {
+                    let (maker, device) = bytes.split_at(3);
+                    values.append_value([maker, &[0xff, 0xfe], device].concat());
+                }
+                oid::MACADDR8 => values.append_value(whole(reader, |reader| reader.take(8))?),
+                _ => values.append_value(bytes),
+            },
             Values::Numeric(values) => append_numeric(values, ty, Numeric::from_binary(bytes)?, &mut self.scratch)?,
             Values::Uuid(values) => append_fixed(values, &whole(reader, Reader::bytes16)?)?,
             Values::Date(values) => values.append_value(date::from_binary(whole(reader, Reader::i32)?)?),

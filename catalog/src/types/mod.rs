@@ -17,6 +17,7 @@
 //! | timestamp, timestamptz | Timestamp(Microsecond, None / "UTC"); infinities are `i64::MAX` and `i64::MIN` |
 //! | interval | Interval(MonthDayNano); nanoseconds always a multiple of 1000 |
 //! | uuid | FixedSizeBinary(16) |
+//! | inet, cidr, macaddr, macaddr8 | BinaryView of an encoding that sorts as the values do (`network.rs`) |
 //! | oid, reg*, xid, cid | UInt32 |
 //! | xid8 | UInt64 |
 //! | pg_lsn, money | Int64 |
@@ -42,6 +43,7 @@ pub mod json;
 pub mod money;
 pub mod names;
 mod nested;
+pub mod network;
 pub mod numeric;
 pub mod object_id;
 pub mod oid;

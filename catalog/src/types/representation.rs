@@ -29,7 +29,7 @@ pub fn arrow_type(ty: Type) -> DataType {
         oid::INT8 | oid::PG_LSN | oid::MONEY => DataType::Int64,
         oid::FLOAT4 => DataType::Float32,
         oid::FLOAT8 => DataType::Float64,
-        oid::NUMERIC | oid::BYTEA => DataType::BinaryView,
+        oid::NUMERIC | oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR | oid::MACADDR8 => DataType::BinaryView,
         oid::DATE => DataType::Date32,
         oid::TIME => DataType::Time64(TimeUnit::Microsecond),
         oid::TIMETZ => DataType::FixedSizeBinary(12),

@@ -14,6 +14,7 @@ mod information;
 mod json;
 mod kernel;
 mod math;
+mod network;
 mod pattern;
 mod registry;
 mod set_returning;
@@ -42,6 +43,7 @@ const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
     pattern::functions,
     formatting::functions,
     datetime::functions,
+    network::functions,
     array::functions,
     json::functions,
     aggregate::functions,

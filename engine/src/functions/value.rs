@@ -1,9 +1,11 @@
 //! SQL values as Rust types: how a kernel reads an argument and writes a result, one pair of trait implementations per type.
 
 use std::borrow::Cow;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 pub use aegis_catalog::types::interval::Interval;
+pub use aegis_catalog::types::network::Network;
 use aegis_catalog::types::numeric::Numeric;
 use aegis_catalog::{Error, Result};
 use arrow::array::{
@@ -381,6 +383,33 @@ impl TimeTz {
         bytes[..8].copy_from_slice(&self.micros.to_be_bytes());
         bytes[8..].copy_from_slice(&self.west.to_be_bytes());
         bytes
+    }
+}
+
+impl<'a> Read<'a> for Network {
+    type Column = &'a BinaryViewArray;
+    fn open(array: &'a ArrayRef) -> Result<Self::Column> {
+        downcast(array)
+    }
+    fn get(column: &Self::Column, row: usize) -> Self {
+        // Only built by our own encoders.
+        Self::from_bytes(column.value(row)).unwrap_or(Self { address: Ipv4Addr::UNSPECIFIED.into(), prefix: 0 })
+    }
+}
+
+impl Write for Network {
+    type Builder = BinaryViewBuilder;
+    fn builder(rows: usize) -> Self::Builder {
+        BinaryViewBuilder::with_capacity(rows)
+    }
+    fn append(self, builder: &mut Self::Builder) {
+        builder.append_value(self.to_bytes());
+    }
+    fn append_null(builder: &mut Self::Builder) {
+        builder.append_null();
+    }
+    fn finish(mut builder: Self::Builder) -> ArrayRef {
+        Arc::new(builder.finish())
     }
 }
 

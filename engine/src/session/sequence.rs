@@ -113,7 +113,7 @@ impl Sequences {
     /// Waits for the log; the callers are query threads.
     fn remember(&self, oid: Oid, value: i64, is_called: bool) -> Result<()> {
         let called = i64::from(is_called);
-        futures::executor::block_on(async {
+        aegis_storage::block_on(async {
             if self.store.counter(called_counter(oid)).unwrap_or(1) != called {
                 self.store.counter_reserve(called_counter(oid), called).await?;
             }

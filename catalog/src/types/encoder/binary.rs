@@ -15,6 +15,7 @@ use super::super::array::ArrayColumn;
 use super::super::builder::JSONB_VERSION;
 use super::super::datetime::{date, timestamp};
 use super::super::interval::Interval;
+use super::super::network::Network;
 use super::super::oid::Oid;
 use super::super::representation::{is_reg_type, type_of_field};
 use super::super::table::element_of;
@@ -51,6 +52,7 @@ enum BinaryColumn {
     Time(Time64MicrosecondArray),
     Timestamp(TimestampMicrosecondArray),
     Interval(IntervalMonthDayNanoArray),
+    Network(BinaryViewArray, Oid),
     Jsonb(StringViewArray),
     Bits(StringViewArray),
     Array(Box<ArrayBinary>),
@@ -98,6 +100,10 @@ impl BinaryEncoder {
             oid::XID8 => array.as_primitive_opt::<UInt64Type>().cloned().map(BinaryColumn::UInt8),
             oid::TID => array.as_primitive_opt::<UInt64Type>().cloned().map(BinaryColumn::Tid),
             oid::BYTEA => array.as_binary_view_opt().cloned().map(BinaryColumn::Bytes),
+            oid::MACADDR | oid::MACADDR8 => array.as_binary_view_opt().cloned().map(BinaryColumn::Bytes),
+            oid::INET | oid::CIDR => {
+                array.as_binary_view_opt().cloned().map(|array| BinaryColumn::Network(array, ty.oid))
+            }
             oid::NUMERIC => match array.data_type() {
                 DataType::Decimal128(_, scale) => {
                     let scale = u32::try_from(*scale).map_err(|_| wrong_representation(ty, array))?;
@@ -149,6 +155,11 @@ impl BinaryEncoder {
             BinaryColumn::Time(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
             BinaryColumn::Timestamp(array) => {
                 out.extend_from_slice(&timestamp::to_binary(array.value(row)).to_be_bytes());
+            }
+            BinaryColumn::Network(array, ty) => {
+                if let Some(network) = Network::from_bytes(array.value(row)) {
+                    network.write_binary(*ty, out);
+                }
             }
             BinaryColumn::Interval(array) => Interval::from_arrow(array.value(row)).write_binary(out),
             BinaryColumn::Jsonb(array) => {

@@ -17,6 +17,7 @@ use super::super::datetime::time::TimeTz;
 use super::super::interval::{self, Interval};
 use super::super::names::Names;
 use super::super::nested::delimiter;
+use super::super::network::{self, Network};
 use super::super::oid::Oid;
 use super::super::representation::{is_reg_type, type_of_field};
 use super::super::table::element_of;
@@ -59,6 +60,8 @@ enum TextColumn {
     TimestampTz(TimestampMicrosecondArray, Box<FormatSettings>),
     Interval(IntervalMonthDayNanoArray, IntervalStyle),
     Money(Int64Array),
+    Network(BinaryViewArray, Oid),
+    Mac(BinaryViewArray),
     Array(Box<ArrayText>),
     Vector(Box<ArrayColumn>, Box<TextEncoder>),
     Record(Vec<TextEncoder>),
@@ -105,6 +108,10 @@ impl TextEncoder {
             oid::TID => array.as_primitive_opt::<UInt64Type>().cloned().map(TextColumn::Tid),
             oid::BYTEA if settings.bytea_hex => array.as_binary_view_opt().cloned().map(TextColumn::ByteaHex),
             oid::BYTEA => array.as_binary_view_opt().cloned().map(TextColumn::ByteaEscape),
+            oid::INET | oid::CIDR => {
+                array.as_binary_view_opt().cloned().map(|array| TextColumn::Network(array, ty.oid))
+            }
+            oid::MACADDR | oid::MACADDR8 => array.as_binary_view_opt().cloned().map(TextColumn::Mac),
             oid::NUMERIC => match array.data_type() {
                 DataType::Decimal128(_, scale) => {
                     let scale = u32::try_from(*scale).map_err(|_| wrong_representation(ty, array))?;
@@ -180,6 +187,12 @@ impl TextEncoder {
             TextColumn::Timestamp(array, settings) => format::write_timestamp(array.value(row), settings, out),
             TextColumn::TimestampTz(array, settings) => format::write_timestamptz(array.value(row), settings, out),
             TextColumn::Interval(array, style) => interval::write(Interval::from_arrow(array.value(row)), *style, out),
+            TextColumn::Network(array, ty) => {
+                if let Some(network) = Network::from_bytes(array.value(row)) {
+                    network.write(*ty, out);
+                }
+            }
+            TextColumn::Mac(array) => network::write_mac(array.value(row), out),
             TextColumn::Money(array) => money::write(array.value(row), out),
             TextColumn::Array(array) => array.encode(row, out),
             TextColumn::Vector(array, elements) => {

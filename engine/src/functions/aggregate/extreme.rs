@@ -29,6 +29,7 @@ const NATIVE: &[&str] = &[
     "timestamptz",
     "oid",
     "pg_lsn",
+    "inet",
     "xid8",
     "tid",
 ];

@@ -57,6 +57,9 @@ const TYPES: &[&str] = &[
     "xid8",
     "tid",
     "jsonb",
+    "inet",
+    "macaddr",
+    "macaddr8",
 ];
 
 /// Pairs of different types with the type both are cast to first.
@@ -129,6 +132,9 @@ const SUPPORT: &[&str] = &[
     "uuid_cmp(uuid, uuid)",
     "btoidcmp(oid, oid)",
     "jsonb_cmp(jsonb, jsonb)",
+    "network_cmp(inet, inet)",
+    "macaddr_cmp(macaddr, macaddr)",
+    "macaddr8_cmp(macaddr8, macaddr8)",
     "btarraycmp(anyarray, anyarray)",
     "btrecordcmp(record, record)",
 ];

@@ -7,7 +7,7 @@ use crate::functions::Call;
 use crate::functions::array::List;
 use crate::functions::kernel::{kernel, volatile};
 use crate::functions::signature::{Row, f};
-use crate::functions::value::TimestampTz;
+use crate::functions::value::{Network, TimestampTz};
 
 pub fn functions() -> Vec<Row> {
     [identity(), settings(), transactions(), types()].into_iter().flatten().collect()
@@ -53,13 +53,23 @@ fn identity() -> Vec<Row> {
             "inet_server_port()",
             kernel!(|call;| call.context.services.addresses().map(|(_, _, _, port)| i32::from(port))),
         ),
-        f("inet_client_addr()", kernel!(|call;| call.context.services.addresses().map(|(address, _, _, _)| address))),
-        f("inet_server_addr()", kernel!(|call;| call.context.services.addresses().map(|(_, _, address, _)| address))),
+        f(
+            "inet_client_addr()",
+            kernel!(|call;| call.context.services.addresses().and_then(|(client, ..)| host(&client))),
+        ),
+        f(
+            "inet_server_addr()",
+            kernel!(|call;| call.context.services.addresses().and_then(|(_, _, server, _)| host(&server))),
+        ),
         f("pg_postmaster_start_time()", kernel!(|call;| TimestampTz(call.context.services.server_start()))),
         f("pg_conf_load_time()", kernel!(|call;| TimestampTz(call.context.services.server_start()))),
         f("pg_jit_available()", kernel!(|| false)),
         f("pg_trigger_depth()", kernel!(|| 0i32)),
     ]
+}
+
+fn host(address: &str) -> Option<Network> {
+    address.parse().ok().map(Network::host)
 }
 
 fn version(call: &Call<'_>) -> String {
