@@ -2,6 +2,7 @@
 
 pub mod bind;
 pub mod copy;
+pub mod deparse;
 pub mod engine;
 pub mod execute;
 pub mod functions;

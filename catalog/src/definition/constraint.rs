@@ -1,14 +1,16 @@
 //! `pg_get_constraintdef`.
 
-use super::Printer;
+use std::sync::Arc;
+
 use super::identifier::{column_names, relation_name};
+use super::{Printer, ShowExpression};
 use crate::object::{Constraint, ConstraintKind, ReferentialAction, Relation};
 use crate::types::oid::Oid;
 
 /// The clause that makes the constraint, as in `ALTER TABLE … ADD`; None if there is no such constraint.
-pub fn constraint_definition(printer: Printer<'_>, oid: Oid) -> Option<String> {
+pub fn constraint_definition(printer: Printer<'_>, show: ShowExpression<'_>, oid: Oid) -> Option<String> {
     let (table, constraint) = printer.catalog.constraint(oid)?;
-    let mut text = body(printer, table, constraint);
+    let mut text = body(printer, show, table, constraint);
     if constraint.deferrable {
         text.push_str(" DEFERRABLE");
     }
@@ -21,7 +23,7 @@ pub fn constraint_definition(printer: Printer<'_>, oid: Oid) -> Option<String> {
     Some(text)
 }
 
-fn body(printer: Printer<'_>, table: &Relation, constraint: &Constraint) -> String {
+fn body(printer: Printer<'_>, show: ShowExpression<'_>, table: &Arc<Relation>, constraint: &Constraint) -> String {
     match &constraint.kind {
         ConstraintKind::PrimaryKey { columns, index } => {
             format!("PRIMARY KEY ({}){}", column_names(Some(table), columns), include(printer, table, *index))
@@ -30,7 +32,7 @@ fn body(printer: Printer<'_>, table: &Relation, constraint: &Constraint) -> Stri
             let nulls = if *nulls_not_distinct { "NULLS NOT DISTINCT " } else { "" };
             format!("UNIQUE {nulls}({}){}", column_names(Some(table), columns), include(printer, table, *index))
         }
-        ConstraintKind::Check { expression, .. } => format!("CHECK ({expression})"),
+        ConstraintKind::Check { expression, .. } => format!("CHECK ({})", show(table, expression)),
         ConstraintKind::ForeignKey {
             columns,
             referenced,

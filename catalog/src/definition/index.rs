@@ -1,10 +1,10 @@
 //! `pg_get_indexdef`.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use super::Printer;
 use super::identifier::{column_names, in_schema, quote_identifier, relation_name};
+use super::{Printer, ShowExpression};
 use crate::facts::{self, tsv};
 use crate::object::{Index, IndexKey, Relation};
 use crate::system::access_method;
@@ -25,12 +25,12 @@ static DEFAULT_CLASSES: LazyLock<HashMap<(Oid, Oid), Oid>> = LazyLock::new(|| {
 });
 
 /// The `CREATE INDEX` statement; the table's schema is left out only if `pretty` and the path finds it.
-pub fn index_definition(printer: Printer<'_>, oid: Oid, pretty: bool) -> Option<String> {
+pub fn index_definition(printer: Printer<'_>, show: ShowExpression<'_>, oid: Oid, pretty: bool) -> Option<String> {
     let relation = printer.catalog.relation(oid)?;
     let index = relation.index()?;
     let table = printer.catalog.relation(index.table)?;
     let table_name = if pretty { relation_name(printer, table) } else { in_schema(printer, table.schema, &table.name) };
-    let keys: Vec<_> = index.keys.iter().map(|key| key_definition(table, key) + order(key)).collect();
+    let keys: Vec<_> = index.keys.iter().map(|key| key_definition(table, show, key) + order(key)).collect();
     let mut text = format!(
         "CREATE {}INDEX {} ON {table_name} USING {} ({})",
         if index.unique { "UNIQUE " } else { "" },
@@ -45,18 +45,23 @@ pub fn index_definition(printer: Printer<'_>, oid: Oid, pretty: bool) -> Option<
         text.push_str(" NULLS NOT DISTINCT");
     }
     if let Some(predicate) = &index.predicate {
-        text.push_str(&format!(" WHERE {predicate}"));
+        text.push_str(&format!(" WHERE {}", show(table, predicate)));
     }
     Some(text)
 }
 
 /// One column of an index by its number from 1: the column's name or the expression; None if there is no such column.
-pub fn index_column_definition(printer: Printer<'_>, oid: Oid, number: i16) -> Option<String> {
+pub fn index_column_definition(
+    printer: Printer<'_>,
+    show: ShowExpression<'_>,
+    oid: Oid,
+    number: i16,
+) -> Option<String> {
     let index: &Index = printer.catalog.relation(oid)?.index()?;
     let table = printer.catalog.relation(index.table)?;
     let position = usize::try_from(number).ok()?.checked_sub(1)?;
     match index.keys.get(position) {
-        Some(key) => Some(key_definition(table, key)),
+        Some(key) => Some(key_definition(table, show, key)),
         None => {
             let attnum = index.include.get(position.checked_sub(index.keys.len())?)?;
             Some(column_names(Some(table), &[*attnum]))
@@ -64,10 +69,12 @@ pub fn index_column_definition(printer: Printer<'_>, oid: Oid, number: i16) -> O
     }
 }
 
-fn key_definition(table: &Relation, key: &IndexKey) -> String {
+fn key_definition(table: &Arc<Relation>, show: ShowExpression<'_>, key: &IndexKey) -> String {
     match &key.expression {
-        Some(expression) if is_call(expression) => expression.clone(),
-        Some(expression) => format!("({expression})"),
+        Some(expression) => match show(table, expression) {
+            shown if is_call(&shown) => shown,
+            shown => format!("({shown})"),
+        },
         None => column_names(Some(table), &[key.attnum]),
     }
 }

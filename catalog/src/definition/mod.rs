@@ -1,8 +1,8 @@
 //! Definitions as text: what `format_type`, `pg_get_constraintdef`, `pg_get_indexdef` and messages about objects print
 //! (PostgreSQL manual, "System Catalog Information Functions").
 //!
-//! Expressions inside objects are stored in the form that `pg_get_expr` prints (operators in parentheses), so they are
-//! copied here as they are.
+//! Expressions inside objects are stored in the form that `pg_get_expr` prints, all names written with their schema. Whoever can bind
+//! them shows them as the search path and the layout want.
 
 mod constraint;
 mod describe;
@@ -16,8 +16,11 @@ pub use identifier::{qualified_name, quote_identifier, relation_name};
 pub use index::{default_operator_class, index_column_definition, index_definition};
 pub use type_name::{format_type, type_name};
 
+use std::sync::Arc;
+
 use crate::image::Catalog;
 use crate::name::SearchPath;
+use crate::object::Relation;
 
 /// What definitions are printed for: names that the path finds are printed without their schema.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,9 @@ pub struct Printer<'a> {
     pub catalog: &'a Catalog,
     pub search_path: &'a SearchPath,
 }
+
+/// Makes the text that is shown of a table's stored expression.
+pub type ShowExpression<'a> = &'a dyn Fn(&Arc<Relation>, &str) -> String;
 
 #[cfg(test)]
 mod tests;

@@ -75,25 +75,29 @@ fn catalog() -> Catalog {
     catalog
 }
 
+fn stored(_: &Arc<Relation>, text: &str) -> String {
+    text.to_owned()
+}
+
 #[test]
 fn definitions_read_as_postgresql_prints_them() {
     let catalog = catalog();
     let search_path = SearchPath::resolve(&catalog, &["public".to_owned()], "postgres", None);
     let printer = Printer { catalog: &catalog, search_path: &search_path };
-    assert_eq!(constraint_definition(printer, 20010).unwrap(), "PRIMARY KEY (id) INCLUDE (id)");
-    assert_eq!(constraint_definition(printer, 20011).unwrap(), "CHECK ((id > 0))");
+    assert_eq!(constraint_definition(printer, &stored, 20010).unwrap(), "PRIMARY KEY (id) INCLUDE (id)");
+    assert_eq!(constraint_definition(printer, &stored, 20011).unwrap(), "CHECK ((id > 0))");
     assert_eq!(
-        constraint_definition(printer, 20012).unwrap(),
+        constraint_definition(printer, &stored, 20012).unwrap(),
         "FOREIGN KEY (id) REFERENCES t(id) ON UPDATE SET NULL ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED NOT VALID"
     );
     assert_eq!(
-        index_definition(printer, 20001, false).unwrap(),
+        index_definition(printer, &stored, 20001, false).unwrap(),
         "CREATE UNIQUE INDEX t_idx ON public.t USING btree (\"Order\" DESC, ((id + 1)) NULLS FIRST, \
          lower(\"Order\") DESC NULLS LAST) INCLUDE (id) WHERE (id IS NOT NULL)"
     );
-    assert_eq!(index_column_definition(printer, 20001, 2).unwrap(), "((id + 1))");
-    assert_eq!(index_column_definition(printer, 20001, 4).unwrap(), "id");
-    assert_eq!(index_column_definition(printer, 20001, 5), None);
+    assert_eq!(index_column_definition(printer, &stored, 20001, 2).unwrap(), "((id + 1))");
+    assert_eq!(index_column_definition(printer, &stored, 20001, 4).unwrap(), "id");
+    assert_eq!(index_column_definition(printer, &stored, 20001, 5), None);
     assert_eq!(format_type(printer, Type::of(21000)), "t");
     assert_eq!(format_type(printer, Type::of(22000)), "t[]");
     assert_eq!(format_type(printer, Type::new(oid::VARCHAR, 14)), "character varying(10)");

@@ -11,6 +11,7 @@ mod operator;
 pub(crate) mod tsv;
 mod types;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -191,4 +192,18 @@ mod tests {
         assert_eq!(procs().iter().filter(|proc| proc.kind == 'a').count(), aggregates().len());
         assert_eq!(type_named("int4").unwrap().oid, oid::INT4);
     }
+}
+
+/// OID and name of each collation.
+static COLLATIONS: LazyLock<Vec<(Oid, Cow<'static, str>)>> = LazyLock::new(|| {
+    tsv::rows(include_str!("../../data/pg_collation.tsv")).map(|mut fields| (fields.oid(), fields.text())).collect()
+});
+
+/// The collation of that name.
+pub fn collation(name: &str) -> Option<Oid> {
+    COLLATIONS.iter().find(|(_, other)| other == name).map(|(oid, _)| *oid)
+}
+
+pub fn collation_name(oid: Oid) -> Option<&'static str> {
+    COLLATIONS.iter().find(|(other, _)| *other == oid).map(|(_, name)| name.as_ref())
 }

@@ -7,7 +7,6 @@ mod type_text;
 use std::sync::Arc;
 
 use crate::definition::{Printer, quote_identifier, relation_name, type_name};
-use crate::facts::tsv;
 use crate::image::Catalog;
 use crate::name::{SearchPath, split_qualified};
 use crate::types::names::NameLookup;
@@ -36,10 +35,7 @@ impl NameLookup for CatalogNames {
             oid::REGOPERATOR => self.operator_signature(object),
             oid::REGROLE => Some(quote_identifier(&self.catalog.role(object)?.name).into_owned()),
             oid::REGNAMESPACE => Some(quote_identifier(&self.catalog.schema(object)?.name).into_owned()),
-            oid::REGCOLLATION => {
-                let (_, name) = collations().find(|(oid, _)| *oid == object)?;
-                Some(quote_identifier(&name).into_owned())
-            }
+            oid::REGCOLLATION => Some(quote_identifier(crate::facts::collation_name(object)?).into_owned()),
             _ => None,
         }
     }
@@ -63,8 +59,7 @@ impl NameLookup for CatalogNames {
             }
             oid::REGCOLLATION => {
                 let (_, name) = self.schema_and_name(text)?;
-                let found = collations().find(|(_, collation)| *collation == name).map(|(oid, _)| oid);
-                found.ok_or_else(|| {
+                crate::facts::collation(&name).ok_or_else(|| {
                     let message = format!("collation \"{name}\" for encoding \"UTF8\" does not exist");
                     Error::new(sqlstate::UNDEFINED_OBJECT, message)
                 })
@@ -139,12 +134,6 @@ fn invalid_name() -> Error {
 
 fn undefined_object(kind: &str, name: &str) -> Error {
     Error::new(sqlstate::UNDEFINED_OBJECT, format!("{kind} \"{name}\" does not exist"))
-}
-
-/// OID and name of each collation.
-fn collations() -> impl Iterator<Item = (Oid, std::borrow::Cow<'static, str>)> {
-    let rows = tsv::rows(include_str!("../../data/pg_collation.tsv"));
-    rows.map(|mut fields| (fields.oid(), fields.text()))
 }
 
 /// Splits the arguments of a signature at commas that stand outside parentheses, brackets and quotes.

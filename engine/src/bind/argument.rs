@@ -91,6 +91,8 @@ pub(super) struct Overload {
     positions: Vec<usize>,
     /// Arguments from the variadic parameter on were matched to its element type.
     expanded: bool,
+    /// How many of the last arguments are named.
+    named: usize,
 }
 
 impl Candidate for Overload {
@@ -108,7 +110,7 @@ impl Overload {
                 return None;
             }
             let args = signature.args.clone();
-            return Some(Self { args, positions: (0..parameters).collect(), expanded: false, signature });
+            return Some(Self { args, positions: (0..parameters).collect(), expanded: false, named, signature });
         }
         if named > 0 {
             return Self::named(signature, call);
@@ -117,13 +119,13 @@ impl Overload {
             let mut args = signature.args.clone();
             args.pop();
             args.resize(call.count, signature.variadic);
-            return Some(Self { args, positions: (0..call.count).collect(), expanded: true, signature });
+            return Some(Self { args, positions: (0..call.count).collect(), expanded: true, named, signature });
         }
         if call.count > parameters || call.count + signature.defaults < parameters {
             return None;
         }
         let args = signature.args.get(..call.count)?.to_vec();
-        Some(Self { args, positions: (0..call.count).collect(), expanded: false, signature })
+        Some(Self { args, positions: (0..call.count).collect(), expanded: false, named, signature })
     }
 
     /// `MatchNamedCall`.
@@ -140,12 +142,27 @@ impl Overload {
             }
             positions.push(position);
         }
+        let named = call.names.len();
         let first_default = signature.args.len() - signature.defaults.min(signature.args.len());
         if (0..first_default).any(|parameter| !positions.contains(&parameter)) {
             return None;
         }
         let args = positions.iter().map(|&position| signature.args.get(position).copied()).collect::<Option<_>>()?;
-        Some(Self { args, positions, expanded: false, signature })
+        Some(Self { args, positions, expanded: false, named, signature })
+    }
+
+    /// Parameter and name of each argument that is written; None if they are all there, in order.
+    pub(super) fn written(&self) -> Option<Vec<(usize, Option<String>)>> {
+        let count = self.positions.len();
+        if self.named == 0 && (self.expanded || count >= self.signature.args.len()) {
+            return None;
+        }
+        let first_named = count - self.named.min(count);
+        let name = |place: usize, position: usize| {
+            (place >= first_named).then(|| self.signature.names.get(position).cloned()).flatten()
+        };
+        let places = self.positions.iter().enumerate();
+        Some(places.map(|(place, &position)| (position, name(place, position))).collect())
     }
 
     /// A variadic function of "any" gets its arguments as they are.

@@ -1,5 +1,6 @@
 //! Arrays: constructors, subscripts, `op ANY/ALL (array)`.
 
+use aegis_catalog::facts;
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 
@@ -7,12 +8,13 @@ use super::Binder;
 use super::coerce::Context;
 use super::common_type::common_typmod;
 use super::expr::boolean;
-use super::tree::{Expr, ExprKind, Subscript};
+use super::operator::canonical;
+use super::tree::{CallForm, Expr, ExprKind, Subscript};
 use crate::parse::ast::{self, Span};
 
 impl Binder<'_> {
     /// `ARRAY[…]`; `wanted` is the array type of a cast around it.
-    pub(super) fn array(&mut self, elements: &[ast::Expr], wanted: Option<Oid>, span: Span) -> Result<Expr> {
+    pub(super) fn array(&mut self, elements: &[ast::Expr], wanted: Option<Type>, span: Span) -> Result<Expr> {
         let mut bound = Vec::with_capacity(elements.len());
         let mut nested = false;
         for element in elements {
@@ -21,7 +23,7 @@ impl Binder<'_> {
                     nested = true;
                     let inner = self.nested(|binder| binder.array(inner, wanted, element.span))?;
                     match wanted {
-                        Some(wanted) => self.explicit_cast(inner, Type::of(wanted), element.span)?,
+                        Some(wanted) => self.explicit_cast(inner, wanted, element.span)?,
                         None => inner,
                     }
                 }
@@ -30,11 +32,11 @@ impl Binder<'_> {
             nested |= element.ty.oid != oid::INT2VECTOR
                 && element.ty.oid != oid::OIDVECTOR
                 && self.element_of(element.ty.oid).is_some()
-                && wanted.is_none_or(|wanted| wanted == element.ty.oid);
+                && wanted.is_none_or(|wanted| wanted.oid == element.ty.oid);
             bound.push(element);
         }
         if let Some(wanted) = wanted {
-            let element = self.element_of(wanted).unwrap_or(wanted);
+            let element = self.element_of(wanted.oid).unwrap_or(wanted.oid);
             return self.array_of_wanted(bound, wanted, element, nested, span);
         }
         if bound.is_empty() {
@@ -56,12 +58,12 @@ impl Binder<'_> {
     fn array_of_wanted(
         &mut self,
         bound: Vec<Expr>,
-        wanted: Oid,
+        wanted: Type,
         element: Oid,
         nested: bool,
         span: Span,
     ) -> Result<Expr> {
-        let target = Type::of(if nested { wanted } else { element });
+        let target = Type::new(if nested { wanted.oid } else { element }, wanted.typmod);
         let mut elements = Vec::with_capacity(bound.len());
         for expr in bound {
             let (from, at) = (expr.ty.oid, expr.span);
@@ -71,7 +73,8 @@ impl Binder<'_> {
                 Error::new(sqlstate::CANNOT_COERCE, format!("cannot cast type {from} to {to}")).at(at.start)
             })?);
         }
-        Ok(Expr { kind: ExprKind::Array { elements, nested }, ty: Type::of(wanted), span })
+        let typmod = if elements.is_empty() { -1 } else { common_typmod(&elements) };
+        Ok(Expr { kind: ExprKind::Array { elements, nested }, ty: Type::new(wanted.oid, typmod), span })
     }
 
     pub(super) fn subscript(&mut self, arg: &ast::Expr, subscripts: &[ast::Subscript], span: Span) -> Result<Expr> {
@@ -132,6 +135,9 @@ impl Binder<'_> {
             let key = self.expr(key)?;
             let key = self.resolve_unknown(key)?;
             value = self.binary_named("->", value, key, span)?;
+            if let ExprKind::Call { form, .. } = &mut value.kind {
+                *form = CallForm::Subscript;
+            }
         }
         Ok(value)
     }
@@ -168,6 +174,21 @@ impl Binder<'_> {
         })?;
         let left = Box::new(self.coerce(left, Type::of(declared[0]), Context::Implicit, true)?);
         let array = Box::new(self.coerce(array, Type::of(wanted), Context::Implicit, true)?);
-        Ok(boolean(ExprKind::QuantifiedArray { function, left, array, all }, span))
+        let operator = canonical(op).to_owned();
+        // A list that is written out is what IN has.
+        let negated = all && operator == "<>";
+        if let ExprKind::Array { elements, nested: false } = &array.kind
+            && !elements.is_empty()
+            && (negated || (!all && operator == "="))
+            && !elements.iter().any(|element| self.element_of(element.ty.oid).is_some())
+        {
+            let equal = match (negated, facts::operator(row.negator)) {
+                (true, Some(negator)) => self.function(negator.function)?,
+                _ => function,
+            };
+            let kind = ExprKind::InList { equal, left, list: elements.clone(), negated };
+            return Ok(boolean(kind, span));
+        }
+        Ok(boolean(ExprKind::QuantifiedArray { function, operator, left, array, all }, span))
     }
 }

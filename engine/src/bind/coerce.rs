@@ -183,7 +183,15 @@ impl Binder<'_> {
         if !self.can_coerce(&[expr.ty.oid], &[target.oid], context) {
             return Ok(None);
         }
-        let expr = self.coerce(expr, target, context, implicit)?;
+        let converts = expr.ty.oid != target.oid;
+        let mut expr = self.coerce(expr, target, context, implicit)?;
+        // Of the two steps of one written cast, only the last one shows.
+        if converts
+            && target.typmod != expr.ty.typmod
+            && let ExprKind::Cast { implicit, .. } = &mut expr.kind
+        {
+            *implicit = true;
+        }
         self.apply_typmod(expr, target, implicit).map(Some)
     }
 

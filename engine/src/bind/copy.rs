@@ -39,6 +39,7 @@ pub fn bind_copy(table: &Arc<Relation>, columns: &[&str], context: &StatementCon
         })
         .collect();
     insert.ctes.push(Cte {
+        renamed: false,
         id: GIVEN_ROWS,
         name: "given rows".to_owned(),
         columns: output.clone(),
@@ -49,7 +50,7 @@ pub fn bind_copy(table: &Arc<Relation>, columns: &[&str], context: &StatementCon
     insert.source = Query {
         ctes: Vec::new(),
         body: SetExpr::Select(Box::new(Select {
-            from: Some(From::Cte { rel, cte: GIVEN_ROWS, columns: output.clone() }),
+            from: Some(From::Cte { rel, cte: GIVEN_ROWS, columns: output.clone(), alias: None }),
             filter: None,
             grouping: None,
             having: None,

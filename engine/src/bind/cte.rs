@@ -61,7 +61,8 @@ impl Binder<'_> {
         let name = cte.name.name.clone();
         let entry = CteEntry { id, name: name.clone(), columns: Some(columns.clone()) };
         self.level().ctes.push(entry);
-        Ok(Cte { id, name, columns, body, references: 0, materialized: cte.materialized })
+        let renamed = !cte.columns.is_empty();
+        Ok(Cte { id, name, columns, renamed, body, references: 0, materialized: cte.materialized })
     }
 
     /// A query of WITH RECURSIVE, which may refer to itself in the second part of a UNION.

@@ -4,7 +4,7 @@ use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 
 use super::operator::operator;
-use super::tree::{Expr, ExprKind};
+use super::tree::{CallForm, Expr, ExprKind};
 use super::{Binder, Purpose};
 use crate::parse::ast::{self, Span};
 
@@ -61,7 +61,7 @@ impl Binder<'_> {
             K::AtTimeZone { arg, zone } => {
                 let arg = self.expr(arg)?;
                 let zone = self.expr(zone)?;
-                self.call_named("timezone", vec![zone, arg], span)
+                self.call_as("timezone", vec![zone, arg], CallForm::Syntax, span)
             }
             K::Field { arg, field } => self.field_expr(arg, field, span),
             K::Subscript { arg, subscripts } => self.subscript(arg, subscripts, span),
@@ -84,10 +84,10 @@ impl Binder<'_> {
 
     fn unary(&mut self, op: &ast::Operator, arg: &ast::Expr, span: Span) -> Result<Expr> {
         // The grammar makes signed numbers of signs before numbers.
-        if let ("-", None, ast::ExprKind::Literal(literal)) = (op.name.as_str(), &op.schema, &arg.kind)
-            && matches!(literal, ast::Literal::Integer(_) | ast::Literal::Decimal(_))
+        if is_minus(op)
+            && let Some((literal, negative)) = signed_number(arg)
         {
-            return self.literal(literal, true, span);
+            return self.literal(literal, !negative, span);
         }
         let arg = self.expr(arg)?;
         self.prefix(op, arg, span)
@@ -207,7 +207,7 @@ impl Binder<'_> {
         let target = self.type_of_name(ty)?;
         // ARRAY[…]::t[] gives the elements their type.
         if let (ast::ExprKind::Array(elements), Some(_)) = (&arg.kind, self.element_of(target.oid)) {
-            let array = self.array(elements, Some(target.oid), arg.span)?;
+            let array = self.array(elements, Some(target), arg.span)?;
             return self.explicit_cast(array, target, span);
         }
         let after = self.after(arg);
@@ -271,14 +271,10 @@ impl Binder<'_> {
             let message = format!("collations are not supported by type {}", self.oid_name(ty));
             return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message).at(at.start));
         }
-        let name = collation.parts.last().map(|part| part.name.as_str()).unwrap_or_default();
-        match name {
-            "default" | "C" | "POSIX" | "ucs_basic" => self.resolve_unknown(arg),
-            _ => {
-                let message = format!("collation \"{name}\" for encoding \"UTF8\" does not exist");
-                Err(Error::new(sqlstate::UNDEFINED_OBJECT, message).at(at.start))
-            }
-        }
+        let collation = self.collation_named(collation).map_err(|error| error.at(at.start))?;
+        let arg = self.resolve_unknown(arg)?;
+        let (ty, span) = (arg.ty, arg.span);
+        Ok(Expr { kind: ExprKind::Collate { arg: Box::new(arg), collation }, ty, span })
     }
 
     /// An expression over one table's columns, outside any query.
@@ -329,6 +325,24 @@ impl Binder<'_> {
                     .with_hint("You will need to rewrite or cast the expression.")
                     .at(span.start))
             }
+        }
+    }
+}
+
+fn is_minus(op: &ast::Operator) -> bool {
+    op.name == "-" && op.schema.is_none()
+}
+
+/// A number with the signs before it; true if they make it negative.
+fn signed_number(expr: &ast::Expr) -> Option<(&ast::Literal, bool)> {
+    let (mut expr, mut negative) = (expr, false);
+    loop {
+        match &expr.kind {
+            ast::ExprKind::Literal(literal @ (ast::Literal::Integer(_) | ast::Literal::Decimal(_))) => {
+                return Some((literal, negative));
+            }
+            ast::ExprKind::Unary { op, arg } if is_minus(op) => (expr, negative) = (arg, !negative),
+            _ => return None,
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::object::{Relation, RelationKind};
+use aegis_catalog::name::SearchPath;
+use aegis_catalog::object::{Relation, RelationKind, View};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
 use super::scope::{Clause, CteEntry, Item, ItemColumn, Level, WholeRow};
-use super::tree::{Expr, ExprKind, From, OutputColumn, Query, RelId};
+use super::tree::{Alias, Expr, ExprKind, From, JoinForm, OutputColumn, Query, RelId};
 use super::{Binder, RelSource};
 use crate::parse::ast::{self, JoinKind, Name, Span, TableAlias, TableExpr};
 
@@ -28,9 +29,13 @@ impl Binder<'_> {
             self.level().items.append(&mut items);
             from = Some(match from {
                 None => right,
-                Some(left) => {
-                    From::Join { kind: JoinKind::Cross, left: Box::new(left), right: Box::new(right), condition: None }
-                }
+                Some(left) => From::Join {
+                    kind: JoinKind::Cross,
+                    left: Box::new(left),
+                    right: Box::new(right),
+                    condition: None,
+                    form: Box::new(JoinForm { listed: true, ..JoinForm::default() }),
+                },
             });
         }
         for item in &mut self.level().items {
@@ -96,7 +101,7 @@ impl Binder<'_> {
         let rel = self.new_rel(RelSource::Output(columns.clone()));
         let shown = alias.map_or(entry.name.as_str(), |alias| &alias.name.name);
         let item = self.output_item(rel, &columns, shown, alias)?;
-        Ok((From::Cte { rel, cte: entry.id, columns }, vec![item]))
+        Ok((From::Cte { rel, cte: entry.id, columns, alias: alias.map(alias_of) }, vec![item]))
     }
 
     /// The relation of that name; 42P01 if there is none.
@@ -135,7 +140,7 @@ impl Binder<'_> {
             RelationKind::Table(_) | RelationKind::Sequence(_) | RelationKind::System => {
                 let rel = self.new_rel(RelSource::Table(relation.clone()));
                 let item = self.table_item(rel, relation, alias)?;
-                Ok((From::Table { rel, relation: relation.clone() }, item))
+                Ok((From::Table { rel, relation: relation.clone(), alias: alias.map(alias_of) }, item))
             }
         }
     }
@@ -173,12 +178,7 @@ impl Binder<'_> {
             return Err(Error::new(sqlstate::INVALID_OBJECT_DEFINITION, message).at(span.start));
         }
         let parsed = crate::parse::parse_query(&view.query)?;
-        let path = aegis_catalog::name::SearchPath::resolve(
-            &self.catalog,
-            &view.search_path,
-            &self.context.user,
-            self.search_path.temporary_schema(),
-        );
+        let path = self.path_of(view);
         let outer_path = std::mem::replace(&mut self.search_path, path);
         self.views.push(relation.oid);
         let mut barrier = Level::new(Clause::From);
@@ -207,7 +207,15 @@ impl Binder<'_> {
         item.relation = alias.is_none().then(|| relation.clone());
         item.whole_row = WholeRow::Row(Type::of(relation.row_type));
         self.note_shapes(rel, &query);
-        Ok((From::Subquery { rel, query: Box::new(query), lateral: false, view: Some(relation.oid) }, item))
+        let view = Some(relation.oid);
+        let alias = alias.map(alias_of);
+        Ok((From::Subquery { rel, query: Box::new(query), lateral: false, view, alias }, item))
+    }
+
+    /// The search path that a view's query is written for.
+    pub(super) fn path_of(&self, view: &View) -> SearchPath {
+        let temporary = self.search_path.temporary_schema();
+        SearchPath::resolve(&self.catalog, &view.search_path, &self.context.user, temporary)
     }
 
     fn from_subquery(
@@ -232,7 +240,8 @@ impl Binder<'_> {
         let rel = self.new_rel(RelSource::Output(columns.clone()));
         self.note_shapes(rel, &query);
         let item = self.output_item(rel, &columns, &alias.name.name, Some(alias))?;
-        Ok((From::Subquery { rel, query: Box::new(query), lateral, view: None }, vec![item]))
+        let alias = Some(alias_of(alias));
+        Ok((From::Subquery { rel, query: Box::new(query), lateral, view: None, alias }, vec![item]))
     }
 
     /// Runs `work` with the items to the left in sight if `lateral`.
@@ -277,6 +286,11 @@ impl Binder<'_> {
 
 pub(super) fn column_expr(rel: RelId, column: usize, ty: Type) -> Expr {
     Expr { kind: ExprKind::Column { rel, column }, ty, span: Span::default() }
+}
+
+pub(super) fn alias_of(alias: &TableAlias) -> Alias {
+    let columns = alias.columns.iter().map(|column| column.name.clone()).collect();
+    Alias { name: alias.name.name.clone(), columns }
 }
 
 /// Applies the column names of an alias.

@@ -8,7 +8,7 @@ use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 use super::Binder;
 use super::argument::{CallShape, Overload};
 use super::coerce::{Context, Path};
-use super::tree::{Expr, ExprKind, OutputColumn, SetCall};
+use super::tree::{CallForm, Expr, ExprKind, OutputColumn, SetCall};
 use super::types::STRING;
 use crate::functions::Function;
 use crate::parse::ast::{self, Name, Span};
@@ -22,6 +22,8 @@ pub(super) struct Resolved {
     /// Columns of a row if the function returns several.
     pub(super) columns: Vec<(String, Type)>,
     pub(super) kind: char,
+    /// How the arguments are written, if not all in order.
+    pub(super) written: Option<Vec<(usize, Option<String>)>>,
 }
 
 enum Choice {
@@ -61,7 +63,8 @@ impl Binder<'_> {
                     }
                     _ => {
                         self.refuse_decorations(call, span)?;
-                        self.finish_call(resolved, span)
+                        let form = if call.special { CallForm::Syntax } else { CallForm::Function };
+                        self.finish_call(resolved, form, span)
                     }
                 }
             }
@@ -92,13 +95,18 @@ impl Binder<'_> {
 
     /// A call of a function that the binder itself names.
     pub(super) fn call_named(&mut self, name: &str, args: Vec<Expr>, span: Span) -> Result<Expr> {
+        self.call_as(name, args, CallForm::Function, span)
+    }
+
+    /// As [`call_named`](Self::call_named), where something else than the call is written.
+    pub(super) fn call_as(&mut self, name: &str, args: Vec<Expr>, form: CallForm, span: Span) -> Result<Expr> {
         let part = ast::Ident { name: name.into(), span };
         let name = Name { parts: vec![part], span };
         let Choice::Function(overload) = self.choose(&name, &args, &[], false, span)? else {
             return Err(Error::internal("a cast where a function was meant"));
         };
         let resolved = self.resolve_overload(overload, args, false, span)?;
-        self.finish_call(resolved, span)
+        self.finish_call(resolved, form, span)
     }
 
     /// `row.name` as the call `name(row)`, if there is such a function.
@@ -108,7 +116,7 @@ impl Binder<'_> {
         match self.choose(&name, std::slice::from_ref(&row), &[], false, span) {
             Ok(Choice::Function(overload)) if overload.signature.kind == 'f' => {
                 let resolved = self.resolve_overload(overload, vec![row], false, span)?;
-                self.finish_call(resolved, span).map(Some)
+                self.finish_call(resolved, CallForm::Function, span).map(Some)
             }
             Ok(Choice::Cast(target)) => self.explicit_cast(row, Type::of(target), span).map(Some),
             _ => Ok(None),
@@ -116,12 +124,16 @@ impl Binder<'_> {
     }
 
     /// A scalar or set-returning call as an expression.
-    fn finish_call(&mut self, resolved: Resolved, span: Span) -> Result<Expr> {
+    fn finish_call(&mut self, resolved: Resolved, form: CallForm, span: Span) -> Result<Expr> {
         if resolved.function.returns_set {
             return self.set_call(resolved, span);
         }
-        let Resolved { function, args, variadic, ty, .. } = resolved;
-        Ok(Expr { kind: ExprKind::Call { function, args, operator: None, variadic }, ty, span })
+        let Resolved { function, args, variadic, ty, written, .. } = resolved;
+        let form = match (written, form) {
+            (Some(written), CallForm::Function) => CallForm::Arguments(written),
+            (_, form) => form,
+        };
+        Ok(Expr { kind: ExprKind::Call { function, args, form, variadic }, ty, span })
     }
 
     fn choose_function(&mut self, call: &ast::Call, args: &[Expr], span: Span) -> Result<Choice> {
@@ -245,6 +257,7 @@ impl Binder<'_> {
             // VARIADIC "any" and friends see literals as text.
             converted.push(if declared == oid::ANY { self.resolve_literal(arg)? } else { arg });
         }
+        let written = overload.written();
         let args = self.arrange(&overload, &function, converted)?;
         let mut columns = Vec::with_capacity(function.out_columns.len());
         for (position, (name, ty)) in function.out_columns.iter().enumerate() {
@@ -255,7 +268,7 @@ impl Binder<'_> {
         }
         let kind = overload.signature.kind;
         let variadic = variadic && !overload.is_expanded();
-        Ok(Resolved { function, args, variadic, ty: Type::of(result), columns, kind })
+        Ok(Resolved { function, args, variadic, ty: Type::of(result), columns, kind, written })
     }
 
     /// A set-returning call in a target list: it runs beside the others, and here is its output column.

@@ -3,13 +3,13 @@
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
-use super::from::{column_expr, rename_columns};
+use super::from::{alias_of, column_expr, rename_columns};
 use super::function::set_call_of;
 use super::output_name::output_name;
 use super::query::bare;
 use super::scope::{Clause, Item, ItemColumn, WholeRow};
-use super::tree::{Distinct, From, OutputColumn, Select, SetCall, SetExpr};
-use super::{Binder, RelSource};
+use super::tree::{Alias, Distinct, From, OutputColumn, Select, SetCall, SetExpr};
+use super::{Binder, RelSource, walk};
 use crate::parse::ast::{self, TableFunction, TableFunctionCall};
 
 impl Binder<'_> {
@@ -50,7 +50,14 @@ impl Binder<'_> {
         if scalar && !table.ordinality {
             item.whole_row = WholeRow::Scalar;
         }
-        Ok((From::Function { rel, calls, ordinality: table.ordinality, lateral: true }, vec![item]))
+        let columns = item.columns.iter().map(|column| column.name.clone()).collect();
+        let alias = Alias { name: shown, columns };
+        let depth = self.levels.len();
+        let mut lateral = table.lateral;
+        for arg in calls.iter().flat_map(|call| &call.args) {
+            walk::columns(&mut arg.clone(), &mut |rel, _| lateral |= self.depth_of(rel) == depth);
+        }
+        Ok((From::Function { rel, calls, ordinality: table.ordinality, lateral, alias }, vec![item]))
     }
 
     /// The call with its result columns; None if the expression is no function call after all (`FROM current_date`, casts).
@@ -119,7 +126,12 @@ impl Binder<'_> {
         let rel = self.new_rel(RelSource::Output(columns.clone()));
         let mut item = self.output_item(rel, &columns, &name, table.alias.as_ref())?;
         item.whole_row = WholeRow::Scalar;
-        Ok((From::Subquery { rel, query: Box::new(query), lateral: true, view: None }, vec![item]))
+        let alias = match &table.alias {
+            Some(alias) => alias_of(alias),
+            None => Alias { name, columns: Vec::new() },
+        };
+        let query = Box::new(query);
+        Ok((From::Subquery { rel, query, lateral: true, view: None, alias: Some(alias) }, vec![item]))
     }
 }
 

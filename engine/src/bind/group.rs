@@ -8,7 +8,7 @@ use aegis_catalog::{Error, Result, sqlstate};
 use super::scope::{AGGREGATES, Clause};
 use super::sort::Found;
 use super::target_list::Targets;
-use super::tree::{Expr, ExprKind, Grouping, RelId};
+use super::tree::{self, Expr, ExprKind, Grouping, RelId};
 use super::{Binder, RelSource, walk};
 use crate::parse::ast::{self, GroupingElement, Span};
 
@@ -22,6 +22,8 @@ type Set = Vec<usize>;
 pub(super) struct Keys {
     pub(super) exprs: Vec<Expr>,
     sets: Option<Vec<Set>>,
+    elements: Vec<tree::GroupingElement>,
+    distinct: bool,
 }
 
 impl Binder<'_> {
@@ -29,17 +31,19 @@ impl Binder<'_> {
     pub(super) fn group_by(&mut self, select: &ast::Select, targets: &mut Targets) -> Result<Keys> {
         self.in_clause(Clause::GroupBy, |binder| {
             let mut keys = Keys::default();
-            let mut elements = Vec::with_capacity(select.group_by.len());
             for element in &select.group_by {
-                elements.push(binder.grouping_element(element, targets, &mut keys)?);
+                let element = binder.grouping_element(element, targets, &mut keys)?;
+                keys.elements.push(element);
             }
             let plain = select.group_by.iter().all(|element| matches!(element, GroupingElement::Expr(_)))
-                || elements.is_empty();
+                || keys.elements.is_empty();
             if plain {
+                keys.elements.clear();
                 return Ok(keys);
             }
             let mut sets: Vec<Set> = vec![Vec::new()];
-            for element in elements {
+            for element in &keys.elements {
+                let element = sets_of(element)?;
                 if sets.len() * element.len() > MAX_SETS {
                     let message = format!("too many grouping sets present (maximum {MAX_SETS})");
                     return Err(Error::new(sqlstate::STATEMENT_TOO_COMPLEX, message));
@@ -56,48 +60,29 @@ impl Binder<'_> {
                 });
             }
             keys.sets = Some(sets);
+            keys.distinct = select.group_distinct;
             Ok(keys)
         })
     }
 
-    /// The grouping sets that one element of GROUP BY stands for.
+    /// One element of GROUP BY over the keys, which it adds to.
     fn grouping_element(
         &mut self,
         element: &GroupingElement,
         targets: &mut Targets,
         keys: &mut Keys,
-    ) -> Result<Vec<Set>> {
+    ) -> Result<tree::GroupingElement> {
         Ok(match element {
-            GroupingElement::Expr(expr) => vec![self.grouping_item(expr, targets, keys)?],
-            GroupingElement::Empty => vec![Vec::new()],
-            GroupingElement::Rollup(items) => {
-                let items = self.grouping_items(items, targets, keys)?;
-                (0..=items.len())
-                    .rev()
-                    .map(|count| items.iter().take(count).fold(Set::new(), |a, b| union(&a, b)))
-                    .collect()
-            }
-            GroupingElement::Cube(items) => {
-                let items = self.grouping_items(items, targets, keys)?;
-                if items.len() > MAX_CUBE {
-                    let message = format!("CUBE is limited to {MAX_CUBE} elements");
-                    return Err(Error::new(sqlstate::TOO_MANY_COLUMNS, message));
-                }
-                let count = items.len();
-                (0..1usize << count)
-                    .rev()
-                    .map(|mask| {
-                        let chosen = items.iter().enumerate().filter(|(i, _)| mask & (1 << (count - 1 - i)) != 0);
-                        chosen.fold(Set::new(), |a, (_, b)| union(&a, b))
-                    })
-                    .collect()
-            }
+            GroupingElement::Expr(expr) => tree::GroupingElement::Keys(self.grouping_item(expr, targets, keys)?),
+            GroupingElement::Empty => tree::GroupingElement::Keys(Vec::new()),
+            GroupingElement::Rollup(items) => tree::GroupingElement::Rollup(self.grouping_items(items, targets, keys)?),
+            GroupingElement::Cube(items) => tree::GroupingElement::Cube(self.grouping_items(items, targets, keys)?),
             GroupingElement::Sets(elements) => {
-                let mut sets = Vec::new();
+                let mut sets = Vec::with_capacity(elements.len());
                 for element in elements {
-                    sets.extend(self.nested(|binder| binder.grouping_element(element, targets, keys))?);
+                    sets.push(self.nested(|binder| binder.grouping_element(element, targets, keys))?);
                 }
-                sets
+                tree::GroupingElement::Sets(sets)
             }
         })
     }
@@ -217,7 +202,8 @@ impl Binder<'_> {
         if let Some(sets) = &mut above.sets {
             sets.iter_mut().for_each(|set| set.extend(given..count));
         }
-        Ok(Grouping { rel, keys: above.keys, sets: above.sets, aggregates })
+        let (elements, distinct) = (keys.elements, keys.distinct);
+        Ok(Grouping { rel, keys: above.keys, sets: above.sets, aggregates, elements, distinct, written: given })
     }
 
     fn rewrite(&mut self, expr: &mut Expr, above: &mut Above, top: bool) -> Result<()> {
@@ -298,6 +284,38 @@ impl Binder<'_> {
         };
         Error::new(sqlstate::GROUPING_ERROR, message).at(span.start)
     }
+}
+
+/// The grouping sets that one element of GROUP BY stands for.
+fn sets_of(element: &tree::GroupingElement) -> Result<Vec<Set>> {
+    Ok(match element {
+        tree::GroupingElement::Keys(keys) => vec![keys.clone()],
+        tree::GroupingElement::Rollup(items) => (0..=items.len())
+            .rev()
+            .map(|count| items.iter().take(count).fold(Set::new(), |a, b| union(&a, b)))
+            .collect(),
+        tree::GroupingElement::Cube(items) => {
+            if items.len() > MAX_CUBE {
+                let message = format!("CUBE is limited to {MAX_CUBE} elements");
+                return Err(Error::new(sqlstate::TOO_MANY_COLUMNS, message));
+            }
+            let count = items.len();
+            (0..1usize << count)
+                .rev()
+                .map(|mask| {
+                    let chosen = items.iter().enumerate().filter(|(i, _)| mask & (1 << (count - 1 - i)) != 0);
+                    chosen.fold(Set::new(), |a, (_, b)| union(&a, b))
+                })
+                .collect()
+        }
+        tree::GroupingElement::Sets(elements) => {
+            let mut sets = Vec::new();
+            for element in elements {
+                sets.extend(sets_of(element)?);
+            }
+            sets
+        }
+    })
 }
 
 /// What the expressions above a grouping are checked against.

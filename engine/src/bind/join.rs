@@ -3,10 +3,10 @@
 use aegis_catalog::{Error, Result, sqlstate};
 
 use super::Binder;
-use super::from::{check_aliases, rename_columns};
+use super::from::{alias_of, check_aliases, rename_columns};
 use super::operator::operator;
 use super::scope::{Clause, Item, ItemColumn};
-use super::tree::{Expr, ExprKind, From};
+use super::tree::{Expr, ExprKind, From, JoinForm, MergedColumn};
 use crate::parse::ast::{self, Ident, JoinCondition, JoinKind, Span};
 
 impl Binder<'_> {
@@ -23,6 +23,7 @@ impl Binder<'_> {
         }
         let left_columns = visible_columns(&items[..split]);
         let right_columns = visible_columns(&items[split..]);
+        let mut form = JoinForm::default();
         let (condition, columns, using_alias) = match &join.condition {
             JoinCondition::None => (None, concat(left_columns, right_columns), None),
             JoinCondition::On(condition) => {
@@ -30,7 +31,8 @@ impl Binder<'_> {
                 (Some(condition), concat(left_columns, right_columns), None)
             }
             JoinCondition::Using { columns, alias } => {
-                let (condition, merged) = self.using(join.kind, columns, &left_columns, &right_columns, false)?;
+                let (condition, merged) =
+                    self.using(join.kind, columns, &left_columns, &right_columns, &mut form, false)?;
                 let alias_item = alias.as_ref().map(|alias| {
                     let own = merged.iter().take(columns.len()).cloned().collect();
                     let mut item = Item::new(Some(alias.name.clone()), own);
@@ -41,7 +43,8 @@ impl Binder<'_> {
             }
             JoinCondition::Natural => {
                 let shared = natural_columns(&left_columns, &right_columns, join.span);
-                let (condition, merged) = self.using(join.kind, &shared, &left_columns, &right_columns, true)?;
+                let (condition, merged) =
+                    self.using(join.kind, &shared, &left_columns, &right_columns, &mut form, true)?;
                 (condition, merged, None)
             }
         };
@@ -51,16 +54,21 @@ impl Binder<'_> {
         }
         if let Some(alias) = using_alias {
             check_aliases(&items, std::slice::from_ref(&alias))?;
+            form.using_alias.clone_from(&alias.name);
             items.push(alias);
         }
         let mut joined = Item::new(join.alias.as_ref().map(|alias| alias.name.name.clone()), columns);
         joined.relation_visible = join.alias.is_some();
         if let Some(alias) = &join.alias {
             rename_columns(&mut joined.columns, &alias.name.name, Some(alias))?;
+            form.alias = Some(alias_of(alias));
+            let columns = joined.columns.iter();
+            form.columns = columns.map(|column| (column.name.clone(), column.expr.clone())).collect();
         }
         items.push(joined);
         let kind = if join.kind == JoinKind::Inner && condition.is_none() { JoinKind::Cross } else { join.kind };
-        Ok((From::Join { kind, left: Box::new(left), right: Box::new(right), condition }, items))
+        let (left, right) = (Box::new(left), Box::new(right));
+        Ok((From::Join { kind, left, right, condition, form: Box::new(form) }, items))
     }
 
     /// The right side, which may refer to the left one laterally.
@@ -100,6 +108,7 @@ impl Binder<'_> {
         names: &[Ident],
         left: &[ItemColumn],
         right: &[ItemColumn],
+        form: &mut JoinForm,
         natural: bool,
     ) -> Result<(Option<Expr>, Vec<ItemColumn>)> {
         let mut conditions = Vec::with_capacity(names.len());
@@ -115,7 +124,10 @@ impl Binder<'_> {
             let r = Expr { span: name.span, ..r };
             let condition = self.binary(&operator("=", name.span), l.clone(), r.clone(), name.span)?;
             conditions.push(self.coerce_to_boolean(condition, "JOIN/USING")?);
-            merged.push(ItemColumn { name: name.name.clone(), expr: self.merged_column(kind, l, r, name.span)? });
+            let (left, right) = (l.clone(), r.clone());
+            let column = self.merged_column(kind, l, r, name.span)?;
+            form.using.push(MergedColumn { name: name.name.clone(), left, right, merged: column.clone() });
+            merged.push(ItemColumn { name: name.name.clone(), expr: column });
         }
         let is_merged = |column: &&ItemColumn| !names.iter().any(|name| name.name == column.name);
         merged.extend(left.iter().filter(is_merged).cloned());

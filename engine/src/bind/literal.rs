@@ -34,7 +34,6 @@ impl Binder<'_> {
                     (Some(fields), None) => vec![*fields],
                     (fields, Some(precision)) => vec![fields.unwrap_or(full), *precision],
                 };
-                let at = self.quote_after(span.start, span);
                 let typmod = types::typmod_from_modifiers(oid::INTERVAL, &modifiers)?;
                 let text = Expr {
                     kind: ExprKind::Constant(ScalarValue::Utf8View(Some(value.clone()))),

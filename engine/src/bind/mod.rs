@@ -51,7 +51,7 @@ use std::sync::Arc;
 
 use aegis_catalog::image::Catalog;
 use aegis_catalog::name::SearchPath;
-use aegis_catalog::object::Relation;
+use aegis_catalog::object::{Relation, View};
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 
 use crate::functions::{self, Function};
@@ -59,12 +59,14 @@ use crate::parse::ast;
 use crate::session::context::StatementContext;
 
 pub use copy::{GIVEN_ROWS, bind_copy};
+pub use output_name::output_name;
 pub use reads::{named_by, read_by};
+pub use walk::has_columns as reads_columns;
 
 use coerce::Context;
 use parameter::Parameters;
 use scope::{Clause, Level};
-use tree::{BoundStatement, CteId, Expr, OutputColumn, RelId, Statement};
+use tree::{BoundStatement, CteId, Expr, OutputColumn, Query, RelId, Statement};
 
 /// How deep expressions and queries may nest.
 const MAX_DEPTH: usize = 500;
@@ -98,6 +100,35 @@ pub fn bind_expression_over(
     let mut binder = Binder::new("", context, Parameters::none());
     binder.reserve_rel(rel);
     binder.expression_over(relation, rel, expr, purpose, target)
+}
+
+/// Binds stored text over the columns of a relation, whatever it is for.
+pub fn bind_stored(relation: &Arc<Relation>, rel: RelId, text: &str, context: &StatementContext) -> Result<Expr> {
+    let mut binder = Binder::new("", context, Parameters::none());
+    binder.reserve_rel(rel);
+    let depth = binder.levels.len() + 1;
+    binder.rels.insert(rel, RelInfo { depth, source: RelSource::Table(relation.clone()) });
+    let bound = binder.over_row(relation, rel, text, Clause::Check)?;
+    binder.resolve_unknown(bound)
+}
+
+/// Binds the query of a view.
+pub fn bind_view(view: &View, context: &StatementContext) -> Result<Query> {
+    let parsed = crate::parse::parse_query(&view.query)?;
+    let mut binder = Binder::new(&view.query, context, Parameters::none());
+    binder.search_path = binder.path_of(view);
+    binder.query(&parsed, true)
+}
+
+/// The columns of `rel` that an expression reads, by position, each once, in the order in which it names them.
+pub fn columns_of(expr: &Expr, rel: RelId) -> Vec<usize> {
+    let mut found = Vec::new();
+    walk::columns(&mut expr.clone(), &mut |other, column| {
+        if other == rel && !found.contains(&column) {
+            found.push(column);
+        }
+    });
+    found
 }
 
 /// Binds an expression without columns, such as an argument of EXECUTE, and casts it for assignment to `target`.

@@ -9,7 +9,7 @@ use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 use super::Binder;
 use super::candidate::Candidate;
 use super::coerce::Context;
-use super::tree::{Expr, ExprKind};
+use super::tree::{CallForm, Expr, ExprKind};
 use crate::functions::Function;
 use crate::parse::ast::{self, Span};
 
@@ -38,8 +38,8 @@ impl Binder<'_> {
     pub(super) fn binary(&mut self, op: &ast::Operator, left: Expr, right: Expr, span: Span) -> Result<Expr> {
         let applied = self.apply_binary(op, left, right)?;
         let args = vec![applied.left, applied.right];
-        let kind =
-            ExprKind::Call { function: applied.function, args, operator: Some(op.name.clone()), variadic: false };
+        let form = CallForm::Operator(canonical(op).to_owned());
+        let kind = ExprKind::Call { function: applied.function, args, form, variadic: false };
         Ok(Expr { kind, ty: Type::of(applied.result), span })
     }
 
@@ -67,7 +67,8 @@ impl Binder<'_> {
         let result = self.resolve_generic(&[actual], &mut declared, row.result, op.span)?;
         let arg = self.coerce(arg, Type::of(declared[0]), Context::Implicit, true)?;
         let function = self.function(row.function)?;
-        let kind = ExprKind::Call { function, args: vec![arg], operator: Some(op.name.clone()), variadic: false };
+        let form = CallForm::Operator(canonical(op).to_owned());
+        let kind = ExprKind::Call { function, args: vec![arg], form, variadic: false };
         Ok(Expr { kind, ty: Type::of(result), span })
     }
 
@@ -164,7 +165,7 @@ impl Binder<'_> {
 }
 
 /// `!=` is only a spelling of `<>`.
-fn canonical(op: &ast::Operator) -> &str {
+pub(super) fn canonical(op: &ast::Operator) -> &str {
     if op.name == "!=" { "<>" } else { &op.name }
 }
 

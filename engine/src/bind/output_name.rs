@@ -3,7 +3,7 @@
 use crate::parse::ast::{Expr, ExprKind, Literal, Query, SetExpr};
 
 /// The name, `?column?` if nothing suggests one.
-pub(super) fn output_name(expr: &Expr) -> String {
+pub fn output_name(expr: &Expr) -> String {
     figure(expr).map_or_else(|| "?column?".into(), |(name, _)| name)
 }
 

@@ -6,7 +6,8 @@ use aegis_catalog::{Error, Result, sqlstate};
 use super::Binder;
 use super::expr::boolean;
 use super::operator::operator;
-use super::tree::{Expr, ExprKind};
+use super::tree::{CallForm, Expr, ExprKind};
+use super::walk;
 use crate::parse::ast::{self, BooleanTest, LikeKind, Span};
 
 impl Binder<'_> {
@@ -94,7 +95,7 @@ impl Binder<'_> {
         let form = if form.trim().is_empty() { "NFC" } else { form.trim() };
         let arg = self.expr(arg)?;
         let form = self.literal(&ast::Literal::String(form.to_owned()), false, span)?;
-        let call = self.call_named("is_normalized", vec![arg, form], span)?;
+        let call = self.call_as("is_normalized", vec![arg, form], CallForm::Syntax, span)?;
         Ok(if negated { boolean(ExprKind::Not(Box::new(call)), span) } else { call })
     }
 
@@ -133,16 +134,27 @@ impl Binder<'_> {
         if !is_row(arg) && list.len() > 1 && !list.iter().any(is_row) {
             let left = self.expr(arg)?;
             let bound = list.iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?;
-            let types: Vec<_> = std::iter::once(&left).chain(&bound).map(|e| (e.ty.oid, e.span)).collect();
-            if let Ok(common) = self.try_common_type(&types)
-                && common != oid::RECORD
-                && !bound.iter().any(|item| item.ty.oid == oid::RECORD)
-                && types.iter().all(|&(ty, _)| self.can_coerce(&[ty], &[common], super::coerce::Context::Implicit))
-            {
-                return self.in_common(&operator("=", at), left, bound, common, negated, span);
+            // What names no column is one list, the rest is compared one by one.
+            let (named, listed): (Vec<_>, Vec<_>) = bound.iter().cloned().partition(walk::has_columns);
+            let types: Vec<_> = std::iter::once(&left).chain(&listed).map(|e| (e.ty.oid, e.span)).collect();
+            let common = self.try_common_type(&types).ok().filter(|&common| {
+                listed.len() > 1
+                    && common != oid::RECORD
+                    && !listed.iter().any(|item| item.ty.oid == oid::RECORD)
+                    && types.iter().all(|&(ty, _)| self.can_coerce(&[ty], &[common], super::coerce::Context::Implicit))
+            });
+            let mut parts = Vec::new();
+            let rest: Vec<_> = match common {
+                Some(common) => {
+                    parts.push(self.in_common(&operator("=", at), left.clone(), listed, common, negated, span)?);
+                    named
+                }
+                None => bound,
+            };
+            for item in rest {
+                parts.push(self.binary(&op, left.clone(), item, span)?);
             }
-            let each = |binder: &mut Self, item| binder.binary(&op, left.clone(), item, span);
-            return self.in_each(bound, each, negated, span);
+            return self.in_each(parts, |_, part| Ok(part), negated, span);
         }
         let each = |binder: &mut Self, item: &ast::Expr| {
             let (left, right) = (Box::new(arg.clone()), Box::new(item.clone()));

@@ -213,8 +213,8 @@ impl Printer {
 
     fn from(&mut self, from: &From) {
         match from {
-            From::Table { rel: id, relation } => self.line(format_args!("table {} {}", relation.name, rel(*id))),
-            From::Subquery { rel: id, query, lateral, view } => {
+            From::Table { rel: id, relation, .. } => self.line(format_args!("table {} {}", relation.name, rel(*id))),
+            From::Subquery { rel: id, query, lateral, view, .. } => {
                 let lateral = if *lateral { "lateral " } else { "" };
                 let view = if view.is_some() { "view " } else { "" };
                 self.line(format_args!("{lateral}{view}subquery {}", rel(*id)));
@@ -226,7 +226,7 @@ impl Printer {
                 self.line(format_args!("function {} {}{ordinality}", rel(*id), calls.join(", ")));
             }
             From::Cte { rel: id, cte, .. } => self.line(format_args!("cte c{} {}", cte.0, rel(*id))),
-            From::Join { kind, left, right, condition } => {
+            From::Join { kind, left, right, condition, .. } => {
                 let on = condition.as_ref().map(|condition| format!(" on {}", expr(condition))).unwrap_or_default();
                 self.line(format_args!("{kind:?} join{on}"));
                 self.inside(|out| {
@@ -293,9 +293,9 @@ pub fn expr(expression: &Expr) -> String {
         ExprKind::Constant(value) => constant(value, expression),
         ExprKind::Parameter(number) => format!("${number}"),
         ExprKind::Column { rel: id, column } => format!("{}.{}", rel(*id), column + 1),
-        ExprKind::Call { function, args, operator, variadic } => match (operator, args.as_slice()) {
-            (Some(operator), [left, right]) => format!("({} {operator} {})", expr(left), expr(right)),
-            (Some(operator), [right]) => format!("({operator} {})", expr(right)),
+        ExprKind::Call { function, args, form, variadic } => match (form, args.as_slice()) {
+            (CallForm::Operator(operator), [left, right]) => format!("({} {operator} {})", expr(left), expr(right)),
+            (CallForm::Operator(operator), [right]) => format!("({operator} {})", expr(right)),
             _ => format!("{}({}{})", function.name, if *variadic { "variadic " } else { "" }, exprs(args)),
         },
         ExprKind::Cast { arg, method, implicit } => {
@@ -309,6 +309,7 @@ pub fn expr(expression: &Expr) -> String {
             let colons = if *implicit { ":" } else { "::" };
             format!("{}{colons}{mark}{}", expr(arg), format_type(expression.ty))
         }
+        ExprKind::Collate { arg, .. } => expr(arg),
         ExprKind::And(args) => format!("({})", joined(args, " and ")),
         ExprKind::Or(args) => format!("({})", joined(args, " or ")),
         ExprKind::Not(arg) => format!("not {}", expr(arg)),
@@ -345,7 +346,7 @@ pub fn expr(expression: &Expr) -> String {
         }
         ExprKind::Field { arg, index } => format!("{}.f{}", expr(arg), index + 1),
         ExprKind::Subscript { arg, subscripts } => format!("{}{}", expr(arg), subscripts_text(subscripts)),
-        ExprKind::QuantifiedArray { function, left, array, all } => {
+        ExprKind::QuantifiedArray { function, left, array, all, .. } => {
             let quantifier = if *all { "all" } else { "any" };
             format!("({} {} {quantifier} {})", expr(left), function.name, expr(array))
         }

@@ -66,7 +66,7 @@ impl Reads {
 
     fn from(&mut self, from: &mut From) {
         match from {
-            From::Table { rel, relation } => {
+            From::Table { rel, relation, .. } => {
                 let columns = relation.columns.iter().map(|column| column.attnum).collect();
                 self.relations.insert(*rel, (relation.oid, columns));
             }

@@ -98,7 +98,7 @@ impl Binder<'_> {
             outputs.push(OutputColumn { name: column.name, ty: expr.ty, origin: None });
             targets.push(expr);
         }
-        let from = From::Subquery { rel, query: Box::new(query), lateral: false, view: None };
+        let from = From::Subquery { rel, query: Box::new(query), lateral: false, view: None, alias: None };
         let select = Select {
             from: Some(from),
             filter: None,

@@ -52,17 +52,22 @@ pub enum ExprKind {
         rel: RelId,
         column: usize,
     },
-    /// A scalar function, or the function behind an operator (whose name is kept for printing).
+    /// A scalar function, or the function behind an operator.
     Call {
         function: Arc<Function>,
         args: Vec<Expr>,
-        operator: Option<String>,
+        form: CallForm,
         variadic: bool,
     },
     Cast {
         arg: Box<Expr>,
         method: CastMethod,
         implicit: bool,
+    },
+    /// Strings compare by bytes under every collation there is: this only remembers what was asked for.
+    Collate {
+        arg: Box<Expr>,
+        collation: Oid,
     },
     And(Vec<Expr>),
     Or(Vec<Expr>),
@@ -135,11 +140,12 @@ pub enum ExprKind {
     /// `left op ANY/ALL (array)`: `function` compares `left` with one element.
     QuantifiedArray {
         function: Arc<Function>,
+        operator: String,
         left: Box<Expr>,
         array: Box<Expr>,
         all: bool,
     },
-    /// `left IN (e1, e2, …)` of more than one element, all of one type.
+    /// `left IN (e1, e2, …)`, `left = ANY (ARRAY[e1, e2, …])`: the elements have one type.
     InList {
         equal: Arc<Function>,
         left: Box<Expr>,
@@ -154,6 +160,29 @@ pub enum ExprKind {
     },
     /// `nextval` etc. are calls; this is the DEFAULT marker replaced before lowering, never seen there.
     Default,
+}
+
+/// How a call is written.
+#[derive(Debug, Clone)]
+pub enum CallForm {
+    Function,
+    /// A call that leaves out arguments or names them: parameter and name of each argument that is written.
+    Arguments(Vec<(usize, Option<String>)>),
+    /// Infix or prefix, by the operator's name.
+    Operator(String),
+    /// The function's own syntax: `EXTRACT(f FROM x)`, `x AT TIME ZONE z` …
+    Syntax,
+    /// `left[right]`.
+    Subscript,
+    /// A word for it: `CURRENT_TIMESTAMP(3)`, `SESSION_USER`. The cast that may stand around it belongs to it.
+    Keyword(String),
+}
+
+/// Calls of one function compute the same, however they are written.
+impl PartialEq for CallForm {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,6 +260,8 @@ pub struct AggregateCall {
 #[derive(Debug, Clone, PartialEq)]
 pub struct WindowCall {
     pub function: Arc<Function>,
+    /// The window of the WINDOW clause that OVER names.
+    pub window: Option<String>,
     pub args: Vec<Expr>,
     pub filter: Option<Expr>,
     pub partition_by: Vec<Expr>,
@@ -245,6 +276,17 @@ pub struct Frame {
     pub start: FrameBound,
     pub end: FrameBound,
     pub exclude: FrameExclude,
+    pub form: FrameForm,
+}
+
+/// How much of a frame is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameForm {
+    /// Nothing: the default.
+    Absent,
+    /// Its start.
+    Start,
+    Between,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -317,6 +359,8 @@ pub struct Cte {
     pub id: CteId,
     pub name: String,
     pub columns: Vec<OutputColumn>,
+    /// Has a column list.
+    pub renamed: bool,
     pub body: CteBody,
     /// How often it is referred to; a CTE used once (or NOT MATERIALIZED) without side effects may be inlined.
     pub references: usize,
@@ -383,6 +427,21 @@ pub struct Grouping {
     /// Sets of key positions; None is one set of all keys. An empty `keys` without sets is one group even of no rows.
     pub sets: Option<Vec<Vec<usize>>>,
     pub aggregates: Vec<AggregateCall>,
+    /// What `sets` were written as; empty without sets.
+    pub elements: Vec<GroupingElement>,
+    /// GROUP BY DISTINCT.
+    pub distinct: bool,
+    /// Keys of the GROUP BY clause; those behind them depend on them.
+    pub written: usize,
+}
+
+/// An element of GROUP BY, over the positions of the keys.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupingElement {
+    Keys(Vec<usize>),
+    Rollup(Vec<Vec<usize>>),
+    Cube(Vec<Vec<usize>>),
+    Sets(Vec<GroupingElement>),
 }
 
 /// Output columns of `rel`: one per call.
@@ -408,13 +467,15 @@ pub enum From {
     Table {
         rel: RelId,
         relation: Arc<Relation>,
+        alias: Option<Alias>,
     },
-    /// Also views (`view` is the view's OID) and VALUES.
+    /// Also views (`view` is the view's OID) and VALUES. Without alias and view it is the binder's own work.
     Subquery {
         rel: RelId,
         query: Box<Query>,
         lateral: bool,
         view: Option<Oid>,
+        alias: Option<Alias>,
     },
     /// Columns of `rel`: those of each call in turn, then the ordinality (int8).
     Function {
@@ -422,11 +483,13 @@ pub enum From {
         calls: Vec<SetCall>,
         ordinality: bool,
         lateral: bool,
+        alias: Alias,
     },
     Cte {
         rel: RelId,
         cte: CteId,
         columns: Vec<OutputColumn>,
+        alias: Option<Alias>,
     },
     /// `condition` None is TRUE. A lateral right side may refer to the left.
     Join {
@@ -434,7 +497,37 @@ pub enum From {
         left: Box<From>,
         right: Box<From>,
         condition: Option<Expr>,
+        form: Box<JoinForm>,
     },
+}
+
+/// The name of a FROM item and of its first columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alias {
+    pub name: String,
+    pub columns: Vec<String>,
+}
+
+/// What of a join's writing the rest of the tree does not tell.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct JoinForm {
+    /// Items of a FROM list.
+    pub listed: bool,
+    pub using: Vec<MergedColumn>,
+    pub using_alias: Option<String>,
+    /// `(a JOIN b …) AS alias`.
+    pub alias: Option<Alias>,
+    /// What the columns of a join with an alias stand for.
+    pub columns: Vec<(String, Expr)>,
+}
+
+/// A column of USING or NATURAL.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergedColumn {
+    pub name: String,
+    pub left: Expr,
+    pub right: Expr,
+    pub merged: Expr,
 }
 
 /// Column positions of the system columns of a table, counted from `relation.columns.len()`.

@@ -20,6 +20,7 @@ pub(super) fn children(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
         ExprKind::NamedRow { fields, .. } => fields.iter_mut().for_each(visit),
         ExprKind::Array { elements, .. } => elements.iter_mut().for_each(visit),
         ExprKind::Cast { arg, .. }
+        | ExprKind::Collate { arg, .. }
         | ExprKind::Not(arg)
         | ExprKind::IsNull { arg, .. }
         | ExprKind::IsBoolean { arg, .. }
@@ -152,6 +153,13 @@ pub(super) fn place_of(expr: &mut Expr, wanted: RelId) -> Option<crate::parse::a
     }
     let mut found = None;
     children(expr, &mut |child| found = found.or_else(|| place_of(child, wanted)));
+    found
+}
+
+/// Whether any column is mentioned.
+pub fn has_columns(expr: &Expr) -> bool {
+    let mut found = false;
+    columns(&mut expr.clone(), &mut |_, _| found = true);
     found
 }
 

@@ -7,7 +7,7 @@ use aegis_catalog::{Error, Oid, Result, sqlstate};
 use super::Binder;
 use super::function::{Resolved, shown_name};
 use super::scope::Clause;
-use super::tree::{Expr, ExprKind, Frame, FrameBound, OrderKey, WindowCall};
+use super::tree::{Expr, ExprKind, Frame, FrameBound, FrameForm, OrderKey, WindowCall};
 use super::walk;
 use crate::parse::ast::{self, FrameExclude, FrameUnit, Ident, Over, Span, WindowSpec};
 
@@ -47,9 +47,12 @@ impl Binder<'_> {
         };
         let (partition_by, order_by, frame) =
             self.in_clause(Clause::WindowDefinition, |binder| binder.bind_window(&window))?;
-        let ty = resolved.ty;
-        let call =
-            WindowCall { function: resolved.function, args: resolved.args, filter, partition_by, order_by, frame, ty };
+        let window = match &call.over {
+            Some(Over::Name(name)) => Some(name.name.clone()),
+            _ => None,
+        };
+        let Resolved { function, args, ty, .. } = resolved;
+        let call = WindowCall { function, window, args, filter, partition_by, order_by, frame, ty };
         let level = self.level();
         level.windows.push(call);
         let column = level.windows.len() - 1;
@@ -130,6 +133,7 @@ impl Binder<'_> {
                 start: FrameBound::UnboundedPreceding,
                 end: FrameBound::CurrentRow,
                 exclude: FrameExclude::NoOthers,
+                form: FrameForm::Absent,
             },
         };
         Ok((partition_by, order_by, frame))
@@ -152,6 +156,7 @@ impl Binder<'_> {
             start: self.frame_bound(frame.unit, &frame.start, order_by)?,
             end: self.frame_bound(frame.unit, &frame.end, order_by)?,
             exclude: frame.exclude,
+            form: if frame.between { FrameForm::Between } else { FrameForm::Start },
         })
     }
 

@@ -57,6 +57,7 @@ impl Lowerer<'_> {
                 let arg = self.condition(arg, input)?;
                 Ok(Value::boolean(Expr::Not(Box::new(arg))))
             }
+            ExprKind::Collate { arg, .. } => self.expr(arg, input),
             ExprKind::IsNull { arg, negated } => self.is_null(arg, *negated, input),
             ExprKind::IsBoolean { arg, value, negated } => {
                 let arg = Box::new(self.condition(arg, input)?);
@@ -114,7 +115,7 @@ impl Lowerer<'_> {
                 self.field(arg, *index, ty)
             }
             ExprKind::Subscript { arg, subscripts } => self.subscript(arg, subscripts, ty, input),
-            ExprKind::QuantifiedArray { function, left, array, all } => {
+            ExprKind::QuantifiedArray { function, left, array, all, .. } => {
                 let (left, array) = (self.expr(left, input)?, self.expr(array, input)?);
                 self.quantified_array(function, left, array, *all)
             }

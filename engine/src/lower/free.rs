@@ -238,6 +238,7 @@ pub fn children(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
         | ExprKind::Row(args)
         | ExprKind::NamedRow { fields: args, .. } => args.iter().for_each(visit),
         ExprKind::Cast { arg, .. }
+        | ExprKind::Collate { arg, .. }
         | ExprKind::Not(arg)
         | ExprKind::IsNull { arg, .. }
         | ExprKind::IsBoolean { arg, .. }

@@ -29,11 +29,11 @@ impl Lowerer<'_> {
     /// An item that refers to nothing outside.
     fn item(&mut self, from: &From) -> Result<Relation> {
         match from {
-            From::Table { rel, relation } => self.table(*rel, relation),
+            From::Table { rel, relation, .. } => self.table(*rel, relation),
             From::Subquery { rel, query, .. } => Ok(self.query(query, None)?.into_relation(*rel)),
             From::Function { rel, calls, ordinality, .. } => self.function_item(*rel, calls, *ordinality),
             From::Cte { rel, cte, .. } => self.cte_reference(*rel, *cte, None),
-            From::Join { kind, left, right, condition } => {
+            From::Join { kind, left, right, condition, .. } => {
                 let left = self.from(left, None)?;
                 self.join(*kind, left, right, condition.as_ref())
             }
@@ -61,13 +61,13 @@ impl Lowerer<'_> {
                     lowerer.cte_reference(*rel, *cte, Some(domain))
                 })
             }
-            From::Join { kind: JoinKind::Inner | JoinKind::Cross | JoinKind::Left, left, right, condition } => {
+            From::Join { kind: JoinKind::Inner | JoinKind::Cross | JoinKind::Left, left, right, condition, .. } => {
                 let kind = if let From::Join { kind, .. } = from { *kind } else { JoinKind::Inner };
                 let left = self.onto(base, left)?;
                 self.join(kind, left, right, condition.as_ref())
             }
             // The preserved side is on the right (or both are): lower the join for the domain of what it refers to.
-            From::Join { kind, left, right, condition } => {
+            From::Join { kind, left, right, condition, .. } => {
                 let free = self.free_in_from(from);
                 self.lateral(base, free, JoinType::Inner, None, |lowerer, domain| {
                     let right = lowerer.from(right, Some(domain))?;
@@ -252,9 +252,10 @@ impl Lowerer<'_> {
             ExprKind::And(args) | ExprKind::Or(args) | ExprKind::Coalesce(args) | ExprKind::Call { args, .. } => {
                 args.iter_mut().try_for_each(|arg| self.replace_subqueries(arg, left, right, computed))
             }
-            ExprKind::Not(arg) | ExprKind::Cast { arg, .. } | ExprKind::IsNull { arg, .. } => {
-                self.replace_subqueries(arg, left, right, computed)
-            }
+            ExprKind::Not(arg)
+            | ExprKind::Cast { arg, .. }
+            | ExprKind::Collate { arg, .. }
+            | ExprKind::IsNull { arg, .. } => self.replace_subqueries(arg, left, right, computed),
             _ => Ok(()),
         }
     }

@@ -46,7 +46,7 @@ impl Lowerer<'_> {
 /// The stored tables of FROM that are to be locked, those inside of sub-queries aside.
 fn collect(from: &From, wanted: &[RelId], tables: &mut Vec<(RelId, Arc<CatalogRelation>)>) {
     match from {
-        From::Table { rel, relation }
+        From::Table { rel, relation, .. }
             if wanted.contains(rel)
                 && matches!(relation.kind, RelationKind::Table(_))
                 && !tables.iter().any(|(found, _)| found == rel) =>

@@ -103,7 +103,9 @@ impl Lowerer<'_> {
         let mut conjuncts = Vec::new();
         flatten(condition, &mut conjuncts);
         for conjunct in conjuncts {
-            let ExprKind::Call { operator: Some(operator), args, .. } = &conjunct.kind else { continue };
+            let ExprKind::Call { form: tree::CallForm::Operator(operator), args, .. } = &conjunct.kind else {
+                continue;
+            };
             let [left, right] = args.as_slice() else { continue };
             if operator != "=" {
                 continue;

@@ -296,6 +296,8 @@ pub struct Frame {
     pub start: FrameBound,
     /// `CURRENT ROW` when the short form was used.
     pub end: FrameBound,
+    /// Written with BETWEEN rather than in the short form.
+    pub between: bool,
     pub exclude: FrameExclude,
 }
 

@@ -6,7 +6,6 @@
 pub mod ast;
 mod guard;
 mod lower;
-pub mod rename;
 mod scan;
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,15 @@
 //! RENAME, SET SCHEMA and OWNER TO, for objects of every kind.
 //!
-//! Constraints, keys and dependencies go by number and follow by themselves. Expressions of the table itself are rewritten. Views are
-//! kept as text: what a view names keeps its name.
+//! Constraints, keys and dependencies go by number and follow by themselves. Expressions and the queries of views are written anew with
+//! the new names.
 
 use std::sync::Arc;
 
 use aegis_catalog::object::{ConstraintKind, Database, Relation, RelationKind, Role, Schema};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
-use super::{Outcome, namespace, readers, role};
-use crate::parse::ast::{Ident, Name};
-use crate::parse::rename::{with_column_renamed, with_qualifier_renamed};
+use super::{Outcome, namespace, role, stored_text};
+use crate::parse::ast::Ident;
 use crate::parse::utility::{ObjectKind, ObjectName};
 use crate::session::Session;
 use crate::session::context::StatementContext;
@@ -77,9 +76,9 @@ pub fn set_schema(
             .with_detail(format!("Sequence \"{}\" is linked to table \"{table}\".", relation.name)));
     }
     for moved in with_belongings(&relation, context) {
-        move_to(session, &moved, Relation { schema: target, ..Relation::clone(&moved) }, context)?;
+        move_to(session, &moved, &moved.name, target)?;
     }
-    readers::check_names(session, context, "SET SCHEMA")?;
+    stored_text::follow_names(session, context)?;
     Outcome::tag(tag)
 }
 
@@ -184,73 +183,23 @@ fn with_belongings(relation: &Arc<Relation>, context: &StatementContext) -> Vec<
     std::iter::once(relation).chain(context.catalog.user_relations().filter(owned)).cloned().collect()
 }
 
-/// Renames or moves one relation; defaults that draw from a sequence follow it.
-fn move_to(session: &mut Session, old: &Relation, new: Relation, context: &StatementContext) -> Result<()> {
+/// Renames or moves one relation.
+fn move_to(session: &mut Session, old: &Relation, name: &str, schema: Oid) -> Result<()> {
     let open = session.writable("ALTER TABLE")?;
     // What was changed by now counts, not what the statement started with.
     let current = open.catalog.catalog().relation(old.oid).cloned();
     let current = current.ok_or_else(|| Error::internal("a relation went while it was renamed"))?;
-    let moved = Relation { name: new.name, schema: new.schema, ..Relation::clone(&current) };
-    let moved = open.catalog.replace_relation(open.tables.permanent(), moved)?;
-    if moved.sequence().is_none() {
-        return Ok(());
-    }
-    let catalog = open.catalog.catalog();
-    let schema = catalog.schema(moved.schema).map(|schema| schema.name.clone());
-    let name = namespace::quoted(schema.as_deref(), &moved.name).replace('\'', "''");
-    for table in catalog.user_relations().filter(|relation| relation.table().is_some()) {
-        let mut changed = Relation::clone(table);
-        for column in &mut changed.columns {
-            let Some(text) = &column.default else { continue };
-            column.default = Some(with_sequence_name(text, old.oid, &name, context));
-        }
-        if changed != **table {
-            open.catalog.replace_relation(open.tables.permanent(), changed)?;
-        }
-    }
-    Ok(())
-}
-
-/// The text with the sequence's new name in `nextval('…')`.
-fn with_sequence_name(text: &str, sequence: Oid, name: &str, context: &StatementContext) -> String {
-    const CALL: &str = "nextval('";
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find(CALL) {
-        let (before, argument) = rest.split_at(start + CALL.len());
-        let Some(end) = argument.find('\'') else { break };
-        let (written, after) = argument.split_at(end);
-        let means = resolve(written, context);
-        out.push_str(before);
-        out.push_str(if means == Some(sequence) { name } else { written });
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
-fn resolve(written: &str, context: &StatementContext) -> Option<Oid> {
-    let parts: Vec<String> = written.split('.').map(|part| part.trim_matches('"').to_owned()).collect();
-    let ident = |name: &String| Ident { name: name.clone(), span: Default::default() };
-    let name = Name { parts: parts.iter().map(ident).collect(), span: Default::default() };
-    namespace::find(&name, context).ok().flatten().map(|relation| relation.oid)
+    let moved = Relation { name: name.to_owned(), schema, ..Relation::clone(&current) };
+    open.catalog.replace_relation(open.tables.permanent(), moved).map(drop)
 }
 
 fn rename_relation(session: &mut Session, old: &Relation, to: &str, context: &StatementContext) -> Result<()> {
-    move_to(session, old, Relation { name: to.to_owned(), ..old.clone() }, context)?;
+    move_to(session, old, to, old.schema)?;
     // The index of a key has the key's name.
     if let Some(index) = old.index() {
         rename_constraint_of(session, index.table, old.oid, to)?;
     }
-    if old.table().is_some() {
-        let open = session.writable("ALTER TABLE")?;
-        let current = open.catalog.catalog().relation(old.oid).cloned();
-        if let Some(current) = current {
-            let changed = with_expressions(&current, |text| with_qualifier_renamed(text, &old.name, to));
-            open.catalog.replace_relation(open.tables.permanent(), changed)?;
-        }
-    }
-    readers::check_names(session, context, "RENAME")
+    stored_text::follow_names(session, context)
 }
 
 fn rename_constraint_of(session: &mut Session, table: Oid, index: Oid, to: &str) -> Result<()> {
@@ -322,50 +271,17 @@ fn rename_column(
         let message = format!("column \"{}\" of relation \"{}\" already exists", to.name, relation.name);
         return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
     }
-    if let Some(view) = readers::views_of_column(relation, found.attnum, context).first() {
-        return Err(Error::unsupported(format!("RENAME of a column that view \"{}\" names", view.name)));
-    }
-    let mut changed = with_expressions(relation, |text| with_column_renamed(text, &column.name, &to.name));
+    let mut changed = relation.clone();
     for own in changed.columns.iter_mut().filter(|own| own.attnum == found.attnum) {
         to.name.clone_into(&mut own.name);
     }
     let open = session.writable("ALTER TABLE")?;
-    open.catalog.replace_relation(open.tables.permanent(), changed)?;
-    for index in context.catalog.indexes_of(relation.oid) {
-        let mut changed = Relation::clone(index);
-        if let RelationKind::Index(index) = &mut changed.kind {
-            for text in index.keys.iter_mut().filter_map(|key| key.expression.as_mut()).chain(&mut index.predicate) {
-                *text = with_column_renamed(text, &column.name, &to.name);
-            }
-        }
-        if changed != **index {
-            open.catalog.replace_relation(open.tables.permanent(), changed)?;
-        }
-    }
-    if relation.table().is_some() {
+    let changed = open.catalog.replace_relation(open.tables.permanent(), changed)?;
+    if changed.table().is_some() {
         let format = session.format_settings();
-        let open = session.writable("ALTER TABLE")?;
-        if let Some(table) = open.catalog.catalog().relation(relation.oid) {
-            super::table_storage::update(open, table, None, &format)?;
-        }
+        super::table_storage::update(session.writable("ALTER TABLE")?, &changed, None, &format)?;
     }
-    readers::check_names(session, context, "RENAME")
-}
-
-/// The table with the texts of its checks and generated columns changed.
-fn with_expressions(table: &Relation, change: impl Fn(&str) -> String) -> Relation {
-    let mut changed = table.clone();
-    for column in changed.columns.iter_mut().filter(|column| column.generated) {
-        column.default = column.default.as_deref().map(&change);
-    }
-    if let RelationKind::Table(table) = &mut changed.kind {
-        for constraint in &mut table.constraints {
-            if let ConstraintKind::Check { expression, .. } = &mut constraint.kind {
-                *expression = change(expression);
-            }
-        }
-    }
-    changed
+    stored_text::follow_names(session, context)
 }
 
 fn existing_schema(name: &str, context: &StatementContext) -> Result<Arc<Schema>> {
@@ -378,12 +294,7 @@ fn rename_schema(session: &mut Session, name: &str, to: &str, context: &Statemen
     let open = session.writable("ALTER SCHEMA")?;
     let renamed = Schema { name: to.to_owned(), ..Schema::clone(&schema) };
     open.catalog.replace_schema(open.tables.permanent(), renamed)?;
-    // Names of its sequences in defaults.
-    let sequences = context.catalog.user_relations().filter(|r| r.schema == schema.oid && r.sequence().is_some());
-    for sequence in sequences {
-        move_to(session, sequence, Relation::clone(sequence), context)?;
-    }
-    readers::check_names(session, context, "RENAME")
+    stored_text::follow_names(session, context)
 }
 
 fn existing_database(name: &str, context: &StatementContext) -> Result<Arc<Database>> {

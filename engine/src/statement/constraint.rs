@@ -10,8 +10,7 @@ use aegis_catalog::object::{
 use aegis_catalog::types::format_type;
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 
-use super::namespace;
-use crate::bind::tree::RelId;
+use super::{namespace, stored_text};
 use crate::bind::{self, Purpose};
 use crate::parse::ast::{Expr, Ident};
 use crate::parse::utility::{ColumnConstraintKind, ConstraintTiming, References, TableConstraint, TableConstraintKind};
@@ -29,7 +28,7 @@ pub struct Declared {
 #[derive(Debug, Clone)]
 enum DeclaredKind {
     Key { columns: Vec<String>, primary: bool, nulls_not_distinct: bool },
-    Check { expr: Box<Expr>, text: String },
+    Check(Box<Expr>),
     ForeignKey { columns: Vec<String>, references: References },
 }
 
@@ -50,9 +49,7 @@ impl Declared {
             TableConstraintKind::Unique { columns, nulls_not_distinct, .. } => {
                 DeclaredKind::Key { columns: names(columns), primary: false, nulls_not_distinct: *nulls_not_distinct }
             }
-            TableConstraintKind::Check(expr, text) => {
-                DeclaredKind::Check { expr: Box::new(expr.clone()), text: text.clone() }
-            }
+            TableConstraintKind::Check(expr, _) => DeclaredKind::Check(Box::new(expr.clone())),
             TableConstraintKind::ForeignKey { columns, references } => {
                 DeclaredKind::ForeignKey { columns: names(columns), references: references.clone() }
             }
@@ -75,9 +72,7 @@ impl Declared {
             ColumnConstraintKind::Unique { nulls_not_distinct } => {
                 DeclaredKind::Key { columns, primary: false, nulls_not_distinct: *nulls_not_distinct }
             }
-            ColumnConstraintKind::Check(expr, text) => {
-                DeclaredKind::Check { expr: Box::new(expr.clone()), text: text.clone() }
-            }
+            ColumnConstraintKind::Check(expr, _) => DeclaredKind::Check(Box::new(expr.clone())),
             ColumnConstraintKind::References(references) => {
                 DeclaredKind::ForeignKey { columns, references: references.clone() }
             }
@@ -110,10 +105,9 @@ pub fn copied(source: &Relation, checks: bool, keys: bool) -> Result<Vec<Declare
     let mut all = Vec::new();
     for constraint in source.constraints() {
         let kind = match &constraint.kind {
-            ConstraintKind::Check { expression, .. } if checks => DeclaredKind::Check {
-                expr: Box::new(crate::parse::parse_expression(expression)?),
-                text: expression.clone(),
-            },
+            ConstraintKind::Check { expression, .. } if checks => {
+                DeclaredKind::Check(Box::new(crate::parse::parse_expression(expression)?))
+            }
             ConstraintKind::PrimaryKey { columns, .. } if keys => {
                 DeclaredKind::Key { columns: column_names(columns), primary: true, nulls_not_distinct: false }
             }
@@ -124,7 +118,7 @@ pub fn copied(source: &Relation, checks: bool, keys: bool) -> Result<Vec<Declare
             },
             _ => continue,
         };
-        let name = matches!(kind, DeclaredKind::Check { .. }).then(|| constraint.name.clone());
+        let name = matches!(kind, DeclaredKind::Check(_)).then(|| constraint.name.clone());
         all.push(Declared { name, kind, timing: ConstraintTiming::default() });
     }
     Ok(all)
@@ -144,16 +138,17 @@ pub fn mark_not_null(columns: &mut [Column], constraints: &[Declared]) -> Result
     Ok(())
 }
 
-/// An expression over the table's columns must bind: checks to boolean, defaults to their column.
-pub fn check_expression(
+/// An expression over the table's columns must bind: checks to boolean, defaults to their column. Returns it with the text to keep.
+pub fn stored_expression(
     table: &Arc<Relation>,
     expr: &Expr,
     purpose: Purpose,
     target: Option<Type>,
-    _sql: &str,
     context: &StatementContext,
-) -> Result<()> {
-    bind::bind_expression_over(table, RelId(0), expr, purpose, target, context).map(drop)
+) -> Result<(bind::tree::Expr, String)> {
+    let bound = bind::bind_expression_over(table, stored_text::ROW, expr, purpose, target, context)?;
+    let text = stored_text::expression(&bound, table, context)?;
+    Ok((bound, text))
 }
 
 /// Records the sequences that the table's defaults draw from, which cannot go before them.
@@ -163,7 +158,8 @@ pub fn record_defaults(session: &mut Session, table: &Arc<Relation>) -> Result<(
     for column in table.live_columns().filter(|column| !column.generated) {
         let Some(text) = &column.default else { continue };
         let expr = crate::parse::parse_expression(text)?;
-        let bound = bind::bind_expression_over(table, RelId(0), &expr, Purpose::Default, Some(column.ty), &context)?;
+        let bound =
+            bind::bind_expression_over(table, stored_text::ROW, &expr, Purpose::Default, Some(column.ty), &context)?;
         for named in bind::named_by(&bound) {
             let edge = Dependency {
                 dependent: ObjectAddress::new(PG_ATTRDEF, column.default_oid),
@@ -181,13 +177,12 @@ pub fn add_all(
     session: &mut Session,
     mut table: Arc<Relation>,
     declared: Vec<Declared>,
-    sql: &str,
     validate: bool,
 ) -> Result<Arc<Relation>> {
     let (keys, others): (Vec<_>, Vec<_>) =
         declared.into_iter().partition(|constraint| matches!(constraint.kind, DeclaredKind::Key { .. }));
     for constraint in keys.into_iter().chain(others) {
-        table = add(session, &table, constraint, sql)?;
+        table = add(session, &table, constraint)?;
     }
     if validate {
         // The store checks keys when its schema changes; the caller checks the rest with queries.
@@ -197,15 +192,19 @@ pub fn add_all(
     Ok(table)
 }
 
-fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, sql: &str) -> Result<Arc<Relation>> {
+fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared) -> Result<Arc<Relation>> {
     let context = session.context()?;
+    let check = match &declared.kind {
+        DeclaredKind::Check(expr) => Some(check_of(table, expr, &context)?),
+        _ => None,
+    };
     let open = session.writable("ALTER TABLE")?;
     let (suffix, columns) = match &declared.kind {
         DeclaredKind::Key { primary: true, .. } => ("pkey", Vec::new()),
         DeclaredKind::Key { columns, .. } => ("key", columns.clone()),
         // Named after its column if it is about one alone.
-        DeclaredKind::Check { text, .. } => match mentioned_columns(table, text).as_slice() {
-            [only] => ("check", table.column(*only).map(|column| column.name.clone()).into_iter().collect()),
+        DeclaredKind::Check(_) => match check.as_ref().map(|(columns, _)| columns.as_slice()) {
+            Some([only]) => ("check", table.column(*only).map(|column| column.name.clone()).into_iter().collect()),
             _ => ("check", Vec::new()),
         },
         DeclaredKind::ForeignKey { columns, .. } => ("fkey", columns.clone()),
@@ -238,9 +237,9 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, sql: &s
                 ConstraintKind::Unique { index, columns: attnums, nulls_not_distinct }
             }
         }
-        DeclaredKind::Check { expr, text, .. } => {
-            check_expression(table, &expr, Purpose::Check, None, sql, &context)?;
-            ConstraintKind::Check { columns: mentioned_columns(table, &text), expression: text }
+        DeclaredKind::Check(_) => {
+            let (columns, expression) = check.ok_or_else(|| Error::internal("a check without expression"))?;
+            ConstraintKind::Check { columns, expression }
         }
         DeclaredKind::ForeignKey { columns, references } => foreign_key(table, &name, &columns, &references, &context)?,
     };
@@ -324,10 +323,12 @@ fn create_key_index(
     Ok(open.catalog.create_relation(open.tables.permanent(), relation)?.oid)
 }
 
-/// Columns whose names occur in a check's text: what `pg_constraint.conkey` lists.
-fn mentioned_columns(table: &Relation, text: &str) -> Vec<i16> {
-    let words: Vec<&str> = text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).collect();
-    table.live_columns().filter(|column| words.contains(&column.name.as_str())).map(|column| column.attnum).collect()
+/// A check as it is kept: the columns it reads (`pg_constraint.conkey`) and its text.
+fn check_of(table: &Arc<Relation>, expr: &Expr, context: &StatementContext) -> Result<(Vec<i16>, String)> {
+    let (bound, text) = stored_expression(table, expr, Purpose::Check, None, context)?;
+    let positions = bind::columns_of(&bound, stored_text::ROW).into_iter();
+    let columns = positions.filter_map(|position| table.columns.get(position)).map(|column| column.attnum);
+    Ok((columns.collect(), text))
 }
 
 fn foreign_key(

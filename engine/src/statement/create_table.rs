@@ -20,7 +20,7 @@ use crate::session::context::StatementContext;
 /// PostgreSQL's MaxHeapAttributeNumber.
 const MAX_COLUMNS: usize = 1600;
 
-pub fn run(session: &mut Session, create: &CreateTable, sql: &str, context: &StatementContext) -> Result<Outcome> {
+pub fn run(session: &mut Session, create: &CreateTable, context: &StatementContext) -> Result<Outcome> {
     if create.partition_by {
         return Err(Error::unsupported("PARTITION BY"));
     }
@@ -46,7 +46,7 @@ pub fn run(session: &mut Session, create: &CreateTable, sql: &str, context: &Sta
     if plan.columns.len() > MAX_COLUMNS {
         return Err(Error::new(sqlstate::TOO_MANY_COLUMNS, format!("tables can have at most {MAX_COLUMNS} columns")));
     }
-    let table = create_relation(session, place, plan, create.options.clone(), sql)?;
+    let table = create_relation(session, place, plan, create.options.clone())?;
     if create.on_commit != OnCommit::Preserve {
         if !table.is_temporary() {
             let message = "ON COMMIT can only be used on temporary tables";
@@ -250,7 +250,6 @@ pub fn create_relation(
     place: Place,
     mut plan: Plan,
     options: Vec<(String, String)>,
-    sql: &str,
 ) -> Result<Arc<Relation>> {
     let owner = session.backend.user_oid;
     let sequences = create_sequences(session, &place, &mut plan, owner)?;
@@ -270,9 +269,9 @@ pub fn create_relation(
     };
     let table = open.catalog.create_relation(open.tables.permanent(), relation)?;
     own_sequences(session, &table, &sequences)?;
-    check_expressions(session, &table, &plan.expressions, sql)?;
+    let table = store_expressions(session, table, &plan.expressions)?;
     constraint::record_defaults(session, &table)?;
-    let table = constraint::add_all(session, table, plan.constraints, sql, false)?;
+    let table = constraint::add_all(session, table, plan.constraints, false)?;
     let open = session.writable("CREATE TABLE")?;
     let schema = table_storage::schema_of(&table, &open.catalog.catalog())?;
     open.tables.of_mut(&table).create_table(storage, schema)?;
@@ -322,17 +321,24 @@ pub fn own_sequences(session: &mut Session, table: &Relation, sequences: &[(Stri
     Ok(())
 }
 
-/// Defaults and generation expressions must bind, and defaults must be assignable to their column.
-pub fn check_expressions(
-    session: &Session,
-    table: &Arc<Relation>,
+/// Defaults and generation expressions must bind, and defaults must be assignable to their column. Keeps their text.
+pub fn store_expressions(
+    session: &mut Session,
+    table: Arc<Relation>,
     all: &[(String, Expr, Purpose)],
-    sql: &str,
-) -> Result<()> {
-    let context = session.context()?;
-    for (column, expr, purpose) in all {
-        let Some(column) = table.column_by_name(column) else { continue };
-        constraint::check_expression(table, expr, *purpose, Some(column.ty), sql, &context)?;
+) -> Result<Arc<Relation>> {
+    if all.is_empty() {
+        return Ok(table);
     }
-    Ok(())
+    let context = session.context()?;
+    let mut changed = Relation::clone(&table);
+    for (name, expr, purpose) in all {
+        let Some(column) = changed.columns.iter_mut().find(|column| !column.dropped && column.name == *name) else {
+            continue;
+        };
+        let (_, text) = constraint::stored_expression(&table, expr, *purpose, Some(column.ty), &context)?;
+        column.default = Some(text);
+    }
+    let open = session.writable("CREATE TABLE")?;
+    open.catalog.replace_relation(open.tables.permanent(), changed)
 }

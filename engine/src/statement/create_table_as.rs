@@ -63,7 +63,7 @@ pub async fn run(
     } else {
         None
     };
-    let table = create_table::create_relation(session, place, plan, Vec::new(), sql)?;
+    let table = create_table::create_relation(session, place, plan, Vec::new())?;
     let Some(mut rows) = rows else { return Outcome::tag("CREATE TABLE AS") };
     let context = Arc::new(session.context()?);
     let columns: Vec<&str> = names.iter().map(String::as_str).collect();

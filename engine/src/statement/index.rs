@@ -2,17 +2,16 @@
 //! them, and serve no look-ups yet.
 
 use aegis_catalog::object::{Column, Index, IndexKey, Relation, RelationKind};
-use aegis_catalog::types::oid;
-use aegis_catalog::{Error, Result, Type, sqlstate};
+use aegis_catalog::{Error, Result, sqlstate};
 
 use super::{Outcome, constraint, namespace, table_storage};
-use crate::bind::Purpose;
-use crate::parse::ast::ExprKind;
+use crate::bind::{self, Purpose};
+use crate::parse::ast::{Expr, ExprKind};
 use crate::parse::utility::CreateIndex;
 use crate::session::Session;
 use crate::session::context::StatementContext;
 
-pub fn create(session: &mut Session, create: &CreateIndex, sql: &str, context: &StatementContext) -> Result<Outcome> {
+pub fn create(session: &mut Session, create: &CreateIndex, context: &StatementContext) -> Result<Outcome> {
     let table = namespace::existing(&create.table, context)?;
     if table.table().is_none() {
         let message = format!("cannot create index on relation \"{}\"", table.name);
@@ -46,9 +45,11 @@ pub fn create(session: &mut Session, create: &CreateIndex, sql: &str, context: &
                 columns.push(plain_column(column, position));
             }
             None => {
-                constraint::check_expression(&table, &element.expr, Purpose::IndexExpression, None, sql, context)?;
-                key.expression = Some(element.text.clone());
-                columns.push(Column::new("expr", position, Type::of(oid::TEXT)));
+                let purpose = Purpose::IndexExpression;
+                let (bound, text) = constraint::stored_expression(&table, &element.expr, purpose, None, context)?;
+                key.expression = Some(text);
+                let name = column_name(&element.expr, &columns);
+                columns.push(Column::new(name, position, bound.ty));
             }
         }
         keys.push(key);
@@ -56,9 +57,13 @@ pub fn create(session: &mut Session, create: &CreateIndex, sql: &str, context: &
     if create.unique && (create.predicate.is_some() || keys.iter().any(|key| key.expression.is_some())) {
         return Err(Error::unsupported("unique index with an expression or a predicate"));
     }
-    if let Some((expr, _)) = &create.predicate {
-        constraint::check_expression(&table, expr, Purpose::IndexPredicate, None, sql, context)?;
-    }
+    let predicate = match &create.predicate {
+        Some((expr, _)) => {
+            let purpose = Purpose::IndexPredicate;
+            Some(constraint::stored_expression(&table, expr, purpose, None, context)?.1)
+        }
+        None => None,
+    };
     let include = included(&table, create)?;
     let open = session.writable("CREATE INDEX")?;
     let name = match &create.name {
@@ -90,13 +95,29 @@ pub fn create(session: &mut Session, create: &CreateIndex, sql: &str, context: &
             unique: create.unique,
             primary: false,
             nulls_not_distinct: create.nulls_not_distinct,
-            predicate: create.predicate.as_ref().map(|(_, text)| text.clone()),
+            predicate,
             storage: None,
         }),
     };
     open.catalog.create_relation(open.tables.permanent(), relation)?;
     table_storage::update(open, &table, None, &context.format)?;
     Outcome::tag("CREATE INDEX")
+}
+
+/// An index column over an expression is named as an output column would be, or `expr`, with a number if that is taken.
+fn column_name(expr: &Expr, taken: &[Column]) -> String {
+    let base = match bind::output_name(expr) {
+        name if name == "?column?" => "expr".to_owned(),
+        name => name,
+    };
+    let is_taken = |name: &str| taken.iter().any(|column| column.name == name);
+    let mut name = base.clone();
+    let mut number = 0;
+    while is_taken(&name) {
+        number += 1;
+        name = format!("{base}{number}");
+    }
+    name
 }
 
 fn plain_column(column: &Column, attnum: i16) -> Column {

@@ -24,6 +24,7 @@ mod schema;
 mod sequence;
 mod set;
 mod set_constraints;
+mod stored_text;
 mod table_storage;
 mod transaction;
 pub mod truncate;
@@ -96,8 +97,8 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Close(name) => cursor::close(session, name.as_ref().map(|n| n.name.as_str())),
         Utility::Explain { options, statement } => explain::run(session, options, statement, sql, context).await,
         Utility::Copy(copy) => copy::run(session, copy, sql, context).await,
-        Utility::CreateTable(create) => create_table::run(session, create, sql, context),
-        Utility::AlterTable(alter) => alter_table::run(session, alter, sql, context).await,
+        Utility::CreateTable(create) => create_table::run(session, create, context),
+        Utility::AlterTable(alter) => alter_table::run(session, alter, context).await,
         Utility::CreateSequence { name, temporary, if_not_exists, options } => {
             sequence::create(session, name, *temporary, *if_not_exists, options, context)
         }
@@ -106,7 +107,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         }
         Utility::CreateTableAs(create) => create_table_as::run(session, create, sql, context).await,
         Utility::CreateView(create) => view::create(session, create, sql, context),
-        Utility::CreateIndex(create) => index::create(session, create, sql, context),
+        Utility::CreateIndex(create) => index::create(session, create, context),
         Utility::CreateSchema { name, owner, if_not_exists, elements } => {
             schema::create(session, name.as_ref(), owner.as_ref(), *if_not_exists, elements, context)
         }

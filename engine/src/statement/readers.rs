@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::fixed_oid::{PG_CLASS, PG_REWRITE};
+use aegis_catalog::fixed_oid::PG_REWRITE;
 use aegis_catalog::object::{Column, ConstraintKind, ObjectAddress, Relation};
-use aegis_catalog::{Error, Oid, Result};
+use aegis_catalog::{Oid, Result};
 
 use crate::bind::tree::RelId;
 use crate::bind::{self, Purpose};
-use crate::parse::ast::Statement;
-use crate::session::Session;
 use crate::session::context::StatementContext;
 
 /// The row of a table that its expressions are about.
@@ -19,11 +17,6 @@ const ROW: RelId = RelId(0);
 /// Views whose query names the column.
 pub fn views_of_column(table: &Relation, attnum: i16, context: &StatementContext) -> Vec<Arc<Relation>> {
     views_on(ObjectAddress::column(table.oid, attnum), context)
-}
-
-/// Views whose query names the relation.
-pub fn views_of(relation: &Relation, context: &StatementContext) -> Vec<Arc<Relation>> {
-    views_on(ObjectAddress::new(PG_CLASS, relation.oid), context)
 }
 
 fn views_on(address: ObjectAddress, context: &StatementContext) -> Vec<Arc<Relation>> {
@@ -102,64 +95,4 @@ pub fn check_own_expressions(table: &Arc<Relation>, context: &StatementContext) 
         }
     }
     Ok(())
-}
-
-/// 0A000 if a view over the relation would read something else than before (`SELECT *` is kept as it was written).
-pub fn check_unchanged(session: &Session, before: &StatementContext, relation: &Relation, what: &str) -> Result<()> {
-    let after = session.context()?;
-    let mut waiting = views_of(relation, before);
-    let mut seen: Vec<Oid> = Vec::new();
-    while let Some(view) = waiting.pop() {
-        if seen.contains(&view.oid) {
-            continue;
-        }
-        seen.push(view.oid);
-        waiting.extend(views_of(&view, before));
-        if !reads_the_same(&view, before, &after) {
-            let feature = format!("{what} where view \"{}\" would read something else by it", view.name);
-            return Err(Error::unsupported(feature));
-        }
-    }
-    Ok(())
-}
-
-/// 0A000 if any view or expression of the database binds no more, or to something else, after names have changed.
-pub fn check_names(session: &Session, before: &StatementContext, what: &str) -> Result<()> {
-    let after = session.context()?;
-    for relation in before.catalog.user_relations() {
-        let Some(now) = after.catalog.relation(relation.oid) else { continue };
-        let same = match (relation.view(), relation.table()) {
-            (Some(_), _) => reads_the_same(relation, before, &after),
-            (_, Some(_)) => {
-                check_own_expressions(now, &after).is_ok() || check_own_expressions(relation, before).is_err()
-            }
-            _ => true,
-        };
-        if !same {
-            let feature = format!("{what} of what {} \"{}\" names", relation.kind_name(), relation.name);
-            return Err(Error::unsupported(feature));
-        }
-    }
-    Ok(())
-}
-
-/// Does the view's query mean the same in both? One that was broken before cannot get worse.
-fn reads_the_same(view: &Relation, before: &StatementContext, after: &StatementContext) -> bool {
-    let meaning = |context: &StatementContext| {
-        let definition = view.view()?;
-        let query = crate::parse::parse_query(&definition.query).ok()?;
-        let mut context = context.clone();
-        context.search_path = aegis_catalog::SearchPath::resolve(
-            &context.catalog,
-            &definition.search_path,
-            &context.user,
-            context.search_path.temporary_schema(),
-        );
-        let bound = bind::bind(&Statement::Query(Box::new(query)), &definition.query, &[], &context).ok()?;
-        let columns = bound.columns.unwrap_or_default().into_iter().map(|column| (column.ty, column.origin));
-        let columns: Vec<_> = columns.take(view.columns.len()).collect();
-        Some((columns, bound.relations))
-    };
-    let old = meaning(before);
-    old.is_none() || old == meaning(after)
 }

@@ -87,7 +87,7 @@ fn query(old: &Arc<Relation>, targets: Vec<Expr>, columns: Vec<OutputColumn>) ->
     Query {
         ctes: Vec::new(),
         body: SetExpr::Select(Box::new(Select {
-            from: Some(From::Table { rel: OLD_ROWS, relation: Arc::clone(old) }),
+            from: Some(From::Table { rel: OLD_ROWS, relation: Arc::clone(old), alias: None }),
             filter: None,
             grouping: None,
             having: None,

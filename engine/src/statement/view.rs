@@ -7,7 +7,7 @@ use aegis_catalog::object::{Column, Dependency, DependencyKind, ObjectAddress, R
 use aegis_catalog::types::format_type;
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::{Outcome, namespace};
+use super::{Outcome, namespace, stored_text};
 use crate::bind;
 use crate::parse::ast::Statement;
 use crate::parse::utility::CreateView;
@@ -32,13 +32,11 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
         session.skip_notice(&format!("view \"{name}\" will be a temporary view"));
     }
     let place = namespace::place(session, &create.name, temporary, context)?;
-    let names = context.search_path.explicit().iter().filter_map(|&oid| context.catalog.schema(oid));
-    let view = View {
-        query: create.text.clone(),
-        search_path: names.map(|schema| schema.name.clone()).collect(),
-        check_option: None,
-        rule: 0,
+    let bind::tree::Statement::Query(query) = &bound.statement else {
+        return Err(Error::internal("a view of something that is no query"));
     };
+    let query = stored_text::query(query, &columns, context)?;
+    let view = View { query, search_path: Vec::new(), check_option: None, rule: 0 };
     let owner = context.user_oid;
     let open = session.writable("CREATE VIEW")?;
     let old = open.catalog.catalog().relation_by_name(place.schema, &place.name).cloned();
@@ -87,6 +85,10 @@ fn columns(create: &CreateView, bound: &bind::tree::BoundStatement) -> Result<Ve
         if columns.iter().any(|column| column.name == *name) {
             let message = format!("column \"{name}\" specified more than once");
             return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
+        }
+        if aegis_catalog::types::type_info(source.ty.oid).is_some_and(|info| info.kind == 'p') {
+            let message = format!("column \"{name}\" has pseudo-type {}", format_type(source.ty));
+            return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
         }
         columns.push(Column::new(name, attnum, source.ty));
     }

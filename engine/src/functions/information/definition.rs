@@ -1,13 +1,17 @@
 //! Definitions of catalog objects as SQL text.
 
+use std::sync::Arc;
+
 use aegis_catalog::definition::{
     Printer, constraint_definition, describe, format_type, index_column_definition, index_definition, quote_identifier,
 };
 use aegis_catalog::facts::FunctionRow;
-use aegis_catalog::object::{ObjectAddress, Relation, RelationKind};
+use aegis_catalog::object::{ObjectAddress, Relation};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Oid, Result, Type};
 
+use super::expression;
+use crate::deparse::Layout;
 use crate::functions::Call;
 use crate::functions::kernel::kernel;
 use crate::functions::signature::{Row, f};
@@ -22,30 +26,51 @@ fn printer<'a>(call: &'a Call<'_>) -> Printer<'a> {
 
 fn relations() -> Vec<Row> {
     vec![
-        f("pg_get_indexdef(oid)", kernel!(|call; index: u32| index_definition(printer(call), index, false))),
+        f(
+            "pg_get_indexdef(oid)",
+            kernel!(|call; index: u32| {
+                let layout = Layout { indent: false, ..Layout::PLAIN };
+                index_definition(printer(call), &|table, text| expression::show(call, table, text, layout), index, false)
+            }),
+        ),
         f(
             "pg_get_indexdef(oid, int4, bool)",
-            kernel!(|call; index: u32, column: i32, pretty: bool| match i16::try_from(column) {
-                Ok(0) => index_definition(printer(call), index, pretty),
-                Ok(column) if call.context.catalog.relation(index).is_some() => {
-                    Some(index_column_definition(printer(call), index, column).unwrap_or_default())
+            kernel!(|call; index: u32, column: i32, pretty: bool| {
+                let layout = Layout::of(pretty);
+                let show = |table: &Arc<Relation>, text: &str| expression::show(call, table, text, layout);
+                match i16::try_from(column) {
+                    Ok(0) => index_definition(printer(call), &show, index, pretty),
+                    Ok(column) if call.context.catalog.relation(index).is_some() => {
+                        Some(index_column_definition(printer(call), &show, index, column).unwrap_or_default())
+                    }
+                    _ => None,
                 }
-                _ => None,
             }),
         ),
         f(
             "pg_get_constraintdef(oid)",
-            kernel!(|call; constraint: u32| constraint_definition(printer(call), constraint)),
+            kernel!(|call; constraint: u32| {
+                let show = |table: &Arc<Relation>, text: &str| expression::show(call, table, text, Layout::PLAIN);
+                constraint_definition(printer(call), &show, constraint)
+            }),
         ),
         f(
             "pg_get_constraintdef(oid, bool)",
-            kernel!(|call; constraint: u32, _pretty: bool| constraint_definition(printer(call), constraint)),
+            kernel!(|call; constraint: u32, pretty: bool| {
+                let layout = Layout::of(pretty);
+                let show = |table: &Arc<Relation>, text: &str| expression::show(call, table, text, layout);
+                constraint_definition(printer(call), &show, constraint)
+            }),
         ),
-        // Expressions are stored as the text that is to be shown.
-        f("pg_get_expr(pg_node_tree, oid)", kernel!(|expression: &str, _relation: u32| expression)),
+        f(
+            "pg_get_expr(pg_node_tree, oid)",
+            kernel!(|call; text: &str, relation: u32| expression::show_of(call, text, relation, Layout::PLAIN)),
+        ),
         f(
             "pg_get_expr(pg_node_tree, oid, bool)",
-            kernel!(|expression: &str, _relation: u32, _pretty: bool| expression),
+            kernel!(|call; text: &str, relation: u32, pretty: bool| {
+                expression::show_of(call, text, relation, Layout::of(pretty))
+            }),
         ),
         f(
             "pg_get_serial_sequence(text, text)",
@@ -100,25 +125,31 @@ fn serial_sequence(call: &Call<'_>, table: &str, column: &str) -> Result<Option<
 
 fn views() -> Vec<Row> {
     vec![
-        f("pg_get_viewdef(oid)", kernel!(|call; view: u32| view_definition(call, view))),
-        f("pg_get_viewdef(oid, bool)", kernel!(|call; view: u32, _pretty: bool| view_definition(call, view))),
-        f("pg_get_viewdef(oid, int4)", kernel!(|call; view: u32, _wrap: i32| view_definition(call, view))),
+        f("pg_get_viewdef(oid)", kernel!(|call; view: u32| expression::show_view(call, view, Layout::PLAIN))),
         f(
-            "pg_get_viewdef(text)",
-            kernel!(|call; name: &str| {
-                aegis_catalog::types::object_id::parse_reg(oid::REGCLASS, name, &call.context.format.names).map(|view| view_definition(call, view))
+            "pg_get_viewdef(oid, bool)",
+            kernel!(|call; view: u32, pretty: bool| expression::show_view(call, view, Layout::of(pretty))),
+        ),
+        f(
+            "pg_get_viewdef(oid, int4)",
+            kernel!(|call; view: u32, width: i32| {
+                let width = usize::try_from(width).unwrap_or(usize::MAX);
+                expression::show_view(call, view, Layout { width, ..Layout::PRETTY })
             }),
+        ),
+        f("pg_get_viewdef(text)", kernel!(|call; name: &str| view_named(call, name, Layout::PLAIN))),
+        f(
+            "pg_get_viewdef(text, bool)",
+            kernel!(|call; name: &str, pretty: bool| view_named(call, name, Layout::of(pretty))),
         ),
         f("pg_get_ruledef(oid)", kernel!(|_rule: u32| None::<String>)),
         f("pg_get_ruledef(oid, bool)", kernel!(|_rule: u32, _pretty: bool| None::<String>)),
     ]
 }
 
-fn view_definition(call: &Call<'_>, view: Oid) -> Option<String> {
-    match &call.context.catalog.relation(view)?.kind {
-        RelationKind::View(view) => Some(format!(" {};", view.query.trim().trim_end_matches(';'))),
-        _ => None,
-    }
+fn view_named(call: &Call<'_>, name: &str, layout: Layout) -> Result<Option<String>> {
+    let view = aegis_catalog::types::object_id::parse_reg(oid::REGCLASS, name, &call.context.format.names)?;
+    Ok(expression::show_view(call, view, layout))
 }
 
 fn routines() -> Vec<Row> {

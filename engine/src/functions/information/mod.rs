@@ -4,6 +4,7 @@ mod access_method;
 mod administration;
 mod comment;
 mod definition;
+mod expression;
 mod privilege;
 mod role;
 mod sequence;

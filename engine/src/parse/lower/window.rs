@@ -63,7 +63,8 @@ impl Lower<'_> {
             K::FRAME_ROWS => FrameUnit::Rows,
             _ => FrameUnit::Groups,
         };
-        let (start, end, at) = match node.child(K::FRAME_BETWEEN) {
+        let between = node.child(K::FRAME_BETWEEN);
+        let (start, end, at) = match between {
             Some(between) => {
                 let bounds = between.nodes().collect::<Vec<_>>();
                 match bounds.as_slice() {
@@ -87,7 +88,7 @@ impl Lower<'_> {
                 _ => FrameExclude::NoOthers,
             },
         };
-        Ok(Frame { unit, start, end, exclude })
+        Ok(Frame { unit, start, end, between: between.is_some(), exclude })
     }
 
     fn frame_bound(&self, node: Node<'_>) -> Result<FrameBound> {

@@ -28,7 +28,6 @@ pub async fn add(
     table: &Arc<Relation>,
     definition: &ColumnDefinition,
     if_not_exists: bool,
-    sql: &str,
     context: &StatementContext,
 ) -> Result<()> {
     let name = &definition.name.name;
@@ -50,9 +49,8 @@ pub async fn add(
     constraint::mark_not_null(&mut changed.columns, &declared)?;
     let mut after = replace(session, changed)?;
     create_table::own_sequences(session, &after, &sequences)?;
-    create_table::check_expressions(session, &after, &plan.expressions, sql)?;
+    after = create_table::store_expressions(session, after, &plan.expressions)?;
     constraint::record_defaults(session, &after)?;
-    readers::check_unchanged(session, context, &after, "ADD COLUMN")?;
     let column = after.columns.last().cloned().ok_or_else(|| Error::internal("the new column is not there"))?;
     let now = session.context()?;
     match initial_value(&after, &column, &now)? {
@@ -66,7 +64,7 @@ pub async fn add(
     if column.not_null {
         validate::not_null(session, &after, &column).await?;
     }
-    add_declared(session, &after, declared, sql).await.map(|_| ())
+    add_declared(session, &after, declared).await.map(|_| ())
 }
 
 /// What rows that are there already get in a new column.
@@ -155,17 +153,15 @@ pub fn set_default(
     table: &Arc<Relation>,
     name: &Ident,
     expr: &Expr,
-    text: &str,
-    sql: &str,
     context: &StatementContext,
 ) -> Result<()> {
     let column = existing_column(table, name)?;
     reject_identity(table, column)?;
     reject_generated(table, column)?;
-    constraint::check_expression(table, expr, Purpose::Default, Some(column.ty), sql, context)?;
+    let (_, text) = constraint::stored_expression(table, expr, Purpose::Default, Some(column.ty), context)?;
     forget_default(session, column)?;
     let changed = with_column(table, column.attnum, |column| {
-        column.default = Some(text.to_owned());
+        column.default = Some(text);
         column.default_oid = 0;
     });
     let changed = replace(session, changed)?;

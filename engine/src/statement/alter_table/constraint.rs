@@ -15,8 +15,8 @@ use crate::session::Session;
 use crate::session::context::StatementContext;
 use crate::statement::constraint::{self, Declared};
 
-pub async fn add(session: &mut Session, table: &Arc<Relation>, definition: &TableConstraint, sql: &str) -> Result<()> {
-    add_declared(session, table, vec![Declared::of_table(definition)?], sql).await.map(|_| ())
+pub async fn add(session: &mut Session, table: &Arc<Relation>, definition: &TableConstraint) -> Result<()> {
+    add_declared(session, table, vec![Declared::of_table(definition)?]).await.map(|_| ())
 }
 
 /// Adds constraints; the rows that are there must hold them.
@@ -24,13 +24,12 @@ pub async fn add_declared(
     session: &mut Session,
     table: &Arc<Relation>,
     declared: Vec<Declared>,
-    sql: &str,
 ) -> Result<Arc<Relation>> {
     let mut changed = Relation::clone(table);
     constraint::mark_not_null(&mut changed.columns, &declared)?;
     let before = if changed.columns == table.columns { Arc::clone(table) } else { super::replace(session, changed)? };
     let known: Vec<_> = before.constraints().iter().map(|constraint| constraint.oid).collect();
-    let after = constraint::add_all(session, before, declared, sql, true)?;
+    let after = constraint::add_all(session, before, declared, true)?;
     for constraint in after.constraints().iter().filter(|constraint| !known.contains(&constraint.oid)) {
         validate::constraint(session, &after, constraint).await?;
     }

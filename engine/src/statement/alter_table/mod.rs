@@ -17,7 +17,7 @@ use crate::parse::utility::{AlterTable, AlterTableAction};
 use crate::session::Session;
 use crate::session::context::StatementContext;
 
-pub async fn run(session: &mut Session, alter: &AlterTable, sql: &str, context: &StatementContext) -> Result<Outcome> {
+pub async fn run(session: &mut Session, alter: &AlterTable, context: &StatementContext) -> Result<Outcome> {
     let Some(table) = namespace::find(&alter.name, context)? else {
         let missing = namespace::existing(&alter.name, context).err();
         let missing = missing.unwrap_or_else(|| Error::internal("name resolution changed"));
@@ -36,7 +36,7 @@ pub async fn run(session: &mut Session, alter: &AlterTable, sql: &str, context: 
         let context = session.context()?;
         let table = context.catalog.relation(table.oid).cloned();
         let table = table.ok_or_else(|| Error::internal("the table went while it was altered"))?;
-        run_action(session, &table, action, sql, &context).await?;
+        run_action(session, &table, action, &context).await?;
     }
     Outcome::tag("ALTER TABLE")
 }
@@ -62,7 +62,6 @@ async fn run_action(
     session: &mut Session,
     table: &Arc<Relation>,
     action: &AlterTableAction,
-    sql: &str,
     context: &StatementContext,
 ) -> Result<()> {
     match action {
@@ -75,14 +74,12 @@ async fn run_action(
     }
     match action {
         AlterTableAction::AddColumn { column, if_not_exists } => {
-            column::add(session, table, column, *if_not_exists, sql, context).await
+            column::add(session, table, column, *if_not_exists, context).await
         }
         AlterTableAction::DropColumn { column, if_exists, cascade } => {
             column::drop(session, table, column, *if_exists, *cascade, context)
         }
-        AlterTableAction::SetDefault { column, expr, text } => {
-            column::set_default(session, table, column, expr, text, sql, context)
-        }
+        AlterTableAction::SetDefault { column, expr, .. } => column::set_default(session, table, column, expr, context),
         AlterTableAction::DropDefault { column } => column::drop_default(session, table, column),
         AlterTableAction::SetNotNull { column } => column::set_not_null(session, table, column, context).await,
         AlterTableAction::DropNotNull { column } => column::drop_not_null(session, table, column),
@@ -106,7 +103,7 @@ async fn run_action(
             column::drop_expression(session, table, column, *if_exists)
         }
         AlterTableAction::ColumnHint { what, .. } => Err(Error::unsupported(format!("ALTER COLUMN {what}"))),
-        AlterTableAction::AddConstraint(definition) => constraint::add(session, table, definition, sql).await,
+        AlterTableAction::AddConstraint(definition) => constraint::add(session, table, definition).await,
         AlterTableAction::DropConstraint { name, if_exists, cascade } => {
             constraint::drop(session, table, name, *if_exists, *cascade, context)
         }

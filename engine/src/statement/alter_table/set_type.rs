@@ -11,7 +11,7 @@ use crate::bind::{self, Purpose};
 use crate::parse::ast::{Expr, ExprKind, Ident, Name, TypeName};
 use crate::session::Session;
 use crate::session::context::StatementContext;
-use crate::statement::{constraint, create_table, readers, rewrite};
+use crate::statement::{constraint, create_table, readers, rewrite, stored_text};
 
 pub async fn run(
     session: &mut Session,
@@ -34,6 +34,7 @@ pub async fn run(
     let after = replace(session, changed)?;
     retype_indexes(session, table, column, ty, context)?;
     check_expressions(session, &after, column, ty)?;
+    let after = stored_text::refresh(session, &after)?;
     let values = value.into_iter().map(|value| (column.attnum, value)).collect();
     let after = rewrite::run(session, table, &after, values).await?;
     if column.not_null {
@@ -142,7 +143,7 @@ fn check_expressions(session: &Session, table: &Arc<Relation>, column: &Column, 
         // A default has the type of its column, whatever it was written as.
         let text = format!("CAST(({text}) AS {})", format_type(column.ty));
         let expr = crate::parse::parse_expression(&text)?;
-        let checked = constraint::check_expression(table, &expr, Purpose::Default, Some(ty), &text, &context);
+        let checked = constraint::stored_expression(table, &expr, Purpose::Default, Some(ty), &context);
         checked.map_err(|_| {
             let shown = format_type(Type::of(ty.oid));
             let message =
