@@ -10,7 +10,6 @@ use aegis_storage::Store;
 
 use crate::execute::QueryRuntime;
 use crate::session::Session;
-use crate::session::advisory::AdvisoryLocks;
 use crate::session::backend::Backends;
 use crate::session::clock;
 use crate::session::protocol::{ConnectRequest, Credentials};
@@ -41,7 +40,6 @@ pub struct Shared {
     pub catalog: Arc<CatalogStore>,
     pub executor: Arc<QueryRuntime>,
     pub backends: Backends,
-    pub advisory: AdvisoryLocks,
     pub sequences: Sequences,
     /// µs since 1970-01-01 UTC.
     pub started: i64,
@@ -68,7 +66,6 @@ impl Engine {
                 sequences: Sequences::new(Arc::clone(&store)),
                 executor: Arc::new(executor),
                 backends: Backends::default(),
-                advisory: AdvisoryLocks::default(),
                 started: clock::now(),
                 config,
                 store,

@@ -101,7 +101,7 @@ impl TableSchema {
     }
 
     /// Positions of an index's columns.
-    pub(crate) fn key_positions(&self, index: &IndexSchema) -> Result<Vec<usize>> {
+    pub fn key_positions(&self, index: &IndexSchema) -> Result<Vec<usize>> {
         let find = |c: &ColumnId| {
             self.position(*c).ok_or_else(|| Error::Internal(format!("index {} names absent column {c}", index.id)))
         };

@@ -446,9 +446,26 @@ impl Transaction {
         view.lookup(index, &row_keys(index, keys.columns().to_vec(), keys.num_rows())?, None)
     }
 
+    /// Hashes of keys (as in `lookup`), by which they are locked; None for a key that equals no other.
+    pub fn key_hashes(&self, table: TableId, index: IndexId, keys: &RecordBatch) -> Result<Vec<Option<u64>>> {
+        let index = self.shape(table)?.schema.index(index);
+        let index = index.ok_or_else(|| Error::Internal(format!("table {table} has no such unique index")))?;
+        Ok(row_keys(index, keys.columns().to_vec(), keys.num_rows())?.hashes)
+    }
+
     /// Rows by address, in the order asked for, projected to `columns` (positions in the schema).
     pub fn fetch(&self, table: TableId, addresses: &[RowAddress], columns: &[usize]) -> Result<RecordBatch> {
-        self.view(table)?.fetch(addresses, columns)
+        let view = self.view(table)?;
+        let base = view.base.filter(|base| {
+            addresses.iter().any(|address| unit_of(*address) < OWN_UNITS && !base.has_unit(unit_of(*address)))
+        });
+        // Some addresses are from before a refresh.
+        let Some(base) = base else { return view.fetch(addresses, columns) };
+        let now = |address: &RowAddress| match unit_of(*address) {
+            OWN_UNITS.. => *address,
+            _ => base.translate(*address).unwrap_or(*address),
+        };
+        view.fetch(&addresses.iter().map(now).collect::<Vec<_>>(), columns)
     }
 
     pub fn savepoint(&self) -> Savepoint {

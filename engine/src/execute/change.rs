@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use aegis_catalog::object::{ConstraintKind, Relation};
 use aegis_catalog::{Error, Result, sqlstate};
+use aegis_storage::lock::RowClaim;
 use aegis_storage::transaction::RowAddress;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow::compute::{concat_batches, filter_record_batch};
@@ -37,7 +38,7 @@ pub async fn insert(insert: &Insert, lowered: LoweredChange, execution: &mut Exe
     let mut stream = start(&lowered, execution)?;
     while let Some(batch) = stream.next().await {
         let changed = split(&insert.table, &lowered, batch?, execution)?;
-        insert_rows(&insert.table, &changed.rows, execution)?;
+        insert_rows(&insert.table, &changed.rows, execution).await?;
         result.count += changed.rows.num_rows() as u64;
         if insert.returning.is_some() {
             result.returning.push(changed.returning);
@@ -46,7 +47,7 @@ pub async fn insert(insert: &Insert, lowered: LoweredChange, execution: &mut Exe
             inserted.push(changed.rows);
         }
     }
-    foreign_key::check_references(&insert.table, &inserted, None, execution)?;
+    foreign_key::check_references(&insert.table, &inserted, None, execution).await?;
     Ok(result)
 }
 
@@ -69,15 +70,59 @@ pub async fn update_rows(
     columns: Option<&[i16]>,
     execution: &mut Execution<'_>,
 ) -> Result<()> {
-    let old = foreign_key::old_keys(table, addresses, columns, execution)?;
     let storage = storage_of(table)?;
+    let keys = changed_indexes(table, columns, execution)?;
+    let claim = match keys.is_empty() || keeps_keys(table, &keys, addresses, rows, execution)? {
+        true => RowClaim::CHANGE,
+        false => RowClaim::REPLACE,
+    };
+    execution.lock_rows(table, addresses, claim).await?;
+    let old = foreign_key::old_keys(table, addresses, columns, execution).await?;
     let stored = to_storage_order(table, rows, execution)?;
-    execution
-        .transaction
-        .update(storage, addresses, &stored)
-        .map_err(|error| explain(error, table, rows, execution))?;
-    foreign_key::check_references(table, std::slice::from_ref(rows), columns, execution)?;
+    // Keys are checked only after all rows are gone, so that they may be exchanged.
+    execution.transaction.delete(storage, addresses).map_err(Error::from)?;
+    let new = execution.transaction.prepare_insert(storage, &stored);
+    let new = new.map_err(|error| explain(error, table, rows, execution))?;
+    execution.claim_keys(table, &new, Some(&keys), rows).await?;
+    execution.transaction.insert_new(new).map_err(Error::from)?;
+    foreign_key::check_references(table, std::slice::from_ref(rows), columns, execution).await?;
     foreign_key::referenced_changed(table, old, Some(rows), execution).await
+}
+
+/// The unique indexes over columns that may differ. What a generated column is made from is not looked at.
+fn changed_indexes(table: &Relation, columns: Option<&[i16]>, execution: &Execution<'_>) -> Result<Vec<u32>> {
+    let schema = execution.transaction.table_schema(storage_of(table)?).map_err(Error::from)?;
+    let generated = |attnum: i16| table.column(attnum).is_some_and(|column| column.generated);
+    let differs = |id: &u32| {
+        let attnum = i16::try_from(*id).unwrap_or(0);
+        columns.is_none_or(|columns| columns.contains(&attnum)) || generated(attnum)
+    };
+    let changed = schema.unique_indexes().filter(|index| index.columns.iter().any(differs));
+    Ok(changed.map(|index| index.id).collect())
+}
+
+/// Do the rows keep the keys of these indexes, though their columns are given?
+fn keeps_keys(
+    table: &Relation,
+    indexes: &[u32],
+    addresses: &UInt64Array,
+    rows: &RecordBatch,
+    execution: &Execution<'_>,
+) -> Result<bool> {
+    let storage = storage_of(table)?;
+    let schema = execution.transaction.table_schema(storage).map_err(Error::from)?;
+    let addresses: Vec<RowAddress> = addresses.iter().flatten().collect();
+    let columns = indexes.iter().filter_map(|index| schema.index(*index)).flat_map(|index| index.columns.clone());
+    for id in columns {
+        let place = table.live_columns().position(|column| i64::from(column.attnum) == i64::from(id));
+        let (Some(place), Some(stored)) = (place, schema.position(id)) else { return Ok(false) };
+        // A row that cannot be read has changed: that comes to light when it is locked.
+        let Ok(old) = execution.transaction.fetch(storage, &addresses, &[stored]) else { return Ok(false) };
+        if old.columns().first() != rows.columns().get(place) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 pub async fn delete(delete: &Delete, lowered: LoweredChange, execution: &mut Execution<'_>) -> Result<ChangeResult> {
@@ -92,16 +137,20 @@ pub async fn delete(delete: &Delete, lowered: LoweredChange, execution: &mut Exe
 
 /// Deletes rows, with what foreign keys demand.
 pub async fn delete_rows(table: &Arc<Relation>, addresses: &UInt64Array, execution: &mut Execution<'_>) -> Result<u64> {
-    let old = foreign_key::old_keys(table, addresses, None, execution)?;
+    execution.lock_rows(table, addresses, RowClaim::REPLACE).await?;
+    let old = foreign_key::old_keys(table, addresses, None, execution).await?;
     let count = execution.transaction.delete(storage_of(table)?, addresses).map_err(Error::from)?;
     foreign_key::referenced_changed(table, old, None, execution).await?;
     Ok(count as u64)
 }
 
-pub fn insert_rows(table: &Arc<Relation>, rows: &RecordBatch, execution: &mut Execution<'_>) -> Result<()> {
+pub async fn insert_rows(table: &Arc<Relation>, rows: &RecordBatch, execution: &mut Execution<'_>) -> Result<()> {
     let storage = storage_of(table)?;
     let stored = to_storage_order(table, rows, execution)?;
-    execution.transaction.insert(storage, &stored).map_err(|error| explain(error, table, rows, execution))
+    let new = execution.transaction.prepare_insert(storage, &stored);
+    let new = new.map_err(|error| explain(error, table, rows, execution))?;
+    execution.claim_keys(table, &new, None, rows).await?;
+    execution.transaction.insert_new(new).map_err(Error::from)
 }
 
 pub fn storage_of(table: &Relation) -> Result<u64> {

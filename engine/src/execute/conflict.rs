@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aegis_catalog::object::Relation;
 use aegis_catalog::{Error, Oid, Result, sqlstate};
+use aegis_storage::lock::RowClaim;
 use aegis_storage::transaction::RowAddress;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, UInt64Array};
 use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
@@ -12,7 +13,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::row::{RowConverter, SortField};
 use datafusion::datasource::{MemTable, provider_as_source};
 
-use super::change::{ChangedRows, insert_rows, key_columns, run, split_all, storage_of, update_rows};
+use super::change::{ChangedRows, explain, insert_rows, key_columns, run, split_all, storage_of, update_rows};
 use super::error::{from_arrow, from_datafusion};
 use super::foreign_key;
 use super::key::keys;
@@ -38,6 +39,7 @@ pub async fn insert(insert: &Insert, changes: Vec<ChangedRows>, execution: &mut 
     let returning = concat(&first.returning, changes.iter().map(|change| &change.returning))?;
     let indexes = arbiters(insert, &on_conflict.arbiters, execution)?;
     let fates = fates(&insert.table, &indexes, &rows, execution)?;
+    settle(insert, &indexes, &rows, &fates, on_conflict.update.is_none(), execution).await?;
     let inserted: BooleanArray = fates.iter().map(|fate| Some(*fate == Fate::Insert)).collect();
     let new_rows = filter_record_batch(&rows, &inserted).map_err(from_arrow)?;
     let mut places: Vec<usize> =
@@ -61,18 +63,19 @@ pub async fn insert(insert: &Insert, changes: Vec<ChangedRows>, execution: &mut 
         let excluded = take_record_batch(&rows, &UInt32Array::from(proposed)).map_err(from_arrow)?;
         // The rows to update are planned before anything changes.
         let updates = plan_updates(insert, update, &addresses, excluded, execution).await?;
-        apply_inserts(insert, &new_rows, execution)?;
+        apply_inserts(insert, &new_rows, execution).await?;
+        let changed: Vec<i16> = update.set.iter().map(|(attnum, _)| *attnum).collect();
         for update in updates {
             let Some(addresses) = &update.addresses else { continue };
             result.count += addresses.len() as u64;
-            update_rows(&insert.table, addresses, &update.rows, None, execution).await?;
+            update_rows(&insert.table, addresses, &update.rows, Some(&changed), execution).await?;
             for address in addresses.iter().flatten() {
                 places.extend(fates.iter().position(|fate| *fate == Fate::Existing(address)));
             }
             result.returning.push(update.returning);
         }
     } else {
-        apply_inserts(insert, &new_rows, execution)?;
+        apply_inserts(insert, &new_rows, execution).await?;
     }
     result.count += new_rows.num_rows() as u64;
     result.returning.insert(0, filter_record_batch(&returning, &inserted).map_err(from_arrow)?);
@@ -89,10 +92,58 @@ pub async fn insert(insert: &Insert, changes: Vec<ChangedRows>, execution: &mut 
     Ok(result)
 }
 
-fn apply_inserts(insert: &Insert, rows: &RecordBatch, execution: &mut Execution<'_>) -> Result<()> {
+/// Makes sure that what was found in the snapshot still holds: nobody else inserts the new keys, and the rows that have the
+/// others stay (DO NOTHING; DO UPDATE locks them).
+async fn settle(
+    insert: &Insert,
+    indexes: &[u32],
+    rows: &RecordBatch,
+    fates: &[Fate],
+    nothing: bool,
+    execution: &mut Execution<'_>,
+) -> Result<()> {
+    let table = &insert.table;
+    if execution.is_temporary(table) {
+        return Ok(());
+    }
+    let storage = storage_of(table)?;
+    let inserted: BooleanArray = fates.iter().map(|fate| Some(*fate == Fate::Insert)).collect();
+    let new_rows = filter_record_batch(rows, &inserted).map_err(from_arrow)?;
+    if new_rows.num_rows() > 0 {
+        let stored = super::change::to_storage_order(table, &new_rows, execution)?;
+        let prepared = execution.transaction.prepare_insert(storage, &stored);
+        let prepared = prepared.map_err(|error| explain(error, table, &new_rows, execution))?;
+        let keys: Vec<_> = prepared.key_hashes().filter(|(index, _)| indexes.contains(index)).collect();
+        execution.lock_keys(storage, &keys).await?;
+        let latest = execution.transaction.permanent_ref().at_latest();
+        let appeared = match &latest {
+            Some(latest) => latest.taken(&prepared, Some(indexes)).map_err(Error::from)?,
+            None => None,
+        };
+        if appeared.is_some() {
+            return Err(execution.overtaken(table, &UInt64Array::from(Vec::<u64>::new())));
+        }
+    }
+    let existing = fates.iter().filter_map(|fate| match fate {
+        Fate::Existing(address) => Some(*address),
+        _ => None,
+    });
+    if nothing {
+        for address in existing {
+            let waited = execution.wait_for_change(table, address).await?;
+            let address = UInt64Array::from(vec![address]);
+            if waited && execution.transaction.permanent_ref().is_outdated(storage, &address) {
+                return Err(execution.overtaken(table, &address));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn apply_inserts(insert: &Insert, rows: &RecordBatch, execution: &mut Execution<'_>) -> Result<()> {
     if rows.num_rows() > 0 {
-        insert_rows(&insert.table, rows, execution)?;
-        foreign_key::check_references(&insert.table, std::slice::from_ref(rows), None, execution)?;
+        insert_rows(&insert.table, rows, execution).await?;
+        foreign_key::check_references(&insert.table, std::slice::from_ref(rows), None, execution).await?;
     }
     Ok(())
 }
@@ -199,7 +250,7 @@ async fn plan_updates(
         })
         .collect::<Result<Vec<_>>>()?;
     let locked = UInt64Array::from(addresses.to_vec());
-    execution.transaction.lock(storage, &locked).map_err(Error::from)?;
+    execution.lock_rows(&insert.table, &locked, RowClaim::NO_KEY_UPDATE).await?;
     let existing = execution.transaction.fetch(storage, addresses, &places).map_err(Error::from)?;
     let address: ArrayRef = Arc::new(UInt64Array::from(addresses.to_vec()));
     let columns: Vec<ArrayRef> = std::iter::once(address)

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use aegis_catalog::object::{Constraint, ConstraintKind, ReferentialAction, Relation};
 use aegis_catalog::{Error, Result, sqlstate};
-use aegis_storage::transaction::RowAddress;
+use aegis_storage::lock::{Object, RowClaim, TableMode, Want};
+use aegis_storage::transaction::{RowAddress, RowId};
+use aegis_storage::{Isolation, TableId};
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, UInt64Array, new_null_array};
 use arrow::compute::{concat_batches, filter_record_batch, take};
 use arrow::row::{RowConverter, Rows, SortField};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 
 use super::change::{delete_rows, storage_of, update_rows};
@@ -23,7 +25,7 @@ pub fn references(table: &Relation) -> bool {
 }
 
 /// 23503 unless every new row finds what it refers to. `changed` limits the check to keys with a changed column.
-pub fn check_references(
+pub async fn check_references(
     table: &Arc<Relation>,
     batches: &[RecordBatch],
     changed: Option<&[i16]>,
@@ -55,12 +57,8 @@ pub fn check_references(
                 continue;
             }
             let ordered = index_order(target, *referenced_index, referenced_columns, &key, execution)?;
-            let found =
-                execution.transaction.lookup(storage_of(target)?, *referenced_index, &ordered).map_err(Error::from)?;
-            let addresses: UInt64Array = found.iter().flatten().copied().collect::<Vec<_>>().into();
-            // Nobody may take the referenced rows away before this transaction commits.
-            execution.transaction.lock(storage_of(target)?, &addresses).map_err(Error::from)?;
-            if let Some(row) = found.iter().position(Option::is_none) {
+            let found = lock_referenced(target, *referenced_index, &ordered, execution).await?;
+            if let Some(row) = found.iter().position(|found| !found) {
                 let text = key_text(table, columns, &key, row, &execution.context.format)?;
                 let detail = format!("Key {text} is not present in table \"{}\".", target.name);
                 return Err(violation(table, constraint, true).with_detail(detail));
@@ -68,6 +66,68 @@ pub fn check_references(
         }
     }
     Ok(())
+}
+
+/// Which keys have a row in the table that is referred to; nobody takes these keys away before this transaction ends. Looks
+/// at what is committed by now, as PostgreSQL's triggers do at READ COMMITTED.
+async fn lock_referenced(
+    target: &Relation,
+    index: u32,
+    keys: &RecordBatch,
+    execution: &mut Execution<'_>,
+) -> Result<Vec<bool>> {
+    let storage = storage_of(target)?;
+    let seen = execution.transaction.lookup(storage, index, keys).map_err(Error::from)?;
+    if execution.is_temporary(target) {
+        return Ok(seen.iter().map(Option::is_some).collect());
+    }
+    let hashes = execution.transaction.permanent_ref().key_hashes(storage, index, keys).map_err(Error::from)?;
+    let hashes: HashSet<u64> = hashes.into_iter().flatten().collect();
+    let fixed = execution.transaction.isolation() == Isolation::RepeatableRead;
+    loop {
+        let (found, rows) = at_latest(storage, index, keys, execution)?;
+        if fixed && seen.iter().zip(&found).any(|(seen, found)| seen.is_some() && !found) {
+            let gone = seen.iter().flatten().copied();
+            return Err(execution.overtaken(target, &UInt64Array::from_iter_values(gone)));
+        }
+        // Who locks a row waits for those who have locked its key; so the row first. A key that is ours is there to stay.
+        let ours = hashes.iter().all(|hash| execution.locks().has(&reference(storage, index, *hash, false)));
+        while let (false, Some(waiting)) = (ours, execution.locks().rows(storage, &rows, RowClaim::KEY_SHARE)?) {
+            execution.wait(waiting).await?;
+        }
+        for hash in &hashes {
+            if let Some(waiting) = execution.locks().request(reference(storage, index, *hash, false))? {
+                execution.wait(waiting).await?;
+            }
+        }
+        let (now, _) = at_latest(storage, index, keys, execution)?;
+        if now == found {
+            // What was committed after the snapshot does not count where the snapshot stays.
+            return Ok(found.iter().zip(&seen).map(|(found, seen)| *found && (!fixed || seen.is_some())).collect());
+        }
+    }
+}
+
+/// The lock on a key that is referred to.
+fn reference(table: TableId, index: u32, hash: u64, exclusive: bool) -> Want {
+    let mode = if exclusive { TableMode::AccessExclusive } else { TableMode::AccessShare };
+    Want::Object(Object::Reference { table, index, hash }, mode)
+}
+
+/// Which keys have a row by now, and these rows.
+fn at_latest(
+    table: TableId,
+    index: u32,
+    keys: &RecordBatch,
+    execution: &Execution<'_>,
+) -> Result<(Vec<bool>, Vec<RowId>)> {
+    let own = execution.transaction.permanent_ref();
+    let latest = own.at_latest();
+    let view = latest.as_ref().unwrap_or(own);
+    let found = view.lookup(table, index, keys)?;
+    let addresses = UInt64Array::from_iter_values(found.iter().flatten().copied());
+    let rows = view.row_ids(table, &addresses)?.unwrap_or_default();
+    Ok((found.iter().map(Option::is_some).collect(), rows))
 }
 
 /// Key columns in the order of the index, in its columns' representation.
@@ -126,7 +186,7 @@ struct OldKey {
 }
 
 /// Remembers the keys of rows before they change. `changed` limits it to foreign keys over a changed column.
-pub fn old_keys(
+pub async fn old_keys(
     table: &Arc<Relation>,
     addresses: &UInt64Array,
     changed: Option<&[i16]>,
@@ -135,7 +195,9 @@ pub fn old_keys(
     let mut old = Vec::new();
     let catalog = &execution.context.catalog;
     for (referring, constraint) in catalog.referencing(table.oid) {
-        let ConstraintKind::ForeignKey { referenced_columns, .. } = &constraint.kind else { continue };
+        let ConstraintKind::ForeignKey { referenced_columns, referenced_index, .. } = &constraint.kind else {
+            continue;
+        };
         if changed.is_some_and(|changed| !referenced_columns.iter().any(|column| changed.contains(column))) {
             continue;
         }
@@ -147,6 +209,15 @@ pub fn old_keys(
             .collect();
         let addresses: Vec<RowAddress> = addresses.iter().flatten().collect();
         let rows = execution.transaction.fetch(storage, &addresses, &columns).map_err(Error::from)?;
+        if !execution.is_temporary(table) {
+            let ordered = index_order(table, *referenced_index, referenced_columns, &rows, execution)?;
+            let hashes = execution.transaction.permanent_ref().key_hashes(storage, *referenced_index, &ordered)?;
+            for hash in hashes.into_iter().flatten() {
+                if let Some(waiting) = execution.locks().request(reference(storage, *referenced_index, hash, true))? {
+                    execution.wait(waiting).await?;
+                }
+            }
+        }
         old.push(OldKey { referring: referring.clone(), constraint: constraint.clone(), rows });
     }
     Ok(OldKeys { keys: old })
@@ -162,6 +233,10 @@ pub fn referenced_changed<'f>(
     execution: &'f mut Execution<'_>,
 ) -> Boxed<'f> {
     Box::pin(async move {
+        if !old.keys.is_empty() && execution.transaction.isolation() == Isolation::ReadCommitted {
+            // Who refers to the rows may have committed since the statement began.
+            execution.transaction.refresh()?;
+        }
         for key in old.keys {
             follow(table, key, new_rows, execution).await?;
         }

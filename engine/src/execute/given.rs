@@ -47,6 +47,20 @@ pub async fn evaluate(
         let tables = SnapshotTables { transaction: tables, context: context.clone() };
         lower::lower_constants(std::slice::from_ref(expr), &[], &lower_context(&tables, context))?
     };
+    value(runtime, plan, context).await
+}
+
+/// As [`evaluate`], with the parameters of a statement.
+pub async fn evaluate_with(expr: &Expr, execution: &Execution<'_>) -> Result<ScalarValue> {
+    let plan = {
+        let tables = execution.tables();
+        let context = lower_context(&tables, &execution.context);
+        lower::lower_constants(std::slice::from_ref(expr), execution.parameters, &context)?
+    };
+    value(execution.runtime, plan, &execution.context).await
+}
+
+async fn value(runtime: &QueryRuntime, plan: LogicalPlan, context: &Arc<StatementContext>) -> Result<ScalarValue> {
     let rows = RowStream::start(runtime, plan, runtime.default_options(), context.cancel.clone())?;
     let batches = rows.collect().await?;
     let batch = batches.iter().find(|batch| batch.num_rows() > 0);

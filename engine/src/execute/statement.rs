@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use aegis_catalog::types::arrow_type;
 use aegis_catalog::{Error, Result};
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::UInt64Type;
+use arrow::array::RecordBatch;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::TableSource;
 use datafusion::scalar::ScalarValue;
 
 use super::change;
-use super::error::{from_arrow, from_datafusion};
+use super::error::from_datafusion;
 use super::provider::SnapshotTables;
 use super::runtime::{QueryRuntime, RunOptions};
+use super::select_locked;
 use super::shared::LateTable;
 use super::stream::RowStream;
 use crate::bind::tree::{Cte, CteBody, Delete, Insert, Query, Statement, Update};
@@ -29,6 +29,19 @@ pub struct Execution<'a> {
     pub context: Arc<StatementContext>,
     pub transaction: &'a mut Tables,
     pub parameters: &'a [ScalarValue],
+    /// The statement met a row that has changed since its snapshot, and is to be undone and run again.
+    pub again: bool,
+}
+
+impl<'a> Execution<'a> {
+    pub fn new(
+        runtime: &'a QueryRuntime,
+        context: Arc<StatementContext>,
+        transaction: &'a mut Tables,
+        parameters: &'a [ScalarValue],
+    ) -> Self {
+        Self { runtime, options: runtime.default_options(), context, transaction, parameters, again: false }
+    }
 }
 
 /// The outcome of INSERT, UPDATE or DELETE.
@@ -42,31 +55,60 @@ pub struct ChangeResult {
 
 /// Starts a query. The rows are those of the transaction as of now, whatever it does afterwards.
 pub async fn run_query(query: &Query, execution: &mut Execution<'_>) -> Result<RowStream> {
-    let (lowered, changes) =
-        execution.lower(&query.ctes, |context, parameters| lower::lower_query(query, parameters, context))?;
-    execution.run_changes(changes).await?;
-    if lowered.locked.is_empty() {
-        return execution.start(lowered);
+    let part = select_locked::part(query, execution).await?;
+    let query = part.as_ref().map_or(query, |part| &part.whole);
+    loop {
+        let (lowered, changes) =
+            execution.lower(&query.ctes, |context, parameters| lower::lower_query(query, parameters, context))?;
+        let savepoint = execution.transaction.mark();
+        let outcome = async {
+            execution.run_changes(changes).await?;
+            match lowered.locked.is_empty() {
+                true => execution.start(lowered),
+                false => select_locked::start(lowered, part.as_ref(), execution).await,
+            }
+        }
+        .await;
+        if outcome.is_err() {
+            execution.transaction.rollback_to(savepoint)?;
+        }
+        if outcome.is_ok() || !execution.runs_again()? {
+            return outcome;
+        }
     }
-    execution.start_locked(lowered).await
 }
 
 pub async fn run_insert(insert: &Insert, execution: &mut Execution<'_>) -> Result<ChangeResult> {
-    let (lowered, changes) =
-        execution.lower(&insert.ctes, |context, parameters| lower::lower_insert(insert, parameters, context))?;
-    execution.atomically(changes, Step::Insert(insert.clone(), lowered)).await
+    loop {
+        let (lowered, changes) =
+            execution.lower(&insert.ctes, |context, parameters| lower::lower_insert(insert, parameters, context))?;
+        let outcome = execution.atomically(changes, Step::Insert(insert.clone(), lowered)).await;
+        if outcome.is_ok() || !execution.runs_again()? {
+            return outcome;
+        }
+    }
 }
 
 pub async fn run_update(update: &Update, execution: &mut Execution<'_>) -> Result<ChangeResult> {
-    let (lowered, changes) =
-        execution.lower(&update.ctes, |context, parameters| lower::lower_update(update, parameters, context))?;
-    execution.atomically(changes, Step::Update(update.clone(), lowered)).await
+    loop {
+        let (lowered, changes) =
+            execution.lower(&update.ctes, |context, parameters| lower::lower_update(update, parameters, context))?;
+        let outcome = execution.atomically(changes, Step::Update(update.clone(), lowered)).await;
+        if outcome.is_ok() || !execution.runs_again()? {
+            return outcome;
+        }
+    }
 }
 
 pub async fn run_delete(delete: &Delete, execution: &mut Execution<'_>) -> Result<ChangeResult> {
-    let (lowered, changes) =
-        execution.lower(&delete.ctes, |context, parameters| lower::lower_delete(delete, parameters, context))?;
-    execution.atomically(changes, Step::Delete(delete.clone(), lowered)).await
+    loop {
+        let (lowered, changes) =
+            execution.lower(&delete.ctes, |context, parameters| lower::lower_delete(delete, parameters, context))?;
+        let outcome = execution.atomically(changes, Step::Delete(delete.clone(), lowered)).await;
+        if outcome.is_ok() || !execution.runs_again()? {
+            return outcome;
+        }
+    }
 }
 
 /// A change that is planned and not yet made.
@@ -91,24 +133,6 @@ impl Execution<'_> {
     /// Starts a lowered query.
     pub fn start(&self, lowered: LoweredQuery) -> Result<RowStream> {
         RowStream::start(self.runtime, lowered.plan, self.options, self.context.cancel.clone())
-    }
-
-    /// Runs a query to its end, locks the rows that it names, and hands out its visible columns.
-    async fn start_locked(&mut self, lowered: LoweredQuery) -> Result<RowStream> {
-        let visible: Vec<usize> = (0..lowered.columns.len()).collect();
-        let locked = lowered.locked.clone();
-        let batches = self.start(lowered)?.collect().await?;
-        for (place, table) in locked.iter().enumerate() {
-            let storage = change::storage_of(table)?;
-            for batch in &batches {
-                let column = batch.columns().get(visible.len() + place);
-                let addresses = column.and_then(|column| column.as_primitive_opt::<UInt64Type>());
-                let addresses = addresses.ok_or_else(|| Error::internal("a lock without addresses"))?;
-                self.transaction.lock(storage, addresses).map_err(Error::from)?;
-            }
-        }
-        let batches = batches.iter().map(|batch| batch.project(&visible).map_err(from_arrow)).collect::<Result<_>>()?;
-        RowStream::ready(batches, self.runtime, self.context.cancel.clone())
     }
 
     /// Lowers a statement and its data-modifying CTEs, all over the same snapshot.

@@ -47,6 +47,7 @@ use crate::bind::tree::{Cte, CteId, OutputColumn, Query, RelId};
 use crate::session::context::StatementContext;
 
 pub use dml::{LoweredChange, lower_conflict_update, lower_constants, lower_delete, lower_insert, lower_update};
+pub use locking::LockedTable;
 
 /// What lowering needs besides the tree.
 pub struct LowerContext<'a> {
@@ -83,7 +84,7 @@ pub struct LoweredQuery {
     pub plan: LogicalPlan,
     pub columns: Vec<OutputColumn>,
     /// Tables whose rows are locked, one per address column.
-    pub locked: Vec<Arc<CatalogRelation>>,
+    pub locked: Vec<LockedTable>,
 }
 
 /// Lowers a query. `parameters` are the values of `$1`, `$2`, … in the representation of their types.

@@ -1,6 +1,7 @@
 //! Running portals inside transactions: opening one for a statement, committing, failing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aegis_catalog::transaction::CatalogTransaction;
 use aegis_catalog::{Error, Result, sqlstate};
@@ -17,8 +18,10 @@ use super::tables::Tables;
 use super::transaction::{Block, OpenTransaction, isolation};
 use crate::bind::tree;
 use crate::execute;
-use crate::parse::ast::{LockWait, Statement};
+use crate::execute::lock::Patience;
+use crate::parse::ast::Statement;
 use crate::parse::utility::OnCommit;
+use crate::settings::Settings;
 use crate::statement::{self, Outcome};
 
 impl Session {
@@ -38,17 +41,31 @@ impl Session {
 
     /// Makes sure that a transaction is open, and at READ COMMITTED that it sees what was committed until now.
     pub(super) fn open_transaction(&mut self, statement: &Statement) -> Result<()> {
-        if self.transaction.is_none() {
+        let fresh = self.transaction.is_none();
+        if fresh {
             self.transaction = Some(self.begin(Block::Implicit)?);
         }
         let Some(open) = &mut self.transaction else { return Ok(()) };
-        if open.failed || statement::needs_no_snapshot(statement) {
+        if open.failed {
             return Ok(());
         }
-        if open.used && open.isolation == Isolation::ReadCommitted {
-            // The catalog first: rows must never be older than the catalog that describes them.
-            open.catalog.refresh()?;
-            open.tables.refresh()?;
+        open.tables.patience = patience(&self.backend.settings.lock());
+        if statement::needs_no_snapshot(statement) {
+            return Ok(());
+        }
+        // The catalog first: rows must never be older than the catalog that describes them.
+        match (open.isolation, open.used) {
+            _ if fresh => {}
+            (Isolation::ReadCommitted, _) => {
+                open.catalog.refresh()?;
+                open.tables.refresh()?;
+            }
+            // The snapshot is the first statement's, not BEGIN's.
+            (Isolation::RepeatableRead, false) => {
+                open.catalog.refresh()?;
+                open.tables.renew();
+            }
+            (Isolation::RepeatableRead, true) => {}
         }
         open.used = true;
         Ok(())
@@ -66,7 +83,7 @@ impl Session {
         };
         let catalog =
             CatalogTransaction::begin(&self.shared.catalog, self.backend.database_oid, &self.temporary_objects)?;
-        let tables = Tables::begin(&self.shared.store, self.temporary_store.as_ref(), level);
+        let tables = Tables::begin(&self.shared.store, self.temporary_store.as_ref(), level, &self.owner);
         Ok(OpenTransaction {
             tables,
             catalog,
@@ -88,7 +105,6 @@ impl Session {
         }
         let Some(open) = self.transaction.take() else { return Ok(()) };
         self.portals.retain(|_, portal| portal.cursor.as_ref().is_some_and(|c| c.hold) && portal.is_held());
-        self.shared.advisory.release_all(self.backend.pid, true, false);
         let result = if commit { self.commit(open).await } else { Ok(()) };
         let mut settings = self.backend.settings.lock();
         if commit && result.is_ok() {
@@ -143,11 +159,10 @@ impl Session {
     pub(super) fn fail_transaction(&mut self) {
         self.copy = None;
         match &mut self.transaction {
-            Some(open) if open.block == Block::Explicit => open.failed = true,
+            Some(open) if open.block == Block::Explicit => open.fail(),
             Some(_) => {
                 self.transaction = None;
                 self.portals.retain(|_, portal| portal.is_held());
-                self.shared.advisory.release_all(self.backend.pid, true, false);
                 self.backend.settings.lock().rollback();
             }
             None => {}
@@ -186,18 +201,9 @@ impl Session {
         if let Some(command) = changing_command(&tree.statement) {
             open.require_writable(command)?;
         }
-        let mut execution = execute::Execution {
-            options: runtime.default_options(),
-            runtime: &runtime,
-            context: Arc::new(context.clone()),
-            transaction: &mut open.tables,
-            parameters: &parameters,
-        };
+        let mut execution = execute::Execution::new(&runtime, Arc::new(context.clone()), &mut open.tables, &parameters);
         let (verb, change) = match &tree.statement {
             tree::Statement::Query(query) => {
-                if query.locking.iter().any(|locking| locking.wait == LockWait::SkipLocked) {
-                    return Err(Error::unsupported("SKIP LOCKED"));
-                }
                 let rows = execute::run_query(query, &mut execution).await?;
                 return Ok(Outcome::Rows { rows: into_stream(rows), tag: Tag::Counted("SELECT") });
             }
@@ -261,6 +267,12 @@ impl Session {
         };
         rows.fetch(max_rows).await
     }
+}
+
+/// How long a statement waits for locks.
+pub(crate) fn patience(settings: &Settings) -> Patience {
+    let milliseconds = |name| Duration::from_millis(u64::try_from(settings.integer(name)).unwrap_or(0));
+    Patience { lock: milliseconds("lock_timeout"), deadlock: milliseconds("deadlock_timeout") }
 }
 
 /// The command that a read-only transaction refuses; None for a query that only reads.

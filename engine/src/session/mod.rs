@@ -28,6 +28,7 @@ use aegis_catalog::transaction::CatalogTransaction;
 use aegis_catalog::types::{FormatSettings, Names};
 use aegis_catalog::{Catalog, Error, Oid, Result, SearchPath, sqlstate};
 use aegis_storage::Store;
+use aegis_storage::lock::{LockSet, Owner};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
@@ -52,6 +53,10 @@ pub struct Session {
     pub(crate) shared: Arc<Shared>,
     pub(crate) backend: Arc<Backend>,
     pub(crate) superuser: bool,
+    /// Who it is in the lock table.
+    pub(crate) owner: Arc<Owner>,
+    /// Advisory locks beyond transactions.
+    pub(crate) session_locks: Arc<LockSet>,
     pub(crate) transaction: Option<OpenTransaction>,
     pub(crate) prepared: HashMap<String, Arc<Prepared>>,
     pub(crate) portals: HashMap<String, Portal>,
@@ -86,7 +91,10 @@ impl CancelHandle {
 
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>, backend: Arc<Backend>, superuser: bool) -> Self {
+        let owner = shared.store.locks().owner(backend.pid);
         Self {
+            session_locks: LockSet::of_session(&owner),
+            owner,
             shared,
             backend,
             superuser,
@@ -523,6 +531,8 @@ impl Session {
             catalog: Arc::clone(&catalog),
             sequences: Arc::clone(&self.used_sequences),
             superuser: self.superuser,
+            session_locks: Arc::clone(&self.session_locks),
+            transaction_locks: self.transaction.as_ref().map(|open| Arc::clone(open.tables.locks())),
             transaction_id: self.transaction.as_ref().map_or(0, |open| open.tables.permanent_ref().snapshot()),
         };
         let transaction_start = self.transaction_start();
@@ -647,7 +657,7 @@ impl Session {
 
 impl std::ops::Drop for Session {
     fn drop(&mut self) {
-        self.shared.advisory.release_all(self.backend.pid, true, true);
+        self.session_locks.release_all();
         self.shared.backends.remove(self.backend.pid);
     }
 }

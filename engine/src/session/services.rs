@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use aegis_catalog::object::Relation;
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
+use aegis_storage::lock::LockSet;
 use parking_lot::Mutex;
 
-use super::advisory::Request;
+use super::advisory::{self, Request};
 use super::backend::Backend;
 use super::context::{AdvisoryKey, SessionServices, StatementContext};
 use crate::engine::Shared;
@@ -19,6 +20,8 @@ pub(super) struct Services {
     pub sequences: Arc<Mutex<UsedSequences>>,
     pub superuser: bool,
     pub transaction_id: u64,
+    pub session_locks: Arc<LockSet>,
+    pub transaction_locks: Option<Arc<LockSet>>,
 }
 
 /// What `currval` and `lastval` remember, per session.
@@ -126,12 +129,19 @@ impl SessionServices for Services {
         wait: bool,
         context: &StatementContext,
     ) -> Result<bool> {
-        let request = Request { database: self.backend.database_oid, key, shared, transaction };
-        self.shared.advisory.acquire(self.backend.pid, request, wait, context)
+        let locks = match (transaction, &self.transaction_locks) {
+            (false, _) => &self.session_locks,
+            (true, Some(locks)) => locks,
+            (true, None) => return Err(Error::internal("an advisory lock of no transaction")),
+        };
+        let request = Request { database: self.backend.database_oid, key, shared };
+        let patience = wait.then(|| super::execution::patience(&self.backend.settings.lock()));
+        advisory::acquire(locks, request, patience, &context.cancel)
     }
 
     fn advisory_unlock(&self, key: AdvisoryKey, shared: bool) -> Result<bool> {
-        let released = self.shared.advisory.release(self.backend.pid, self.backend.database_oid, key, shared);
+        let request = Request { database: self.backend.database_oid, key, shared };
+        let released = self.session_locks.release(request.want());
         if !released {
             let mode = if shared { "ShareLock" } else { "ExclusiveLock" };
             self.notice("WARNING", &format!("you don't own a lock of type {mode}"));
@@ -140,7 +150,7 @@ impl SessionServices for Services {
     }
 
     fn advisory_unlock_all(&self) -> Result<()> {
-        self.shared.advisory.release_all(self.backend.pid, false, true);
+        self.session_locks.release_all();
         Ok(())
     }
 

@@ -4,15 +4,30 @@ use std::sync::Arc;
 
 use aegis_catalog::object::{Persistence, Relation};
 use aegis_catalog::{Error, Result};
-use aegis_storage::transaction::{RowAddress, Savepoint, TableScan};
+use aegis_storage::lock::{LockSet, Owner};
+use aegis_storage::transaction::{NewRows, RowAddress, Savepoint, TableScan};
 use aegis_storage::{IndexId, Isolation, Result as StorageResult, Store, TableId, TableSchema, Transaction};
 use arrow::array::{RecordBatch, UInt64Array};
+
+use crate::execute::lock::Patience;
 
 /// One transaction over both stores. Temporary rows live in memory alone, so they have a store without a log; it commits after
 /// the durable one and has no other writers, so it cannot fail then.
 pub struct Tables {
     permanent: Transaction,
     temporary: Option<Transaction>,
+    locks: Held,
+    /// How long the present statement waits for locks.
+    pub patience: Patience,
+}
+
+/// The locks of the transaction, which go with it whoever else has a hand on them.
+struct Held(Arc<LockSet>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.release_all();
+    }
 }
 
 /// A point to go back to in both.
@@ -23,8 +38,31 @@ pub struct Mark {
 }
 
 impl Tables {
-    pub fn begin(store: &Arc<Store>, temporary: Option<&Arc<Store>>, isolation: Isolation) -> Self {
-        Self { permanent: store.begin(isolation), temporary: temporary.map(|store| store.begin(isolation)) }
+    pub fn begin(store: &Arc<Store>, temporary: Option<&Arc<Store>>, isolation: Isolation, owner: &Arc<Owner>) -> Self {
+        Self {
+            permanent: store.begin(isolation),
+            temporary: temporary.map(|store| store.begin(isolation)),
+            locks: Held(LockSet::of_transaction(owner)),
+            patience: Patience::default(),
+        }
+    }
+
+    /// The same transaction, which has done nothing yet, at another isolation level.
+    pub fn at_isolation(self, temporary: Option<&Arc<Store>>, isolation: Isolation) -> Self {
+        Self {
+            permanent: self.permanent.store().begin(isolation),
+            temporary: temporary.map(|store| store.begin(isolation)),
+            ..self
+        }
+    }
+
+    /// What the transaction has locked. It lives until the commit is visible to all.
+    pub fn locks(&self) -> &Arc<LockSet> {
+        &self.locks.0
+    }
+
+    pub fn isolation(&self) -> Isolation {
+        self.permanent.isolation()
     }
 
     /// The transaction that holds a relation's rows.
@@ -73,20 +111,20 @@ impl Tables {
         self.holder(table).fetch(table, addresses, columns)
     }
 
+    pub fn prepare_insert(&self, table: TableId, rows: &RecordBatch) -> StorageResult<NewRows> {
+        self.holder(table).prepare_insert(table, rows)
+    }
+
+    pub fn insert_new(&mut self, new: NewRows) -> StorageResult<()> {
+        self.holder_mut(new.table()).insert_new(new)
+    }
+
     pub fn insert(&mut self, table: TableId, rows: &RecordBatch) -> StorageResult<()> {
         self.holder_mut(table).insert(table, rows)
     }
 
     pub fn delete(&mut self, table: TableId, addresses: &UInt64Array) -> StorageResult<usize> {
         self.holder_mut(table).delete(table, addresses)
-    }
-
-    pub fn update(&mut self, table: TableId, addresses: &UInt64Array, rows: &RecordBatch) -> StorageResult<()> {
-        self.holder_mut(table).update(table, addresses, rows)
-    }
-
-    pub fn lock(&mut self, table: TableId, addresses: &UInt64Array) -> StorageResult<()> {
-        self.holder_mut(table).lock(table, addresses)
     }
 
     /// The server's store: what catalog objects are written through.
@@ -101,6 +139,11 @@ impl Tables {
     /// Joins the session's temporary store, which it just made.
     pub fn join_temporary(&mut self, store: &Arc<Store>, isolation: Isolation) {
         self.temporary.get_or_insert_with(|| store.begin(isolation));
+    }
+
+    /// A new snapshot for a transaction that has changed nothing.
+    pub fn renew(&mut self) {
+        self.permanent.renew();
     }
 
     pub fn refresh(&mut self) -> Result<()> {
@@ -126,10 +169,12 @@ impl Tables {
 
     /// Durable when it returns, if `synchronous`.
     pub async fn commit(self, synchronous: bool) -> Result<()> {
-        self.permanent.commit(synchronous).await?;
-        if let Some(temporary) = self.temporary {
+        let Self { permanent, temporary, locks, .. } = self;
+        permanent.commit(synchronous).await?;
+        if let Some(temporary) = temporary {
             temporary.commit(false).await?;
         }
+        drop(locks);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aegis_catalog::transaction::{CatalogSavepoint, CatalogTransaction};
 use aegis_catalog::{Error, Result, sqlstate};
-use aegis_storage::{Isolation, Store};
+use aegis_storage::{Isolation, Store, lock};
 
 use super::tables::{Mark, Tables};
 use crate::settings;
@@ -39,6 +39,7 @@ pub struct SavepointEntry {
     tables: Mark,
     catalog: CatalogSavepoint,
     settings: settings::Mark,
+    locks: lock::Mark,
 }
 
 impl OpenTransaction {
@@ -48,6 +49,7 @@ impl OpenTransaction {
             tables: self.tables.mark(),
             catalog: self.catalog.savepoint(),
             settings,
+            locks: self.tables.locks().mark(),
         });
     }
 
@@ -72,17 +74,25 @@ impl OpenTransaction {
         let entry = &self.savepoints[position];
         self.tables.rollback_to(entry.tables)?;
         self.catalog.rollback_to(entry.catalog);
+        self.tables.locks().release_to(entry.locks);
         self.failed = false;
         Ok((position, entry.settings))
     }
 
     /// The same transaction at another isolation level. Only before it was used, since its snapshot is taken anew.
-    pub fn with_isolation(mut self, isolation: Isolation, store: &Arc<Store>, temporary: Option<&Arc<Store>>) -> Self {
+    pub fn with_isolation(mut self, isolation: Isolation, temporary: Option<&Arc<Store>>) -> Self {
         if isolation != self.isolation {
-            self.tables = Tables::begin(store, temporary, isolation);
+            self.tables = self.tables.at_isolation(temporary, isolation);
             self.isolation = isolation;
         }
         self
+    }
+
+    /// A statement failed: what it held since the innermost savepoint is free for others at once.
+    pub fn fail(&mut self) {
+        self.failed = true;
+        let mark = self.savepoints.last().map_or(lock::Mark::START, |savepoint| savepoint.locks);
+        self.tables.locks().release_to(mark);
     }
 
     /// 25006 if the transaction is read-only.

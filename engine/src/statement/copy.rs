@@ -303,13 +303,7 @@ impl Session {
     ) -> Result<u64> {
         let runtime = Arc::clone(&self.shared.executor);
         let open = self.writable("COPY FROM")?;
-        let mut execution = execute::Execution {
-            options: runtime.default_options(),
-            runtime: &runtime,
-            context: Arc::clone(context),
-            transaction: &mut open.tables,
-            parameters: &[],
-        };
+        let mut execution = execute::Execution::new(&runtime, Arc::clone(context), &mut open.tables, &[]);
         Ok(execute::insert_given(insert, batch, &mut execution).await?.count)
     }
 

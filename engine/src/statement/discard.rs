@@ -13,7 +13,7 @@ pub fn run(session: &mut Session, target: DiscardTarget) -> Result<Outcome> {
             session.portals.retain(|name, _| name.is_empty());
             session.prepared.clear();
             session.backend.settings.lock().reset_all();
-            session.shared.advisory.release_all(session.backend.pid, false, true);
+            session.session_locks.release_all();
             session.used_sequences.lock().clear();
             session.drop_temporary_objects()?;
             Outcome::tag("DISCARD ALL")

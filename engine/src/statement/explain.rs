@@ -73,13 +73,7 @@ pub async fn run(
     };
     let runtime = Arc::clone(&session.shared.executor);
     let open = session.transaction.as_mut().ok_or_else(|| Error::internal("EXPLAIN outside a transaction"))?;
-    let mut execution = execute::Execution {
-        options: runtime.default_options(),
-        runtime: &runtime,
-        context: Arc::new(context.clone()),
-        transaction: &mut open.tables,
-        parameters: &[],
-    };
+    let mut execution = execute::Execution::new(&runtime, Arc::new(context.clone()), &mut open.tables, &[]);
     let start = Instant::now();
     let mut lines = execute::explain(query, options.analyze, options.verbose, &mut execution).await?;
     if options.analyze {

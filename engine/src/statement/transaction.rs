@@ -63,7 +63,7 @@ fn require_block_to_chain(chain: bool, verb: &str) -> Result<()> {
 fn chain_on(session: &mut Session, before: Option<(aegis_storage::Isolation, bool)>) -> Result<()> {
     let mut open = session.begin(Block::Explicit)?;
     if let Some((level, read_only)) = before {
-        open = open.with_isolation(level, &session.shared.store, session.temporary_store.as_ref());
+        open = open.with_isolation(level, session.temporary_store.as_ref());
         open.read_only = read_only;
     }
     session.transaction = Some(open);
@@ -141,7 +141,7 @@ pub fn characteristics(
                 ));
             }
             if !open.used {
-                open = open.with_isolation(wanted, &session.shared.store, session.temporary_store.as_ref());
+                open = open.with_isolation(wanted, session.temporary_store.as_ref());
             }
             session.backend.settings.lock().set_fact("transaction_isolation", level);
         }

@@ -133,7 +133,7 @@ impl LockManager {
         let mut found = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock();
-            for held in shard.objects() {
+            for held in shard.objects().filter(|held| !held.object.is_data()) {
                 for mode in TableMode::ALL.into_iter().filter(|mode| held.modes & mode.bit() != 0) {
                     let object = LockedObject::Object(held.object);
                     found.push(LockStatus { object, pid: 0, owner: held.owner, mode, granted: true, since: None });
@@ -141,8 +141,8 @@ impl LockManager {
             }
             for (place, waiter) in shard.queue.iter().enumerate() {
                 let (object, mode) = match waiter.want {
-                    Want::Object(object, mode) => (LockedObject::Object(object), mode),
-                    Want::Row(..) | Want::Key(..) => {
+                    Want::Object(object, mode) if !object.is_data() => (LockedObject::Object(object), mode),
+                    Want::Object(..) | Want::Row(..) | Want::Key(..) => {
                         let holder = shard.blockers(waiter.owner, &waiter.want, place).next();
                         let transaction = holder.map_or(0, |(holder, _)| self.transaction_of(holder));
                         (LockedObject::Transaction(transaction), TableMode::Share)
@@ -222,6 +222,7 @@ pub(super) fn shard_of(want: &Want) -> usize {
     let number = match *want {
         Want::Object(Object::Table { database, relation }, _) => u64::from(database) << 32 | u64::from(relation),
         Want::Object(Object::Advisory { database, key, .. }, _) => key ^ (u64::from(database) << 32),
+        Want::Object(Object::Reference { hash, .. }, _) => return shard_of_key(hash),
         Want::Row(table, row, _) => return shard_of_rows(table, row.ts),
         Want::Key(_, _, hash) => return shard_of_key(hash),
     };

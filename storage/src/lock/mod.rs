@@ -30,6 +30,16 @@ pub enum Object {
     Table { database: u32, relation: u32 },
     /// `parts` tells how the key was given: 1 for one number, 2 for two.
     Advisory { database: u32, key: u64, parts: u8 },
+    /// A key, by its hash, that rows elsewhere refer to: shared by those who insert such rows, exclusive for who takes it
+    /// away. It outlasts the versions of the row that has the key.
+    Reference { table: TableId, index: IndexId, hash: u64 },
+}
+
+impl Object {
+    /// Part of a transaction's data rather than of what `pg_locks` lists by itself.
+    pub fn is_data(&self) -> bool {
+        matches!(self, Object::Reference { .. })
+    }
 }
 
 /// One lock that is asked for.

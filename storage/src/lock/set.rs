@@ -90,6 +90,11 @@ impl LockSet {
         Ok(Some(Waiting::new(self.clone(), want, number, receiver)))
     }
 
+    /// Is the lock, or enough of it, held already? Advisory locks nest, so they never are.
+    pub fn has(&self, want: &Want) -> bool {
+        self.manager().shard(want).has(self.owner.id, want)
+    }
+
     /// True if the lock is held now; never waits.
     pub fn attempt(&self, want: Want) -> Result<bool> {
         let mut shard = self.manager().shard(&want);
@@ -112,7 +117,7 @@ impl LockSet {
 
     /// Remembers a lock that the table has as ours.
     pub(super) fn note(&self, want: Want) {
-        if !matches!(want, Want::Object(..)) {
+        if !matches!(want, Want::Object(object, _) if !object.is_data()) {
             self.number();
         }
         self.held.lock().push(Held::One(want));
@@ -211,6 +216,14 @@ impl LockSet {
         }
     }
 
+    /// Gives everything back: the transaction is over.
+    pub fn release_all(&self) {
+        self.release_to(Mark::START);
+        if self.numbered {
+            self.owner.end_transaction();
+        }
+    }
+
     /// Gives back the newest hold on an object; false if there is none.
     pub fn release(&self, want: Want) -> bool {
         let found = {
@@ -259,10 +272,7 @@ impl LockSet {
 
 impl Drop for LockSet {
     fn drop(&mut self) {
-        self.release_to(Mark::START);
-        if self.numbered {
-            self.owner.end_transaction();
-        }
+        self.release_all();
     }
 }
 

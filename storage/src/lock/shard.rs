@@ -78,9 +78,9 @@ impl Shard {
     /// True if `owner` needs nothing more for this.
     pub fn has(&self, owner: OwnerId, want: &Want) -> bool {
         match want {
-            Want::Object(object @ Object::Table { .. }, mode) => self.modes(object, owner) & mode.bit() != 0,
             // These nest: each hold is given back by itself.
             Want::Object(Object::Advisory { .. }, _) => false,
+            Want::Object(object, mode) => self.modes(object, owner) & mode.bit() != 0,
             Want::Row(table, row, claim) => {
                 let holds = self.rows.get(&(*table, row.ts)).map(Vec::as_slice).unwrap_or_default();
                 let own = holds.iter().filter(|hold| hold.owner == owner && hold.rows.contains(row.ordinal));

@@ -44,7 +44,7 @@ impl Server {
             catalogs.reserve_oids().await.unwrap();
             let temporary = TemporaryObjects::default();
             let catalog = CatalogTransaction::begin(&catalogs, POSTGRES_DATABASE, &temporary).unwrap();
-            (catalog, Tables::begin(&store, None, Isolation::ReadCommitted))
+            (catalog, Tables::begin(&store, None, Isolation::ReadCommitted, &store.locks().owner(1)))
         });
         Self { runtime, queries, catalog, transaction, _spill: spill }
     }
@@ -170,13 +170,7 @@ impl Server {
         let context = self.context();
         let bound = crate::bind::bind(statement, "", &[], &context)?;
         let columns = bound.columns.clone().unwrap_or_default();
-        let mut execution = Execution {
-            runtime: &self.queries,
-            options: self.queries.default_options(),
-            context: context.clone(),
-            transaction: &mut self.transaction,
-            parameters: &[],
-        };
+        let mut execution = Execution::new(&self.queries, context.clone(), &mut self.transaction, &[]);
         let (count, batches) = self.runtime.block_on(async {
             let changed = match &bound.statement {
                 Statement::Query(query) => {

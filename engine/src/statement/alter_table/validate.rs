@@ -74,12 +74,6 @@ async fn references(session: &mut Session, table: &Arc<Relation>, constraint: &C
     }
     let runtime = Arc::clone(&session.shared.executor);
     let open = session.writable("ALTER TABLE")?;
-    let mut execution = Execution {
-        options: runtime.default_options(),
-        runtime: &runtime,
-        context: Arc::new(context),
-        transaction: &mut open.tables,
-        parameters: &[],
-    };
-    foreign_key::check_references(&Arc::new(alone), &batches, None, &mut execution)
+    let mut execution = Execution::new(&runtime, Arc::new(context), &mut open.tables, &[]);
+    foreign_key::check_references(&Arc::new(alone), &batches, None, &mut execution).await
 }

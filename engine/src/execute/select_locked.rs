@@ -1,0 +1,157 @@
+//! SELECT … FOR UPDATE, SHARE and so on: locks the rows of a result before it is handed out (PostgreSQL manual, "The Locking
+//! Clause").
+
+use aegis_catalog::{Error, Result};
+use aegis_storage::Isolation;
+use aegis_storage::lock::{RowClaim, Want};
+use arrow::array::{AsArray, BooleanArray, RecordBatch, UInt64Array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::UInt64Type;
+use datafusion::scalar::ScalarValue;
+
+use super::change::storage_of;
+use super::error::from_arrow;
+use super::lock::not_available;
+use super::statement::Execution;
+use super::stream::RowStream;
+use crate::bind::tree::{Expr, Query};
+use crate::lower::{LockedTable, LoweredQuery};
+use crate::parse::ast::{LockStrength, LockWait};
+
+/// A query with SKIP LOCKED whose LIMIT counts only the rows that could be locked.
+pub struct Part {
+    /// The query without it.
+    pub whole: Query,
+    skip: u64,
+    limit: Option<u64>,
+}
+
+/// The part that is wanted of a query with SKIP LOCKED; None for a query that counts its rows itself.
+pub async fn part(query: &Query, execution: &Execution<'_>) -> Result<Option<Part>> {
+    let skips = query.locking.iter().any(|locking| locking.wait == LockWait::SkipLocked);
+    if !skips || query.with_ties || (query.limit.is_none() && query.offset.is_none()) {
+        return Ok(None);
+    }
+    let limit = count(query.limit.as_ref(), execution).await?;
+    let skip = count(query.offset.as_ref(), execution).await?.unwrap_or(0);
+    let whole = Query { limit: None, offset: None, ..query.clone() };
+    Ok(Some(Part { whole, skip, limit }))
+}
+
+async fn count(expr: Option<&Expr>, execution: &Execution<'_>) -> Result<Option<u64>> {
+    let Some(expr) = expr else { return Ok(None) };
+    match super::given::evaluate_with(expr, execution).await? {
+        ScalarValue::Int64(Some(count)) => u64::try_from(count).map(Some).map_err(|_| {
+            let code = aegis_catalog::sqlstate::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE;
+            Error::new(code, "LIMIT must not be negative")
+        }),
+        _ => Ok(None),
+    }
+}
+
+/// Runs a query, locks the rows that it names, and hands out its visible columns.
+pub async fn start(lowered: LoweredQuery, part: Option<&Part>, execution: &mut Execution<'_>) -> Result<RowStream> {
+    let visible: Vec<usize> = (0..lowered.columns.len()).collect();
+    let locked = lowered.locked.clone();
+    let mut left = part.and_then(|part| part.limit).unwrap_or(u64::MAX);
+    let mut skip = part.map_or(0, |part| part.skip);
+    let mut rows = execution.start(lowered)?;
+    let mut out = Vec::new();
+    while left > 0 {
+        let Some(batch) = rows.next().await.transpose()? else { break };
+        let addresses = addresses(&batch, visible.len(), locked.len())?;
+        let mut kept = batch.project(&visible).map_err(from_arrow)?;
+        if locked.iter().any(|locked| locked.wait == LockWait::SkipLocked) {
+            let wanted = left.saturating_add(skip);
+            let mask = lock_free_rows(&locked, &addresses, wanted, execution)?;
+            kept = filter_record_batch(&kept, &mask).map_err(from_arrow)?;
+        } else {
+            for (locked, addresses) in locked.iter().zip(&addresses) {
+                lock_rows(locked, addresses, execution).await?;
+            }
+        }
+        let skipped = skip.min(kept.num_rows() as u64);
+        let taken = left.min(kept.num_rows() as u64 - skipped);
+        (skip, left) = (skip - skipped, left - taken);
+        out.push(kept.slice(skipped as usize, taken as usize));
+    }
+    RowStream::ready(out, execution.runtime, execution.context.cancel.clone())
+}
+
+fn addresses(batch: &RecordBatch, from: usize, count: usize) -> Result<Vec<UInt64Array>> {
+    let column = |at: usize| batch.columns().get(from + at)?.as_primitive_opt::<UInt64Type>().cloned();
+    (0..count).map(|at| column(at).ok_or_else(|| Error::internal("a lock without addresses"))).collect()
+}
+
+fn claim(strength: LockStrength) -> RowClaim {
+    match strength {
+        LockStrength::KeyShare => RowClaim::KEY_SHARE,
+        LockStrength::Share => RowClaim::SHARE,
+        LockStrength::NoKeyUpdate => RowClaim::NO_KEY_UPDATE,
+        LockStrength::Update => RowClaim::UPDATE,
+    }
+}
+
+async fn lock_rows(locked: &LockedTable, addresses: &UInt64Array, execution: &mut Execution<'_>) -> Result<()> {
+    let (table, claim) = (&locked.table, claim(locked.strength));
+    if locked.wait == LockWait::NoWait && !execution.is_temporary(table) {
+        let storage = storage_of(table)?;
+        let Some(rows) = execution.transaction.permanent_ref().row_ids(storage, addresses)? else {
+            return Err(execution.overtaken(table, addresses));
+        };
+        if execution.locks().rows(storage, &rows, claim)?.is_some() {
+            return Err(not_available(table));
+        }
+    }
+    execution.lock_rows(table, addresses, claim).await
+}
+
+/// SKIP LOCKED: true for the rows that are locked now, the first `wanted` of them. A row that has changed since the snapshot
+/// was locked by another then, and is left out; at REPEATABLE READ that is 40001.
+fn lock_free_rows(
+    locked: &[LockedTable],
+    addresses: &[UInt64Array],
+    wanted: u64,
+    execution: &mut Execution<'_>,
+) -> Result<BooleanArray> {
+    let rows = addresses.first().map_or(0, |addresses| arrow::array::Array::len(addresses));
+    let mut taken = 0;
+    let mut mask = Vec::with_capacity(rows);
+    for row in 0..rows {
+        let mut free = taken < wanted;
+        for (locked, addresses) in locked.iter().zip(addresses) {
+            free = free && lock_if_free(locked, &addresses.slice(row, 1), execution)?;
+        }
+        taken += u64::from(free);
+        mask.push(free);
+    }
+    Ok(BooleanArray::from(mask))
+}
+
+fn lock_if_free(locked: &LockedTable, address: &UInt64Array, execution: &mut Execution<'_>) -> Result<bool> {
+    let table = &locked.table;
+    if execution.is_temporary(table) {
+        return Ok(true);
+    }
+    let (storage, locks) = (storage_of(table)?, execution.locks());
+    if let Some(rows) = execution.transaction.permanent_ref().row_ids(storage, address)? {
+        let mark = locks.mark();
+        for row in &rows {
+            let want = Want::Row(storage, *row, claim(locked.strength));
+            if !locks.attempt(want)? {
+                match locked.wait {
+                    LockWait::NoWait => return Err(not_available(table)),
+                    _ => return Ok(false),
+                }
+            }
+        }
+        if !execution.transaction.permanent_ref().is_outdated(storage, address) {
+            return Ok(true);
+        }
+        locks.release_to(mark);
+    }
+    match execution.transaction.isolation() {
+        Isolation::ReadCommitted => Ok(false),
+        Isolation::RepeatableRead => Err(execution.overtaken(table, address)),
+    }
+}
