@@ -24,5 +24,8 @@ set search_path = pg_catalog;
 \copy (select c.oid, c.relname, c.relnamespace, c.reltype, t.typarray, c.relkind, c.relisshared, coalesce(r.oid, 0) from pg_class c join pg_type t on t.oid = c.reltype left join pg_rewrite r on r.ev_class = c.oid and r.rulename = '_RETURN' where c.relnamespace in (11, (select oid from pg_namespace where nspname = 'information_schema')) and c.relkind in ('r', 'v') order by c.oid) to 'relations.tsv'
 \copy (select a.attrelid, a.attnum, a.attname, case t.typtype when 'd' then t.typbasetype else t.oid end, case t.typtype when 'd' then t.typtypmod else a.atttypmod end, a.attnotnull, a.attcollation from pg_attribute a join pg_type t on t.oid = a.atttypid join pg_class c on c.oid = a.attrelid where c.relnamespace in (11, (select oid from pg_namespace where nspname = 'information_schema')) and c.relkind in ('r', 'v') and a.attnum > 0 order by 1, 2) to 'columns.tsv'
 \copy (select word, catcode, barelabel, catdesc, baredesc from pg_get_keywords() order by 1) to 'keywords.tsv'
+\copy (select * from information_schema.sql_implementation_info order by 1) to 'sql_implementation_info.tsv'
+\copy (select * from information_schema.sql_parts order by 1) to 'sql_parts.tsv'
+\copy (select * from information_schema.sql_sizing order by 1) to 'sql_sizing.tsv'
 -- Which catalog column refers to which; the tests check the rows by it.
 \copy (select fktable::text, fkcols, pktable::text, pkcols, is_array, is_opt from pg_get_catalog_foreign_keys() order by 1, 2, 3) to 'references.tsv'

@@ -12,6 +12,7 @@ use crate::execute::QueryRuntime;
 use crate::session::Session;
 use crate::session::backend::Backends;
 use crate::session::clock;
+use crate::session::notify::Channels;
 use crate::session::protocol::{ConnectRequest, Credentials};
 use crate::session::sequence::Sequences;
 use crate::settings::{Settings, values_of};
@@ -40,6 +41,7 @@ pub struct Shared {
     pub catalog: Arc<CatalogStore>,
     pub executor: Arc<QueryRuntime>,
     pub backends: Backends,
+    pub channels: Channels,
     pub sequences: Sequences,
     /// µs since 1970-01-01 UTC.
     pub started: i64,
@@ -66,6 +68,7 @@ impl Engine {
                 sequences: Sequences::new(Arc::clone(&store)),
                 executor: Arc::new(executor),
                 backends: Backends::default(),
+                channels: Channels::default(),
                 started: clock::now(),
                 config,
                 store,

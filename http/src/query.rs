@@ -80,7 +80,7 @@ async fn answer(app: &App, user: String, query: Query) -> Result<Answer, Error> 
         user,
         database: Some(query.database.unwrap_or_else(|| "postgres".to_owned())),
         settings: vec![("application_name".to_owned(), "http".to_owned())],
-        addresses: None,
+        ..ConnectRequest::default()
     };
     let mut session = app.engine.connect(request)?;
     let result = statement(&mut session, &query.sql, &query.params).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aegis_engine::Session;
 use aegis_engine::catalog::Error;
 use aegis_engine::session::CancelHandle;
+use aegis_engine::session::protocol::TransactionStatus;
 
 use crate::interrupt::{Interrupt, Shutdown};
 use crate::listener::{Slot, shutting_down};
@@ -134,6 +135,7 @@ impl Connection {
         for (name, value) in self.session.take_setting_changes() {
             reply::parameter_status(self.transport.output(), &name, &value);
         }
+        self.send_notifications();
         reply::ready_for_query(self.transport.output(), self.session.transaction_status());
         self.idle = true;
         self.flush().await
@@ -157,6 +159,12 @@ impl Connection {
         }
     }
 
+    fn send_notifications(&mut self) {
+        for notification in self.session.take_notifications() {
+            reply::notification(self.transport.output(), &notification);
+        }
+    }
+
     // ------------------------------------------------------------------------------------------ waiting
 
     pub(crate) async fn next_frame(&mut self) -> Result<Frame, Stop> {
@@ -172,11 +180,16 @@ impl Connection {
         let timeout = if self.idle { self.session.idle_timeout() } else { None };
         let mut shutdown = self.interrupt.shutdown.clone();
         let idle = self.idle;
+        let listening = idle && self.session.transaction_status() == TransactionStatus::Idle;
         tokio::select! {
             read = self.transport.read() => match read {
                 Ok(true) => Ok(()),
                 Ok(false) | Err(_) => Err(Stop::Gone),
             },
+            () = self.handle.notified(), if listening => {
+                self.send_notifications();
+                self.flush().await
+            }
             error = expiry(timeout) => Err(Stop::Fatal(error)),
             () = self.handle.terminated() => Err(Stop::Fatal(shutting_down())),
             () = async { if idle { shutdown.draining().await } else { shutdown.terminating().await } } => {

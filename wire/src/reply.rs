@@ -2,7 +2,7 @@
 
 use aegis_engine::catalog::types::type_info;
 use aegis_engine::catalog::{Error, Oid};
-use aegis_engine::session::protocol::{Format, Notice, OutputColumn, TransactionStatus};
+use aegis_engine::session::protocol::{Format, Notice, Notification, OutputColumn, TransactionStatus};
 
 /// Appends one message, its length patched in when the body is written.
 pub fn message(out: &mut Vec<u8>, tag: u8, body: impl FnOnce(&mut Vec<u8>)) {
@@ -114,6 +114,14 @@ pub fn close_complete(out: &mut Vec<u8>) {
 
 pub fn no_data(out: &mut Vec<u8>) {
     message(out, b'n', |_| {});
+}
+
+pub fn notification(out: &mut Vec<u8>, notification: &Notification) {
+    message(out, b'A', |out| {
+        out.extend_from_slice(&notification.pid.to_be_bytes());
+        string(out, &notification.channel);
+        string(out, &notification.payload);
+    });
 }
 
 pub fn portal_suspended(out: &mut Vec<u8>) {

@@ -151,6 +151,7 @@ async fn start(transport: &mut Transport, packet: Packet, shared: &Arc<Shared>) 
     }
     let mut request = startup.request;
     request.addresses = transport.addresses();
+    request.tls = transport.tls_session();
     if shared.config.tls_required && transport.is_plaintext_tcp() {
         return Err(Stop::Fatal(encryption_required(&request)));
     }

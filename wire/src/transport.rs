@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aegis_engine::catalog::Error;
+use aegis_engine::session::protocol::TlsSession;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
@@ -88,6 +89,16 @@ impl Transport {
         };
         let (peer, local) = (tcp.peer_addr().ok()?, tcp.local_addr().ok()?);
         Some((peer.ip().to_string(), peer.port(), local.ip().to_string(), local.port()))
+    }
+
+    /// How the connection is encrypted, in OpenSSL's names.
+    pub fn tls_session(&self) -> Option<TlsSession> {
+        let Stream::Tls(tls) = &self.stream else { return None };
+        let (_, connection) = tls.get_ref();
+        let version = connection.protocol_version()?.as_str()?.replace('_', ".");
+        let cipher = connection.negotiated_cipher_suite()?.suite().as_str()?.replace("TLS13_", "TLS_");
+        let bits = if cipher.contains("AES_128") { 128 } else { 256 };
+        Some(TlsSession { version, cipher, bits })
     }
 
     // ------------------------------------------------------------------------------------------ input

@@ -97,6 +97,23 @@ pub(super) fn pg_tablespace(_: &SystemContext<'_>, rows: &mut Rows<'_>) -> Resul
     all(include_str!("../../data/pg_tablespace.tsv"), rows)
 }
 
+/// PostgreSQL's own claims about the standard would be wrong here.
+pub(super) fn sql_features(_: &SystemContext<'_>, _: &mut Rows<'_>) -> Result<()> {
+    Err(crate::Error::unsupported("information_schema.sql_features"))
+}
+
+pub(super) fn sql_implementation_info(_: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+    all(include_str!("../../data/sql_implementation_info.tsv"), rows)
+}
+
+pub(super) fn sql_parts(_: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+    all(include_str!("../../data/sql_parts.tsv"), rows)
+}
+
+pub(super) fn sql_sizing(_: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+    all(include_str!("../../data/sql_sizing.tsv"), rows)
+}
+
 fn all(text: &'static str, rows: &mut Rows<'_>) -> Result<()> {
     tsv::rows(text).for_each(|fields| rows.push_text(fields));
     Ok(())

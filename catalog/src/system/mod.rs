@@ -47,7 +47,7 @@ use crate::{Error, Result};
 /// Adds the rows of one relation.
 type RowsOf = fn(&SystemContext<'_>, &mut Rows<'_>) -> Result<()>;
 
-/// Every base relation of `pg_catalog` and what computes its rows. `nothing` stands where Aegis has no such objects.
+/// Every base relation of `pg_catalog` and `information_schema`, and what computes its rows. `nothing` stands where Aegis has no such objects.
 const RELATIONS: &[(&str, RowsOf)] = &[
     ("pg_aggregate", pg_aggregate::rows),
     ("pg_am", fixed::pg_am),
@@ -113,6 +113,10 @@ const RELATIONS: &[(&str, RowsOf)] = &[
     ("pg_ts_template", nothing),
     ("pg_type", pg_type::rows),
     ("pg_user_mapping", nothing),
+    ("sql_features", fixed::sql_features),
+    ("sql_implementation_info", fixed::sql_implementation_info),
+    ("sql_parts", fixed::sql_parts),
+    ("sql_sizing", fixed::sql_sizing),
 ];
 
 fn nothing(_: &SystemContext<'_>, _: &mut Rows<'_>) -> Result<()> {

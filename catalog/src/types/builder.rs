@@ -82,6 +82,7 @@ impl ColumnBuilder {
             | oid::CSTRING
             | oid::REFCURSOR
             | oid::ACLITEM
+            | oid::PG_NODE_TREE
             | oid::JSON
             | oid::JSONB
             | oid::BIT
@@ -349,6 +350,10 @@ fn append_string(values: &mut StringViewBuilder, ty: Type, input: &str) -> Resul
             values.append_value(input);
         }
         oid::JSONB => values.append_value(json::canonical(input)?),
+        oid::PG_NODE_TREE => {
+            let message = "cannot accept a value of type pg_node_tree";
+            return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+        }
         oid::BIT | oid::VARBIT => values.append_value(bit::parse(input, ty)?),
         _ => values.append_value(input),
     }

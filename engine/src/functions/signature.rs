@@ -31,6 +31,12 @@ pub fn f(signature: impl Into<Cow<'static, str>>, body: Body) -> Row {
     Row { signature: signature.into(), body, own: None }
 }
 
+/// Result columns of a function that PostgreSQL has and that returns records, and whether it is strict.
+pub fn record_columns(signature: &str) -> Result<(Vec<(String, Oid)>, bool)> {
+    let fact = Signature::parse(signature)?.fact()?;
+    Ok((out_columns(fact), fact.strict))
+}
+
 /// A function that `pg_catalog` of PostgreSQL does not have; `oid` is fixed for ever.
 pub fn own(oid: Oid, schema: Oid, signature: &'static str, volatility: Volatility, strict: bool, body: Body) -> Row {
     Row { signature: signature.into(), body, own: Some(Own { oid, schema, volatility, strict }) }

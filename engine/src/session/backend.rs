@@ -9,7 +9,8 @@ use aegis_catalog::{Error, Oid, sqlstate};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::protocol::{ConnectRequest, Notice};
+use super::notify::Inbox;
+use super::protocol::{ConnectRequest, Notice, TlsSession};
 use crate::settings::Settings;
 
 /// The shared side of one session. The session owns its statements and transaction; this part others may touch.
@@ -21,10 +22,13 @@ pub struct Backend {
     pub database: String,
     pub database_oid: Oid,
     pub addresses: Option<(String, u16, String, u16)>,
+    pub tls: Option<TlsSession>,
     /// µs since 1970-01-01 UTC.
     pub started: i64,
     pub settings: Mutex<Settings>,
     pub activity: Mutex<Activity>,
+    /// Notifications for its client.
+    pub inbox: Arc<Inbox>,
     notices: Mutex<Vec<Notice>>,
     statement: Mutex<Running>,
 }
@@ -200,9 +204,11 @@ impl Backends {
             database,
             database_oid,
             addresses: request.addresses.clone(),
+            tls: request.tls.clone(),
             started: super::clock::now(),
             settings: Mutex::new(settings),
             activity: Mutex::new(Activity { state: "idle", ..Activity::default() }),
+            inbox: Arc::default(),
             notices: Mutex::default(),
             statement: Mutex::default(),
         });

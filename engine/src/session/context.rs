@@ -8,6 +8,10 @@ use aegis_catalog::types::FormatSettings;
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 use tokio_util::sync::CancellationToken;
 
+use super::backend::Activity;
+use super::portal::PortalName;
+use super::protocol::TlsSession;
+
 /// The world as one statement sees it. Handed to binder, lowering and function kernels.
 #[derive(Clone)]
 pub struct StatementContext {
@@ -74,6 +78,56 @@ pub trait SessionServices: Send + Sync {
     fn server_start(&self) -> i64;
     /// (client address, client port, server address, server port) for TCP connections.
     fn addresses(&self) -> Option<(String, u16, String, u16)>;
+    /// `pg_notify`: sent when the transaction commits.
+    fn notify(&self, _channel: &str, _payload: &str) -> Result<()> {
+        Err(Error::unsupported("NOTIFY"))
+    }
+    fn listening_channels(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// How full the fullest queue of notifications is, 0 to 1.
+    fn notification_queue_usage(&self) -> f64 {
+        0.0
+    }
+    /// Every session of the server, as far as this one may know.
+    fn sessions(&self) -> Vec<SessionActivity> {
+        Vec::new()
+    }
+    fn prepared_statements(&self) -> Vec<PreparedListing> {
+        Vec::new()
+    }
+    fn cursors(&self) -> Vec<Arc<PortalName>> {
+        Vec::new()
+    }
+    /// The statement's query string.
+    fn query(&self) -> String {
+        String::new()
+    }
+}
+
+/// What `pg_stat_activity` shows of a session. Times are µs since 1970-01-01 UTC.
+#[derive(Debug, Clone)]
+pub struct SessionActivity {
+    pub pid: i32,
+    pub database: Oid,
+    pub user: Oid,
+    pub application: String,
+    pub client: Option<(String, u16)>,
+    pub tls: Option<TlsSession>,
+    pub backend_start: i64,
+    /// None for a session of another role, unless a superuser asks.
+    pub activity: Option<Activity>,
+}
+
+/// What `pg_prepared_statements` shows of a statement.
+#[derive(Debug, Clone)]
+pub struct PreparedListing {
+    pub name: String,
+    pub statement: String,
+    /// µs since 1970-01-01 UTC.
+    pub prepared_at: i64,
+    pub parameters: Vec<Oid>,
+    pub from_sql: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

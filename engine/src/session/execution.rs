@@ -12,6 +12,7 @@ use futures::StreamExt;
 use super::Session;
 use super::clock;
 use super::context::StatementContext;
+use super::notify::Pending;
 use super::portal::{PortalState, Rows, Tag};
 use super::protocol::{Fetched, Response};
 use super::tables::Tables;
@@ -105,7 +106,8 @@ impl Session {
         }
         let Some(open) = self.transaction.take() else { return Ok(()) };
         self.portals.retain(|_, portal| portal.cursor.as_ref().is_some_and(|c| c.hold) && portal.is_held());
-        let result = if commit { self.commit(open).await } else { Ok(()) };
+        let pending = std::mem::take(&mut *self.pending_notifications.lock());
+        let result = if commit { self.commit(open, pending).await } else { Ok(()) };
         let mut settings = self.backend.settings.lock();
         if commit && result.is_ok() {
             settings.commit();
@@ -115,11 +117,16 @@ impl Session {
         result
     }
 
-    async fn commit(&mut self, open: OpenTransaction) -> Result<()> {
+    async fn commit(&mut self, open: OpenTransaction, pending: Pending) -> Result<()> {
+        let database = self.backend.database_oid;
+        self.shared.channels.admit(database, &pending)?;
         let synchronous = self.backend.settings.lock().text("synchronous_commit") != "off";
         let OpenTransaction { tables, catalog, .. } = open;
         tables.commit(synchronous).await?;
         catalog.publish(&mut self.temporary_objects);
+        if !pending.is_empty() {
+            self.shared.channels.publish(database, &self.backend.inbox, pending);
+        }
         Ok(())
     }
 
@@ -162,6 +169,7 @@ impl Session {
             Some(open) if open.block == Block::Explicit => open.fail(),
             Some(_) => {
                 self.transaction = None;
+                *self.pending_notifications.lock() = Pending::default();
                 self.portals.retain(|_, portal| portal.is_held());
                 self.backend.settings.lock().rollback();
             }

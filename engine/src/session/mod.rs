@@ -9,6 +9,7 @@ pub mod backend;
 pub mod clock;
 pub mod context;
 mod execution;
+pub mod notify;
 mod parameter;
 pub mod portal;
 pub mod prepared;
@@ -18,8 +19,8 @@ mod services;
 pub mod tables;
 pub mod transaction;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use aegis_catalog::TemporaryObjects;
@@ -39,7 +40,8 @@ use crate::settings;
 use crate::statement::copy::CopyState;
 use backend::{Backend, TimeoutGuard};
 use context::StatementContext;
-use portal::{Portal, PortalState};
+use notify::Notification;
+use portal::{Portal, PortalName, PortalState};
 use prepared::Prepared;
 use protocol::*;
 use services::{Services, UsedSequences};
@@ -58,8 +60,13 @@ pub struct Session {
     /// Advisory locks beyond transactions.
     pub(crate) session_locks: Arc<LockSet>,
     pub(crate) transaction: Option<OpenTransaction>,
-    pub(crate) prepared: HashMap<String, Arc<Prepared>>,
+    /// Shared with the running statement, which may list them.
+    pub(crate) prepared: Arc<Mutex<HashMap<String, Arc<Prepared>>>>,
     pub(crate) portals: HashMap<String, Portal>,
+    /// The named ones among `portals`, for the running statement to list.
+    pub(crate) named_portals: Arc<Mutex<Vec<Weak<PortalName>>>>,
+    /// LISTEN and NOTIFY of the open transaction.
+    pub(crate) pending_notifications: Arc<Mutex<notify::Pending>>,
     pub(crate) copy: Option<CopyState>,
     pub(crate) used_sequences: Arc<Mutex<UsedSequences>>,
     /// Rows of temporary tables, made with the first of them.
@@ -87,6 +94,11 @@ impl CancelHandle {
     pub async fn terminated(&self) {
         self.backend.terminated().await;
     }
+
+    /// Resolves when a notification arrives.
+    pub async fn notified(&self) {
+        self.backend.inbox.arrived().await;
+    }
 }
 
 impl Session {
@@ -99,8 +111,10 @@ impl Session {
             backend,
             superuser,
             transaction: None,
-            prepared: HashMap::new(),
+            prepared: Arc::default(),
             portals: HashMap::new(),
+            named_portals: Arc::default(),
+            pending_notifications: Arc::default(),
             copy: None,
             used_sequences: Arc::default(),
             temporary_store: None,
@@ -135,6 +149,14 @@ impl Session {
         let floor = notice_rank(self.backend.settings.lock().text("client_min_messages"));
         let all = self.backend.take_notices();
         all.into_iter().filter(|n| n.severity == "INFO" || notice_rank(n.severity) >= floor).collect()
+    }
+
+    /// Notifications that have arrived. None leave within a transaction.
+    pub fn take_notifications(&mut self) -> VecDeque<Arc<Notification>> {
+        match self.transaction_status() {
+            TransactionStatus::Idle => self.backend.inbox.take(),
+            _ => VecDeque::new(),
+        }
     }
 
     pub fn transaction_status(&self) -> TransactionStatus {
@@ -185,7 +207,7 @@ impl Session {
     pub fn parse(&mut self, sql: &str) -> Result<Vec<Arc<ParsedStatement>>> {
         self.observe(sql);
         // As in PostgreSQL, a simple query takes the place of the unnamed statement.
-        self.prepared.remove("");
+        self.prepared.lock().remove("");
         let parsed = crate::parse::parse(sql).map(|all| all.into_iter().map(Arc::new).collect());
         self.conclude(sql, parsed)
     }
@@ -235,7 +257,7 @@ impl Session {
             self.refuse_if_failed(&statement.statement)?;
         }
         if name.is_empty() {
-            self.prepared.remove("");
+            self.prepared.lock().remove("");
         } else {
             self.require_new_statement(name)?;
         }
@@ -245,26 +267,27 @@ impl Session {
             return Err(Error::new(sqlstate::UNDEFINED_OBJECT, format!("type with OID {ty} does not exist")));
         }
         let prepared = Prepared::new(name, &Arc::from(sql), statement, parameter_types, &context)?;
-        self.prepared.insert(name.to_owned(), Arc::new(prepared));
+        self.prepared.lock().insert(name.to_owned(), Arc::new(prepared));
         Ok(())
     }
 
     /// 42P05 if there is a prepared statement of that name.
     pub(crate) fn require_new_statement(&self, name: &str) -> Result<()> {
-        if self.prepared.contains_key(name) {
+        let prepared = self.prepared.lock();
+        if prepared.contains_key(name) {
             return Err(Error::new(
                 sqlstate::DUPLICATE_PSTATEMENT,
                 format!("prepared statement \"{name}\" already exists"),
             ));
         }
-        if self.prepared.len() >= MAX_NAMED_OBJECTS {
+        if prepared.len() >= MAX_NAMED_OBJECTS {
             return Err(Error::new(sqlstate::CONFIGURATION_LIMIT_EXCEEDED, "too many prepared statements"));
         }
         Ok(())
     }
 
-    pub(crate) fn find_prepared(&self, name: &str) -> Result<&Arc<Prepared>> {
-        self.prepared.get(name).ok_or_else(|| {
+    pub(crate) fn find_prepared(&self, name: &str) -> Result<Arc<Prepared>> {
+        self.prepared.lock().get(name).cloned().ok_or_else(|| {
             let message = if name.is_empty() {
                 "unnamed prepared statement does not exist".to_owned()
             } else {
@@ -277,7 +300,7 @@ impl Session {
     pub fn describe_statement(&mut self, name: &str) -> Result<StatementDescription> {
         let found = self.find_prepared(name).map(|prepared| StatementDescription {
             parameters: prepared.parameters.clone(),
-            columns: self.result_columns(prepared),
+            columns: self.result_columns(&prepared),
         });
         self.conclude("", found)
     }
@@ -311,7 +334,7 @@ impl Session {
         parameter_formats: &[Format],
         result_formats: &[Format],
     ) -> Result<()> {
-        let prepared = Arc::clone(self.find_prepared(statement)?);
+        let prepared = self.find_prepared(statement)?;
         if let Some(statement) = &prepared.statement {
             self.refuse_if_failed(&statement.statement)?;
         }
@@ -341,7 +364,11 @@ impl Session {
                 format!("bind message has {} result formats but query has {columns} columns", result_formats.len()),
             ));
         }
-        self.portals.insert(name.to_owned(), portal);
+        if name.is_empty() {
+            self.portals.insert(String::new(), portal);
+        } else {
+            self.insert_portal(name, portal);
+        }
         Ok(())
     }
 
@@ -370,8 +397,27 @@ impl Session {
             state: PortalState::Ready,
             cursor: None,
             depth: self.transaction.as_ref().map_or(0, |open| open.savepoints.len()),
-            created: clock::now(),
+            listed: None,
         }
+    }
+
+    /// Adds a portal that has a name.
+    pub(crate) fn insert_portal(&mut self, name: &str, mut portal: Portal) {
+        let cursor = portal.cursor.as_ref();
+        let listed = Arc::new(PortalName {
+            name: name.to_owned(),
+            statement: cursor.map_or_else(|| portal.prepared.sql.to_string(), |cursor| cursor.sql.clone()),
+            hold: cursor.is_some_and(|cursor| cursor.hold),
+            binary: cursor.is_some_and(|cursor| cursor.binary),
+            scroll: cursor.is_some_and(|cursor| cursor.scroll),
+            created: clock::now(),
+        });
+        let mut named = self.named_portals.lock();
+        named.retain(|portal| portal.strong_count() > 0);
+        named.push(Arc::downgrade(&listed));
+        drop(named);
+        portal.listed = Some(listed);
+        self.portals.insert(name.to_owned(), portal);
     }
 
     pub(crate) fn find_portal(&mut self, name: &str) -> Result<&mut Portal> {
@@ -419,7 +465,7 @@ impl Session {
     }
 
     pub fn close_statement(&mut self, name: &str) -> Result<()> {
-        self.prepared.remove(name);
+        self.prepared.lock().remove(name);
         Ok(())
     }
 
@@ -530,6 +576,9 @@ impl Session {
             backend: Arc::clone(&self.backend),
             catalog: Arc::clone(&catalog),
             sequences: Arc::clone(&self.used_sequences),
+            prepared: Arc::clone(&self.prepared),
+            portals: Arc::clone(&self.named_portals),
+            pending_notifications: Arc::clone(&self.pending_notifications),
             superuser: self.superuser,
             session_locks: Arc::clone(&self.session_locks),
             transaction_locks: self.transaction.as_ref().map(|open| Arc::clone(open.tables.locks())),
@@ -658,6 +707,7 @@ impl Session {
 impl std::ops::Drop for Session {
     fn drop(&mut self) {
         self.session_locks.release_all();
+        self.shared.channels.forget(&self.backend.inbox);
         self.shared.backends.remove(self.backend.pid);
     }
 }

@@ -25,6 +25,18 @@ pub struct Portal {
     pub cursor: Option<Cursor>,
     /// Savepoint depth at which it was made: ROLLBACK TO an outer one closes it.
     pub depth: usize,
+    /// Lets others list the portal as long as it is there; None for the unnamed one.
+    pub listed: Option<Arc<PortalName>>,
+}
+
+/// What `pg_cursors` shows of a portal.
+#[derive(Debug)]
+pub struct PortalName {
+    pub name: String,
+    pub statement: String,
+    pub hold: bool,
+    pub binary: bool,
+    pub scroll: bool,
     /// µs since 1970-01-01 UTC.
     pub created: i64,
 }

@@ -3,6 +3,7 @@
 use aegis_catalog::{Error, Oid};
 use arrow::array::RecordBatch;
 
+pub use super::notify::Notification;
 pub use crate::bind::tree::OutputColumn;
 
 /// Byte sent in ReadyForQuery.
@@ -33,6 +34,18 @@ pub struct ConnectRequest {
     pub settings: Vec<(String, String)>,
     /// (client address, client port, server address, server port) for TCP.
     pub addresses: Option<(String, u16, String, u16)>,
+    /// None without encryption.
+    pub tls: Option<TlsSession>,
+}
+
+/// How a connection is encrypted, for `pg_stat_ssl`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSession {
+    /// `TLSv1.3`
+    pub version: String,
+    /// `TLS_AES_256_GCM_SHA384`
+    pub cipher: String,
+    pub bits: i32,
 }
 
 /// What a started statement answers with.

@@ -1,6 +1,7 @@
 //! What SQL functions may do to their session and server.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
 use aegis_catalog::object::Relation;
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
@@ -9,7 +10,10 @@ use parking_lot::Mutex;
 
 use super::advisory::{self, Request};
 use super::backend::Backend;
-use super::context::{AdvisoryKey, SessionServices, StatementContext};
+use super::context::{AdvisoryKey, PreparedListing, SessionActivity, SessionServices, StatementContext};
+use super::notify::Pending;
+use super::portal::PortalName;
+use super::prepared::Prepared;
 use crate::engine::Shared;
 
 /// [`SessionServices`] of one statement.
@@ -18,6 +22,9 @@ pub(super) struct Services {
     pub backend: Arc<Backend>,
     pub catalog: Arc<Catalog>,
     pub sequences: Arc<Mutex<UsedSequences>>,
+    pub prepared: Arc<Mutex<HashMap<String, Arc<Prepared>>>>,
+    pub portals: Arc<Mutex<Vec<Weak<PortalName>>>>,
+    pub pending_notifications: Arc<Mutex<Pending>>,
     pub superuser: bool,
     pub transaction_id: u64,
     pub session_locks: Arc<LockSet>,
@@ -27,7 +34,7 @@ pub(super) struct Services {
 /// What `currval` and `lastval` remember, per session.
 #[derive(Debug, Default)]
 pub struct UsedSequences {
-    values: std::collections::HashMap<Oid, i64>,
+    values: HashMap<Oid, i64>,
     last: Option<Oid>,
 }
 
@@ -181,5 +188,56 @@ impl SessionServices for Services {
 
     fn addresses(&self) -> Option<(String, u16, String, u16)> {
         self.backend.addresses.clone()
+    }
+
+    fn notify(&self, channel: &str, payload: &str) -> Result<()> {
+        self.pending_notifications.lock().notify(self.backend.pid, channel, payload)
+    }
+
+    fn listening_channels(&self) -> Vec<String> {
+        self.shared.channels.of(&self.backend.inbox)
+    }
+
+    fn notification_queue_usage(&self) -> f64 {
+        self.shared.channels.usage()
+    }
+
+    fn sessions(&self) -> Vec<SessionActivity> {
+        let shown = |backend: &Arc<Backend>| SessionActivity {
+            pid: backend.pid,
+            database: backend.database_oid,
+            user: backend.user_oid,
+            application: backend.settings.lock().text("application_name").to_owned(),
+            client: backend.addresses.as_ref().map(|(client, port, ..)| (client.clone(), *port)),
+            tls: backend.tls.clone(),
+            backend_start: backend.started,
+            activity: (self.superuser || backend.user_oid == self.backend.user_oid)
+                .then(|| backend.activity.lock().clone()),
+        };
+        self.shared.backends.all().iter().map(shown).collect()
+    }
+
+    fn prepared_statements(&self) -> Vec<PreparedListing> {
+        let prepared = self.prepared.lock();
+        let named = prepared.iter().filter(|(name, _)| !name.is_empty());
+        let mut listed: Vec<_> = named
+            .map(|(name, prepared)| PreparedListing {
+                name: name.clone(),
+                statement: prepared.sql.to_string(),
+                prepared_at: prepared.prepared_at,
+                parameters: prepared.parameters.clone(),
+                from_sql: prepared.from_sql,
+            })
+            .collect();
+        listed.sort_by(|a, b| a.name.cmp(&b.name));
+        listed
+    }
+
+    fn cursors(&self) -> Vec<Arc<PortalName>> {
+        self.portals.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn query(&self) -> String {
+        self.backend.activity.lock().query.clone()
     }
 }

@@ -52,7 +52,7 @@ pub async fn declare(
     portal.state = PortalState::Running(Rows::new(rows, Tag::Counted("FETCH"), options.scroll));
     portal.cursor =
         Some(Cursor { sql: sql.to_owned(), binary: options.binary, scroll: options.scroll, hold: options.hold });
-    session.portals.insert(name.to_owned(), portal);
+    session.insert_portal(name, portal);
     Outcome::tag("DECLARE CURSOR")
 }
 

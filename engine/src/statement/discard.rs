@@ -11,7 +11,8 @@ pub fn run(session: &mut Session, target: DiscardTarget) -> Result<Outcome> {
         DiscardTarget::All => {
             session.require_no_block("DISCARD ALL")?;
             session.portals.retain(|name, _| name.is_empty());
-            session.prepared.clear();
+            session.prepared.lock().clear();
+            session.shared.channels.forget(&session.backend.inbox);
             session.backend.settings.lock().reset_all();
             session.session_locks.release_all();
             session.used_sequences.lock().clear();

@@ -16,6 +16,7 @@ mod index;
 mod lock;
 mod maintenance;
 mod namespace;
+mod notify;
 mod prepare;
 mod readers;
 mod rewrite;
@@ -126,10 +127,9 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         }
         Utility::AlterRole { name, action } => role::alter(session, &name.name, action, context),
         Utility::DropRole { names, if_exists } => role::drop(session, names, *if_exists, context),
-        // Without LISTEN nothing is ever listened to, so there is nothing to stop: what drivers' pools ask on release.
-        Utility::Unlisten(_) => Outcome::tag("UNLISTEN"),
-        Utility::Listen(_) => Err(Error::unsupported("LISTEN")),
-        Utility::Notify { .. } => Err(Error::unsupported("NOTIFY")),
+        Utility::Listen(channel) => notify::listen(session, &channel.name),
+        Utility::Unlisten(channel) => notify::unlisten(session, channel.as_ref().map(|channel| channel.name.as_str())),
+        Utility::Notify { channel, payload } => notify::notify(session, &channel.name, payload.as_deref()),
         Utility::Rename { object, column, constraint, to, if_exists } => {
             let part = match (column, constraint) {
                 (Some(column), _) => alter_object::Part::Column(column),
@@ -189,7 +189,7 @@ pub fn output_columns(utility: &Utility) -> Option<Vec<OutputColumn>> {
 pub fn referenced_columns(session: &Session, statement: &ParsedStatement) -> Option<Vec<OutputColumn>> {
     match &statement.statement {
         Statement::Utility(utility) => match &**utility {
-            Utility::Execute { name, .. } => session.prepared.get(&name.name)?.columns().cloned(),
+            Utility::Execute { name, .. } => session.prepared.lock().get(&name.name)?.columns().cloned(),
             Utility::Fetch { cursor, move_only: false, .. } => session.portals.get(&cursor.name)?.columns.clone(),
             _ => None,
         },

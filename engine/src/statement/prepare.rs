@@ -27,12 +27,12 @@ pub fn prepare(
     let statement = Some(Arc::new(statement.clone()));
     let mut prepared = Prepared::new(name, &Arc::from(sql), statement, &declared, context)?;
     prepared.from_sql = true;
-    session.prepared.insert(name.to_owned(), Arc::new(prepared));
+    session.prepared.lock().insert(name.to_owned(), Arc::new(prepared));
     Outcome::tag("PREPARE")
 }
 
 pub async fn execute(session: &mut Session, name: &str, args: &[Expr], context: &StatementContext) -> Result<Outcome> {
-    let prepared = Arc::clone(session.find_prepared(name)?);
+    let prepared = session.find_prepared(name)?;
     if prepared.parameters.len() != args.len() {
         return Err(Error::new(
             sqlstate::SYNTAX_ERROR,
@@ -52,10 +52,10 @@ pub async fn execute(session: &mut Session, name: &str, args: &[Expr], context: 
 
 pub fn deallocate(session: &mut Session, name: Option<&str>) -> Result<Outcome> {
     let Some(name) = name else {
-        session.prepared.clear();
+        session.prepared.lock().clear();
         return Outcome::tag("DEALLOCATE ALL");
     };
     session.find_prepared(name)?;
-    session.prepared.remove(name);
+    session.prepared.lock().remove(name);
     Outcome::tag("DEALLOCATE")
 }

@@ -83,7 +83,10 @@ fn block<'a>(session: &'a mut Session, command: &str) -> Result<&'a mut crate::s
 
 pub fn savepoint(session: &mut Session, name: &str) -> Result<Outcome> {
     let mark = session.backend.settings.lock().mark();
-    block(session, "SAVEPOINT")?.savepoint(name, mark);
+    let open = block(session, "SAVEPOINT")?;
+    open.savepoint(name, mark);
+    let depth = open.savepoints.len();
+    session.pending_notifications.lock().mark(depth);
     Outcome::tag("SAVEPOINT")
 }
 
@@ -95,6 +98,7 @@ pub fn release(session: &mut Session, name: &str) -> Result<Outcome> {
 pub fn rollback_to(session: &mut Session, name: &str) -> Result<Outcome> {
     let (depth, mark) = block(session, "ROLLBACK TO SAVEPOINT")?.rollback_to(name)?;
     session.backend.settings.lock().rollback_to(mark);
+    session.pending_notifications.lock().rollback_to(depth);
     // Cursors opened inside the savepoint close with it; the portal of this very statement stays.
     session.portals.retain(|name, portal| portal.depth <= depth || portal.cursor.is_none() || name.is_empty());
     Outcome::tag("ROLLBACK")

@@ -232,6 +232,10 @@ pub fn describe(reply: &Reply) -> String {
                 .collect();
             format!("DataRow {}", values.join(" ")).trim_end().to_owned()
         }
+        b'A' => {
+            body.u32();
+            format!("Notification {} {}", quote(body.string().as_bytes()), quote(body.string().as_bytes()))
+        }
         b't' => {
             let types: Vec<String> = (0..body.u16()).map(|_| body.u32().to_string()).collect();
             format!("ParameterDescription {}", types.join(" ")).trim_end().to_owned()

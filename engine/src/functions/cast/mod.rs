@@ -121,6 +121,14 @@ fn texts() -> Vec<Row> {
         f("text(char)", kernel!(|a: &str| a)),
         f("text(bpchar)", kernel!(|a: &str| a.trim_end_matches(' '))),
         f("text(bool)", kernel!(|a: bool| if a { "true" } else { "false" })),
+        f(
+            "nameconcatoid(name, oid)",
+            kernel!(|name: &str, oid: u32| {
+                let suffix = format!("_{oid}");
+                let end = name.floor_char_boundary(text::NAME_LENGTH.saturating_sub(suffix.len()));
+                format!("{}{suffix}", &name[..end])
+            }),
+        ),
         f("name(text)", kernel!(|a: &str| text::name(a))),
         f("name(varchar)", kernel!(|a: &str| text::name(a))),
         f("name(bpchar)", kernel!(|a: &str| text::name(a).trim_end_matches(' '))),

@@ -7,6 +7,8 @@ use crate::functions::signature::{Row, f};
 
 pub fn functions() -> Vec<Row> {
     vec![
+        // Nothing reports the phases of its building.
+        f("pg_indexam_progress_phasename(oid, int8)", kernel!(|_method: u32, _phase: i64| None::<&str>)),
         f(
             "pg_indexam_has_property(oid, text)",
             kernel!(|method: u32, property: &str| match property {

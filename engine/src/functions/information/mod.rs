@@ -1,6 +1,7 @@
 //! System information (PostgreSQL manual 9.26), administration (9.27) and sequences (9.17).
 
 mod access_method;
+mod activity;
 mod administration;
 mod comment;
 mod definition;
@@ -10,6 +11,7 @@ mod role;
 mod sequence;
 mod session;
 mod size;
+mod statistics;
 mod visibility;
 
 use super::signature::Row;
@@ -28,6 +30,8 @@ pub fn functions() -> Vec<Row> {
         size::functions(),
         sequence::functions(),
         administration::functions(),
+        activity::functions(),
+        statistics::functions(),
     ]
     .into_iter()
     .flatten()

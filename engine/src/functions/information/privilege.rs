@@ -110,7 +110,26 @@ const KINDS: &[Kind] = &[
             known.then_some((fixed_oid::BOOTSTRAP_SUPERUSER, false))
         },
     },
+    Kind {
+        name: "foreign_data_wrapper",
+        privileges: &["USAGE"],
+        public: &[],
+        find: |_, name| absent("foreign-data wrapper", name),
+        owner: |_, _| None,
+    },
+    Kind {
+        name: "server",
+        privileges: &["USAGE"],
+        public: &[],
+        find: |_, name| absent("server", name),
+        owner: |_, _| None,
+    },
 ];
+
+/// A kind of object of which there are none.
+fn absent(kind: &str, name: &str) -> Result<Oid> {
+    Err(Error::new(sqlstate::UNDEFINED_OBJECT, format!("{kind} \"{name}\" does not exist")))
+}
 
 fn relation_named(call: &Call<'_>, name: &str) -> Result<Oid> {
     object_id::parse_reg(oid::REGCLASS, name, &call.context.format.names)

@@ -1,10 +1,14 @@
 //! Sizes of objects.
 
+use std::sync::Arc;
+
 use aegis_catalog::types::numeric::Numeric;
-use aegis_catalog::{Error, Oid, Result, sqlstate};
+use aegis_catalog::types::{BinaryEncoder, type_info};
+use aegis_catalog::{Error, Oid, Result, fixed_oid, sqlstate};
+use arrow::array::{Array, ArrayRef, Int32Array};
 
 use crate::functions::Call;
-use crate::functions::kernel::kernel;
+use crate::functions::kernel::{columns, kernel};
 use crate::functions::signature::{Row, f};
 
 pub fn functions() -> Vec<Row> {
@@ -20,6 +24,22 @@ pub fn functions() -> Vec<Row> {
         f("pg_indexes_size(regclass)", kernel!(|call; table: u32| table_size(call, table).map(|_| 0i64))),
         f("pg_database_size(oid)", kernel!(|call; _database: u32| database_size(call))),
         f("pg_database_size(name)", kernel!(|call; _database: &str| database_size(call))),
+        f("pg_tablespace_size(oid)", kernel!(|call; tablespace: u32| tablespace_size(call, tablespace))),
+        f(
+            "pg_tablespace_size(name)",
+            kernel!(|call; tablespace: &str| {
+                let oid = match tablespace {
+                    "pg_default" => fixed_oid::DEFAULT_TABLESPACE,
+                    "pg_global" => fixed_oid::GLOBAL_TABLESPACE,
+                    other => {
+                        let message = format!("tablespace \"{other}\" does not exist");
+                        return Err(Error::new(sqlstate::UNDEFINED_OBJECT, message));
+                    }
+                };
+                Ok(tablespace_size(call, oid))
+            }),
+        ),
+        f("pg_column_size(any)", columns(column_size)),
         f("pg_tablespace_location(oid)", kernel!(|_tablespace: u32| "")),
         f(
             "pg_relation_filenode(regclass)",
@@ -45,6 +65,37 @@ fn fork_size(call: &Call<'_>, table: Oid, fork: &str) -> Result<Option<i64>> {
 fn database_size(call: &Call<'_>) -> i64 {
     let tables = call.context.catalog.user_relations().filter(|relation| relation.table().is_some());
     tables.map(|table| call.context.services.table_bytes(table.oid) as i64).sum()
+}
+
+/// Everything lies in `pg_default`; null for a tablespace that does not exist.
+fn tablespace_size(call: &Call<'_>, tablespace: Oid) -> Option<i64> {
+    match tablespace {
+        fixed_oid::DEFAULT_TABLESPACE => Some(database_size(call)),
+        fixed_oid::GLOBAL_TABLESPACE => Some(0),
+        _ => None,
+    }
+}
+
+/// Bytes that a value takes when nothing compresses it: its binary form, and a length word if the type's length varies.
+fn column_size(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef> {
+    const LENGTH_WORD: i32 = 4;
+    let ([array], Some(ty)) = (args, call.arg_types.first()) else {
+        return Err(Error::internal("pg_column_size has one argument"));
+    };
+    let fixed = type_info(ty.oid).map(|info| i32::from(info.len)).filter(|&length| length > 0);
+    let encoder = BinaryEncoder::new(*ty, array)?;
+    let mut bytes = Vec::new();
+    let sizes = (0..array.len()).map(|row| {
+        if encoder.is_null(row) {
+            return None;
+        }
+        Some(fixed.unwrap_or_else(|| {
+            bytes.clear();
+            encoder.encode(row, &mut bytes);
+            i32::try_from(bytes.len()).unwrap_or(i32::MAX).saturating_add(LENGTH_WORD)
+        }))
+    });
+    Ok(Arc::new(sizes.collect::<Int32Array>()))
 }
 
 /// Halves are rounded away from zero; a unit is left when ten thousand of it, less half, are reached.

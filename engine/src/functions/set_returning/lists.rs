@@ -18,9 +18,9 @@ macro_rules! set {
         $crate::functions::Body::Set {
             lists: std::sync::Arc::new(
                 |$call: &$crate::functions::Call<'_>, args: &[datafusion::logical_expr::ColumnarValue]| {
-                    let inputs = $crate::functions::kernel::Inputs::new(args)?;
+                    let _inputs = $crate::functions::kernel::Inputs::new(args)?;
                     let mut _position = 0..;
-                    $(let $arg = inputs.reader::<$ty>(_position.next().unwrap_or_default())?;)*
+                    $(let $arg = _inputs.reader::<$ty>(_position.next().unwrap_or_default())?;)*
                     $crate::functions::set_returning::set_of($call.rows, |_row| {
                         if false $(|| $arg.skips(_row))* {
                             return Ok(Vec::new());

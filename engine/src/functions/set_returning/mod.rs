@@ -11,7 +11,7 @@ use super::signature::Row;
 
 pub(in crate::functions) use lists::set;
 pub use lists::set_of;
-pub use record::{Record, record};
+pub use record::{Record, one_record, record, records};
 
 pub fn functions() -> Vec<Row> {
     [series::functions(), unnest::functions(), text::functions(), system::functions()].into_iter().flatten().collect()

@@ -10,6 +10,7 @@ use datafusion::logical_expr::ColumnarValue;
 
 use super::lists::{body, list};
 use crate::functions::kernel::{Inputs, arrow};
+use crate::functions::signature::{Row, f, record_columns};
 use crate::functions::{Body, Call};
 
 /// One row; None is null.
@@ -20,27 +21,67 @@ pub fn record(
     columns: &'static [(&'static str, Oid)],
     rows: impl Fn(&Call<'_>, &Inputs, usize) -> Result<Vec<Record>> + Send + Sync + 'static,
 ) -> Body {
+    let columns = columns.iter().map(|(name, ty)| ((*name).to_owned(), *ty)).collect();
+    records_of(columns, true, rows)
+}
+
+/// A set-returning function with the columns that PostgreSQL's catalog lists for it.
+pub fn records(
+    signature: &'static str,
+    rows: impl Fn(&Call<'_>, &Inputs, usize) -> Result<Vec<Record>> + Send + Sync + 'static,
+) -> Row {
+    // A signature that is not there is reported when the row is resolved.
+    let (columns, strict) = record_columns(signature).unwrap_or_default();
+    f(signature, records_of(columns, strict, rows))
+}
+
+/// As [`records`], for a function that returns one row.
+pub fn one_record(signature: &'static str, row: impl Fn(&Call<'_>) -> Result<Record> + Send + Sync + 'static) -> Row {
+    let (columns, _) = record_columns(signature).unwrap_or_default();
+    let body = Body::Scalar(Arc::new(move |call, _| {
+        let record = row(call)?;
+        let row = rows_of(call, &columns, std::iter::repeat_n(record, call.rows))?;
+        Ok(ColumnarValue::Array(Arc::new(row)))
+    }));
+    f(signature, body)
+}
+
+fn records_of(
+    columns: Vec<(String, Oid)>,
+    strict: bool,
+    rows: impl Fn(&Call<'_>, &Inputs, usize) -> Result<Vec<Record>> + Send + Sync + 'static,
+) -> Body {
     body(Arc::new(move |call, args| {
         let inputs = Inputs::new(args)?;
-        let mut builders =
-            columns.iter().map(|(_, ty)| ColumnBuilder::new(Type::of(*ty), call.rows)).collect::<Result<Vec<_>>>()?;
         let mut lengths = Vec::with_capacity(call.rows);
+        let mut all = Vec::new();
         for row in 0..call.rows {
-            let records = if inputs.any_null(row) { Vec::new() } else { rows(call, &inputs, row)? };
+            let records = if strict && inputs.any_null(row) { Vec::new() } else { rows(call, &inputs, row)? };
             lengths.push(records.len());
-            for record in records {
-                for (builder, value) in builders.iter_mut().zip(record) {
-                    match value {
-                        Some(value) => builder.append_text(&value, &call.context.format)?,
-                        None => builder.append_null(),
-                    }
-                }
+            all.extend(records);
+        }
+        list(lengths, Arc::new(rows_of(call, &columns, all.into_iter())?)).map(ColumnarValue::Array)
+    }))
+}
+
+fn rows_of(
+    call: &Call<'_>,
+    columns: &[(String, Oid)],
+    records: impl ExactSizeIterator<Item = Record>,
+) -> Result<StructArray> {
+    let total = records.len();
+    let mut builders =
+        columns.iter().map(|(_, ty)| ColumnBuilder::new(Type::of(*ty), total)).collect::<Result<Vec<_>>>()?;
+    for record in records {
+        let mut values = record.into_iter();
+        for builder in &mut builders {
+            match values.next().flatten() {
+                Some(value) => builder.append_text(&value, &call.context.format)?,
+                None => builder.append_null(),
             }
         }
-        let fields: Fields = columns.iter().map(|(name, ty)| field_with_type(name, Type::of(*ty), true)).collect();
-        let arrays: Vec<ArrayRef> = builders.iter_mut().map(ColumnBuilder::finish).collect();
-        let total = lengths.iter().sum();
-        let items = StructArray::try_new_with_length(fields, arrays, None, total).map_err(arrow)?;
-        list(lengths, Arc::new(items)).map(ColumnarValue::Array)
-    }))
+    }
+    let fields: Fields = columns.iter().map(|(name, ty)| field_with_type(name, Type::of(*ty), true)).collect();
+    let arrays: Vec<ArrayRef> = builders.iter_mut().map(ColumnBuilder::finish).collect();
+    StructArray::try_new_with_length(fields, arrays, None, total).map_err(arrow)
 }

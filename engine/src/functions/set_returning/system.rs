@@ -1,11 +1,12 @@
 //! Sets of system information.
 
 use aegis_catalog::Oid;
+use aegis_catalog::types::datetime::abbreviation::{ABBREVIATIONS, Meaning};
 use aegis_catalog::types::interval;
 use aegis_catalog::types::oid;
 use aegis_catalog::types::{IntervalStyle, TimeZone};
 
-use super::{Record, record};
+use super::{Record, record, records};
 use crate::functions::Call;
 use crate::functions::array::List;
 use crate::functions::information::Acl;
@@ -78,6 +79,10 @@ pub fn functions() -> Vec<Row> {
                 },
             ),
         ),
+        records("pg_timezone_abbrevs()", |call, _, _| {
+            let now = call.context.statement_start;
+            Ok(ABBREVIATIONS.iter().map(|(name, meaning)| abbreviation_row(name, *meaning, now)).collect())
+        }),
         f(
             "pg_show_all_settings()",
             record(SETTING_COLUMNS, |call, _, _| {
@@ -178,15 +183,30 @@ fn boolean(value: bool) -> Option<String> {
     Some(if value { "t" } else { "f" }.to_owned())
 }
 
+fn abbreviation_row(name: &str, meaning: Meaning, now: i64) -> Record {
+    let (offset, is_dst) = match meaning {
+        Meaning::Offset(seconds, is_dst) => (seconds, is_dst),
+        Meaning::Zone(zone) => match TimeZone::by_name(zone) {
+            Some(zone) => (zone.offset_at(now), zone.is_dst_at(now)),
+            None => (0, false),
+        },
+    };
+    vec![Some(name.to_ascii_uppercase()), Some(interval_text(offset)), boolean(is_dst)]
+}
+
+fn interval_text(seconds: i32) -> String {
+    let mut out = Vec::new();
+    let interval = interval::Interval::new(0, 0, i64::from(seconds) * 1_000_000);
+    interval::write(interval, IntervalStyle::Postgres, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 fn zone_row(zone: chrono_tz::Tz, now: i64) -> Record {
     let named = TimeZone::Named(zone);
-    let mut offset = Vec::new();
-    let micros = i64::from(named.offset_at(now)) * 1_000_000;
-    interval::write(interval::Interval::new(0, 0, micros), IntervalStyle::Postgres, &mut offset);
     vec![
         Some(zone.name().to_owned()),
         Some(named.abbreviation_at(now)),
-        Some(String::from_utf8_lossy(&offset).into_owned()),
+        Some(interval_text(named.offset_at(now))),
         boolean(named.is_dst_at(now)),
     ]
 }
