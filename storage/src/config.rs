@@ -13,6 +13,8 @@ pub struct Config {
     pub memtable_bytes: usize,
     /// Bytes of rows in memory at which commits wait for the flush. Default 512 MiB.
     pub memtable_stall_bytes: usize,
+    /// Milliseconds that a commit waits then before it fails for want of memory. Default 30,000.
+    pub memtable_stall_ms: u64,
     /// Bytes of new rows that one transaction may hold. Default 2 GiB.
     pub transaction_bytes: usize,
     /// Size of one file of the log, reserved when it is created. Default 64 MiB.
@@ -30,6 +32,21 @@ pub struct Config {
     pub merge_rows: u64,
     /// Bytes of segment files up to which a flush merges them. Default 64 MiB.
     pub merge_bytes: u64,
+    /// Merge segments in the background. Default true.
+    pub compaction_background: bool,
+    /// Bytes of segment files per second that merging reads at most; 0 for no limit. Default 64 MiB.
+    pub compaction_bytes_per_second: u64,
+    /// Neighbouring segments of about one size that are merged. Default 4.
+    pub compaction_fan_in: usize,
+    /// Segments over one key beyond which some are merged. Default 8.
+    pub compaction_overlap: usize,
+    /// Percentage of dead rows from which a segment is written anew. Default 20.
+    pub compaction_dead_percent: u64,
+    /// Bytes and rows that a merged segment may have. Default 512 MiB and 4,194,304.
+    pub compaction_max_bytes: u64,
+    pub compaction_max_rows: u64,
+    /// Bytes of decoded segment footers that are kept. Default 64 MiB.
+    pub footer_cache_bytes: usize,
     /// Milliseconds since 1970, for commit timestamps. Correctness does not depend on it.
     pub now_millis: fn() -> u64,
     pub disk: Arc<dyn Disk>,
@@ -47,6 +64,7 @@ impl Default for Config {
             data_dir: PathBuf::from("aegis-data"),
             memtable_bytes: 64 << 20,
             memtable_stall_bytes: 512 << 20,
+            memtable_stall_ms: 30_000,
             transaction_bytes: 2 << 30,
             wal_segment_bytes: 64 << 20,
             wal_batch_bytes: 16 << 20,
@@ -55,6 +73,14 @@ impl Default for Config {
             row_group_rows: 131_072,
             merge_rows: 2 << 20,
             merge_bytes: 64 << 20,
+            compaction_background: true,
+            compaction_bytes_per_second: 64 << 20,
+            compaction_fan_in: 4,
+            compaction_overlap: 8,
+            compaction_dead_percent: 20,
+            compaction_max_bytes: 512 << 20,
+            compaction_max_rows: 4 << 20,
+            footer_cache_bytes: 64 << 20,
             now_millis: system_millis,
             disk: Arc::new(RealDisk),
         }

@@ -6,6 +6,7 @@
 mod blocking;
 pub mod command;
 mod commit;
+mod compaction;
 mod config;
 pub mod error;
 pub mod file;
@@ -19,6 +20,7 @@ mod memtable;
 mod overlay;
 mod pins;
 mod recovery;
+mod rewrite;
 mod scan;
 pub mod schema;
 pub mod segment;

@@ -26,7 +26,7 @@ const COUNTERS: TableDefinition<u64, i64> = TableDefinition::new("counters");
 const TABLES: TableDefinition<u64, &[u8]> = TableDefinition::new("tables");
 const SEGMENTS: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("segments");
 
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 /// Bytes that redb may keep of the file in memory.
 const CACHE_BYTES: usize = 8 << 20;
 

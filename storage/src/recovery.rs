@@ -13,7 +13,8 @@ use crate::flush::Files;
 use crate::manifest::{Manifest, ManifestState};
 use crate::memtable::{RowId, adapt};
 use crate::schema::TableId;
-use crate::segment::{Segment, deletes, stem};
+use crate::segment::footers::FooterCache;
+use crate::segment::{Segment, SegmentFolder, deletes, stem};
 use crate::transaction::RowAddress;
 use crate::version::{IndexedRows, SegmentView, Table, Version, address};
 use crate::wal::{self, Recovered};
@@ -54,7 +55,7 @@ pub struct Opened {
     pub node: uuid::Uuid,
 }
 
-pub fn open(disk: Arc<dyn Disk>, data_dir: &Path) -> Result<Opened> {
+pub fn open(disk: Arc<dyn Disk>, data_dir: &Path, footer_cache_bytes: usize) -> Result<Opened> {
     let layout = Layout::new(data_dir);
     for dir in [&layout.wal, &layout.segments, &layout.tmp] {
         disk.create_dir_all(dir).map_err(Error::at(dir))?;
@@ -62,7 +63,9 @@ pub fn open(disk: Arc<dyn Disk>, data_dir: &Path) -> Result<Opened> {
     let node = identity(disk.as_ref(), data_dir, &layout)?;
     ensure_manifest(disk.as_ref(), &layout)?;
     let (manifest, state) = Manifest::open(disk.as_ref(), &layout.manifest)?;
-    let (version, segments) = load(&disk, &layout.segments, &state)?;
+    let footers = Arc::new(FooterCache::new(footer_cache_bytes));
+    let folder = SegmentFolder { disk: disk.clone(), dir: layout.segments.clone(), footers };
+    let (version, segments) = load(&folder, &state)?;
     let counters = state.counters.iter().map(|(id, value)| (*id, *value)).collect();
     let mut replay = Replay { version, counters, row_ids: HashMap::new(), entries: 0 };
     let log = wal::recover(disk.as_ref(), &layout.wal, state.flushed_ts, state.log_position, |ts, payload| {
@@ -71,7 +74,7 @@ pub fn open(disk: Arc<dyn Disk>, data_dir: &Path) -> Result<Opened> {
     sweep(disk.as_ref(), &layout, &state)?;
     let Replay { version, counters, entries, .. } = replay;
     tracing::info!(flushed_ts = state.flushed_ts, entries, tables = version.tables.len(), "recovered");
-    let files = Files { disk, dir: layout.segments, manifest, state, segments };
+    let files = Files { folder, manifest, state, segments, busy: Default::default() };
     Ok(Opened { files, version, counters, log, node })
 }
 
@@ -135,7 +138,7 @@ fn ensure_manifest(disk: &dyn Disk, layout: &Layout) -> Result<()> {
 type Segments = BTreeMap<(TableId, u32), Arc<Segment>>;
 
 /// The version that the manifest describes.
-fn load(disk: &Arc<dyn Disk>, dir: &Path, state: &ManifestState) -> Result<(Version, Segments)> {
+fn load(folder: &SegmentFolder, state: &ManifestState) -> Result<(Version, Segments)> {
     let mut version = Version { seq: 1, ts: state.flushed_ts, ..Version::default() };
     let mut segments = Segments::new();
     for (id, record) in &state.tables {
@@ -144,12 +147,12 @@ fn load(disk: &Arc<dyn Disk>, dir: &Path, state: &ManifestState) -> Result<(Vers
         table.next_unit = record.next_unit;
         let mut views = Vec::new();
         for (unit, segment) in &record.segments {
-            let opened = Arc::new(Segment::open(disk.clone(), dir, *id, *unit, segment.meta.clone())?);
+            let opened = Arc::new(Segment::open(folder, *id, *unit, segment.meta.clone())?);
             let deleted = match &segment.deletes {
                 None => None,
                 Some(meta) => {
-                    let path = deletes::path(dir, *id, *unit, meta.ts);
-                    Some(Arc::new(deletes::read(disk.as_ref(), &path, meta)?))
+                    let path = deletes::path(&folder.dir, *id, *unit, meta.ts);
+                    Some(Arc::new(deletes::read(folder.disk.as_ref(), &path, meta)?))
                 }
             };
             segments.insert((*id, *unit), opened.clone());

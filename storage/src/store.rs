@@ -10,18 +10,21 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, oneshot};
 
 use crate::commit::{self, Prepared};
+use crate::compaction::{self, Compaction, Compactor, Pace};
 use crate::file::DirectoryLock;
-use crate::flush::{self, Files, Limits, Rewritten};
+use crate::flush::{self, Files, Limits};
 use crate::flusher::Flusher;
 use crate::lock::LockManager;
 use crate::log::{Entry, Log, NoLog};
 use crate::pins::{Pinned, Shared};
 use crate::recovery::{self, Layout, Opened};
+use crate::rewrite::{Rewrite, Rewritten};
 use crate::transaction::Isolation;
 use crate::version::Version;
 use crate::wal::{self, LocalLog};
 use crate::{Error, Result, Transaction};
 
+pub use crate::compaction::Written;
 pub use crate::config::Config;
 
 #[derive(Debug)]
@@ -49,6 +52,7 @@ struct Sequencer {
 struct Durable {
     files: Mutex<Files>,
     flusher: Flusher,
+    compactor: Compactor,
     /// Why the last flush failed, if it did.
     flush_failure: RwLock<Option<String>>,
     /// A flush has ended.
@@ -64,7 +68,8 @@ impl Store {
     pub fn open(config: Config) -> Result<Arc<Store>> {
         config.disk.create_dir_all(&config.data_dir).map_err(Error::at(&config.data_dir))?;
         let lock = config.disk.lock(&config.data_dir)?;
-        let Opened { files, version, counters, log, node } = recovery::open(config.disk.clone(), &config.data_dir)?;
+        let Opened { files, version, counters, log, node } =
+            recovery::open(config.disk.clone(), &config.data_dir, config.footer_cache_bytes)?;
         let head = Arc::new(version);
         let shared = Arc::new(Shared::new(head.clone()));
         let options = wal::Options {
@@ -76,9 +81,11 @@ impl Store {
         let on_failure = Box::new(move |reason: &str| for_log.stop(reason));
         let log = LocalLog::open(config.disk.clone(), Layout::new(&config.data_dir).wal, options, log, on_failure)?;
         let (flusher, pending) = Flusher::new();
+        let (compactor, pending_compactor) = Compactor::new();
         let durable = Durable {
             files: Mutex::new(files),
             flusher,
+            compactor,
             flush_failure: RwLock::default(),
             flushed: Notify::new(),
             node,
@@ -95,6 +102,10 @@ impl Store {
         });
         if let Some(durable) = &store.durable {
             durable.flusher.start(Arc::downgrade(&store), pending)?;
+            if store.config.compaction_background {
+                durable.compactor.start(Arc::downgrade(&store), pending_compactor)?;
+                durable.compactor.wake();
+            }
         }
         store.flush_if_large(&store.sequencer.lock().head);
         Ok(store)
@@ -155,9 +166,12 @@ impl Store {
         wait(durable).await.map(|()| ts)
     }
 
-    /// Waits while memory is far beyond its limit. A flush that fails for want of disk space fails the commit too.
+    /// Waits while memory is far beyond its limit, but not for ever. A flush that fails for want of disk space fails the
+    /// commit too.
     async fn admit(&self) -> Result<()> {
         let Some(durable) = &self.durable else { return Ok(()) };
+        let limit = Duration::from_millis(self.config.memtable_stall_ms);
+        let deadline = tokio::time::Instant::now() + limit;
         loop {
             let flushed = durable.flushed.notified();
             self.check_running()?;
@@ -168,7 +182,13 @@ impl Store {
                 return Err(Error::DiskFull(reason.clone()));
             }
             durable.flusher.wake();
-            flushed.await;
+            if tokio::time::timeout_at(deadline, flushed).await.is_err() {
+                return Err(Error::OutOfMemory(format!(
+                    "rows in memory exceed {} bytes, and writing them to disk did not make room within {} s",
+                    self.config.memtable_stall_bytes,
+                    limit.as_secs_f32()
+                )));
+            }
         }
     }
 
@@ -292,6 +312,9 @@ impl Store {
         let Some(durable) = &self.durable else { return };
         *durable.flush_failure.write() = outcome.as_ref().err().map(|e| e.to_string());
         durable.flushed.notify_waiters();
+        if outcome.is_ok() {
+            durable.compactor.wake();
+        }
         if outcome.is_err() && self.check_running().is_ok() {
             self.flush_if_large(&self.sequencer.lock().head);
         }
@@ -309,7 +332,7 @@ impl Store {
         let (frozen, rewrites, counters, durably) = {
             let mut sequencer = self.sequencer.lock();
             self.check_running()?;
-            let (frozen, rewrites) = flush::freeze(&sequencer.head, limits)?;
+            let (frozen, rewrites) = flush::freeze(&sequencer.head, limits, &files.busy)?;
             if rewrites.is_empty() && frozen.ts == files.state.flushed_ts {
                 return Ok(());
             }
@@ -319,8 +342,8 @@ impl Store {
         };
         let log_position = self.log.position();
         durably.blocking_recv().map_err(|_| log_closed())?.map_err(Error::Stopped)?;
-        let units: Vec<_> = rewrites.iter().map(flush::Rewrite::output).collect();
-        let rewritten = rewrites.into_iter().map(|r| r.run(&files.disk, &files.dir, limits));
+        let units: Vec<_> = rewrites.iter().map(Rewrite::output).collect();
+        let rewritten = rewrites.iter().map(|r| r.run(&files.folder, |_| Ok(())));
         let rewritten = rewritten.collect::<Result<Vec<_>>>();
         let noted = rewritten.and_then(|rewritten| {
             let unnamed = files.note(&frozen, counters, log_position, &rewritten).inspect_err(|error| {
@@ -367,6 +390,81 @@ impl Store {
         published.blocking_recv().map_err(|_| log_closed())?.map_err(Error::Stopped)
     }
 
+    /// Merges segments as long as that is worthwhile. Blocking.
+    pub fn compact(&self) -> Result<()> {
+        while self.compact_once()? {}
+        Ok(())
+    }
+
+    /// See [`crate::compaction`]. False if there was nothing to do.
+    pub(crate) fn compact_once(&self) -> Result<bool> {
+        match self.begin_compaction()? {
+            Some(written) => self.finish_compaction(written).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The first half of [`Store::compact`], for tests of what happens in between.
+    #[doc(hidden)]
+    pub fn begin_compaction(&self) -> Result<Option<Written>> {
+        let Some(durable) = &self.durable else { return Ok(None) };
+        let (compaction, folder) = {
+            let mut files = durable.files.lock();
+            self.check_running()?;
+            let chosen = compaction::choose(&files, &compaction::settings(&self.config))?;
+            let Some((table, merge)) = chosen else { return Ok(None) };
+            let Some(unit) = self.take_unit(table)? else { return Ok(None) };
+            tracing::debug!(table, ?merge, unit, "compacting");
+            let compaction = Compaction::begin(&mut files, table, &merge, unit, self.config.row_group_rows)?;
+            (compaction, files.folder.clone())
+        };
+        let mut pace = Pace::new(self.config.compaction_bytes_per_second);
+        let work = |rows: usize| pace.done(rows as u64 * compaction.bytes_per_row, durable.compactor.stopping());
+        match compaction.rewrite.run(&folder, work) {
+            Ok(rewritten) => Ok(Some(Written(compaction, rewritten))),
+            Err(error) => {
+                let mut files = durable.files.lock();
+                compaction.release(&mut files);
+                files.discard(&[compaction.rewrite.output()]);
+                Err(error)
+            }
+        }
+    }
+
+    #[doc(hidden)]
+    pub fn finish_compaction(&self, written: Written) -> Result<()> {
+        let Some(durable) = &self.durable else { return Ok(()) };
+        let Written(compaction, rewritten) = written;
+        let mut files = durable.files.lock();
+        compaction.release(&mut files);
+        match self.check_running().and_then(|()| compaction.note(&mut files, &rewritten)) {
+            Ok(true) => return self.swap(&[rewritten]),
+            Ok(false) => {}
+            Err(Error::DiskFull(why)) => {
+                files.discard(&[compaction.rewrite.output()]);
+                return Err(Error::DiskFull(why));
+            }
+            Err(error) => {
+                self.shared.stop(&format!("noting a compaction failed: {error}"));
+                return Err(error);
+            }
+        }
+        if let Some(segment) = rewritten.segment {
+            segment.retire();
+        }
+        Ok(())
+    }
+
+    /// A number for a new segment of a table; None if the table is gone.
+    fn take_unit(&self, table: crate::TableId) -> Result<Option<u32>> {
+        let mut sequencer = self.sequencer.lock();
+        let mut next = Version { seq: sequencer.head.seq + 1, ..sequencer.head.as_ref().clone() };
+        let Some(table) = next.tables.get_mut(&table) else { return Ok(None) };
+        let unit = Arc::make_mut(table).take_unit()?;
+        sequencer.head = Arc::new(next);
+        Ok(Some(unit))
+    }
+
     /// Makes the head visible, without a change in the log, once everything before it is durable.
     fn publish_in_order(&self, sequencer: &Sequencer) -> Outcome {
         let (done, outcome) = self.publish_when_done(sequencer);
@@ -376,6 +474,9 @@ impl Store {
 
     /// Refuses further commits, flushes, and stops background work. Reading goes on.
     pub async fn close(&self) -> Result<()> {
+        if let Some(durable) = &self.durable {
+            durable.compactor.stop();
+        }
         let flushed = match self.stopped() {
             Some(reason) => Err(Error::Stopped(reason)),
             None => self.flush().await,

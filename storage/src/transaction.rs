@@ -7,7 +7,10 @@ use arrow::array::{Array, RecordBatch, UInt64Array};
 use roaring::RoaringBitmap;
 
 pub use crate::memtable::RowId;
-pub use crate::scan::{ChunkScan, SegmentScan, TableScan};
+pub use crate::scan::{
+    Bound, ChunkScan, ColumnStatistics, Part, PartBatch, PartReader, Predicate, SegmentPart, SegmentScan, TableScan,
+    Test,
+};
 
 use crate::commit::{self, Prepared};
 use crate::memtable::{batch_bytes, compact};

@@ -6,6 +6,7 @@ pub mod change;
 pub mod choose;
 pub mod conflict;
 pub mod error;
+mod filter;
 pub mod foreign_key;
 pub mod given;
 pub mod in_order;

@@ -17,8 +17,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
 
 use super::error::{from_arrow, from_datafusion};
+use super::filter::{Columns, predicates};
 use super::key::key_type;
-use super::scan::{Source, TableScanExec, read_chunk};
+use super::scan::{ScanRequest, Source, TableScanExec, read_chunk};
 use super::shared::SharedTable;
 use super::system::{SequenceTable, SystemTable};
 use crate::bind::tree::SYSTEM_COLUMNS;
@@ -218,10 +219,17 @@ impl TableProvider for StoredTable {
         let projection = projection.unwrap_or(&all);
         let schema = Arc::new(self.schema.project(projection)?);
         let sources = projection.iter().filter_map(|position| self.sources.get(*position).copied()).collect();
-        let target = state.config().target_partitions();
-        let filtered = !filters.is_empty();
-        let scan = TableScanExec::new(&self.name, &self.scan, schema, sources, limit, target, filtered)?;
-        Ok(Arc::new(scan))
+        let columns = Columns { schema: &self.schema, sources: &self.sources, table: &self.scan.table_schema };
+        Ok(Arc::new(TableScanExec::new(ScanRequest {
+            name: &self.name,
+            scan: &self.scan,
+            schema,
+            sources,
+            predicates: predicates(filters, &columns),
+            filtered: !filters.is_empty(),
+            limit,
+            target_partitions: state.config().target_partitions(),
+        })?))
     }
 
     fn supports_filters_pushdown(

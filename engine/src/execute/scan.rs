@@ -1,27 +1,28 @@
 //! Physical scan of a stored table: chunks in memory and row groups of segments, read one after the other in each partition.
 
 use std::fmt;
-use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aegis_storage::TableSchema;
-use aegis_storage::transaction::{ChunkScan, SegmentScan, TableScan};
+use aegis_storage::transaction::{ChunkScan, Part, PartBatch, Predicate, TableScan};
 use arrow::array::{
     Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array, new_null_array,
 };
-use arrow::compute::concat_batches;
+use arrow::compute::{SortOptions, concat_batches};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, Statistics, internal_err};
+use datafusion::common::{ColumnStatistics, Result, Statistics, internal_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, StatisticsArgs,
 };
+use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, stream};
 
 use super::error::to_datafusion;
@@ -43,55 +44,51 @@ pub enum Source {
     Address,
 }
 
-/// A piece of the table that is read at once.
-#[derive(Debug, Clone)]
-enum Unit {
-    Chunk(ChunkScan),
-    RowGroup { segment: SegmentScan, rows: Range<u32> },
-}
-
-impl Unit {
-    fn rows(&self) -> usize {
-        match self {
-            Unit::Chunk(chunk) => chunk.batch.num_rows(),
-            Unit::RowGroup { rows, .. } => rows.len(),
-        }
-    }
-}
-
 /// The leaf of plans over stored tables.
 #[derive(Debug)]
 pub struct TableScanExec {
     name: String,
     table: Arc<TableSchema>,
     sources: Vec<Source>,
-    partitions: Vec<Vec<Unit>>,
+    partitions: Vec<Vec<Part>>,
     limit: Option<usize>,
     row_count: Precision<usize>,
+    columns: OnceLock<Vec<ColumnStatistics>>,
     properties: Arc<PlanProperties>,
     /// Keeps files alive.
-    _scan: TableScan,
+    scan: TableScan,
+}
+
+/// How a scan is to be made.
+pub struct ScanRequest<'a> {
+    pub name: &'a str,
+    pub scan: &'a TableScan,
+    /// Of the batches, with what each column is made from.
+    pub schema: SchemaRef,
+    pub sources: Vec<Source>,
+    /// What all wanted rows meet; `filtered` if that is not all that the plan asks of them.
+    pub predicates: Vec<Predicate>,
+    pub filtered: bool,
+    pub limit: Option<usize>,
+    pub target_partitions: usize,
 }
 
 impl TableScanExec {
-    pub fn new(
-        name: &str,
-        scan: &TableScan,
-        schema: SchemaRef,
-        sources: Vec<Source>,
-        limit: Option<usize>,
-        target_partitions: usize,
-        filtered: bool,
-    ) -> Result<Self> {
-        let units = units(scan)?;
-        let partitions = distribute(units, target_partitions);
+    pub fn new(request: ScanRequest<'_>) -> Result<Self> {
+        let ScanRequest { name, scan, schema, sources, predicates, filtered, limit, target_partitions } = request;
+        let parts = scan.parts(&predicates).map_err(storage)?;
+        let read = parts.iter().map(rows_of).sum();
+        let partitions = distribute(parts, target_partitions);
         let partitioning = Partitioning::UnknownPartitioning(partitions.len());
-        let equivalences = EquivalenceProperties::new(schema);
+        let equivalences = match ordering(scan, &schema, &sources)? {
+            Some(ordering) => EquivalenceProperties::new_with_orderings(schema, [ordering]),
+            None => EquivalenceProperties::new(schema),
+        };
         let properties =
             PlanProperties::new(equivalences, partitioning, EmissionType::Incremental, Boundedness::Bounded);
         let row_count = match (scan.row_count, filtered) {
             (Some(rows), false) => Precision::Exact(rows),
-            (Some(rows), true) => Precision::Inexact(rows),
+            (Some(rows), true) => Precision::Inexact(rows.min(read)),
             (None, _) => Precision::Absent,
         };
         Ok(Self {
@@ -101,44 +98,84 @@ impl TableScanExec {
             partitions,
             limit,
             row_count,
+            columns: OnceLock::new(),
             properties: Arc::new(properties),
-            _scan: scan.clone(),
+            scan: scan.clone(),
         })
     }
-}
 
-/// The parts of a scan, segments by row group.
-fn units(scan: &TableScan) -> Result<Vec<Unit>> {
-    let mut units = Vec::new();
-    for segment in &scan.segments {
-        let footer = segment.segment.footer().map_err(storage)?;
-        let mut start = 0_u32;
-        for group in footer.metadata().row_groups() {
-            let end = start + u32::try_from(group.num_rows()).unwrap_or(0);
-            units.push(Unit::RowGroup { segment: segment.clone(), rows: start..end });
-            start = end;
+    /// What the store knows of each column's values: estimates, good for choosing plans.
+    fn column_statistics(&self) -> Result<&[ColumnStatistics]> {
+        if let Some(known) = self.columns.get() {
+            return Ok(known);
         }
+        let of = |source: &Source| {
+            let mut column = ColumnStatistics::new_unknown();
+            if let Source::Stored(position) = source {
+                let known = self.scan.column_statistics(*position).map_err(storage)?;
+                let inexact = |count: Option<usize>| count.map_or(Precision::Absent, Precision::Inexact);
+                (column.null_count, column.distinct_count) = (inexact(known.nulls), inexact(known.distinct));
+                if let Some((least, greatest)) = known.range {
+                    column.min_value = Precision::Inexact(ScalarValue::try_from_array(&least, 0)?);
+                    column.max_value = Precision::Inexact(ScalarValue::try_from_array(&greatest, 0)?);
+                }
+            }
+            Ok(column)
+        };
+        let columns = self.sources.iter().map(of).collect::<Result<Vec<_>>>()?;
+        Ok(self.columns.get_or_init(|| columns))
     }
-    units.extend(scan.chunks.iter().cloned().map(Unit::Chunk));
-    Ok(units)
 }
 
 fn storage(error: aegis_storage::Error) -> DataFusionError {
     to_datafusion(aegis_catalog::Error::from(error))
 }
 
-/// Spreads units over partitions so that each has about the same number of rows. Order within the table stays in a single partition.
-fn distribute(units: Vec<Unit>, target: usize) -> Vec<Vec<Unit>> {
-    let total: usize = units.iter().map(Unit::rows).sum();
-    let count = target.min(units.len()).min(total / BATCH_ROWS + 1).max(1);
-    let share = total / count + 1;
-    let mut partitions: Vec<Vec<Unit>> = (0..count).map(|_| Vec::new()).collect();
-    let mut seen = 0;
-    for unit in units {
-        let place = (seen / share).min(count - 1);
-        seen += unit.rows();
-        if let Some(partition) = partitions.get_mut(place) {
-            partition.push(unit);
+/// The order of rows in each partition, as far as its columns are read.
+fn ordering(scan: &TableScan, schema: &SchemaRef, sources: &[Source]) -> Result<Option<LexOrdering>> {
+    let options = SortOptions { descending: false, nulls_first: false };
+    let mut columns = Vec::new();
+    for position in scan.sorted_by().map_err(storage)? {
+        let Some(at) = sources.iter().position(|source| *source == Source::Stored(position)) else { break };
+        let column = Arc::new(Column::new(schema.field(at).name(), at));
+        columns.push(PhysicalSortExpr::new(column, options));
+    }
+    Ok(LexOrdering::new(columns))
+}
+
+fn rows_of(part: &Part) -> usize {
+    match part {
+        Part::Chunk(chunk) => chunk.batch.num_rows(),
+        Part::Rows(part) => part.rows(),
+    }
+}
+
+/// Spreads a table over partitions of about as many rows each, in storage order.
+fn distribute(parts: Vec<Part>, target: usize) -> Vec<Vec<Part>> {
+    let total: usize = parts.iter().map(rows_of).sum();
+    let count = target.min(total / BATCH_ROWS + 1).max(1);
+    let share = total.div_ceil(count).max(1);
+    let mut partitions: Vec<Vec<Part>> = vec![Vec::new()];
+    let mut room = share;
+    for part in parts {
+        let mut rest = Some(part);
+        while let Some(part) = rest.take() {
+            if room < BATCH_ROWS && partitions.len() < count {
+                partitions.push(Vec::new());
+                room += share;
+            }
+            let (part, more) = match part {
+                Part::Rows(rows) if partitions.len() < count => {
+                    let (first, more) = rows.split(room.next_multiple_of(BATCH_ROWS));
+                    (Part::Rows(first), more.map(Part::Rows))
+                }
+                whole => (whole, None),
+            };
+            room = room.saturating_sub(rows_of(&part));
+            rest = more;
+            if let Some(last) = partitions.last_mut() {
+                last.push(part);
+            }
         }
     }
     partitions
@@ -156,7 +193,9 @@ pub fn read_chunk(
     Ok(concat_batches(&schema, &batches)?)
 }
 
-/// How the columns of batches come from units.
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+
+/// How the columns of batches come from parts.
 #[derive(Clone)]
 struct Reader {
     table: Arc<TableSchema>,
@@ -165,11 +204,36 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(&self, unit: &Unit) -> Result<Vec<RecordBatch>> {
-        match unit {
-            Unit::Chunk(chunk) => self.chunk(chunk),
-            Unit::RowGroup { segment, rows } => self.row_group(segment, rows.clone()),
+    /// The batches of a part, each decoded when it is asked for.
+    fn read(&self, part: Part) -> Result<Batches> {
+        match part {
+            Part::Chunk(chunk) => Ok(Box::new(self.chunk(&chunk)?.into_iter().map(Ok))),
+            Part::Rows(part) => {
+                let mut wanted: Vec<usize> = Vec::new();
+                for source in &self.sources {
+                    if let Source::Stored(position) = source
+                        && !wanted.contains(position)
+                    {
+                        wanted.push(*position);
+                    }
+                }
+                let with_addresses = self.sources.iter().any(|s| matches!(s, Source::Address | Source::TupleId));
+                let read = part.read(&self.table, &wanted, with_addresses).map_err(storage)?;
+                let reader = self.clone();
+                Ok(Box::new(read.map(move |batch| reader.rows(&batch.map_err(storage)?, &wanted))))
+            }
         }
+    }
+
+    fn rows(&self, part: &PartBatch, wanted: &[usize]) -> Result<RecordBatch> {
+        let stored = |position: usize| {
+            let place = wanted.iter().position(|wanted| *wanted == position);
+            match place.and_then(|place| part.rows.columns().get(place)) {
+                Some(column) => Ok(column.clone()),
+                None => internal_err!("a segment has too few columns"),
+            }
+        };
+        self.batch(part.rows.num_rows(), stored, || part.addresses.clone())
     }
 
     fn chunk(&self, chunk: &ChunkScan) -> Result<Vec<RecordBatch>> {
@@ -195,50 +259,6 @@ impl Reader {
             if live > 0 {
                 batches.push(self.batch(live, stored, addresses)?);
             }
-            start += count;
-        }
-        Ok(batches)
-    }
-
-    fn row_group(&self, segment: &SegmentScan, rows: Range<u32>) -> Result<Vec<RecordBatch>> {
-        let live: Vec<u32> = match &segment.deleted {
-            None => rows.collect(),
-            Some(deleted) => rows.filter(|row| !deleted.contains(*row)).collect(),
-        };
-        if live.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut wanted: Vec<usize> = Vec::new();
-        for source in &self.sources {
-            if let Source::Stored(position) = source
-                && !wanted.contains(position)
-            {
-                wanted.push(*position);
-            }
-        }
-        let columns: Vec<_> = wanted.iter().filter_map(|position| self.table.columns.get(*position)).collect();
-        let read = match columns.is_empty() {
-            true => Vec::new(),
-            false => segment.segment.read(Some(&live), &columns).map_err(storage)?,
-        };
-        let address = |row: &u32| segment.first_address + u64::from(*row);
-        if read.is_empty() {
-            let addresses = || live.iter().map(address).collect();
-            return Ok(vec![self.batch(live.len(), |_| internal_err!("no columns were read"), addresses)?]);
-        }
-        let mut batches = Vec::with_capacity(read.len());
-        let mut start = 0;
-        for batch in read {
-            let count = batch.num_rows();
-            let stored = |position: usize| {
-                let place = wanted.iter().position(|wanted| *wanted == position);
-                match place.and_then(|place| batch.columns().get(place)) {
-                    Some(column) => Ok(column.clone()),
-                    None => internal_err!("a segment has too few columns"),
-                }
-            };
-            let addresses = || live.iter().skip(start).take(count).map(address).collect();
-            batches.push(self.batch(count, stored, addresses)?);
             start += count;
         }
         Ok(batches)
@@ -320,16 +340,16 @@ impl ExecutionPlan for TableScanExec {
     }
 
     fn execute(&self, partition: usize, _context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let Some(units) = self.partitions.get(partition).cloned() else {
+        let Some(parts) = self.partitions.get(partition).cloned() else {
             return internal_err!("no partition {partition}");
         };
         let schema = self.properties.eq_properties.schema().clone();
         let reader = Reader { table: self.table.clone(), sources: self.sources.clone(), schema: schema.clone() };
         let mut left = self.limit.unwrap_or(usize::MAX);
-        let batches = stream::iter(units)
-            .map(move |unit| match reader.read(&unit) {
-                Ok(batches) => stream::iter(batches.into_iter().map(Ok).collect::<Vec<_>>()),
-                Err(error) => stream::iter(vec![Err(error)]),
+        let batches = stream::iter(parts)
+            .map(move |part| match reader.read(part) {
+                Ok(batches) => stream::iter(batches),
+                Err(error) => stream::iter(Box::new(std::iter::once(Err(error))) as Batches),
             })
             .flatten()
             .take_while(move |batch: &Result<RecordBatch>| {
@@ -345,10 +365,11 @@ impl ExecutionPlan for TableScanExec {
         statistics.num_rows = match args.partition() {
             None => self.row_count,
             Some(partition) => {
-                let units = self.partitions.get(partition).map(Vec::as_slice).unwrap_or_default();
-                Precision::Inexact(units.iter().map(Unit::rows).sum())
+                let parts = self.partitions.get(partition).map(Vec::as_slice).unwrap_or_default();
+                Precision::Inexact(parts.iter().map(rows_of).sum())
             }
         };
+        statistics.column_statistics = self.column_statistics()?.to_vec();
         Ok(Arc::new(statistics))
     }
 }

@@ -141,13 +141,19 @@ pub(crate) struct FileWriter {
     file: Arc<dyn File>,
     offset: u64,
     buffer: Vec<u8>,
+    hasher: crc32fast::Hasher,
 }
 
 impl FileWriter {
     const BUFFER: usize = 1 << 20;
 
     pub fn new(file: Arc<dyn File>) -> Self {
-        Self { file, offset: 0, buffer: Vec::new() }
+        Self { file, offset: 0, buffer: Vec::new(), hasher: crc32fast::Hasher::new() }
+    }
+
+    /// Of what was flushed.
+    pub fn crc(&self) -> u32 {
+        self.hasher.clone().finalize()
     }
 }
 
@@ -162,6 +168,7 @@ impl io::Write for FileWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.write_all_at(&self.buffer, self.offset)?;
+        self.hasher.update(&self.buffer);
         self.offset += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())

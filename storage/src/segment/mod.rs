@@ -4,6 +4,7 @@
 //! columns hold each row's identity: `__ts` (commit timestamp) and `__row` (ordinal within that commit).
 
 pub mod deletes;
+pub mod footers;
 pub mod keys;
 pub mod reader;
 pub mod stored;
@@ -17,12 +18,12 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
 use parking_lot::Mutex;
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use serde::{Deserialize, Serialize};
 
 use crate::file::{Disk, File};
 use crate::schema::{ColumnId, IndexId, TableId};
 use crate::{Error, Result};
+use footers::FooterCache;
 
 pub const TS_COLUMN: &str = "__ts";
 pub const ROW_COLUMN: &str = "__row";
@@ -32,11 +33,23 @@ pub fn column_name(id: ColumnId) -> String {
     format!("c{id}")
 }
 
+/// Where the segments are, and what their readers share.
+#[derive(Debug, Clone)]
+pub struct SegmentFolder {
+    pub disk: Arc<dyn Disk>,
+    pub dir: PathBuf,
+    pub footers: Arc<FooterCache>,
+}
+
 /// What the manifest says of a segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SegmentMeta {
     pub rows: u32,
     pub bytes: u64,
+    /// crc32 of the whole file.
+    pub crc: u32,
+    /// The primary key that its rows are in the order of; empty if it had none.
+    pub sorted_by: Vec<ColumnId>,
     pub columns: Vec<ColumnId>,
     /// Nulls in each of them.
     pub nulls: Vec<u64>,
@@ -57,7 +70,7 @@ pub struct Segment {
     pub meta: Arc<SegmentMeta>,
     disk: Arc<dyn Disk>,
     file: Arc<dyn File>,
-    footer: OnceLock<ArrowReaderMetadata>,
+    footers: Arc<FooterCache>,
     statistics: OnceLock<Option<RecordBatch>>,
     keys: Mutex<HashMap<IndexId, Arc<keys::KeyFile>>>,
     /// No manifest names it any more: the files go when the last reader does.
@@ -70,7 +83,8 @@ pub fn stem(table: TableId, unit: u32) -> String {
 }
 
 impl Segment {
-    pub fn open(disk: Arc<dyn Disk>, dir: &Path, table: TableId, unit: u32, meta: Arc<SegmentMeta>) -> Result<Self> {
+    pub fn open(folder: &SegmentFolder, table: TableId, unit: u32, meta: Arc<SegmentMeta>) -> Result<Self> {
+        let SegmentFolder { disk, dir, footers } = folder.clone();
         let path = dir.join(stem(table, unit)).with_extension("parquet");
         let damaged = |what: String| {
             Error::Corrupt(format!(
@@ -83,9 +97,8 @@ impl Segment {
         if len != meta.bytes {
             return Err(damaged(format!("has {len} bytes instead of {}", meta.bytes)));
         }
-        let (footer, statistics, keys) = (OnceLock::new(), OnceLock::new(), Mutex::default());
-        let retired = AtomicBool::new(false);
-        Ok(Self { table, unit, path, meta, disk, file, footer, statistics, keys, retired })
+        let (statistics, keys, retired) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
+        Ok(Self { table, unit, path, meta, disk, file, footers, statistics, keys, retired })
     }
 
     /// Its files are to be deleted when the last reader is gone.
@@ -108,6 +121,7 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
+        self.footers.remove((self.table, self.unit));
         if !self.retired.load(Ordering::Acquire) {
             return;
         }

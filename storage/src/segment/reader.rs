@@ -1,15 +1,17 @@
 //! Reads rows of a segment.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{UInt32Type, UInt64Type};
+use arrow::datatypes::{Field, Schema, UInt32Type, UInt64Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
     RowSelector,
 };
+use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::PageIndexPolicy;
 
 use super::stored::from_stored;
@@ -20,23 +22,21 @@ use crate::schema::ColumnSchema;
 use crate::{Error, Result};
 
 /// Rows per batch of a whole read.
-const BATCH_ROWS: usize = 8192;
+pub const BATCH_ROWS: usize = 8192;
 
 impl Segment {
     fn source(&self) -> ParquetSource {
         ParquetSource { file: self.file.clone(), len: self.meta.bytes }
     }
 
-    fn damaged(&self, what: impl std::fmt::Display) -> Error {
-        Error::Corrupt(format!(
-            "segment \"{}\" is damaged ({what}); restore it from a backup or a replica",
-            self.path.display()
-        ))
+    pub fn damaged(&self, what: impl std::fmt::Display) -> Error {
+        damaged(&self.path, what)
     }
 
-    /// The footer with the page index, read once.
-    pub fn footer(&self) -> Result<&ArrowReaderMetadata> {
-        if let Some(footer) = self.footer.get() {
+    /// The footer with the page index.
+    pub fn footer(&self) -> Result<ArrowReaderMetadata> {
+        let key = (self.table, self.unit);
+        if let Some(footer) = self.footers.get(key) {
             return Ok(footer);
         }
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
@@ -45,20 +45,49 @@ impl Segment {
         if rows != i64::from(self.meta.rows) {
             return Err(self.damaged(format!("it has {rows} rows instead of {}", self.meta.rows)));
         }
-        Ok(self.footer.get_or_init(|| footer))
+        self.footers.insert(key, footer.clone());
+        Ok(footer)
+    }
+
+    fn builder(&self, footer: ArrowReaderMetadata, names: &[String]) -> ParquetRecordBatchReaderBuilder<ParquetSource> {
+        let mask = ProjectionMask::columns(footer.parquet_schema(), names.iter().map(String::as_str));
+        ParquetRecordBatchReaderBuilder::new_with_metadata(self.source(), footer)
+            .with_projection(mask)
+            .with_batch_size(BATCH_ROWS)
     }
 
     /// Batches of the named file columns (absent ones are left out), of the selected rows or all.
     fn batches(&self, names: &[String], selection: Option<RowSelection>) -> Result<ParquetRecordBatchReader> {
-        let footer = self.footer()?;
-        let mask = ProjectionMask::columns(footer.parquet_schema(), names.iter().map(String::as_str));
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.source(), footer.clone())
-            .with_projection(mask)
-            .with_batch_size(BATCH_ROWS);
+        let mut builder = self.builder(self.footer()?, names);
         if let Some(selection) = selection {
             builder = builder.with_row_selection(selection);
         }
         builder.build().map_err(|e| self.damaged(e))
+    }
+
+    /// As [`Segment::batches`], of one row group, which has the rows `all` of the file, those in `ranges`.
+    pub fn read_group(
+        &self,
+        group: usize,
+        all: &Range<u32>,
+        ranges: &[Range<u32>],
+        names: &[String],
+    ) -> Result<ParquetRecordBatchReader> {
+        let mut builder = self.builder(self.footer()?, names).with_row_groups(vec![group]);
+        if ranges != std::slice::from_ref(all) {
+            let within = ranges.iter().map(|r| (r.start - all.start) as usize..(r.end - all.start) as usize);
+            builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(within, all.len()));
+        }
+        builder.build().map_err(|e| self.damaged(e))
+    }
+
+    /// The Bloom filter of a column of a row group, if it has one.
+    pub fn bloom_filter(&self, footer: &ArrowReaderMetadata, group: usize, leaf: usize) -> Result<Option<Sbbf>> {
+        if footer.metadata().row_group(group).column(leaf).bloom_filter_offset().is_none() {
+            return Ok(None);
+        }
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.source(), footer.clone());
+        reader.get_row_group_column_bloom_filter(group, leaf).map_err(|e| self.damaged(e))
     }
 
     /// Rows `rows` (ascending, distinct; None means all) of `columns`, one batch per 8192 rows. Columns that the
@@ -101,24 +130,59 @@ impl Segment {
         }
     }
 
+    /// All rows with their identities, a batch at a time.
+    pub fn rows(&self, columns: &[&ColumnSchema]) -> Result<SegmentRows> {
+        let mut names: Vec<String> =
+            columns.iter().filter(|c| self.meta.columns.contains(&c.id)).map(|c| column_name(c.id)).collect();
+        names.extend([TS_COLUMN.to_owned(), ROW_COLUMN.to_owned()]);
+        let reader = self.batches(&names, None)?;
+        Ok(SegmentRows { reader, path: self.path.clone(), columns: columns.iter().map(|c| (*c).clone()).collect() })
+    }
+
     /// Identities of rows (ascending, distinct; None means all).
     pub fn row_ids(&self, rows: Option<&[u32]>) -> Result<Vec<RowId>> {
         let mut ids = Vec::with_capacity(rows.map_or(self.meta.rows as usize, <[u32]>::len));
         for batch in self.batches(&[TS_COLUMN.into(), ROW_COLUMN.into()], rows.map(selection))? {
             let batch = batch.map_err(|e| self.damaged(e))?;
-            let (Some(ts), Some(ordinal)) = (batch.column_by_name(TS_COLUMN), batch.column_by_name(ROW_COLUMN)) else {
-                return Err(self.damaged("its identity columns are missing"));
-            };
-            let (Some(ts), Some(ordinal)) =
-                (ts.as_primitive_opt::<UInt64Type>(), ordinal.as_primitive_opt::<UInt32Type>())
-            else {
-                return Err(self.damaged("its identity columns have another type"));
-            };
-            let pairs = ts.values().iter().zip(ordinal.values());
-            ids.extend(pairs.map(|(ts, ordinal)| RowId { ts: *ts, ordinal: *ordinal }));
+            ids.extend(row_ids_of(&batch).map_err(|what| self.damaged(what))?);
         }
         Ok(ids)
     }
+}
+
+fn row_ids_of(batch: &RecordBatch) -> Result<Vec<RowId>, &'static str> {
+    let ts = batch.column_by_name(TS_COLUMN).and_then(|c| c.as_primitive_opt::<UInt64Type>());
+    let ordinals = batch.column_by_name(ROW_COLUMN).and_then(|c| c.as_primitive_opt::<UInt32Type>());
+    let (Some(ts), Some(ordinals)) = (ts, ordinals) else { return Err("its identity columns are missing") };
+    let pairs = ts.values().iter().zip(ordinals.values());
+    Ok(pairs.map(|(ts, ordinal)| RowId { ts: *ts, ordinal: *ordinal }).collect())
+}
+
+/// Reads a segment from its first row to its last.
+pub struct SegmentRows {
+    reader: ParquetRecordBatchReader,
+    path: std::path::PathBuf,
+    columns: Vec<ColumnSchema>,
+}
+
+impl SegmentRows {
+    pub fn next_batch(&mut self) -> Result<Option<(RecordBatch, Vec<RowId>)>> {
+        let Some(batch) = self.reader.next() else { return Ok(None) };
+        let batch = batch.map_err(|e| damaged(&self.path, e))?;
+        let ids = row_ids_of(&batch).map_err(|what| damaged(&self.path, what))?;
+        let arrays = self.columns.iter().map(|c| match batch.column_by_name(&column_name(c.id)) {
+            Some(stored) => from_stored(stored, &c.data_type),
+            None => c.missing_array(batch.num_rows()),
+        });
+        let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;
+        let fields = self.columns.iter().map(|c| Field::new(&c.name, c.data_type.clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Ok(Some((RecordBatch::try_new_with_options(schema, arrays, &options(ids.len()))?, ids)))
+    }
+}
+
+fn damaged(path: &std::path::Path, what: impl std::fmt::Display) -> Error {
+    Error::Corrupt(format!("segment \"{}\" is damaged ({what}); restore it from a backup or a replica", path.display()))
 }
 
 /// Ascending row numbers as runs to read and skip.

@@ -1,6 +1,6 @@
 //! Writes a segment.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, UInt64Array, new_null_array};
@@ -32,7 +32,7 @@ const RANGE_VALUE_BYTES: usize = 256;
 
 /// Takes rows in their final order and makes a segment file of them.
 pub struct SegmentWriter<'a> {
-    path: &'a Path,
+    path: PathBuf,
     shape: &'a Shape,
     file: Arc<dyn File>,
     stored: SchemaRef,
@@ -54,7 +54,7 @@ struct Range {
 impl<'a> SegmentWriter<'a> {
     pub fn new(
         disk: &dyn Disk,
-        path: &'a Path,
+        path: PathBuf,
         shape: &'a Shape,
         expected_rows: u64,
         row_group_rows: usize,
@@ -65,7 +65,7 @@ impl<'a> SegmentWriter<'a> {
         fields.push(Field::new(TS_COLUMN, DataType::UInt64, false));
         fields.push(Field::new(ROW_COLUMN, DataType::UInt32, false));
         let stored = Arc::new(Schema::new(fields));
-        let file = disk.create(path).map_err(Error::at(path))?;
+        let file = disk.create(&path).map_err(Error::at(&path))?;
         let properties = properties(shape, expected_rows, row_group_rows)?;
         let writer = ArrowWriter::try_new(FileWriter::new(file.clone()), stored.clone(), Some(properties))?;
         let ranges = shape.schema.columns.iter().map(|c| Range::new(&c.data_type)).collect::<Result<_>>()?;
@@ -100,7 +100,7 @@ impl<'a> SegmentWriter<'a> {
         use std::error::Error as _;
         let io = error.source().and_then(|e| e.downcast_ref::<std::io::Error>()).map(|e| e.kind());
         match io {
-            Some(kind) => Error::at(self.path)(std::io::Error::from(kind)),
+            Some(kind) => Error::at(&self.path)(std::io::Error::from(kind)),
             None => error.into(),
         }
     }
@@ -108,11 +108,13 @@ impl<'a> SegmentWriter<'a> {
     /// Completes and syncs the file; the caller syncs the directory.
     pub fn finish(mut self) -> Result<SegmentMeta> {
         self.writer.finish().map_err(|e| self.failed(e))?;
-        std::io::Write::flush(self.writer.inner_mut()).map_err(Error::at(self.path))?;
-        self.file.sync_data().map_err(Error::at(self.path))?;
+        std::io::Write::flush(self.writer.inner_mut()).map_err(Error::at(&self.path))?;
+        self.file.sync_data().map_err(Error::at(&self.path))?;
         Ok(SegmentMeta {
             rows: self.rows,
-            bytes: self.file.len().map_err(Error::at(self.path))?,
+            bytes: self.file.len().map_err(Error::at(&self.path))?,
+            crc: self.writer.inner_mut().crc(),
+            sorted_by: self.shape.schema.primary().map(|key| key.columns.clone()).unwrap_or_default(),
             columns: self.shape.columns.to_vec(),
             nulls: self.nulls,
             min_ts: self.min_ts,

@@ -11,7 +11,7 @@ use arrow::datatypes::*;
 use crate::fixture::*;
 
 fn config(dir: &Path) -> Config {
-    Config { wal_segment_bytes: 64 << 10, ..Config::new(dir) }
+    Config { wal_segment_bytes: 64 << 10, compaction_background: false, ..Config::new(dir) }
 }
 
 fn open(dir: &Path) -> Arc<Store> {

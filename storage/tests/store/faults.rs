@@ -14,7 +14,12 @@ type Rows = Vec<(i32, String)>;
 const STRIDE: usize = 7;
 
 fn config(disk: &SimulatedDisk) -> Config {
-    Config { wal_segment_bytes: 4096, disk: Arc::new(disk.clone()), ..Config::new("/data") }
+    Config {
+        wal_segment_bytes: 4096,
+        compaction_background: false,
+        disk: Arc::new(disk.clone()),
+        ..Config::new("/data")
+    }
 }
 
 /// What may be there afterwards: the rows (None: no table) and the counter, as acknowledged and as last attempted.
@@ -74,6 +79,8 @@ async fn try_work(disk: &SimulatedDisk, outcome: &mut Outcome) -> Result<(), Err
         }
         if step % 3 == 2 {
             store.flush().await?;
+            let compacting = store.clone();
+            tokio::task::spawn_blocking(move || compacting.compact()).await.unwrap()?;
         }
     }
     store.close().await
@@ -176,8 +183,10 @@ async fn a_full_disk_fails_statements_and_work_goes_on_when_space_returns() {
                 Err(Error::DiskFull(_)) => break,
                 Err(error) => panic!("{error} at capacity {capacity}"),
             }
-            if i % 20 == 19 {
-                match store.flush().await {
+            if i % 10 == 9 {
+                let compacting = store.clone();
+                let compact = || async { tokio::task::spawn_blocking(move || compacting.compact()).await.unwrap() };
+                match store.flush().await.and(compact().await) {
                     Ok(()) | Err(Error::DiskFull(_)) => {}
                     Err(error) => panic!("{error} at capacity {capacity}"),
                 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_storage::transaction::ADDRESS_COLUMN;
+use aegis_storage::transaction::{ADDRESS_COLUMN, Bound, Part, Predicate, TableScan, Test};
 use aegis_storage::{ColumnSchema, Error, IndexSchema, Isolation, Store, TableSchema, Transaction};
 use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringViewArray, UInt64Array};
 use arrow::datatypes::{DataType, Int32Type, UInt64Type};
@@ -99,7 +99,35 @@ pub fn contents(tx: &Transaction) -> Vec<(i32, String)> {
     }
     assert_eq!(scan.row_count, Some(out.len()));
     out.sort();
+    let middle = out.get(out.len() / 2).map_or(0, |row| row.0);
+    let wanted: Vec<i32> = out.iter().map(|row| row.0).filter(|id| *id >= middle).collect();
+    assert_eq!(ids_from(&scan, middle), wanted);
     out
+}
+
+/// The ids from `least` on, read with a condition that says so.
+fn ids_from(scan: &TableScan, least: i32) -> Vec<i32> {
+    let bound = Bound { value: Arc::new(Int32Array::from(vec![least])), inclusive: true };
+    let id = scan.table_schema.columns[0].id;
+    let condition = Predicate::new(id, Test::Range { low: Some(bound), high: None }).unwrap();
+    let mut ids: Vec<i32> = Vec::new();
+    for part in scan.parts(&[condition]).unwrap() {
+        match part {
+            Part::Rows(part) => {
+                for batch in part.read(&scan.table_schema, &[0], false).unwrap() {
+                    ids.extend(batch.unwrap().rows.column(0).as_primitive::<Int32Type>().values());
+                }
+            }
+            Part::Chunk(chunk) => {
+                let values = chunk.batch.column(0).as_primitive::<Int32Type>().values().iter().enumerate();
+                let live = values.filter(|(i, _)| chunk.visible.as_ref().is_none_or(|v| v.value(*i)));
+                ids.extend(live.map(|(_, id)| *id));
+            }
+        }
+    }
+    ids.retain(|id| *id >= least);
+    ids.sort();
+    ids
 }
 
 pub fn read(store: &Arc<Store>) -> Vec<(i32, String)> {

@@ -7,5 +7,6 @@ mod durability;
 mod faults;
 mod fixture;
 mod model;
+mod scans;
 mod throughput;
 mod transactions;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use aegis_storage::store::Written;
 use aegis_storage::{Config, Error, Isolation, Store, Transaction};
 use proptest::prelude::*;
 
@@ -14,17 +15,49 @@ const KEYS: i32 = 12;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Begin { slot: usize, read_committed: bool },
-    Insert { slot: usize, key: i32, count: i32 },
-    Delete { slot: usize, key: i32 },
-    Update { slot: usize, key: i32, to: i32 },
-    Lock { slot: usize, key: i32 },
-    Savepoint { slot: usize },
-    RollbackTo { slot: usize },
-    Refresh { slot: usize },
-    Commit { slot: usize, synchronous: bool },
-    Abort { slot: usize },
+    Begin {
+        slot: usize,
+        read_committed: bool,
+    },
+    Insert {
+        slot: usize,
+        key: i32,
+        count: i32,
+    },
+    Delete {
+        slot: usize,
+        key: i32,
+    },
+    Update {
+        slot: usize,
+        key: i32,
+        to: i32,
+    },
+    Lock {
+        slot: usize,
+        key: i32,
+    },
+    Savepoint {
+        slot: usize,
+    },
+    RollbackTo {
+        slot: usize,
+    },
+    Refresh {
+        slot: usize,
+    },
+    Commit {
+        slot: usize,
+        synchronous: bool,
+    },
+    Abort {
+        slot: usize,
+    },
     Flush,
+    /// Writes a merge of segments, if one is wanted, and leaves it to be finished later.
+    BeginCompaction,
+    FinishCompaction,
+    Compact,
     Restart,
 }
 
@@ -43,6 +76,9 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (slot.clone(), any::<bool>()).prop_map(|(slot, synchronous)| Step::Commit { slot, synchronous }),
         1 => slot.prop_map(|slot| Step::Abort { slot }),
         3 => Just(Step::Flush),
+        2 => Just(Step::BeginCompaction),
+        2 => Just(Step::FinishCompaction),
+        1 => Just(Step::Compact),
         1 => Just(Step::Restart),
     ]
 }
@@ -98,6 +134,7 @@ struct World {
     committed: Rows,
     slots: [Option<Open>; SLOTS],
     versions: RowVersion,
+    compaction: Option<Written>,
 }
 
 impl World {
@@ -119,7 +156,23 @@ impl World {
                 self.slots[slot] = Some(Open { real, base, changes, savepoints, read_committed });
             }
             Step::Flush => self.store().flush().await.unwrap(),
+            Step::BeginCompaction => {
+                if self.compaction.is_none() {
+                    self.compaction = self.store().begin_compaction().unwrap();
+                }
+            }
+            Step::FinishCompaction => {
+                if let Some(written) = self.compaction.take() {
+                    let store = self.store().clone();
+                    tokio::task::spawn_blocking(move || store.finish_compaction(written)).await.unwrap().unwrap();
+                }
+            }
+            Step::Compact => {
+                let store = self.store().clone();
+                tokio::task::spawn_blocking(move || store.compact()).await.unwrap().unwrap();
+            }
             Step::Restart => {
+                self.compaction = None;
                 self.slots = Default::default();
                 self.store = None;
                 self.store = Some(open(dir));
@@ -227,7 +280,17 @@ impl World {
 }
 
 fn open(dir: &Path) -> Arc<Store> {
-    Store::open(Config { wal_segment_bytes: 16 << 10, row_group_rows: 8, ..Config::new(dir) }).unwrap()
+    Store::open(Config {
+        wal_segment_bytes: 16 << 10,
+        row_group_rows: 8,
+        merge_rows: 3,
+        compaction_background: false,
+        compaction_fan_in: 2,
+        compaction_overlap: 3,
+        compaction_max_rows: 8,
+        ..Config::new(dir)
+    })
+    .unwrap()
 }
 
 proptest! {
@@ -241,7 +304,7 @@ proptest! {
             let store = open(dir.path());
             create(&store).await;
             let mut world =
-                World { store: Some(store), committed: Rows::new(), slots: Default::default(), versions: 0 };
+                World { store: Some(store), committed: Rows::new(), slots: Default::default(), versions: 0, compaction: None };
             for step in &steps {
                 world.run(dir.path(), step).await;
             }

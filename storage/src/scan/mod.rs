@@ -1,4 +1,9 @@
-//! What a table's scan consists of, as a plain description; and a simple reader of it.
+//! What a table's scan consists of, which parts of it may hold the rows wanted, and how they are read.
+
+pub mod part;
+pub mod predicate;
+mod prune;
+mod statistics;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,10 +16,13 @@ use roaring::RoaringBitmap;
 
 use crate::Result;
 use crate::memtable::options;
-use crate::schema::{ColumnId, ColumnSchema, TableSchema};
+use crate::schema::{ColumnId, TableSchema};
 use crate::segment::Segment;
 use crate::transaction::{ADDRESS_COLUMN, RowAddress};
 use crate::version::Version;
+pub use part::{PartBatch, PartReader, SegmentPart};
+pub use predicate::{Bound, Predicate, Test};
+pub use statistics::ColumnStatistics;
 
 /// A table's rows at one snapshot with the transaction's own changes applied. Each live row is in exactly one part.
 /// Keeps what it names (files, batches) alive.
@@ -57,44 +65,44 @@ pub struct SegmentScan {
     pub segment: Arc<Segment>,
 }
 
+/// A piece of a table that is read at once.
+#[derive(Debug, Clone)]
+pub enum Part {
+    Chunk(ChunkScan),
+    Rows(SegmentPart),
+}
+
 impl TableScan {
     /// All live rows, projected to `columns` (positions in the schema; None means all), the hidden address column
-    /// last if asked for. Rows come in storage order. Meant for small tables: the engine streams large ones itself.
+    /// last if asked for. Rows come in storage order. Meant for small tables: large ones are read by [`TableScan::parts`].
     pub fn read(&self, columns: Option<&[usize]>, with_address: bool) -> Result<Vec<RecordBatch>> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let columns = columns.unwrap_or(&all);
         let mut out = Vec::new();
-        for segment in &self.segments {
-            segment.read(&self.table_schema, columns, with_address, &mut out)?;
-        }
-        for chunk in &self.chunks {
-            let batch = chunk.batch.project(columns)?;
-            out.extend(live(batch, chunk.visible.clone(), with_address.then_some(chunk.first_address))?);
+        for part in self.parts(&[])? {
+            match part {
+                Part::Rows(part) => {
+                    for batch in part.read(&self.table_schema, columns, with_address)? {
+                        let PartBatch { rows, addresses } = batch?;
+                        out.push(if with_address { with_addresses(&rows, addresses)? } else { rows });
+                    }
+                }
+                Part::Chunk(chunk) => {
+                    let batch = chunk.batch.project(columns)?;
+                    out.extend(live(batch, chunk.visible.clone(), with_address.then_some(chunk.first_address))?);
+                }
+            }
         }
         Ok(out)
     }
-}
 
-impl SegmentScan {
-    fn read(
-        &self,
-        schema: &TableSchema,
-        columns: &[usize],
-        with_address: bool,
-        out: &mut Vec<RecordBatch>,
-    ) -> Result<()> {
-        let wanted: Vec<&ColumnSchema> = columns.iter().filter_map(|c| schema.columns.get(*c)).collect();
-        let mut start = 0u64;
-        for batch in self.segment.read(None, &wanted)? {
-            let rows = batch.num_rows();
-            let visible = self.deleted.as_ref().map(|deleted| {
-                let is_live = |i: usize| u32::try_from(start + i as u64).is_ok_and(|row| !deleted.contains(row));
-                BooleanBuffer::collect_bool(rows, is_live)
-            });
-            out.extend(live(batch, visible, with_address.then_some(self.first_address + start))?);
-            start += rows as u64;
+    /// The parts that may hold a row that meets all of `predicates`, in storage order: first segments, then memory.
+    pub fn parts(&self, predicates: &[Predicate]) -> Result<Vec<Part>> {
+        let mut rows = Vec::new();
+        for segment in &self.segments {
+            segment.parts(&self.table_schema, predicates, &mut rows)?;
         }
-        Ok(())
+        Ok(rows.into_iter().map(Part::Rows).chain(self.chunks.iter().cloned().map(Part::Chunk)).collect())
     }
 }
 
@@ -102,7 +110,7 @@ impl SegmentScan {
 fn live(batch: RecordBatch, visible: Option<BooleanBuffer>, first: Option<RowAddress>) -> Result<Option<RecordBatch>> {
     let batch = match first {
         None => batch,
-        Some(first) => with_addresses(&batch, first)?,
+        Some(first) => with_addresses(&batch, (first..first + batch.num_rows() as u64).collect())?,
     };
     let batch = match visible {
         None => batch,
@@ -111,8 +119,8 @@ fn live(batch: RecordBatch, visible: Option<BooleanBuffer>, first: Option<RowAdd
     Ok((batch.num_rows() > 0).then_some(batch))
 }
 
-fn with_addresses(batch: &RecordBatch, first: RowAddress) -> Result<RecordBatch> {
-    let addresses: UInt64Array = (first..first + batch.num_rows() as u64).collect::<Vec<u64>>().into();
+fn with_addresses(batch: &RecordBatch, addresses: Vec<RowAddress>) -> Result<RecordBatch> {
+    let addresses = UInt64Array::from(addresses);
     let mut fields = batch.schema_ref().fields().to_vec();
     fields.push(Arc::new(Field::new(ADDRESS_COLUMN, DataType::UInt64, false)));
     let mut columns: Vec<ArrayRef> = batch.columns().to_vec();

@@ -1,0 +1,126 @@
+//! What is known of a column's values without reading them, for choosing plans.
+
+use std::cmp::Ordering;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::compute::concat;
+use arrow::row::{RowConverter, SortField};
+
+use super::TableScan;
+use crate::Result;
+use crate::schema::ColumnSchema;
+
+/// Rows in memory up to which they are looked at.
+const LOOKED_AT: usize = 100_000;
+
+/// Dead rows and, if there are many, rows in memory are not told apart, so the figures are estimates.
+#[derive(Debug, Clone, Default)]
+pub struct ColumnStatistics {
+    pub nulls: Option<usize>,
+    /// Least and greatest value, one row each, in Arrow's order.
+    pub range: Option<(ArrayRef, ArrayRef)>,
+    pub distinct: Option<usize>,
+}
+
+impl TableScan {
+    /// What is known of a column (by position).
+    pub fn column_statistics(&self, column: usize) -> Result<ColumnStatistics> {
+        let Some(schema) = self.table_schema.columns.get(column) else { return Ok(ColumnStatistics::default()) };
+        let in_memory: usize = self.chunks.iter().map(|c| c.batch.num_rows()).sum();
+        let (nulls, range) = match in_memory <= LOOKED_AT {
+            true => (self.nulls(schema, column), self.range(schema, column)?),
+            false => (None, None),
+        };
+        let unique = self.table_schema.unique_indexes().any(|i| i.columns == [schema.id]);
+        let distinct = self.row_count.filter(|_| unique).map(|rows| rows - nulls.unwrap_or(0).min(rows));
+        Ok(ColumnStatistics { nulls, range, distinct })
+    }
+
+    fn nulls(&self, schema: &ColumnSchema, column: usize) -> Option<usize> {
+        let mut nulls: usize = self.chunks.iter().map(|c| c.batch.column(column).null_count()).sum();
+        for segment in &self.segments {
+            let at = segment.column_ids.iter().position(|id| *id == schema.id);
+            nulls += match at {
+                Some(at) => usize::try_from(*segment.segment.meta.nulls.get(at)?).ok()?,
+                None if schema.missing.is_none() => usize::try_from(segment.rows).ok()?,
+                None => 0,
+            };
+        }
+        Some(nulls)
+    }
+
+    fn range(&self, schema: &ColumnSchema, column: usize) -> Result<Option<(ArrayRef, ArrayRef)>> {
+        if schema.data_type.is_nested() || schema.data_type.is_null() {
+            return Ok(None);
+        }
+        let mut values: Vec<ArrayRef> = Vec::new();
+        for segment in &self.segments {
+            if !segment.column_ids.contains(&schema.id) {
+                values.push(schema.missing_value()?);
+                continue;
+            }
+            match segment.segment.range(schema.id)? {
+                Some((least, greatest)) => values.extend([least, greatest]),
+                None => return Ok(None),
+            }
+        }
+        values.extend(self.chunks.iter().map(|c| c.batch.column(column).clone()));
+        values.retain(|v| v.null_count() < v.len());
+        if values.is_empty() {
+            return Ok(None);
+        }
+        let values = concat(&values.iter().map(|v| v.as_ref()).collect::<Vec<_>>())?;
+        let converter = RowConverter::new(vec![SortField::new(schema.data_type.clone())])?;
+        let rows = converter.convert_columns(std::slice::from_ref(&values))?;
+        let mut valid = (0..values.len()).filter(|i| values.is_valid(*i));
+        let Some(first) = valid.next() else { return Ok(None) };
+        let (mut least, mut greatest) = (first, first);
+        for i in valid {
+            if rows.row(i) < rows.row(least) {
+                least = i;
+            } else if rows.row(i) > rows.row(greatest) {
+                greatest = i;
+            }
+        }
+        Ok(Some((values.slice(least, 1), values.slice(greatest, 1))))
+    }
+
+    /// Columns (positions) that each part's rows, and the parts one after the other, are sorted by: ascending, no nulls.
+    /// Empty if that is not so.
+    pub fn sorted_by(&self) -> Result<Vec<usize>> {
+        let Some(key) = self.table_schema.primary().filter(|_| self.chunks.is_empty()) else { return Ok(Vec::new()) };
+        let columns = self.table_schema.key_positions(key)?;
+        let sorted = self.segments.iter().all(|s| {
+            let no_nulls =
+                |id| s.column_ids.iter().position(|c| c == id).and_then(|at| s.segment.meta.nulls.get(at)) == Some(&0);
+            s.segment.meta.sorted_by == key.columns && key.columns.iter().all(no_nulls)
+        });
+        if !sorted || !self.in_key_order(key.columns.first().copied().unwrap_or(0))? {
+            return Ok(Vec::new());
+        }
+        Ok(columns)
+    }
+
+    /// Is each segment's first key column beyond that of the segment before?
+    fn in_key_order(&self, column: u32) -> Result<bool> {
+        for pair in self.segments.windows(2) {
+            let [left, right] = pair else { continue };
+            let (Some((_, before)), Some((after, _))) = (left.segment.range(column)?, right.segment.range(column)?)
+            else {
+                return Ok(false);
+            };
+            if before.data_type() != after.data_type() || order(&before, &after)? != Ordering::Less {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The order of two single values.
+pub(crate) fn order(left: &ArrayRef, right: &ArrayRef) -> Result<Ordering> {
+    let converter = RowConverter::new(vec![SortField::new(left.data_type().clone())])?;
+    let rows = |value: &ArrayRef| converter.convert_columns(std::slice::from_ref(value));
+    let (left, right) = (rows(left)?, rows(right)?);
+    Ok(left.row(0).cmp(&right.row(0)))
+}

@@ -1,0 +1,139 @@
+//! Scans with conditions read every wanted row, and little besides.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aegis_storage::transaction::{Bound, Part, Predicate, Test};
+use aegis_storage::{Config, Store, TableSchema, Transaction};
+use arrow::array::*;
+use arrow::datatypes::{DataType, Int32Type};
+
+use crate::fixture::*;
+
+fn open(dir: &Path) -> Arc<Store> {
+    Store::open(Config { row_group_rows: 10_000, merge_rows: 50_000, compaction_background: false, ..Config::new(dir) })
+        .unwrap()
+}
+
+fn int(value: i32) -> ArrayRef {
+    Arc::new(Int32Array::from(vec![value]))
+}
+
+fn between(column: u32, low: i32, high: i32) -> Predicate {
+    let bound = |value| Some(Bound { value: int(value), inclusive: true });
+    Predicate::new(column, Test::Range { low: bound(low), high: bound(high) }).unwrap()
+}
+
+/// Rows decoded, and the ids of rows that come with a check of their addresses.
+fn scan(tx: &Transaction, predicates: &[Predicate]) -> (usize, Vec<i32>) {
+    let scan = tx.scan(TABLE).unwrap();
+    let (mut decoded, mut ids) = (0, Vec::new());
+    for part in scan.parts(predicates).unwrap() {
+        let Part::Rows(part) = part else { panic!("rows in memory") };
+        decoded += part.rows();
+        let (first, second) = part.clone().split(part.rows() / 3);
+        for part in [Some(first), second].into_iter().flatten() {
+            for batch in part.read(&scan.table_schema, &[0], true).unwrap() {
+                let batch = batch.unwrap();
+                assert_eq!(tx.fetch(TABLE, &batch.addresses, &[0]).unwrap(), batch.rows);
+                ids.extend(batch.rows.column(0).as_primitive::<Int32Type>().values());
+            }
+        }
+    }
+    (decoded, ids)
+}
+
+#[tokio::test]
+async fn conditions_leave_out_segments_row_groups_and_pages() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    create(&store).await;
+    for start in [0, 1_000_000] {
+        let mut tx = begin(&store);
+        tx.insert(TABLE, &many((start..start + 90_000).filter(|i| i % 2 == 0))).unwrap();
+        tx.commit(true).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    let mut tx = begin(&store);
+    delete(&mut tx, &[50_002, 50_004, 1_000_000]).unwrap();
+    tx.commit(true).await.unwrap();
+    let tx = begin(&store);
+    let check = |predicates: &[Predicate], most: usize, wanted: &dyn Fn(i32) -> bool| {
+        let (decoded, ids) = scan(&tx, predicates);
+        assert!(decoded <= most, "{decoded} rows were decoded for {predicates:?}");
+        let all = scan(&tx, &[]).1;
+        let left_out = |id: &i32| wanted(*id) && ids.binary_search(id).is_err();
+        assert!(!all.iter().any(|id| left_out(id)), "{predicates:?}");
+        assert!(ids.iter().all(|id| all.binary_search(id).is_ok()), "{predicates:?}");
+    };
+    check(&[], 90_000, &|_| true);
+    check(&[between(1, 50_000, 50_010)], 2048, &|id| (50_000..=50_010).contains(&id));
+    check(&[between(1, 89_000, 1_001_000)], 8192, &|id| (89_000..=1_001_000).contains(&id));
+    check(&[between(1, 200_000, 300_000)], 0, &|_| false);
+    check(&[between(1, 0, 40_000), between(1, 39_000, 90_000)], 4096, &|id| (39_000..=40_000).contains(&id));
+    let one_of = |ids: &[i32]| Predicate::new(1, Test::OneOf(Arc::new(Int32Array::from(ids.to_vec())))).unwrap();
+    check(&[one_of(&[8, 1_000_008])], 4096, &|id| id == 8 || id == 1_000_008);
+    // Odd numbers lie within every range; Bloom filters know better.
+    check(&[one_of(&[40_001])], 2048, &|_| false);
+    assert!((1..40).filter(|i| scan(&tx, &[one_of(&[40_001 + i * 2])]).0 == 0).count() > 30);
+    check(&[Predicate::new(1, Test::Null).unwrap()], 0, &|_| false);
+    check(&[Predicate::new(2, Test::NotNull).unwrap()], 90_000, &|_| true);
+    let name: ArrayRef = Arc::new(StringViewArray::from(vec!["row number 12 of many"]));
+    check(&[Predicate::new(2, Test::OneOf(name)).unwrap()], 90_000, &|id| id == 12);
+    let none: ArrayRef = Arc::new(StringViewArray::from(vec!["zzz"]));
+    check(&[Predicate::new(2, Test::OneOf(none)).unwrap()], 0, &|_| false);
+}
+
+#[tokio::test]
+async fn columns_added_later_are_left_out_by_their_one_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    create(&store).await;
+    insert(&store, &[(1, "one"), (2, "two")]).await.unwrap();
+    store.flush().await.unwrap();
+    let mut wider: TableSchema = schema();
+    let missing = Some(aegis_storage::ColumnSchema::encode_missing(&int(7)).unwrap());
+    wider.columns.push(aegis_storage::ColumnSchema { missing, ..column(3, "n", DataType::Int32) });
+    wider.columns.push(column(4, "m", DataType::Int32));
+    let mut tx = begin(&store);
+    tx.alter_table(TABLE, wider).unwrap();
+    tx.commit(true).await.unwrap();
+    let tx = begin(&store);
+    assert_eq!(scan(&tx, &[between(3, 7, 8)]).1, [1, 2]);
+    assert!(scan(&tx, &[between(3, 8, 9)]).1.is_empty());
+    assert!(scan(&tx, &[between(4, 8, 9)]).1.is_empty());
+    assert_eq!(scan(&tx, &[Predicate::new(4, Test::Null).unwrap()]).1, [1, 2]);
+    let scan = tx.scan(TABLE).unwrap();
+    let parts = scan.parts(&[]).unwrap();
+    let [Part::Rows(part)] = parts.as_slice() else { panic!("{parts:?}") };
+    let batch = part.read(&scan.table_schema, &[2], false).unwrap().next().unwrap().unwrap();
+    assert_eq!(batch.rows.column(0).as_primitive::<Int32Type>().values(), &[7, 7]);
+}
+
+#[tokio::test]
+async fn statistics_and_order_are_known_without_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    create(&store).await;
+    for start in [0, 500_000] {
+        let mut tx = begin(&store);
+        tx.insert(TABLE, &many(start..start + 49_000)).unwrap();
+        tx.commit(true).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    let scan = begin(&store).scan(TABLE).unwrap();
+    assert_eq!(scan.sorted_by().unwrap(), [0]);
+    let known = scan.column_statistics(0).unwrap();
+    let range = known.range.unwrap();
+    assert_eq!((range.0.as_ref(), range.1.as_ref()), (int(0).as_ref(), int(548_999).as_ref()));
+    assert_eq!((known.nulls, known.distinct), (Some(0), Some(98_000)));
+    assert_eq!(scan.column_statistics(1).unwrap().distinct, None);
+    insert(&store, &[(-7, "in memory")]).await.unwrap();
+    let scan = begin(&store).scan(TABLE).unwrap();
+    assert!(scan.sorted_by().unwrap().is_empty());
+    assert_eq!(scan.column_statistics(0).unwrap().range.unwrap().0.as_ref(), int(-7).as_ref());
+    store.flush().await.unwrap();
+    let scan = begin(&store).scan(TABLE).unwrap();
+    assert_eq!(scan.segments.len(), 3);
+    assert!(scan.sorted_by().unwrap().is_empty(), "the newest segment has the least key");
+}
