@@ -1,9 +1,14 @@
 //! One change of the catalog, as a transaction remembers it to apply it again to a newer image, and to the committed one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
+
+use crate::Result;
 use crate::image::Catalog;
 use crate::object::{Dependency, Object, ObjectAddress};
+use crate::store::CatalogStore;
 use crate::types::oid::Oid;
 
 #[derive(Debug, Clone)]
@@ -43,9 +48,31 @@ pub struct TemporaryObjects {
     objects: BTreeMap<(Oid, Oid), Object>,
     comments: BTreeMap<ObjectAddress, String>,
     dependencies: BTreeSet<Dependency>,
+    /// The image that `over` made last, and the version of the committed one below it.
+    image: Arc<Mutex<Option<(u64, Arc<Catalog>)>>>,
 }
 
 impl TemporaryObjects {
+    /// The committed image of a database with these objects on top.
+    pub fn over(&self, store: &CatalogStore, database: Oid) -> Result<Arc<Catalog>> {
+        let committed = store.current(database)?;
+        if self.is_empty() {
+            return Ok(committed);
+        }
+        let mut kept = self.image.lock();
+        match &*kept {
+            Some((base, image)) if *base == committed.version() => Ok(Arc::clone(image)),
+            _ => {
+                let mut image = Catalog::clone(&committed);
+                self.apply(&mut image);
+                image.set_version(store.next_version());
+                let image = Arc::new(image);
+                *kept = Some((committed.version(), Arc::clone(&image)));
+                Ok(image)
+            }
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty()
     }
@@ -59,6 +86,8 @@ impl TemporaryObjects {
     }
 
     pub(crate) fn absorb(&mut self, change: Change) {
+        // Not the one that a transaction may still share.
+        self.image = Arc::default();
         match change {
             Change::Put(object) => drop(self.objects.insert((object.class(), object.oid()), object)),
             Change::Remove { class, oid } => {

@@ -82,8 +82,8 @@ impl CatalogTransaction {
             None => self.store.current(self.database).unwrap_or_else(|_| self.image.clone()),
         };
         self.base = committed.version();
-        if self.temporary.is_empty() && self.changes.is_empty() {
-            self.image = committed;
+        if self.changes.is_empty() {
+            self.image = self.temporary.over(&self.store, self.database).unwrap_or(committed);
             return;
         }
         let mut image = Catalog::clone(&committed);

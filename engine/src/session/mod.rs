@@ -8,6 +8,7 @@ pub mod advisory;
 pub mod backend;
 pub mod clock;
 pub mod context;
+mod derived;
 mod execution;
 pub mod notify;
 mod parameter;
@@ -24,10 +25,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use aegis_catalog::TemporaryObjects;
-use aegis_catalog::reg_names::CatalogNames;
-use aegis_catalog::transaction::CatalogTransaction;
-use aegis_catalog::types::{FormatSettings, Names};
-use aegis_catalog::{Catalog, Error, Oid, Result, SearchPath, sqlstate};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
 use aegis_storage::Store;
 use aegis_storage::lock::{LockSet, Owner};
 use bytes::Bytes;
@@ -36,7 +34,6 @@ use parking_lot::Mutex;
 use crate::engine::Shared;
 use crate::parse::ast::ParsedStatement;
 use crate::parse::utility::OnCommit;
-use crate::settings;
 use crate::statement::copy::CopyState;
 use backend::{Backend, TimeoutGuard};
 use context::StatementContext;
@@ -74,6 +71,7 @@ pub struct Session {
     pub(crate) temporary_objects: TemporaryObjects,
     /// Temporary tables to empty or drop at each commit.
     pub(crate) on_commit: Vec<(Oid, OnCommit)>,
+    derived: Mutex<Option<Arc<derived::Derived>>>,
     /// statement_timeout of what runs now.
     timeout: Option<TimeoutGuard>,
 }
@@ -120,6 +118,7 @@ impl Session {
             temporary_store: None,
             temporary_objects: TemporaryObjects::default(),
             on_commit: Vec::new(),
+            derived: Mutex::default(),
             timeout: None,
         }
     }
@@ -135,7 +134,6 @@ impl Session {
 
     /// Every setting that is reported at startup, with its value.
     pub fn reported_settings(&self) -> Vec<(String, String)> {
-        self.backend.settings.lock().take_changes();
         self.backend.settings.lock().reported()
     }
 
@@ -146,8 +144,11 @@ impl Session {
 
     /// Notices since the last call, to be sent before the next message of the statement that raised them.
     pub fn take_notices(&mut self) -> Vec<Notice> {
-        let floor = notice_rank(self.backend.settings.lock().text("client_min_messages"));
         let all = self.backend.take_notices();
+        if all.is_empty() {
+            return all;
+        }
+        let floor = notice_rank(self.backend.settings.lock().text("client_min_messages"));
         all.into_iter().filter(|n| n.severity == "INFO" || notice_rank(n.severity) >= floor).collect()
     }
 
@@ -165,16 +166,6 @@ impl Session {
             Some(open) if open.block == Block::Explicit => TransactionStatus::Active,
             _ => TransactionStatus::Idle,
         }
-    }
-
-    /// What the wire's text encoders obey, as of now.
-    pub fn format_settings(&self) -> FormatSettings {
-        let mut format = settings::format_settings(&self.backend.settings.lock(), self.transaction_start());
-        if let Ok(catalog) = self.catalog() {
-            let search_path = self.search_path(&catalog);
-            format.names = Names(Some(Arc::new(CatalogNames { catalog, search_path })));
-        }
-        format
     }
 
     /// A time after which an idle session is ended: 57P05 `idle_session_timeout`, or 25P03 in a transaction. None is never.
@@ -348,8 +339,12 @@ impl Session {
                 ),
             ));
         }
-        let settings = self.format_settings();
-        let values = parameter::decode(name, &prepared.parameters, parameters, parameter_formats, &settings)?;
+        let values = if parameters.is_empty() {
+            Vec::new()
+        } else {
+            let settings = self.format_settings();
+            parameter::decode(name, &prepared.parameters, parameters, parameter_formats, &settings)?
+        };
         if name.is_empty() {
             self.portals.remove("");
         } else {
@@ -548,25 +543,6 @@ impl Session {
     }
 
     // ------------------------------------------------------------------------------------------ context
-
-    /// The catalog as the next statement sees it.
-    pub(crate) fn catalog(&self) -> Result<Arc<Catalog>> {
-        match &self.transaction {
-            Some(open) => Ok(open.catalog.catalog()),
-            None => {
-                let (store, database) = (&self.shared.catalog, self.backend.database_oid);
-                Ok(CatalogTransaction::begin(store, database, &self.temporary_objects)?.catalog())
-            }
-        }
-    }
-
-    pub(crate) fn search_path(&self, catalog: &Catalog) -> SearchPath {
-        let path = self.backend.settings.lock().text("search_path").to_owned();
-        let names = settings::split_list(&path).unwrap_or_default();
-        // By name: a temporary schema made in this transaction is not the session's yet.
-        let temporary = catalog.schema_by_name(&format!("pg_temp_{}", self.backend.pid)).map(|schema| schema.oid);
-        SearchPath::resolve(catalog, &names, &self.backend.user, temporary)
-    }
 
     /// What the next statement may know.
     pub(crate) fn context(&self) -> Result<StatementContext> {

@@ -4,7 +4,9 @@ mod format;
 mod table;
 mod value;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 use aegis_catalog::{Error, Result, sqlstate};
 
@@ -87,7 +89,18 @@ pub fn setting(name: &str) -> Option<&'static Setting> {
         "session authorization" => "session_authorization",
         name => name,
     };
-    SETTINGS.iter().find(|s| s.name.eq_ignore_ascii_case(name))
+    static BY_NAME: LazyLock<HashMap<Cow<'static, str>, &'static Setting>> =
+        LazyLock::new(|| SETTINGS.iter().map(|setting| (lower_case(setting.name), setting)).collect());
+    BY_NAME.get(&*lower_case(name)).copied()
+}
+
+/// Without a copy if it is in lower case already, as nearly all names are.
+fn lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 /// The values in the text of one value, as `set_config` takes it: several only for lists such as `search_path`.
@@ -110,6 +123,8 @@ pub struct Settings {
     undo: Vec<Undo>,
     /// Reported settings that changed since the client was told.
     changed: Vec<&'static Setting>,
+    /// Counts the changes of values: what was derived from them holds as long as it stays.
+    generation: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -133,13 +148,17 @@ impl Settings {
     pub fn get(&self, name: &str) -> Option<String> {
         match setting(name) {
             Some(setting) => Some(value::display(setting, self.raw(setting))),
-            None => self.values.get(&name.to_ascii_lowercase()).cloned(),
+            None => self.values.get(&*lower_case(name)).cloned(),
         }
     }
 
     /// The stored value: numbers in the setting's own unit.
     fn raw(&self, setting: &'static Setting) -> &str {
-        self.values.get(&setting.name.to_ascii_lowercase()).map_or(setting.default, String::as_str)
+        self.values.get(&*lower_case(setting.name)).map_or(setting.default, String::as_str)
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     pub fn bool(&self, name: &str) -> bool {
@@ -201,6 +220,7 @@ impl Settings {
     }
 
     fn assign(&mut self, key: String, value: Option<String>, local: bool) {
+        self.generation += 1;
         let previous = match value {
             Some(value) => self.values.insert(key.clone(), value),
             None => self.values.remove(&key),
@@ -209,7 +229,7 @@ impl Settings {
     }
 
     fn reset_value(&self, setting: &Setting) -> Option<&str> {
-        self.reset.get(&setting.name.to_ascii_lowercase()).map(String::as_str)
+        self.reset.get(&*lower_case(setting.name)).map(String::as_str)
     }
 
     /// A value from outside the session's SQL (startup packet, role, database): becomes the value and what RESET restores.
@@ -223,6 +243,7 @@ impl Settings {
             }
             Some(setting) => value::validate(setting, &value::split_for(setting, text)?)?,
         };
+        self.generation += 1;
         self.values.insert(key.clone(), value.clone());
         self.reset.insert(key, value);
         Ok(())
@@ -230,8 +251,10 @@ impl Settings {
 
     /// A fact about the session or server, whoever may change it (`is_superuser`, `transaction_isolation`).
     pub fn set_fact(&mut self, name: &'static str, value: &str) {
-        let key = name.to_ascii_lowercase();
-        if self.values.get(&key).map(String::as_str) != Some(value) {
+        let key = lower_case(name);
+        if self.values.get(&*key).map(String::as_str) != Some(value) {
+            let key = key.into_owned();
+            self.generation += 1;
             self.values.insert(key.clone(), value.to_owned());
             self.reset.insert(key, value.to_owned());
             if let Some(setting) = setting(name) {
@@ -280,8 +303,9 @@ impl Settings {
         }
     }
 
-    /// Reported settings with their values.
-    pub fn reported(&self) -> Vec<(String, String)> {
+    /// Reported settings with their values, all of them; none counts as changed afterwards.
+    pub fn reported(&mut self) -> Vec<(String, String)> {
+        self.changed.clear();
         SETTINGS.iter().filter(|s| s.report).map(|s| (s.name.to_owned(), value::display(s, self.raw(s)))).collect()
     }
 
@@ -323,6 +347,7 @@ impl Settings {
     }
 
     fn restore(&mut self, name: String, value: Option<String>) {
+        self.generation += 1;
         if let Some(setting) = setting(&name) {
             self.report(setting);
         }

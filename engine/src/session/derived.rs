@@ -1,0 +1,67 @@
+//! What follows from the catalog and the settings, kept until one of them changes: a short statement asks for it several times.
+
+use std::sync::Arc;
+
+use aegis_catalog::reg_names::CatalogNames;
+use aegis_catalog::types::{FormatSettings, Names};
+use aegis_catalog::{Catalog, Result, SearchPath};
+
+use super::Session;
+use crate::settings;
+
+pub(super) struct Derived {
+    catalog: Arc<Catalog>,
+    generation: u64,
+    search_path: SearchPath,
+    /// All but the time.
+    format: FormatSettings,
+}
+
+impl Session {
+    /// The catalog as the next statement sees it.
+    pub(crate) fn catalog(&self) -> Result<Arc<Catalog>> {
+        match &self.transaction {
+            Some(open) => Ok(open.catalog.catalog()),
+            None => {
+                let (store, database) = (&self.shared.catalog, self.backend.database_oid);
+                self.temporary_objects.over(store, database)
+            }
+        }
+    }
+
+    pub(crate) fn search_path(&self, catalog: &Arc<Catalog>) -> SearchPath {
+        self.derived(catalog).search_path.clone()
+    }
+
+    /// What the wire's text encoders obey, as of now.
+    pub fn format_settings(&self) -> FormatSettings {
+        let now = self.transaction_start();
+        match self.catalog() {
+            Ok(catalog) => FormatSettings { now, ..self.derived(&catalog).format.clone() },
+            // The database was dropped: values without names can still be shown.
+            Err(_) => settings::format_settings(&self.backend.settings.lock(), now),
+        }
+    }
+
+    fn derived(&self, catalog: &Arc<Catalog>) -> Arc<Derived> {
+        let mut kept = self.derived.lock();
+        let settings = self.backend.settings.lock();
+        if let Some(derived) = &*kept
+            && Arc::ptr_eq(&derived.catalog, catalog)
+            && derived.generation == settings.generation()
+        {
+            return Arc::clone(derived);
+        }
+        let names = settings::split_list(settings.text("search_path")).unwrap_or_default();
+        // By name: a temporary schema made in this transaction is not the session's yet.
+        let temporary = catalog.schema_by_name(&format!("pg_temp_{}", self.backend.pid)).map(|schema| schema.oid);
+        let search_path = SearchPath::resolve(catalog, &names, &self.backend.user, temporary);
+        let mut format = settings::format_settings(&settings, 0);
+        let printed = CatalogNames { catalog: Arc::clone(catalog), search_path: search_path.clone() };
+        format.names = Names(Some(Arc::new(printed)));
+        let generation = settings.generation();
+        let derived = Arc::new(Derived { catalog: Arc::clone(catalog), generation, search_path, format });
+        *kept = Some(Arc::clone(&derived));
+        derived
+    }
+}
