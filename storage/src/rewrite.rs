@@ -317,7 +317,7 @@ impl<'a> Output<'a> {
                 *place = to;
             }
         }
-        for index in schema.unique_indexes() {
+        for index in &schema.indexes {
             let keys = KeyColumns::of_table(schema, index, &rows.batch)?;
             self.hashes.entry(index.id).or_default().extend(keys.hashes(rows.batch.num_rows()));
         }

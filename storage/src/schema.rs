@@ -38,7 +38,7 @@ pub struct ColumnSchema {
     pub missing: Option<Vec<u8>>,
 }
 
-/// A key over plain columns that the store enforces (`unique`). Others are remembered and not served yet.
+/// An index over plain columns: by equality it finds the rows with a key, and enforces the key if it is `unique`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IndexSchema {
     pub id: IndexId,

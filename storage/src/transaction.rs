@@ -51,7 +51,11 @@ pub struct NewRows {
 impl NewRows {
     /// Of each unique index the hashes of the keys, without those that equal no other.
     pub fn key_hashes(&self) -> impl Iterator<Item = (IndexId, Vec<u64>)> + '_ {
-        self.rows.keys.iter().map(|keys| (keys.index, keys.hashes.iter().flatten().copied().collect()))
+        self.rows
+            .keys
+            .iter()
+            .filter(|keys| keys.unique)
+            .map(|keys| (keys.index, keys.hashes.iter().flatten().copied().collect()))
     }
 
     pub fn table(&self) -> TableId {
@@ -171,7 +175,7 @@ impl Transaction {
         let mut after = before.clone().unwrap_or_default();
         after.shape = Some(shape.clone());
         let is_known = |i: &IndexSchema| shape.schema.index(i.id) == Some(i);
-        for gone in old.schema.unique_indexes().filter(|i| !is_known(i)) {
+        for gone in old.schema.indexes.iter().filter(|i| !is_known(i)) {
             after.keys.remove(&gone.id);
         }
         for index in shape.schema.unique_indexes().filter(|i| !old.schema.indexes.contains(i)) {
@@ -267,7 +271,7 @@ impl Transaction {
         check_columns(shape, rows)?;
         let rows = compact(&rows.clone().with_schema(shape.arrow.clone())?)?;
         let rows = IndexedRows::new(&shape.schema, rows)?;
-        for keys in &rows.keys {
+        for keys in rows.keys.iter().filter(|keys| keys.unique) {
             if let Some(row) = repeated(keys) {
                 return Err(commit::duplicate(table, shape, keys.index, &rows.rows, row));
             }
@@ -278,7 +282,7 @@ impl Transaction {
     /// The first row whose key exists, as this transaction sees it, in one of the indexes (None: in any).
     pub fn taken(&self, new: &NewRows, indexes: Option<&[IndexId]>) -> Result<Option<Taken>> {
         let view = self.view(new.table)?;
-        for keys in &new.rows.keys {
+        for keys in new.rows.keys.iter().filter(|keys| keys.unique) {
             let wanted = indexes.is_none_or(|indexes| indexes.contains(&keys.index));
             let Some(index) = view.shape.schema.index(keys.index).filter(|_| wanted) else { continue };
             let found = view.lookup(index, keys, None)?;
@@ -442,11 +446,21 @@ impl Transaction {
         let view = self.view(table)?;
         let index = view.shape.schema.index(index).filter(|i| i.unique);
         let index = index.ok_or_else(|| Error::Internal(format!("table {table} has no such unique index")))?;
-        let types = view.shape.schema.key_positions(index)?.into_iter().map(|p| view.shape.arrow.field(p).data_type());
-        if !types.eq(keys.columns().iter().map(|c| c.data_type())) {
-            return Err(Error::Internal(format!("the key has other types than index {}", index.id)));
-        }
-        view.lookup(index, &row_keys(index, keys.columns().to_vec(), keys.num_rows())?, None)
+        view.lookup(index, &lookup_keys(&view, index, keys)?, None)
+    }
+
+    /// As [`Transaction::lookup`], for any index: all rows with each key. None if the index cannot tell, because this
+    /// transaction has created it.
+    pub fn lookup_all(
+        &self,
+        table: TableId,
+        index: IndexId,
+        keys: &RecordBatch,
+    ) -> Result<Option<Vec<Vec<RowAddress>>>> {
+        let view = self.view(table)?;
+        let index = view.shape.schema.index(index);
+        let index = index.ok_or_else(|| Error::Internal(format!("table {table} has no such index")))?;
+        view.lookup_all(index, &lookup_keys(&view, index, keys)?)
     }
 
     /// Hashes of keys (as in `lookup`), by which they are locked; None for a key that equals no other.
@@ -513,6 +527,14 @@ impl Transaction {
         }
         store.commit(prepared, base, synchronous).await
     }
+}
+
+fn lookup_keys(view: &TableView<'_>, index: &IndexSchema, keys: &RecordBatch) -> Result<RowKeys> {
+    let types = view.shape.schema.key_positions(index)?.into_iter().map(|p| view.shape.arrow.field(p).data_type());
+    if !types.eq(keys.columns().iter().map(|c| c.data_type())) {
+        return Err(Error::Internal(format!("the key has other types than index {}", index.id)));
+    }
+    row_keys(index, keys.columns().to_vec(), keys.num_rows())
 }
 
 fn addresses_of(batch: &RecordBatch) -> Result<UInt64Array> {

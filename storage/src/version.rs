@@ -72,16 +72,17 @@ pub struct IndexedRows {
 #[derive(Debug)]
 pub struct RowKeys {
     pub index: IndexId,
+    pub unique: bool,
     pub columns: KeyColumns,
     pub hashes: Vec<Option<u64>>,
 }
 
 impl IndexedRows {
     pub fn new(schema: &TableSchema, rows: RecordBatch) -> Result<Self> {
-        let keys = schema.unique_indexes().map(|index| {
+        let keys = schema.indexes.iter().map(|index| {
             let columns = KeyColumns::of_table(schema, index, &rows)?;
             let hashes = columns.hashes(rows.num_rows());
-            Ok(RowKeys { index: index.id, columns, hashes })
+            Ok(RowKeys { index: index.id, unique: index.unique, columns, hashes })
         });
         Ok(Self { keys: keys.collect::<Result<_>>()?, rows })
     }
@@ -276,9 +277,9 @@ impl Table {
         Ok(())
     }
 
-    /// Gives the table another schema. Rows in memory are indexed anew where a key was added.
+    /// Gives the table another schema. Rows in memory are indexed anew where an index was added.
     pub fn alter(&mut self, schema: TableSchema, ts: u64) -> Result<()> {
-        let rebuild = schema.unique_indexes().any(|i| !self.shape.schema.indexes.contains(i));
+        let rebuild = schema.indexes.iter().any(|i| !self.shape.schema.indexes.contains(i));
         self.seal_last()?;
         self.shape = Shape::new(schema);
         self.schema_ts = ts;
@@ -308,6 +309,6 @@ impl SegmentView {
 
 impl Generation {
     pub fn new(first_unit: u32, schema: &TableSchema) -> Self {
-        Self { first_unit, keys: schema.unique_indexes().map(|i| (i.id, KeyIndex::default())).collect() }
+        Self { first_unit, keys: schema.indexes.iter().map(|i| (i.id, KeyIndex::default())).collect() }
     }
 }

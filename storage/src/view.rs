@@ -157,6 +157,41 @@ impl<'a> TableView<'a> {
         Ok(found)
     }
 
+    /// For each key the addresses of all live rows that have it, ascending. None if the index does not know all rows: it
+    /// was created by this transaction.
+    pub fn lookup_all(&self, index: &IndexSchema, keys: &RowKeys) -> Result<Option<Vec<Vec<RowAddress>>>> {
+        let Some(base) = self.base.filter(|b| b.shape.schema.index(index.id) == Some(index)) else { return Ok(None) };
+        let mut found = vec![Vec::new(); keys.hashes.len()];
+        let mut reader = KeyReader { view: *self, index, cache: HashMap::new(), key: Vec::new() };
+        let (mut candidates, mut key) = (Vec::new(), Vec::new());
+        for (at, hash) in keys.hashes.iter().enumerate() {
+            let Some(hash) = *hash else { continue };
+            candidates.clear();
+            let own = self.own.and_then(|o| o.keys.get(&index.id)).map(|own| own.index.as_ref());
+            let generations = base.generations.iter().filter_map(|g| g.keys.get(&index.id));
+            own.into_iter().chain(generations).for_each(|index| index.candidates(hash, &mut candidates));
+            // Rows that a flush has moved since they were indexed are found in their segments.
+            candidates.retain(|row| self.chunk(unit_of(*row)).is_some() && self.is_live(*row));
+            candidates.sort_unstable();
+            candidates.dedup();
+            key.clear();
+            keys.columns.write(at, &mut key);
+            for candidate in &candidates {
+                if reader.has(*candidate, &key)? {
+                    found[at].push(*candidate);
+                }
+            }
+        }
+        let all = vec![None; keys.hashes.len()];
+        for (view, probes) in self.probe_segments(index, keys, None, &all)? {
+            for (at, row) in self.equal_keys(view, index, keys, probes)? {
+                found[at].push(address(view.segment.unit, row));
+            }
+        }
+        found.iter_mut().for_each(|rows| rows.sort_unstable());
+        Ok(Some(found))
+    }
+
     fn is_newer(&self, address: RowAddress, than: Option<u64>) -> bool {
         let Some(than) = than else { return true };
         let id = self.chunk(unit_of(address)).and_then(|c| c.row_id(row_of(address)));
@@ -171,22 +206,34 @@ impl<'a> TableView<'a> {
         found: &mut [Option<RowAddress>],
     ) -> Result<()> {
         for (view, probes) in self.probe_segments(index, keys, newer_than, found)? {
-            let mut rows: Vec<u32> = probes.iter().map(|(_, row)| *row).collect();
-            rows.sort_unstable();
-            rows.dedup();
-            let stored = self.segment_keys(view, index, &rows)?;
-            let (mut left, mut right) = (Vec::new(), Vec::new());
-            for (at, row) in probes {
-                let Ok(place) = rows.binary_search(&row) else { continue };
-                left.clear();
-                right.clear();
-                keys.columns.write(at, &mut left);
-                if stored.write(place, &mut right) && left == right {
-                    found[at] = Some(address(view.segment.unit, row));
-                }
+            for (at, row) in self.equal_keys(view, index, keys, probes)? {
+                found[at] = Some(address(view.segment.unit, row));
             }
         }
         Ok(())
+    }
+
+    /// Those candidates whose keys are equal, not only their hashes.
+    fn equal_keys(
+        &self,
+        view: &SegmentView,
+        index: &IndexSchema,
+        keys: &RowKeys,
+        mut probes: Vec<(usize, u32)>,
+    ) -> Result<Vec<(usize, u32)>> {
+        let mut rows: Vec<u32> = probes.iter().map(|(_, row)| *row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let stored = self.segment_keys(view, index, &rows)?;
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        probes.retain(|(at, row)| {
+            let Ok(place) = rows.binary_search(row) else { return false };
+            left.clear();
+            right.clear();
+            keys.columns.write(*at, &mut left);
+            stored.write(place, &mut right) && left == right
+        });
+        Ok(probes)
     }
 
     /// Live rows of segments whose key hashes match keys not found yet.
@@ -345,5 +392,5 @@ impl KeyReader<'_> {
 pub fn row_keys(index: &IndexSchema, columns: Vec<ArrayRef>, rows: usize) -> Result<RowKeys> {
     let columns = KeyColumns::new(index, columns)?;
     let hashes = columns.hashes(rows);
-    Ok(RowKeys { index: index.id, columns, hashes })
+    Ok(RowKeys { index: index.id, unique: index.unique, columns, hashes })
 }

@@ -107,6 +107,16 @@ impl Tables {
         self.holder(table).lookup(table, index, keys)
     }
 
+    /// See [`Transaction::lookup_all`].
+    pub fn lookup_all(
+        &self,
+        table: TableId,
+        index: IndexId,
+        keys: &RecordBatch,
+    ) -> StorageResult<Option<Vec<Vec<RowAddress>>>> {
+        self.holder(table).lookup_all(table, index, keys)
+    }
+
     pub fn fetch(&self, table: TableId, addresses: &[RowAddress], columns: &[usize]) -> StorageResult<RecordBatch> {
         self.holder(table).fetch(table, addresses, columns)
     }

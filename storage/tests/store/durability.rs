@@ -206,6 +206,63 @@ async fn columns_and_keys_added_later_cover_old_segments() {
     assert_eq!(begin(&open(dir.path())).scan(TABLE).unwrap().row_count, Some(3));
 }
 
+#[tokio::test]
+async fn an_index_finds_every_row_with_a_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    create(&store).await;
+    let named =
+        |ids: std::ops::Range<i32>| -> Vec<(i32, String)> { ids.map(|i| (i, format!("name {}", i % 7))).collect() };
+    let insert_named = |tx: &mut aegis_storage::Transaction, ids| {
+        let values: Vec<(i32, String)> = named(ids);
+        tx.insert(TABLE, &rows(&values.iter().map(|(i, s)| (*i, s.as_str())).collect::<Vec<_>>())).unwrap();
+    };
+    let mut tx = begin(&store);
+    insert_named(&mut tx, 0..5000);
+    tx.commit(true).await.unwrap();
+    store.flush().await.unwrap();
+    let mut tx = begin(&store);
+    insert_named(&mut tx, 5000..6000);
+    tx.commit(true).await.unwrap();
+    let keys: ArrayRef = Arc::new(StringViewArray::from(vec![Some("name 3"), Some("nobody"), None, Some("name 6")]));
+    let keys = RecordBatch::try_from_iter_with_nullable([("name", keys, true)]).unwrap();
+    let ids = |tx: &aegis_storage::Transaction| -> Vec<Vec<i32>> {
+        let found = tx.lookup_all(TABLE, BY_NAME, &keys).unwrap().unwrap();
+        let fetch = |rows: Vec<u64>| {
+            let mut ids = tx.fetch(TABLE, &rows, &[0]).unwrap().column(0).as_primitive::<Int32Type>().values().to_vec();
+            ids.sort();
+            ids
+        };
+        found.into_iter().map(fetch).collect()
+    };
+    let expected = |until: i32, dead: &[i32]| -> Vec<Vec<i32>> {
+        let of = |rest: i32| (0..until).filter(|i| i % 7 == rest && !dead.contains(i)).collect();
+        vec![of(3), vec![], vec![], of(6)]
+    };
+    let mut creating = begin(&store);
+    let mut with_index = schema();
+    with_index.indexes.push(IndexSchema { unique: false, ..unique(BY_NAME, &[2], false) });
+    creating.alter_table(TABLE, with_index).unwrap();
+    assert!(creating.lookup_all(TABLE, BY_NAME, &keys).unwrap().is_none());
+    creating.commit(true).await.unwrap();
+    assert_eq!(ids(&begin(&store)), expected(6000, &[]));
+    let mut tx = begin(&store);
+    insert_named(&mut tx, 6000..6100);
+    delete(&mut tx, &[3, 5009 - 5009 % 7 + 6, 6005]).unwrap();
+    let dead = [3, 5009 - 5009 % 7 + 6, 6005];
+    assert_eq!(ids(&tx), expected(6100, &dead));
+    assert_eq!(ids(&begin(&store)), expected(6000, &[]));
+    tx.commit(true).await.unwrap();
+    let before = begin(&store);
+    store.flush().await.unwrap();
+    assert_eq!(ids(&before), expected(6100, &dead));
+    assert_eq!(ids(&begin(&store)), expected(6100, &dead));
+    drop(before);
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(ids(&begin(&store)), expected(6100, &dead));
+}
+
 /// One column of each Arrow type that the catalog stores.
 fn every_type() -> Vec<ArrayRef> {
     let list = |values: ArrayRef| -> ArrayRef {

@@ -9,6 +9,8 @@ use arrow::datatypes::{DataType, Int32Type, UInt64Type};
 
 pub const TABLE: u64 = 20_000;
 pub const PK: u32 = 20_001;
+/// An index on the name, which some tests create.
+pub const BY_NAME: u32 = 20_002;
 
 pub fn column(id: u32, name: &str, data_type: DataType) -> ColumnSchema {
     ColumnSchema { id, name: name.into(), data_type, missing: None }
@@ -54,6 +56,15 @@ pub async fn create(store: &Arc<Store>) {
     tx.commit(true).await.unwrap();
 }
 
+/// Adds [`BY_NAME`] to the table.
+pub async fn index_names(store: &Arc<Store>) {
+    let mut with_index = schema();
+    with_index.indexes.push(IndexSchema { unique: false, ..unique(BY_NAME, &[2], false) });
+    let mut tx = begin(store);
+    tx.alter_table(TABLE, with_index).unwrap();
+    tx.commit(true).await.unwrap();
+}
+
 pub async fn insert(store: &Arc<Store>, values: &[(i32, &str)]) -> Result<u64, Error> {
     let mut tx = begin(store);
     tx.insert(TABLE, &rows(values))?;
@@ -94,6 +105,10 @@ pub fn contents(tx: &Transaction) -> Vec<(i32, String)> {
             let keys = batch.project(&[0]).unwrap();
             let found: Vec<u64> = tx.lookup(TABLE, PK, &keys).unwrap().into_iter().map(Option::unwrap).collect();
             assert_eq!(found, addresses.values().to_vec());
+        }
+        if tx.table_schema(TABLE).unwrap().index(BY_NAME).is_some() {
+            let found = tx.lookup_all(TABLE, BY_NAME, &batch.project(&[1]).unwrap()).unwrap().unwrap();
+            assert!(found.iter().zip(addresses.values()).all(|(found, address)| found.contains(address)));
         }
         out.extend((0..batch.num_rows()).map(|i| (ids.value(i), names.value(i).to_owned())));
     }

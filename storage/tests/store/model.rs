@@ -303,6 +303,7 @@ proptest! {
             let dir = tempfile::tempdir().unwrap();
             let store = open(dir.path());
             create(&store).await;
+            index_names(&store).await;
             let mut world =
                 World { store: Some(store), committed: Rows::new(), slots: Default::default(), versions: 0, compaction: None };
             for step in &steps {
