@@ -148,7 +148,7 @@ impl Config {
                 Some(text) => {
                     size(text).with_context(|| format!("memory_limit: \"{text}\" is no size such as 512MB or 2GB"))?
                 }
-                None => machine_memory() / 100 * DEFAULT_MEMORY_PERCENT,
+                None => crate::memory::available() / 100 * DEFAULT_MEMORY_PERCENT,
             },
             listen,
         })
@@ -230,18 +230,6 @@ fn size(text: &str) -> Option<usize> {
         _ => return None,
     };
     number.parse::<usize>().ok()?.checked_mul(factor).filter(|&bytes| bytes > 0)
-}
-
-/// Bytes of memory this process may use: the machine's, or the control group's limit if that is lower.
-fn machine_memory() -> usize {
-    const FALLBACK: usize = 4 << 30;
-    let kilobytes = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-        line.split_whitespace().nth(1)?.parse::<usize>().ok()
-    });
-    let machine = kilobytes.map_or(FALLBACK, |kb| kb << 10);
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
-    group.map_or(machine, |limit: usize| limit.min(machine))
 }
 
 #[cfg(test)]

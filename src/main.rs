@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod demo;
+mod memory;
 mod server;
 mod telemetry;
 

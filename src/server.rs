@@ -15,10 +15,27 @@ use crate::demo;
 #[error("{0}")]
 pub struct Usage(String);
 
+/// Stack of a thread that serves connections: passes over the tree of a deeply nested statement run there.
+const CONNECTION_STACK_BYTES: usize = 16 * 1024 * 1024;
+
 /// Runs until SIGTERM or SIGINT.
 pub fn run(config: Config, with_demo: bool) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("aegis-connection").build()?;
+    raise_open_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("aegis-connection")
+        .thread_stack_size(CONNECTION_STACK_BYTES)
+        .build()?;
     runtime.block_on(serve(config, with_demo))
+}
+
+/// Asks for as many open files as the system lets us have: each connection, segment and log piece is one, and the soft limit of many
+/// shells is 1,024.
+fn raise_open_files() {
+    const WANTED: u64 = 1 << 20;
+    if let Err(error) = rlimit::increase_nofile_limit(WANTED) {
+        tracing::warn!("can't raise the limit of open files: {error}");
+    }
 }
 
 async fn serve(config: Config, with_demo: bool) -> Result<()> {

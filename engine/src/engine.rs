@@ -9,6 +9,7 @@ use aegis_catalog::{Builtins, Error, Result, sqlstate};
 use aegis_storage::Store;
 
 use crate::execute::QueryRuntime;
+use crate::memory::Budget;
 use crate::session::Session;
 use crate::session::backend::Backends;
 use crate::session::clock;
@@ -57,12 +58,18 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 impl Engine {
     /// Opens the data directory and recovers.
     pub async fn open(config: Config) -> Result<Arc<Engine>> {
-        let store_config = aegis_storage::Config::new(&config.data_dir);
+        let budget = Budget::of(config.memory_limit);
+        let store_config = aegis_storage::Config {
+            memtable_bytes: budget.memtable,
+            memtable_stall_bytes: budget.memtable_stall,
+            transaction_bytes: budget.transaction,
+            ..aegis_storage::Config::new(&config.data_dir)
+        };
         let store = tokio::task::spawn_blocking(move || Store::open(store_config))
             .await
             .map_err(|e| Error::internal(e.to_string()))??;
         let catalog = CatalogStore::open(Arc::clone(&store), builtins()).await?;
-        let executor = QueryRuntime::new(config.query_threads, config.memory_limit, &config.data_dir.join("tmp"))?;
+        let executor = QueryRuntime::new(config.query_threads, budget.queries, &config.data_dir.join("tmp"))?;
         let engine = Arc::new(Engine {
             shared: Arc::new(Shared {
                 sequences: Sequences::new(Arc::clone(&store)),

@@ -7,9 +7,11 @@ pub mod engine;
 pub mod execute;
 pub mod functions;
 pub mod lower;
+mod memory;
 pub mod parse;
 pub mod session;
 pub mod settings;
+mod stack;
 pub mod statement;
 
 pub use aegis_catalog as catalog;

@@ -266,7 +266,7 @@ impl<'a> Binder<'a> {
                 .with_hint("The statement nests too deep; simplify it."));
         }
         self.depth += 1;
-        let result = work(self);
+        let result = crate::stack::with_room(|| work(self));
         self.depth -= 1;
         result
     }

@@ -5,6 +5,7 @@ pub mod array;
 pub mod change;
 pub mod choose;
 pub mod conflict;
+mod direct;
 pub mod error;
 mod filter;
 pub mod foreign_key;

@@ -65,7 +65,7 @@ impl Tables for SnapshotTables<'_> {
             let (fields, sources) = layout(relation, &schema)?;
             let chunk = ChunkScan { batch, visible: None, first_address };
             let rows = read_chunk(&chunk, schema.clone(), sources, fields).map_err(from_datafusion)?;
-            return Ok(Some(provider_as_source(Arc::new(KeyedTable::new(rows).map_err(from_datafusion)?))));
+            return Ok(Some(provider_as_source(Arc::new(KeyedTable { rows }))));
         }
         Ok(None)
     }
@@ -168,12 +168,12 @@ fn exactly(value: &ScalarValue, target: &DataType) -> Option<ScalarValue> {
 /// A row that was found by its key before the plan was made.
 #[derive(Debug)]
 pub struct KeyedTable {
-    rows: MemTable,
+    rows: RecordBatch,
 }
 
 impl KeyedTable {
-    fn new(rows: RecordBatch) -> datafusion::error::Result<Self> {
-        Ok(Self { rows: MemTable::try_new(rows.schema(), vec![vec![rows]])? })
+    pub fn rows(&self) -> &RecordBatch {
+        &self.rows
     }
 }
 
@@ -194,7 +194,8 @@ impl TableProvider for KeyedTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-        self.rows.scan(state, projection, filters, limit).await
+        let table = MemTable::try_new(self.rows.schema(), vec![vec![self.rows.clone()]])?;
+        table.scan(state, projection, filters, limit).await
     }
 }
 

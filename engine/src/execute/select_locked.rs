@@ -75,7 +75,7 @@ pub async fn start(lowered: LoweredQuery, part: Option<&Part>, execution: &mut E
         (skip, left) = (skip - skipped, left - taken);
         out.push(kept.slice(skipped as usize, taken as usize));
     }
-    RowStream::ready(out, execution.runtime, execution.context.cancel.clone())
+    Ok(RowStream::ready(out))
 }
 
 fn addresses(batch: &RecordBatch, from: usize, count: usize) -> Result<Vec<UInt64Array>> {

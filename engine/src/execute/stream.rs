@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use aegis_catalog::{Error, Result, sqlstate};
 use arrow::array::RecordBatch;
-use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -13,17 +12,24 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::direct;
 use super::error::from_datafusion;
 use super::in_order::in_order;
 use super::interrupt::interruptible;
-use super::provider::KeyedTable;
 use super::runtime::{QueryRuntime, RunOptions};
 
 /// Batches that may wait for their reader.
 const QUEUE_BATCHES: usize = 4;
 
-/// Rows of a running query. Dropping it stops the query.
-pub struct RowStream {
+/// Rows of a query. Dropping it stops the query.
+pub enum RowStream {
+    /// All there already.
+    Ready(std::vec::IntoIter<RecordBatch>),
+    Running(Running),
+}
+
+/// A query on the query runtime.
+pub struct Running {
     receiver: mpsc::Receiver<Result<RecordBatch>>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
@@ -31,27 +37,32 @@ pub struct RowStream {
 }
 
 impl RowStream {
-    /// Starts a plan on the query runtime.
+    /// Starts a plan: what needs no planner is evaluated in place if it surely is quick, everything else on the query runtime.
     pub fn start(
         runtime: &QueryRuntime,
         plan: LogicalPlan,
         options: RunOptions,
         cancel: CancellationToken,
     ) -> Result<Self> {
-        Self::spawn(runtime, runtime.state(options), Work::Logical(plan), cancel)
+        if !direct::is_plain(&plan) {
+            let state = runtime.state(options);
+            let work = |sender, stop| produce(state, Work::Logical(plan), stop, sender);
+            return Ok(Self::Running(Running::spawn(runtime, cancel, work)?));
+        }
+        if direct::is_quick(&plan) {
+            return Ok(Self::ready(vec![direct::evaluate(&plan)?]));
+        }
+        let work = |sender: mpsc::Sender<_>, _| async move {
+            // The reader may have left.
+            let _ = sender.send(direct::evaluate(&plan)).await;
+            Ok(())
+        };
+        Ok(Self::Running(Running::spawn(runtime, cancel, work)?))
     }
 
     /// Rows that are there already.
-    pub fn ready(batches: Vec<RecordBatch>, runtime: &QueryRuntime, cancel: CancellationToken) -> Result<Self> {
-        let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
-        let task = runtime.handle()?.spawn(async move {
-            for batch in batches {
-                if sender.send(Ok(batch)).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Self { receiver, cancel: cancel.child_token(), task, ended: false })
+    pub fn ready(batches: Vec<RecordBatch>) -> Self {
+        Self::Ready(batches.into_iter())
     }
 
     /// Starts a plan that is physical already.
@@ -61,18 +72,48 @@ impl RowStream {
         options: RunOptions,
         cancel: CancellationToken,
     ) -> Result<Self> {
-        Self::spawn(runtime, runtime.state(options), Work::Physical(plan), cancel)
+        let state = runtime.state(options);
+        let work = |sender, stop| produce(state, Work::Physical(plan), stop, sender);
+        Ok(Self::Running(Running::spawn(runtime, cancel, work)?))
     }
 
-    fn spawn(runtime: &QueryRuntime, state: SessionState, work: Work, cancel: CancellationToken) -> Result<Self> {
+    /// The next batch that has rows; None at the end. 57014 soon after the statement's token fired.
+    pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
+        match self {
+            Self::Ready(batches) => batches.find(|batch| batch.num_rows() > 0).map(Ok),
+            Self::Running(running) => running.next().await,
+        }
+    }
+
+    /// All rows; for results that are known to be small or must be complete before anything else happens.
+    pub async fn collect(mut self) -> Result<Vec<RecordBatch>> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await {
+            batches.push(batch?);
+        }
+        Ok(batches)
+    }
+}
+
+impl Running {
+    /// Starts work that sends rows until it is done or told to stop.
+    fn spawn<Done>(
+        runtime: &QueryRuntime,
+        cancel: CancellationToken,
+        work: impl FnOnce(mpsc::Sender<Result<RecordBatch>>, CancellationToken) -> Done,
+    ) -> Result<Self>
+    where
+        Done: Future<Output = Result<()>> + Send + 'static,
+    {
         let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
         let stop = cancel.child_token();
         let stopped = stop.clone();
+        let work = work(sender.clone(), stop.clone());
         let task = runtime.handle()?.spawn(async move {
             let outcome = tokio::select! {
                 biased;
                 () = stopped.cancelled() => Err(canceled()),
-                outcome = produce(state, work, &stopped, &sender) => outcome,
+                outcome = work => outcome,
             };
             if let Err(error) = outcome {
                 // The reader may have left.
@@ -82,8 +123,7 @@ impl RowStream {
         Ok(Self { receiver, cancel: stop, task, ended: false })
     }
 
-    /// The next batch that has rows; None at the end. 57014 soon after the statement's token fired.
-    pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
+    async fn next(&mut self) -> Option<Result<RecordBatch>> {
         if self.ended {
             return None;
         }
@@ -109,15 +149,6 @@ impl RowStream {
         }
     }
 
-    /// All rows; for results that are known to be small or must be complete before anything else happens.
-    pub async fn collect(mut self) -> Result<Vec<RecordBatch>> {
-        let mut batches = Vec::new();
-        while let Some(batch) = self.next().await {
-            batches.push(batch?);
-        }
-        Ok(batches)
-    }
-
     /// The channel closed: because all rows are out, or because the task died.
     async fn panicked(&mut self) -> Option<Error> {
         match (&mut self.task).await {
@@ -135,7 +166,7 @@ impl RowStream {
     }
 }
 
-impl Drop for RowStream {
+impl Drop for Running {
     fn drop(&mut self) {
         // Work that does not look up between two rows sees the token.
         self.cancel.cancel();
@@ -147,20 +178,6 @@ fn canceled() -> Error {
     Error::new(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
 }
 
-/// Only constants and rows found by key, filtered and projected.
-fn is_plain(plan: &LogicalPlan) -> bool {
-    let here = match plan {
-        LogicalPlan::Projection(_)
-        | LogicalPlan::Filter(_)
-        | LogicalPlan::Values(_)
-        | LogicalPlan::EmptyRelation(_) => true,
-        LogicalPlan::TableScan(scan) => source_as_provider(&scan.source)
-            .is_ok_and(|provider| (provider.as_ref() as &dyn std::any::Any).is::<KeyedTable>()),
-        _ => false,
-    };
-    here && plan.inputs().into_iter().all(is_plain)
-}
-
 /// What a stream runs.
 enum Work {
     Logical(LogicalPlan),
@@ -169,27 +186,21 @@ enum Work {
 
 impl Work {
     async fn plan(&self, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = match self {
-            Work::Physical(plan) => return Ok(plan.clone()),
-            Work::Logical(plan) => plan,
-        };
-        let physical = match is_plain(plan) {
-            // Nothing to optimize: saves most of the time that a short statement takes.
-            true => state.query_planner().create_physical_plan(plan, state).await,
-            false => state.create_physical_plan(plan).await,
-        };
-        physical.map_err(from_datafusion)
+        match self {
+            Work::Physical(plan) => Ok(plan.clone()),
+            Work::Logical(plan) => state.create_physical_plan(plan).await.map_err(from_datafusion),
+        }
     }
 }
 
 async fn produce(
     mut state: SessionState,
     work: Work,
-    stop: &CancellationToken,
-    sender: &mpsc::Sender<Result<RecordBatch>>,
+    stop: CancellationToken,
+    sender: mpsc::Sender<Result<RecordBatch>>,
 ) -> Result<()> {
     let mut sent = false;
-    let outcome = run(&state, &work, stop, sender, &mut sent).await;
+    let outcome = run(&state, &work, &stop, &sender, &mut sent).await;
     match outcome {
         // Hash joins keep one side in memory; sorts spill.
         Err(error)
@@ -199,7 +210,7 @@ async fn produce(
                 && state.config().options().optimizer.prefer_hash_join =>
         {
             state.config_mut().options_mut().optimizer.prefer_hash_join = false;
-            run(&state, &work, stop, sender, &mut sent).await
+            run(&state, &work, &stop, &sender, &mut sent).await
         }
         outcome => outcome,
     }

@@ -37,7 +37,25 @@ pub fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
 
 /// The conjunction; None if there is nothing to check.
 pub fn all(conditions: impl IntoIterator<Item = Expr>) -> Option<Expr> {
-    conditions.into_iter().reduce(|left, right| binary(left, Operator::And, right))
+    chain(conditions, Operator::And)
+}
+
+/// Operands joined by an associative operator, in order; None if there are none. The tree is balanced, since DataFusion's passes take
+/// time in the square of its depth.
+pub fn chain(operands: impl IntoIterator<Item = Expr>, op: Operator) -> Option<Expr> {
+    let mut operands: Vec<Expr> = operands.into_iter().collect();
+    while operands.len() > 1 {
+        let mut pairs = operands.into_iter();
+        let mut joined = Vec::with_capacity(pairs.len().div_ceil(2));
+        while let Some(left) = pairs.next() {
+            joined.push(match pairs.next() {
+                Some(right) => binary(left, op, right),
+                None => left,
+            });
+        }
+        operands = joined;
+    }
+    operands.pop()
 }
 
 /// One row without columns.

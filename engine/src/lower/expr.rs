@@ -9,7 +9,7 @@ use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Case, Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
-use super::build::{all, binary, boolean, literal, null};
+use super::build::{all, binary, boolean, chain, literal, null};
 use super::relation::Relation;
 use super::value::{Value, cast, common_representation};
 use super::{Lowerer, compare};
@@ -141,22 +141,23 @@ impl Lowerer<'_> {
     /// AND and OR. An operand that may fail is computed only where those before it have not decided the result.
     fn connective(&mut self, operands: &[tree::Expr], op: Operator, input: &mut Relation) -> Result<Value> {
         let decided = op == Operator::Or;
-        let mut result: Option<Expr> = None;
+        let mut lowered: Vec<Expr> = Vec::with_capacity(operands.len());
         for operand in operands {
             let operand = self.condition(operand, input)?;
-            result = Some(match result {
-                None => operand,
-                Some(before) if operand.is_volatile() => {
+            // What is volatile is evaluated only where those before it leave the answer open.
+            let before = if operand.is_volatile() { chain(std::mem::take(&mut lowered), op) } else { None };
+            match before {
+                Some(before) => {
                     let open = match op {
                         Operator::And => Expr::IsNotFalse(Box::new(before.clone())),
                         _ => Expr::IsNotTrue(Box::new(before.clone())),
                     };
-                    binary(before, op, when_boolean(vec![(open, operand)], boolean(decided)))
+                    lowered = vec![before, when_boolean(vec![(open, operand)], boolean(decided))];
                 }
-                Some(before) => binary(before, op, operand),
-            });
+                None => lowered.push(operand),
+            }
         }
-        Ok(Value::boolean(result.unwrap_or_else(|| boolean(!decided))))
+        Ok(Value::boolean(chain(lowered, op).unwrap_or_else(|| boolean(!decided))))
     }
 
     fn is_null(&mut self, arg: &tree::Expr, negated: bool, input: &mut Relation) -> Result<Value> {
@@ -285,8 +286,7 @@ impl Lowerer<'_> {
             let in_list = InList::new(Box::new((*first).clone()), list, negated);
             return Ok(Value::boolean(Expr::InList(in_list)));
         }
-        let any = equalities.into_iter().reduce(|left, right| binary(left, Operator::Or, right));
-        let any = any.unwrap_or_else(|| boolean(false));
+        let any = chain(equalities, Operator::Or).unwrap_or_else(|| boolean(false));
         Ok(Value::boolean(if negated { Expr::Not(Box::new(any)) } else { any }))
     }
 
@@ -309,7 +309,7 @@ impl Lowerer<'_> {
             RowOperator::Equal => all(equalities).unwrap_or_else(|| boolean(true)),
             RowOperator::NotEqual => {
                 let differ = equalities.into_iter().map(|equal| Expr::Not(Box::new(equal)));
-                differ.reduce(|left, right| binary(left, Operator::Or, right)).unwrap_or_else(|| boolean(false))
+                chain(differ, Operator::Or).unwrap_or_else(|| boolean(false))
             }
             RowOperator::Less | RowOperator::LessEqual | RowOperator::Greater | RowOperator::GreaterEqual => {
                 let mut result: Option<Expr> = None;

@@ -157,7 +157,7 @@ impl<'a> Lowerer<'a> {
             return Err(Error::new(aegis_catalog::sqlstate::STATEMENT_TOO_COMPLEX, message));
         }
         self.depth += 1;
-        let result = lower(self);
+        let result = crate::stack::with_room(|| lower(self));
         self.depth -= 1;
         result
     }

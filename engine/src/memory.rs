@@ -1,0 +1,42 @@
+//! How the memory limit of the server is shared out.
+
+const MIB: usize = 1 << 20;
+
+/// Parts of the limit; together with what connections, plans and caches need they stay under it.
+#[derive(Debug, PartialEq)]
+pub struct Budget {
+    /// Working memory of all running queries together; who wants more spills or fails with 53200.
+    pub queries: usize,
+    /// Rows in memory that start a flush.
+    pub memtable: usize,
+    /// Rows in memory at which commits wait for the flush.
+    pub memtable_stall: usize,
+    /// New rows of one transaction.
+    pub transaction: usize,
+}
+
+impl Budget {
+    /// Half for queries; the caps are what more memory would no longer make faster.
+    pub fn of(limit: usize) -> Self {
+        Self {
+            queries: limit / 2,
+            memtable: (limit / 16).clamp(4 * MIB, 64 * MIB),
+            memtable_stall: (limit / 8).clamp(8 * MIB, 512 * MIB),
+            transaction: (limit / 3).clamp(16 * MIB, 2048 * MIB),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_laptop_and_a_small_container() {
+        let laptop = Budget::of(8192 * MIB);
+        assert_eq!((laptop.memtable, laptop.memtable_stall), (64 * MIB, 512 * MIB));
+        let container = Budget::of(256 * MIB);
+        assert_eq!(container.queries, 128 * MIB);
+        assert_eq!((container.memtable, container.memtable_stall), (16 * MIB, 32 * MIB));
+    }
+}

@@ -1,0 +1,65 @@
+//! How much memory this process may use: the machine's, or less where a control group limits it (cgroups(7), versions 1 and 2).
+
+use std::fs::read_to_string;
+use std::path::{Path, PathBuf};
+
+/// What is assumed where the system does not say.
+const FALLBACK: usize = 4 << 30;
+
+/// Bytes that this process may use.
+pub fn available() -> usize {
+    let machine = read_to_string("/proc/meminfo").ok().and_then(|text| total(&text)).unwrap_or(FALLBACK);
+    let groups = read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let limits = limit_files(&groups).into_iter().filter_map(|file| read_to_string(file).ok()?.trim().parse().ok());
+    limits.fold(machine, usize::min)
+}
+
+/// The machine's memory, of the text of /proc/meminfo.
+fn total(meminfo: &str) -> Option<usize> {
+    let line = meminfo.lines().find(|line| line.starts_with("MemTotal:"))?;
+    line.split_whitespace().nth(1)?.parse::<usize>().ok()?.checked_mul(1 << 10)
+}
+
+/// Files that may hold a limit, of the text of /proc/self/cgroup: those of the process's groups and of all groups above, since each
+/// limits what is below it. A version 2 file without a limit says "max".
+fn limit_files(groups: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let (root, file) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max"),
+            _ if controllers.split(',').any(|name| name == "memory") => {
+                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            }
+            _ => continue,
+        };
+        let group = Path::new(path.trim_start_matches('/'));
+        files.extend(group.ancestors().map(|above| Path::new(root).join(above).join(file)));
+    }
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_and_all_above_it_limit() {
+        let files = limit_files("4:memory:/a/b\n2:cpu:/a\n0::/c\n");
+        let expected = [
+            "/sys/fs/cgroup/memory/a/b/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/a/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/c/memory.max",
+            "/sys/fs/cgroup/memory.max",
+        ];
+        assert_eq!(files, expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn the_machine_has_what_the_kernel_says() {
+        assert_eq!(total("MemTotal:       16 kB\nMemFree: 1 kB\n"), Some(16 << 10));
+        assert_eq!(total("nothing"), None);
+    }
+}
