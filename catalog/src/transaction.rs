@@ -65,6 +65,11 @@ impl CatalogTransaction {
         !self.changes.is_empty()
     }
 
+    /// Has nobody committed changes of the catalog since this transaction looked?
+    pub fn is_current(&self) -> bool {
+        self.store.current(self.database).is_ok_and(|committed| committed.version() == self.base)
+    }
+
     /// READ COMMITTED: sees what others committed until now. Own changes stay. Call it before the storage transaction's
     /// own `refresh`, so that the rows are never older than the catalog that describes them.
     pub fn refresh(&mut self) -> Result<()> {

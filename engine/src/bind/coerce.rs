@@ -211,7 +211,7 @@ impl Binder<'_> {
         if let (oid::REGCLASS, ScalarValue::UInt32(Some(relation))) = (target.oid, &parsed)
             && *relation != 0
         {
-            self.relations.insert(*relation);
+            self.named.insert(*relation);
         }
         Ok(Expr { kind: ExprKind::Constant(parsed), ty: input, span })
     }

@@ -82,8 +82,9 @@ pub fn bind(
     let mut binder = Binder::new(sql, context, Parameters::inferred(parameter_types));
     let (statement, columns) = binder.statement(statement)?;
     let parameters = binder.parameters.finish()?;
-    let relations = binder.relations.into_iter().collect();
-    Ok(BoundStatement { statement, parameters, columns, relations })
+    let read: Vec<Oid> = binder.relations.iter().copied().collect();
+    let relations = binder.relations.union(&binder.named).copied().collect();
+    Ok(BoundStatement { statement, parameters, columns, relations, read })
 }
 
 /// Binds an expression over the columns of one table, as it stands in a default, a check, a generated column or an index.
@@ -203,6 +204,8 @@ struct Binder<'a> {
     levels: Vec<Level>,
     parameters: Parameters,
     relations: BTreeSet<Oid>,
+    /// Relations that constants name.
+    named: BTreeSet<Oid>,
     rels: HashMap<RelId, RelInfo>,
     /// Fields of anonymous records, by the column that holds them.
     shapes: HashMap<(RelId, usize), Arc<[(String, Type)]>>,
@@ -224,6 +227,7 @@ impl<'a> Binder<'a> {
             levels: Vec::new(),
             parameters,
             relations: BTreeSet::new(),
+            named: BTreeSet::new(),
             rels: HashMap::new(),
             shapes: HashMap::new(),
             next_rel: 0,

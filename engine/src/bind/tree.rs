@@ -552,6 +552,8 @@ pub struct BoundStatement {
     pub columns: Option<Vec<OutputColumn>>,
     /// Relations whose change makes this tree stale.
     pub relations: Vec<Oid>,
+    /// Those of them whose rows are read or changed; the others are only named by constants.
+    pub read: Vec<Oid>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

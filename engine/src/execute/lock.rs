@@ -41,7 +41,7 @@ pub async fn wait(mut waiting: Waiting, patience: Patience, cancel: &Cancellatio
             false => tokio::time::sleep(patience.lock).await,
         }
     };
-    let look = tokio::time::sleep(patience.deadlock);
+    let look = tokio::time::sleep(if waiting.is_urgent() { Duration::ZERO } else { patience.deadlock });
     tokio::pin!(limit, look);
     let mut looked = false;
     loop {

@@ -6,6 +6,7 @@ use aegis_catalog::image::Catalog;
 use aegis_catalog::name::SearchPath;
 use aegis_catalog::types::FormatSettings;
 use aegis_catalog::{Error, Oid, Result, sqlstate};
+use aegis_storage::lock::LockStatus;
 use tokio_util::sync::CancellationToken;
 
 use super::backend::Activity;
@@ -69,6 +70,14 @@ pub trait SessionServices: Send + Sync {
     ) -> Result<bool>;
     fn advisory_unlock(&self, key: AdvisoryKey, shared: bool) -> Result<bool>;
     fn advisory_unlock_all(&self) -> Result<()>;
+    /// What sessions hold and wait for, as `pg_locks` shows it.
+    fn locks(&self) -> Vec<LockStatus> {
+        Vec::new()
+    }
+    /// Process ids of those for whom a session waits; 0 for a prepared transaction.
+    fn blocking_pids(&self, _pid: i32) -> Vec<i32> {
+        Vec::new()
+    }
     fn notice(&self, severity: &str, message: &str);
     /// Bytes of a table on disk and in memory.
     fn table_bytes(&self, relation: Oid) -> u64;

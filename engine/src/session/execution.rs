@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aegis_catalog::transaction::CatalogTransaction;
-use aegis_catalog::{Error, Result, sqlstate};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
 use aegis_storage::Isolation;
+use aegis_storage::lock::{Object, TableMode, Want};
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
 
@@ -14,6 +15,7 @@ use super::clock;
 use super::context::StatementContext;
 use super::notify::Pending;
 use super::portal::{PortalState, Rows, Tag};
+use super::prepared::Prepared;
 use super::protocol::{Fetched, Response};
 use super::tables::Tables;
 use super::transaction::{Block, OpenTransaction, isolation};
@@ -23,6 +25,7 @@ use crate::execute::lock::Patience;
 use crate::parse::ast::Statement;
 use crate::parse::utility::OnCommit;
 use crate::settings::Settings;
+use crate::statement::lock::Needs;
 use crate::statement::{self, Outcome};
 
 impl Session {
@@ -185,6 +188,8 @@ impl Session {
         let prepared = Arc::clone(&portal.prepared);
         let parameters = portal.parameters.clone();
         let Some(parsed) = &prepared.statement else { return Ok(Response::Empty) };
+        let fresh = self.lock_for(&prepared, context).await?;
+        let context = fresh.as_ref().unwrap_or(context);
         let outcome = match &parsed.statement {
             Statement::Utility(utility) => statement::run(self, utility, &prepared.sql, context).await?,
             _ => {
@@ -195,6 +200,64 @@ impl Session {
         self.answer(name, outcome)
     }
 
+    /// Locks the relations of a statement. Some if the catalog has changed while it waited: what it then may know.
+    async fn lock_for(&mut self, prepared: &Prepared, context: &StatementContext) -> Result<Option<StatementContext>> {
+        let mut fresh: Option<StatementContext> = None;
+        loop {
+            let context = fresh.as_ref().unwrap_or(context);
+            let needs = self.needs(prepared, context)?;
+            if !self.lock_relations(needs.iter(), false, context).await? {
+                return Ok(fresh);
+            }
+            fresh = Some(self.context()?);
+        }
+    }
+
+    /// The relations that a statement locks.
+    pub(super) fn needs(&self, prepared: &Prepared, context: &StatementContext) -> Result<Needs> {
+        Ok(match prepared.statement.as_ref().map(|parsed| &parsed.statement) {
+            None => Needs::default(),
+            Some(Statement::Utility(utility)) => Needs::of_utility(utility, &prepared.sql, self, context),
+            Some(_) => Needs::of_tree(&*prepared.tree(context)?, &context.catalog),
+        })
+    }
+
+    /// Locks relations. True if others have changed the catalog before the locks were ours, so that names must be looked up
+    /// again. 55P03 without waiting if `nowait`.
+    pub(crate) async fn lock_relations(
+        &mut self,
+        needs: impl Iterator<Item = (Oid, TableMode)>,
+        nowait: bool,
+        context: &StatementContext,
+    ) -> Result<bool> {
+        let Some(open) = self.transaction.as_mut().filter(|open| !open.failed) else { return Ok(false) };
+        let locks = Arc::clone(open.tables.locks());
+        let mark = locks.mark();
+        for (relation, mode) in needs {
+            let want = Want::Object(Object::Table { database: context.database_oid, relation }, mode);
+            if nowait && !locks.attempt(want)? {
+                let name = context.catalog.relation(relation).map(|relation| relation.name.clone()).unwrap_or_default();
+                let message = format!("could not obtain lock on relation \"{name}\"");
+                return Err(Error::new(sqlstate::LOCK_NOT_AVAILABLE, message));
+            }
+            if let Some(waiting) = locks.request(want)? {
+                execute::lock::wait(waiting, open.tables.patience, &context.cancel).await?;
+            }
+        }
+        if locks.mark() == mark || open.catalog.is_current() {
+            return Ok(false);
+        }
+        if open.isolation == Isolation::RepeatableRead && open.used {
+            // The snapshot stays; a table that was altered is a conflict for who writes to it.
+            return Ok(false);
+        }
+        open.catalog.refresh()?;
+        if open.used {
+            open.tables.refresh()?;
+        }
+        Ok(true)
+    }
+
     /// Runs a SELECT, INSERT, UPDATE or DELETE.
     pub(crate) async fn run_bound(
         &mut self,
@@ -202,6 +265,7 @@ impl Session {
         parameters: Vec<ScalarValue>,
         context: &StatementContext,
     ) -> Result<Outcome> {
+        self.lock_relations(Needs::of_tree(tree, &context.catalog).iter(), false, context).await?;
         let runtime = Arc::clone(&self.shared.executor);
         let Some(open) = &mut self.transaction else {
             return Err(Error::internal("a statement runs outside a transaction"));

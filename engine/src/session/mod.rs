@@ -214,8 +214,16 @@ impl Session {
         self.refuse_if_failed(&statement.statement)?;
         let text: Arc<str> = Arc::from(sql);
         self.open_transaction(&statement.statement)?;
-        let context = self.context()?;
-        let prepared = Prepared::new("", &text, Some(statement), &[], &context)?;
+        let mut context = self.context()?;
+        let prepared = loop {
+            let prepared = Prepared::new("", &text, Some(Arc::clone(&statement)), &[], &context)?;
+            let needs = self.needs(&prepared, &context)?;
+            if !self.lock_relations(needs.iter(), false, &context).await? {
+                break prepared;
+            }
+            // What the names mean may have changed while we waited.
+            context = self.context()?;
+        };
         if let Some(position) = prepared.parameters.iter().position(|_| true) {
             let message = format!("there is no parameter ${}", position + 1);
             return Err(Error::new(sqlstate::UNDEFINED_PARAMETER, message));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use aegis_catalog::object::Relation;
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
-use aegis_storage::lock::LockSet;
+use aegis_storage::lock::{LockSet, LockStatus};
 use parking_lot::Mutex;
 
 use super::advisory::{self, Request};
@@ -159,6 +159,14 @@ impl SessionServices for Services {
     fn advisory_unlock_all(&self) -> Result<()> {
         self.session_locks.release_all();
         Ok(())
+    }
+
+    fn locks(&self) -> Vec<LockStatus> {
+        self.shared.store.locks().status()
+    }
+
+    fn blocking_pids(&self, pid: i32) -> Vec<i32> {
+        self.shared.store.locks().blocking(pid)
     }
 
     fn notice(&self, severity: &str, message: &str) {

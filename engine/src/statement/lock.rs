@@ -1,25 +1,354 @@
-//! LOCK TABLE (PostgreSQL manual, "LOCK").
+//! Table locks: which relations a statement locks in which mode (PostgreSQL manual, "Table-Level Locks"), and LOCK TABLE.
 
-use aegis_catalog::{Error, Result, sqlstate};
+use std::collections::BTreeMap;
+
+use aegis_catalog::object::{ConstraintKind, Persistence, ReferentialAction, Relation, RelationKind};
+use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
+use aegis_storage::lock::TableMode;
 
 use super::{Outcome, namespace};
-use crate::parse::ast::Name;
+use crate::bind::tree::{self, BoundStatement, Cte, CteBody};
+use crate::parse::ast::{Name, Statement};
+use crate::parse::utility::{
+    AlterTable, AlterTableAction, ColumnConstraintKind, ColumnDefinition, CopyTarget, CreateTable, Drop, ObjectKind,
+    ObjectName, TableConstraintKind, TableElement, Utility,
+};
 use crate::session::Session;
 use crate::session::context::StatementContext;
 use crate::session::transaction::Block;
 
-/// A transaction reads one version of storage, which nobody can take away from it: that is all ACCESS SHARE asks for. Stronger modes
-/// keep others out, which nothing here does yet.
-pub fn run(session: &Session, tables: &[Name], mode: &str, context: &StatementContext) -> Result<Outcome> {
+/// The relations that a statement locks, in order of their OIDs; the strongest mode of each.
+#[derive(Debug, Default)]
+pub struct Needs(BTreeMap<Oid, TableMode>);
+
+/// First OID that users' objects get; the system's own relations do not change.
+const FIRST_USER_OID: Oid = 16_384;
+
+impl Needs {
+    pub fn iter(&self) -> impl Iterator<Item = (Oid, TableMode)> + '_ {
+        self.0.iter().map(|(relation, mode)| (*relation, *mode))
+    }
+
+    fn add(&mut self, relation: &Relation, mode: TableMode) {
+        if relation.oid >= FIRST_USER_OID && relation.persistence != Persistence::Temporary {
+            let held = self.0.entry(relation.oid).or_insert(mode);
+            *held = mode.max(*held);
+        }
+    }
+
+    fn add_oid(&mut self, relation: Oid, mode: TableMode, catalog: &Catalog) {
+        if let Some(relation) = catalog.relation(relation) {
+            self.add(relation, mode);
+        }
+    }
+
+    /// What a query, INSERT, UPDATE or DELETE locks.
+    pub fn of_tree(tree: &BoundStatement, catalog: &Catalog) -> Self {
+        let mut needs = Self::default();
+        let mut mode = TableMode::AccessShare;
+        if let tree::Statement::Query(query) = &tree.statement {
+            if !query.locking.is_empty() {
+                mode = TableMode::RowShare;
+            }
+        }
+        for relation in tree.read.iter().filter(|oid| **oid >= FIRST_USER_OID) {
+            needs.add_oid(*relation, mode, catalog);
+        }
+        needs.change(&tree.statement, catalog);
+        needs
+    }
+
+    fn change(&mut self, statement: &tree::Statement, catalog: &Catalog) {
+        let (ctes, target, removes): (&[Cte], _, _) = match statement {
+            tree::Statement::Query(query) => (&query.ctes, None, false),
+            tree::Statement::Insert(insert) => {
+                let updates = insert.on_conflict.as_ref().is_some_and(|conflict| conflict.update.is_some());
+                (&insert.ctes, Some(&insert.table), updates)
+            }
+            tree::Statement::Update(update) => (&update.ctes, Some(&update.table), true),
+            tree::Statement::Delete(delete) => (&delete.ctes, Some(&delete.table), true),
+        };
+        for cte in ctes {
+            if let CteBody::Change(change) = &cte.body {
+                self.change(change, catalog);
+            }
+        }
+        if let Some(target) = target {
+            self.target(target, removes, catalog);
+        }
+    }
+
+    /// A table whose rows change, with those on the other side of its foreign keys.
+    fn target(&mut self, table: &Relation, removes: bool, catalog: &Catalog) {
+        let seen = self.0.get(&table.oid).is_some_and(|mode| *mode >= TableMode::RowExclusive);
+        self.add(table, TableMode::RowExclusive);
+        for constraint in table.constraints() {
+            if let ConstraintKind::ForeignKey { referenced, .. } = &constraint.kind {
+                self.add_oid(*referenced, TableMode::RowShare, catalog);
+            }
+        }
+        if !removes || seen {
+            return;
+        }
+        for (referring, constraint) in catalog.referencing(table.oid) {
+            let ConstraintKind::ForeignKey { on_update, on_delete, .. } = &constraint.kind else { continue };
+            let passive = |action| matches!(action, &ReferentialAction::NoAction | &ReferentialAction::Restrict);
+            match passive(on_update) && passive(on_delete) {
+                true => self.add(referring, TableMode::RowShare),
+                false => self.target(referring, true, catalog),
+            }
+        }
+    }
+
+    /// What a statement locks before it runs. Names that mean nothing are left for the statement to complain of.
+    pub fn of_utility(utility: &Utility, sql: &str, session: &Session, context: &StatementContext) -> Self {
+        let mut needs = Self::default();
+        let catalog = &context.catalog;
+        match utility {
+            Utility::AlterTable(alter) => needs.alter_table(alter, context),
+            Utility::CreateTable(create) => needs.create_table(create, context),
+            Utility::CreateIndex(create) => {
+                let mode = if create.concurrently { TableMode::ShareUpdateExclusive } else { TableMode::Share };
+                needs.name(&create.table, mode, context);
+            }
+            Utility::AlterSequence { name, .. } => needs.name(name, TableMode::ShareRowExclusive, context),
+            Utility::Drop(drop) => needs.drop(drop, context),
+            Utility::Truncate { tables, cascade, .. } => {
+                for name in tables {
+                    let Some(table) = find(name, context) else { continue };
+                    needs.add(&table, TableMode::AccessExclusive);
+                    if *cascade {
+                        needs.referring(&table, catalog);
+                    }
+                }
+            }
+            Utility::Rename { object, .. } | Utility::SetSchema { object, .. } | Utility::SetOwner { object, .. } => {
+                needs.object(object, TableMode::AccessExclusive, context);
+            }
+            Utility::Comment { object, .. } => needs.object(object, TableMode::ShareUpdateExclusive, context),
+            Utility::Maintenance { verb, tables } => {
+                let mode = match verb.as_str() {
+                    "CLUSTER" | "REINDEX" => TableMode::AccessExclusive,
+                    _ => TableMode::ShareUpdateExclusive,
+                };
+                tables.iter().for_each(|name| needs.name(name, mode, context));
+            }
+            Utility::Copy(copy) => match &copy.target {
+                CopyTarget::Table { name, .. } if copy.from => {
+                    if let Some(table) = find(name, context) {
+                        needs.target(&table, false, catalog);
+                    }
+                }
+                CopyTarget::Table { name, .. } => needs.name(name, TableMode::AccessShare, context),
+                CopyTarget::Statement(statement) => needs.statement(statement, sql, context),
+            },
+            Utility::CreateTableAs(create) => needs.statement(&create.source, sql, context),
+            Utility::CreateView(create) => {
+                needs.statement(&Statement::Query(create.query.clone()), sql, context);
+                if create.or_replace {
+                    needs.name(&create.name, TableMode::AccessExclusive, context);
+                }
+            }
+            Utility::Declare { query, .. } => needs.statement(&Statement::Query(query.clone()), sql, context),
+            Utility::Explain { statement, .. } => needs.statement(&statement.statement, sql, context),
+            Utility::Execute { name, .. } => {
+                let prepared = session.prepared.get(&name.name);
+                if let Some(tree) = prepared.and_then(|prepared| prepared.tree(context).ok()) {
+                    needs = Self::of_tree(&tree, catalog);
+                }
+            }
+            _ => {}
+        }
+        needs
+    }
+
+    fn statement(&mut self, statement: &Statement, sql: &str, context: &StatementContext) {
+        if !matches!(statement, Statement::Utility(_))
+            && let Ok(tree) = crate::bind::bind(statement, sql, &[], context)
+        {
+            let found = Self::of_tree(&tree, &context.catalog);
+            found.iter().for_each(|(relation, mode)| self.add_oid(relation, mode, &context.catalog));
+        }
+    }
+
+    fn name(&mut self, name: &Name, mode: TableMode, context: &StatementContext) {
+        if let Some(relation) = find(name, context) {
+            self.add(&relation, mode);
+        }
+    }
+
+    fn object(&mut self, object: &ObjectName, mode: TableMode, context: &StatementContext) {
+        match (object.kind, &object.on) {
+            (_, Some(table)) => self.name(table, mode, context),
+            (ObjectKind::Column, None) => {
+                let mut name = object.name.clone();
+                name.parts.pop();
+                self.name(&name, mode, context);
+            }
+            (
+                ObjectKind::Table
+                | ObjectKind::View
+                | ObjectKind::Index
+                | ObjectKind::Sequence
+                | ObjectKind::MaterializedView,
+                None,
+            ) => self.name(&object.name, mode, context),
+            _ => {}
+        }
+    }
+
+    fn create_table(&mut self, create: &CreateTable, context: &StatementContext) {
+        for element in &create.elements {
+            match element {
+                TableElement::Column(column) => self.column(column, context),
+                TableElement::Constraint(constraint) => {
+                    if let TableConstraintKind::ForeignKey { references, .. } = &constraint.kind {
+                        self.name(&references.table, TableMode::ShareRowExclusive, context);
+                    }
+                }
+                TableElement::Like { table, .. } => self.name(table, TableMode::AccessShare, context),
+            }
+        }
+    }
+
+    fn column(&mut self, column: &ColumnDefinition, context: &StatementContext) {
+        for constraint in &column.constraints {
+            if let ColumnConstraintKind::References(references) = &constraint.kind {
+                self.name(&references.table, TableMode::ShareRowExclusive, context);
+            }
+        }
+    }
+
+    fn alter_table(&mut self, alter: &AlterTable, context: &StatementContext) {
+        let Some(table) = find(&alter.name, context) else { return };
+        for action in &alter.actions {
+            let mode = match action {
+                AlterTableAction::AddConstraint(constraint) => match &constraint.kind {
+                    TableConstraintKind::ForeignKey { references, .. } => {
+                        self.name(&references.table, TableMode::ShareRowExclusive, context);
+                        TableMode::ShareRowExclusive
+                    }
+                    _ => TableMode::AccessExclusive,
+                },
+                AlterTableAction::AddColumn { column, .. } => {
+                    self.column(column, context);
+                    TableMode::AccessExclusive
+                }
+                AlterTableAction::DropConstraint { name, .. } => {
+                    let gone = table.constraints().iter().find(|constraint| constraint.name == name.name);
+                    if let Some(ConstraintKind::ForeignKey { referenced, .. }) = gone.map(|gone| &gone.kind) {
+                        self.add_oid(*referenced, TableMode::AccessExclusive, &context.catalog);
+                    }
+                    TableMode::AccessExclusive
+                }
+                AlterTableAction::ValidateConstraint(_)
+                | AlterTableAction::ColumnHint { .. }
+                | AlterTableAction::SetOptions(_)
+                | AlterTableAction::ResetOptions(_) => TableMode::ShareUpdateExclusive,
+                _ => TableMode::AccessExclusive,
+            };
+            self.add(&table, mode);
+        }
+    }
+
+    fn drop(&mut self, drop: &Drop, context: &StatementContext) {
+        let catalog = &context.catalog;
+        for name in &drop.names {
+            if drop.kind == ObjectKind::Schema {
+                let schema = namespace::schema_oid(&namespace::written(name), context).unwrap_or(0);
+                for relation in catalog.user_relations().filter(|relation| relation.schema == schema) {
+                    self.add(relation, TableMode::AccessExclusive);
+                }
+                continue;
+            }
+            let Some(relation) = find(name, context) else { continue };
+            self.add(&relation, TableMode::AccessExclusive);
+            if let RelationKind::Index(index) = &relation.kind {
+                self.add_oid(index.table, TableMode::AccessExclusive, catalog);
+            }
+            for constraint in relation.constraints() {
+                if let ConstraintKind::ForeignKey { referenced, .. } = &constraint.kind {
+                    self.add_oid(*referenced, TableMode::AccessExclusive, catalog);
+                }
+            }
+            if drop.cascade {
+                self.referring(&relation, catalog);
+            }
+        }
+    }
+
+    /// The tables whose foreign keys refer to `table`, and those that refer to them.
+    fn referring(&mut self, table: &Relation, catalog: &Catalog) {
+        for (referring, _) in catalog.referencing(table.oid) {
+            let held = self.0.get(&referring.oid);
+            if held.is_none_or(|mode| *mode != TableMode::AccessExclusive) {
+                self.add(referring, TableMode::AccessExclusive);
+                self.referring(referring, catalog);
+            }
+        }
+    }
+}
+
+fn find(name: &Name, context: &StatementContext) -> Option<std::sync::Arc<Relation>> {
+    namespace::find(name, context).ok().flatten()
+}
+
+/// LOCK TABLE (PostgreSQL manual, "LOCK"). A view is locked with what it reads.
+pub async fn run(
+    session: &mut Session,
+    tables: &[Name],
+    mode: &str,
+    nowait: bool,
+    context: &StatementContext,
+) -> Result<Outcome> {
     if session.transaction.as_ref().is_none_or(|open| open.block != Block::Explicit) {
         let message = "LOCK TABLE can only be used in transaction blocks";
         return Err(Error::new(sqlstate::NO_ACTIVE_SQL_TRANSACTION, message));
     }
-    for name in tables {
-        namespace::existing(name, context)?;
+    let mode = mode_of(mode)?;
+    let mut fresh: Option<StatementContext> = None;
+    loop {
+        let context = fresh.as_ref().unwrap_or(context);
+        let mut needs = Vec::new();
+        for name in tables {
+            let relation = namespace::existing(name, context)?;
+            match &relation.kind {
+                RelationKind::Table(_) | RelationKind::System => needs.push((relation.oid, mode)),
+                RelationKind::View(_) => {
+                    needs.push((relation.oid, mode));
+                    needs.extend(read_by_view(&relation, context).into_iter().map(|oid| (oid, mode)));
+                }
+                _ => {
+                    let message = format!("\"{}\" is not a table or view", relation.name);
+                    return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
+                }
+            }
+        }
+        if !session.lock_relations(needs.into_iter(), nowait, context).await? {
+            return Outcome::tag("LOCK TABLE");
+        }
+        fresh = Some(session.context()?);
     }
-    if !mode.eq_ignore_ascii_case("access share") {
-        return Err(Error::unsupported(format!("LOCK TABLE IN {} MODE", mode.to_uppercase())));
-    }
-    Outcome::tag("LOCK TABLE")
+}
+
+fn read_by_view(view: &Relation, context: &StatementContext) -> Vec<Oid> {
+    let schema = context.catalog.schema(view.schema).map_or("", |schema| schema.name.as_str());
+    let sql = format!("SELECT FROM {}", namespace::quoted(Some(schema), &view.name));
+    let query = crate::parse::parse_query(&sql);
+    let bound = query.and_then(|query| crate::bind::bind(&Statement::Query(Box::new(query)), &sql, &[], context));
+    bound.map(|tree| tree.read.into_iter().filter(|oid| *oid != view.oid).collect()).unwrap_or_default()
+}
+
+fn mode_of(words: &str) -> Result<TableMode> {
+    Ok(match words.to_ascii_lowercase().as_str() {
+        "access share" => TableMode::AccessShare,
+        "row share" => TableMode::RowShare,
+        "row exclusive" => TableMode::RowExclusive,
+        "share update exclusive" => TableMode::ShareUpdateExclusive,
+        "share" => TableMode::Share,
+        "share row exclusive" => TableMode::ShareRowExclusive,
+        "exclusive" => TableMode::Exclusive,
+        "access exclusive" => TableMode::AccessExclusive,
+        other => return Err(Error::internal(format!("LOCK TABLE IN {other} MODE"))),
+    })
 }

@@ -13,7 +13,7 @@ mod discard;
 pub mod drop;
 mod explain;
 mod index;
-mod lock;
+pub mod lock;
 mod maintenance;
 mod namespace;
 mod notify;
@@ -144,7 +144,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::SetOwner { object, owner, if_exists } => {
             alter_object::set_owner(session, object, owner, *if_exists, context)
         }
-        Utility::Lock { tables, mode, .. } => lock::run(session, tables, mode, context),
+        Utility::Lock { tables, mode, nowait } => lock::run(session, tables, mode, *nowait, context).await,
         Utility::SetConstraints { names, .. } => set_constraints::run(names, context),
         Utility::Maintenance { verb, tables } => maintenance::run(session, verb, tables, context).await,
         Utility::Grant(grant) => Err(Error::unsupported(if grant.revoke { "REVOKE" } else { "GRANT" })),

@@ -74,6 +74,7 @@ async fn copy_rows(
         parameters: Vec::new(),
         columns: None,
         relations: Vec::new(),
+        read: Vec::new(),
     };
     session.run_bound(&bound, Vec::new(), &context).await.map(drop)
 }
@@ -133,7 +134,13 @@ pub async fn any_null(session: &mut Session, table: &Relation, attnum: i16) -> R
         select.filter = Some(is_null);
     }
     let statement = Statement::Query(query);
-    let bound = BoundStatement { statement, parameters: Vec::new(), columns: Some(columns), relations: Vec::new() };
+    let bound = BoundStatement {
+        statement,
+        parameters: Vec::new(),
+        columns: Some(columns),
+        relations: Vec::new(),
+        read: Vec::new(),
+    };
     let Outcome::Rows { mut rows, .. } = session.run_bound(&bound, Vec::new(), &context).await? else {
         return Err(Error::internal("a query returned no rows"));
     };

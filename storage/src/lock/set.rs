@@ -84,10 +84,11 @@ impl LockSet {
             return Ok(None);
         }
         let place = shard.place(self.owner.id, &want);
+        let urgent = place < shard.queue.len();
         let (granted, receiver) = oneshot::channel();
         let (number, since) = (self.manager().next_request(), now());
         shard.queue.insert(place, Waiter { number, owner: self.owner.id, want, since, granted });
-        Ok(Some(Waiting::new(self.clone(), want, number, receiver)))
+        Ok(Some(Waiting::new(self.clone(), want, number, receiver, urgent)))
     }
 
     /// Is the lock, or enough of it, held already? Advisory locks nest, so they never are.

@@ -18,6 +18,7 @@ pub struct Waiting {
     number: u64,
     granted: oneshot::Receiver<()>,
     claimed: bool,
+    urgent: bool,
 }
 
 /// Sessions that wait for each other in a circle.
@@ -37,8 +38,19 @@ pub struct Step {
 }
 
 impl Waiting {
-    pub(super) fn new(set: Arc<LockSet>, want: Want, number: u64, granted: oneshot::Receiver<()>) -> Self {
-        Self { set, want, number, granted, claimed: false }
+    pub(super) fn new(
+        set: Arc<LockSet>,
+        want: Want,
+        number: u64,
+        granted: oneshot::Receiver<()>,
+        urgent: bool,
+    ) -> Self {
+        Self { set, want, number, granted, claimed: false, urgent }
+    }
+
+    /// Somebody in the queue waits for us on this very object, so that it is well to look for a deadlock at once.
+    pub fn is_urgent(&self) -> bool {
+        self.urgent
     }
 
     pub fn want(&self) -> Want {
@@ -69,7 +81,8 @@ impl Waiting {
             let mut edges = Vec::new();
             shards.iter().for_each(|shard| shard.edges(&mut edges));
             let found = graph::circle(&edges, self.set.owner().id)?;
-            let passes = found.iter().find(|edge| edge.soft && !is_held_up(&edges, edge.request));
+            // PostgreSQL turns round the edge that is farthest from who looks.
+            let passes = found.iter().rfind(|edge| edge.soft && !is_held_up(&edges, edge.request));
             if passes.is_some_and(|edge| let_pass(&mut shards, edge.request)) {
                 continue;
             }

@@ -6,6 +6,7 @@ mod administration;
 mod comment;
 mod definition;
 mod expression;
+mod lock;
 mod privilege;
 mod role;
 mod sequence;
@@ -32,6 +33,7 @@ pub fn functions() -> Vec<Row> {
         administration::functions(),
         activity::functions(),
         statistics::functions(),
+        lock::functions(),
     ]
     .into_iter()
     .flatten()
