@@ -152,7 +152,7 @@ impl Needs {
             Utility::Declare { query, .. } => needs.statement(&Statement::Query(query.clone()), sql, context),
             Utility::Explain { statement, .. } => needs.statement(&statement.statement, sql, context),
             Utility::Execute { name, .. } => {
-                let prepared = session.prepared.get(&name.name);
+                let prepared = session.prepared.lock().get(&name.name).cloned();
                 if let Some(tree) = prepared.and_then(|prepared| prepared.tree(context).ok()) {
                     needs = Self::of_tree(&tree, catalog);
                 }
