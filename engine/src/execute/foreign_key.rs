@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aegis_catalog::object::{Constraint, ConstraintKind, ReferentialAction, Relation};
 use aegis_catalog::{Error, Result, sqlstate};
 use aegis_storage::lock::{Object, RowClaim, TableMode, Want};
-use aegis_storage::transaction::{RowAddress, RowId};
+use aegis_storage::transaction::{RowAddress, RowId, Transaction};
 use aegis_storage::{Isolation, TableId};
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, UInt64Array, new_null_array};
 use arrow::compute::{concat_batches, filter_record_batch, take};
@@ -238,7 +238,11 @@ pub fn referenced_changed<'f>(
             execution.transaction.refresh()?;
         }
         for key in old.keys {
-            follow(table, key, new_rows, execution).await?;
+            let gone = gone(table, &key, execution)?;
+            if gone.contains(&true) {
+                follow(table, &key, &gone, new_rows, execution).await?;
+                refuse_unseen(&key, &gone, execution)?;
+            }
         }
         Ok(())
     })
@@ -251,28 +255,41 @@ struct Orphans {
     old: Vec<u32>,
 }
 
-async fn follow(
-    table: &Arc<Relation>,
-    key: OldKey,
-    new_rows: Option<&RecordBatch>,
-    execution: &mut Execution<'_>,
-) -> Result<()> {
-    let ConstraintKind::ForeignKey { columns, referenced_columns, referenced_index, on_update, on_delete, .. } =
-        &key.constraint.kind
-    else {
-        return Ok(());
+/// Which of the old keys no row has any more.
+fn gone(table: &Relation, key: &OldKey, execution: &Execution<'_>) -> Result<Vec<bool>> {
+    let ConstraintKind::ForeignKey { referenced_columns, referenced_index, .. } = &key.constraint.kind else {
+        return Ok(Vec::new());
     };
     let ordered = index_order(table, *referenced_index, referenced_columns, &key.rows, execution)?;
     let still = execution.transaction.lookup(storage_of(table)?, *referenced_index, &ordered).map_err(Error::from)?;
-    let gone: Vec<bool> = still
-        .iter()
-        .enumerate()
-        .map(|(row, found)| found.is_none() && !key.rows.columns().iter().any(|column| column.is_null(row)))
-        .collect();
-    if !gone.contains(&true) {
-        return Ok(());
+    let complete = |row: usize| !key.rows.columns().iter().any(|column| column.is_null(row));
+    Ok(still.iter().enumerate().map(|(row, found)| found.is_none() && complete(row)).collect())
+}
+
+/// REPEATABLE READ: rows that refer to a key that is gone, but which the snapshot does not show, cannot be taken along. 40001.
+fn refuse_unseen(key: &OldKey, gone: &[bool], execution: &mut Execution<'_>) -> Result<()> {
+    let fixed = execution.transaction.isolation() == Isolation::RepeatableRead;
+    let ConstraintKind::ForeignKey { columns, .. } = &key.constraint.kind else { return Ok(()) };
+    let Some(latest) = execution.transaction.of(&key.referring).at_latest().filter(|_| fixed) else { return Ok(()) };
+    match orphans(&key.referring, columns, &key.rows, gone, &latest)? {
+        Some(_) => Err(execution.overtaken(&key.referring, &UInt64Array::from(Vec::<u64>::new()))),
+        None => Ok(()),
     }
-    let Some(orphans) = orphans(&key.referring, columns, &key.rows, &gone, execution)? else { return Ok(()) };
+}
+
+async fn follow(
+    table: &Arc<Relation>,
+    key: &OldKey,
+    gone: &[bool],
+    new_rows: Option<&RecordBatch>,
+    execution: &mut Execution<'_>,
+) -> Result<()> {
+    let ConstraintKind::ForeignKey { columns, referenced_columns, on_update, on_delete, .. } = &key.constraint.kind
+    else {
+        return Ok(());
+    };
+    let found = orphans(&key.referring, columns, &key.rows, gone, execution.transaction.of(&key.referring))?;
+    let Some(orphans) = found else { return Ok(()) };
     let action = if new_rows.is_some() { *on_update } else { *on_delete };
     let addresses = UInt64Array::from(orphans.addresses.clone());
     match (action, new_rows) {
@@ -338,10 +355,10 @@ fn orphans(
     columns: &[i16],
     old: &RecordBatch,
     gone: &[bool],
-    execution: &Execution<'_>,
+    view: &Transaction,
 ) -> Result<Option<Orphans>> {
     let storage = storage_of(referring)?;
-    let scan = execution.transaction.scan(storage).map_err(Error::from)?;
+    let scan = view.scan(storage).map_err(Error::from)?;
     let schema = &scan.table_schema;
     let places = |attnums: &mut dyn Iterator<Item = i16>| -> Vec<usize> {
         attnums.filter_map(|attnum| schema.position(u32::try_from(attnum).unwrap_or(0))).collect()
@@ -392,7 +409,7 @@ fn orphans(
     if addresses.is_empty() {
         return Ok(None);
     }
-    let rows = execution.transaction.fetch(storage, &addresses, &live_places).map_err(Error::from)?;
+    let rows = view.fetch(storage, &addresses, &live_places).map_err(Error::from)?;
     let rows = concat_batches(&rows.schema(), [&rows]).map_err(from_arrow)?;
     Ok(Some(Orphans { addresses, rows, old: sources }))
 }

@@ -125,8 +125,9 @@ impl Session {
         self.shared.channels.admit(database, &pending)?;
         let synchronous = self.backend.settings.lock().text("synchronous_commit") != "off";
         let OpenTransaction { tables, catalog, .. } = open;
-        tables.commit(synchronous).await?;
+        let locks = tables.commit(synchronous).await?;
         catalog.publish(&mut self.temporary_objects);
+        drop(locks);
         if !pending.is_empty() {
             self.shared.channels.publish(database, &self.backend.inbox, pending);
         }

@@ -22,7 +22,7 @@ pub struct Tables {
 }
 
 /// The locks of the transaction, which go with it whoever else has a hand on them.
-struct Held(Arc<LockSet>);
+pub struct Held(Arc<LockSet>);
 
 impl Drop for Held {
     fn drop(&mut self) {
@@ -177,14 +177,13 @@ impl Tables {
         Ok(())
     }
 
-    /// Durable when it returns, if `synchronous`.
-    pub async fn commit(self, synchronous: bool) -> Result<()> {
+    /// Durable when it returns, if `synchronous`. Until the locks are dropped, others wait for what has changed.
+    pub async fn commit(self, synchronous: bool) -> Result<Held> {
         let Self { permanent, temporary, locks, .. } = self;
         permanent.commit(synchronous).await?;
         if let Some(temporary) = temporary {
             temporary.commit(false).await?;
         }
-        drop(locks);
-        Ok(())
+        Ok(locks)
     }
 }
