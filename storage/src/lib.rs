@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod blocking;
+pub mod check;
 pub mod command;
 mod commit;
 mod compaction;

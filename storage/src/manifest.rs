@@ -8,14 +8,14 @@
 //! | `segments` | (table id, unit) | u32 length, JSON of SegmentMeta and DeletesMeta, Arrow IPC of the columns' ranges |
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
 use crate::command::{decode_schema, encode_schema};
-use crate::file::{Disk, File};
+use crate::file::{Disk, File, read_all, write_atomic};
 use crate::schema::{TableId, TableSchema};
 use crate::segment::SegmentMeta;
 use crate::segment::deletes::DeletesMeta;
@@ -35,7 +35,49 @@ pub struct Manifest {
     /// None only while it is being opened again.
     database: Option<Database>,
     file: Arc<dyn File>,
-    path: std::path::PathBuf,
+    path: PathBuf,
+    seal: Arc<Seal>,
+}
+
+/// The checksum of the whole file, in a file beside it, which is there only while nobody changes the manifest: parts of
+/// it that redb does not use have no checksum else.
+#[derive(Debug)]
+struct Seal {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    intact: AtomicBool,
+}
+
+/// Where the checksum of a manifest is.
+pub fn sum_path(manifest: &Path) -> PathBuf {
+    manifest.with_extension("sum")
+}
+
+impl Seal {
+    /// Before the file changes.
+    fn break_it(&self) -> std::io::Result<()> {
+        if !self.intact.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        match self.disk.remove(&self.path) {
+            Ok(()) => self.disk.sync_dir(self.path.parent().unwrap_or(Path::new("."))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The file will not change for a while. Without a seal nothing is lost but a check of bytes that nobody reads.
+    fn put(&self, file: &dyn File) {
+        let write = || {
+            let bytes = read_all(file)?;
+            let tmp = self.path.with_extension("sum.tmp");
+            write_atomic(self.disk.as_ref(), &self.path, &tmp, &Manifest::sum(&bytes))
+        };
+        self.intact.store(true, Ordering::Release);
+        if let Err(error) = write() {
+            tracing::warn!(path = %self.path.display(), %error, "could not write the manifest's checksum");
+        }
+    }
 }
 
 /// The manifest's contents.
@@ -69,6 +111,7 @@ pub struct SegmentRecord {
 struct Backend {
     file: Arc<dyn File>,
     failed: AtomicBool,
+    seal: Arc<Seal>,
 }
 
 impl Backend {
@@ -90,7 +133,7 @@ impl StorageBackend for Backend {
     }
 
     fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.attempt(|file| file.set_len(len))
+        self.attempt(|file| self.seal.break_it().and_then(|()| file.set_len(len)))
     }
 
     fn sync_data(&self) -> std::io::Result<()> {
@@ -98,25 +141,46 @@ impl StorageBackend for Backend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.attempt(|file| file.write_all_at(data, offset))
+        self.attempt(|file| self.seal.break_it().and_then(|()| file.write_all_at(data, offset)))
     }
 }
 
 impl Manifest {
-    pub fn open(disk: &dyn Disk, path: &Path) -> Result<(Self, ManifestState)> {
+    pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<(Self, ManifestState)> {
         let file = disk.open(path).map_err(Error::at(path))?;
-        let mut manifest = Self { database: None, file, path: path.to_path_buf() };
+        let mut manifest = Self::closed(disk, path, file);
         manifest.reopen()?;
         let state = manifest.read()?;
+        manifest.seal.put(manifest.file.as_ref());
         Ok((manifest, state))
     }
 
-    /// Makes an empty manifest, in `tmp` first: redb does not survive a power cut while it lays out a new file.
-    pub fn create(disk: &dyn Disk, path: &Path, tmp: &Path) -> Result<()> {
-        let mut manifest =
-            Self { database: None, file: disk.create(tmp).map_err(Error::at(tmp))?, path: tmp.to_path_buf() };
+    fn closed(disk: Arc<dyn Disk>, path: &Path, file: Arc<dyn File>) -> Self {
+        let seal = Seal { disk, path: sum_path(path), intact: AtomicBool::new(true) };
+        Self { database: None, file, path: path.to_path_buf(), seal: Arc::new(seal) }
+    }
+
+    /// What the file beside the manifest holds while the manifest has these bytes.
+    pub fn sum(bytes: &[u8]) -> Vec<u8> {
+        format!("crc32 {:08x} of {} bytes\n", crc32fast::hash(bytes), bytes.len()).into_bytes()
+    }
+
+    /// Verifies the checksums of all that is in use.
+    pub fn check_integrity(&mut self) -> Result<()> {
+        let path = self.path.clone();
+        let database = self.database.as_mut().ok_or_else(|| Error::Internal("the manifest is closed".into()))?;
+        match database.check_integrity() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Corrupt("redb finds it damaged".into())),
+            Err(error) => Err(failed(&path, error)),
+        }
+    }
+
+    /// Makes a manifest, in `tmp` first: redb does not survive a power cut while it lays out a new file.
+    pub fn create(disk: &Arc<dyn Disk>, path: &Path, tmp: &Path, state: &ManifestState) -> Result<()> {
+        let mut manifest = Self::closed(disk.clone(), tmp, disk.create(tmp).map_err(Error::at(tmp))?);
         manifest.reopen()?;
-        manifest.commit(&ManifestState::default(), &ManifestState::default())?;
+        manifest.commit(&ManifestState::default(), state)?;
         drop(manifest);
         disk.rename(tmp, path).map_err(Error::at(path))?;
         let dir = path.parent().unwrap_or(Path::new("."));
@@ -125,7 +189,7 @@ impl Manifest {
 
     fn reopen(&mut self) -> Result<()> {
         self.database = None;
-        let backend = Backend { file: self.file.clone(), failed: AtomicBool::new(false) };
+        let backend = Backend { file: self.file.clone(), failed: AtomicBool::new(false), seal: self.seal.clone() };
         let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend);
         self.database = Some(database.map_err(|e| failed(&self.path, e))?);
         Ok(())
@@ -190,7 +254,10 @@ impl Manifest {
     /// [`Error::DiskFull`] the file holds `old` and can be written again; after any other error it may hold either.
     pub fn commit(&mut self, old: &ManifestState, new: &ManifestState) -> Result<()> {
         let error = match self.write(old, new) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                self.seal.put(self.file.as_ref());
+                return Ok(());
+            }
             Err(WriteError::Own(error)) => error,
             Err(WriteError::Redb(error)) => failed(&self.path, error),
         };
@@ -201,6 +268,7 @@ impl Manifest {
         let uncertain = |e: Error| Error::Io(std::io::Error::other(format!("after a full disk: {e}")));
         self.reopen().map_err(uncertain)?;
         let held = self.read().map_err(uncertain)?;
+        self.seal.put(self.file.as_ref());
         if held == *new {
             Ok(())
         } else if held == *old {
@@ -248,6 +316,16 @@ impl Manifest {
             }
         }
         Ok(transaction.commit()?)
+    }
+}
+
+impl Drop for Manifest {
+    fn drop(&mut self) {
+        // Closing writes too.
+        self.database = None;
+        if !self.seal.intact.load(Ordering::Acquire) {
+            self.seal.put(self.file.as_ref());
+        }
     }
 }
 

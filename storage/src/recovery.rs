@@ -14,14 +14,14 @@ use crate::manifest::{Manifest, ManifestState};
 use crate::memtable::{RowId, adapt};
 use crate::schema::TableId;
 use crate::segment::footers::FooterCache;
-use crate::segment::{Segment, SegmentFolder, deletes, stem};
+use crate::segment::{Segment, SegmentFolder, deletes};
 use crate::transaction::RowAddress;
 use crate::version::{IndexedRows, SegmentView, Table, Version, address};
 use crate::wal::{self, Recovered};
 use crate::{Error, Result};
 
 /// Version of the data directory's layout.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The places in a data directory.
 #[derive(Debug, Clone)]
@@ -61,43 +61,42 @@ pub fn open(disk: Arc<dyn Disk>, data_dir: &Path, footer_cache_bytes: usize) -> 
         disk.create_dir_all(dir).map_err(Error::at(dir))?;
     }
     let node = identity(disk.as_ref(), data_dir, &layout)?;
-    ensure_manifest(disk.as_ref(), &layout)?;
-    let (manifest, state) = Manifest::open(disk.as_ref(), &layout.manifest)?;
+    ensure_manifest(&disk, &layout)?;
+    let (manifest, state) = Manifest::open(disk.clone(), &layout.manifest)?;
     let footers = Arc::new(FooterCache::new(footer_cache_bytes));
     let folder = SegmentFolder { disk: disk.clone(), dir: layout.segments.clone(), footers };
-    let (version, segments) = load(&folder, &state)?;
-    let counters = state.counters.iter().map(|(id, value)| (*id, *value)).collect();
-    let mut replay = Replay { version, counters, row_ids: HashMap::new(), entries: 0 };
-    let log = wal::recover(disk.as_ref(), &layout.wal, state.flushed_ts, state.log_position, |ts, payload| {
-        replay.entry(ts, payload)
-    })?;
+    let Replayed { version, counters, segments, log } = replay(&folder, &layout, &state)?;
     sweep(disk.as_ref(), &layout, &state)?;
-    let Replay { version, counters, entries, .. } = replay;
-    tracing::info!(flushed_ts = state.flushed_ts, entries, tables = version.tables.len(), "recovered");
     let files = Files { folder, manifest, state, segments, busy: Default::default() };
     Ok(Opened { files, version, counters, log, node })
+}
+
+/// What segments and log make together.
+pub struct Replayed {
+    pub version: Version,
+    pub counters: HashMap<u64, i64>,
+    pub segments: Segments,
+    pub log: Recovered,
+}
+
+/// The manifest's segments, then the log's entries after them; cuts a torn tail of the log.
+pub fn replay(folder: &SegmentFolder, layout: &Layout, state: &ManifestState) -> Result<Replayed> {
+    let (version, segments) = load(folder, state)?;
+    let counters = state.counters.iter().map(|(id, value)| (*id, *value)).collect();
+    let mut replay = Replay { version, counters, row_ids: HashMap::new(), entries: 0 };
+    let disk = folder.disk.as_ref();
+    let log =
+        wal::recover(disk, &layout.wal, state.flushed_ts, state.log_position, |ts, payload| replay.entry(ts, payload))?;
+    let Replay { version, counters, entries, .. } = replay;
+    tracing::info!(flushed_ts = state.flushed_ts, entries, tables = version.tables.len(), "recovered");
+    Ok(Replayed { version, counters, segments, log })
 }
 
 /// Reads or makes the file that says which node this directory belongs to.
 fn identity(disk: &dyn Disk, data_dir: &Path, layout: &Layout) -> Result<uuid::Uuid> {
     let path = &layout.identity;
     match disk.open(path) {
-        Ok(file) => {
-            let text = String::from_utf8_lossy(&read_all(file.as_ref()).map_err(Error::at(path))?).into_owned();
-            let field = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
-            let format = field("format").and_then(|f| f.parse::<u32>().ok());
-            if format.is_some_and(|f| f != FORMAT) {
-                return Err(Error::Corrupt(format!(
-                    "data directory \"{}\" has format {}, this program reads {FORMAT}; use the program that wrote it",
-                    data_dir.display(),
-                    format.unwrap_or(0)
-                )));
-            }
-            let node = field("node").and_then(|n| uuid::Uuid::parse_str(n).ok()).filter(|_| format.is_some());
-            node.ok_or_else(|| {
-                Error::Corrupt(format!("\"{}\" is not an Aegis identity file; restore it", path.display()))
-            })
-        }
+        Ok(file) => parse_identity(&read_all(file.as_ref()).map_err(Error::at(path))?, data_dir, path),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             if !disk.list(&layout.wal).map_err(Error::at(&layout.wal))?.is_empty() {
                 return Err(Error::Corrupt(format!(
@@ -106,8 +105,7 @@ fn identity(disk: &dyn Disk, data_dir: &Path, layout: &Layout) -> Result<uuid::U
                 )));
             }
             let node = uuid::Uuid::new_v4();
-            let text = format!("format {FORMAT}\nnode {node}\n");
-            write_atomic(disk, path, &layout.tmp.join("identity"), text.as_bytes()).map_err(Error::at(path))?;
+            write_atomic(disk, path, &layout.tmp.join("identity"), &identity_bytes(node)).map_err(Error::at(path))?;
             if let Some(parent) = data_dir.parent().filter(|p| !p.as_os_str().is_empty()) {
                 disk.sync_dir(parent).map_err(Error::at(parent))?;
             }
@@ -117,8 +115,34 @@ fn identity(disk: &dyn Disk, data_dir: &Path, layout: &Layout) -> Result<uuid::U
     }
 }
 
+pub fn identity_bytes(node: uuid::Uuid) -> Vec<u8> {
+    let text = format!("format {FORMAT}\nnode {node}\n");
+    let crc = crc32fast::hash(text.as_bytes());
+    format!("{text}crc32 {crc:08x}\n").into_bytes()
+}
+
+/// The node of a data directory from its identity file.
+pub fn parse_identity(bytes: &[u8], data_dir: &Path, path: &Path) -> Result<uuid::Uuid> {
+    let text = String::from_utf8_lossy(bytes);
+    let field = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+    let node = field("node").and_then(|n| uuid::Uuid::parse_str(n).ok());
+    if let Some(node) = node.filter(|node| identity_bytes(*node) == bytes) {
+        return Ok(node);
+    }
+    match field("format").and_then(|f| f.parse::<u32>().ok()).filter(|f| *f != FORMAT && node.is_some()) {
+        Some(format) => Err(Error::Corrupt(format!(
+            "data directory \"{}\" has format {format}, this program reads {FORMAT}; use the program that wrote it",
+            data_dir.display(),
+        ))),
+        None => {
+            let what = format!("\"{}\" is not an Aegis identity file, or is damaged; restore it", path.display());
+            Err(Error::Corrupt(what))
+        }
+    }
+}
+
 /// A new data directory gets its manifest before the first byte of log.
-fn ensure_manifest(disk: &dyn Disk, layout: &Layout) -> Result<()> {
+fn ensure_manifest(disk: &Arc<dyn Disk>, layout: &Layout) -> Result<()> {
     let path = &layout.manifest;
     match disk.open(path) {
         Ok(_) => Ok(()),
@@ -129,7 +153,7 @@ fn ensure_manifest(disk: &dyn Disk, layout: &Layout) -> Result<()> {
                     path.display()
                 )));
             }
-            Manifest::create(disk, path, &layout.tmp.join("catalog.redb"))
+            Manifest::create(disk, path, &layout.tmp.join("catalog.redb"), &ManifestState::default())
         }
         Err(error) => Err(Error::at(path)(error)),
     }
@@ -166,21 +190,23 @@ fn load(folder: &SegmentFolder, state: &ManifestState) -> Result<(Version, Segme
     Ok((version, segments))
 }
 
+/// Does a file in the segments' folder belong to what the manifest names?
+pub fn is_named(state: &ManifestState, name: &str) -> bool {
+    let (stem, rest) = name.split_once('.').unwrap_or((name, ""));
+    let ids = stem.split_once('-').and_then(|(table, unit)| Some((table.parse().ok()?, unit.parse().ok()?)));
+    let table = ids.and_then(|(table, unit): (TableId, u32)| Some((state.tables.get(&table)?, unit)));
+    let Some((table, segment)) = table.and_then(|(t, unit)| Some((t, t.segments.get(&unit)?))) else { return false };
+    match (rest.strip_suffix(".deletes"), rest.strip_suffix(".keys")) {
+        (Some(ts), _) => segment.deletes.is_some_and(|d| d.ts.to_string() == ts),
+        (_, Some(index)) => index.parse().is_ok_and(|index| table.schema.index(index).is_some()),
+        _ => rest == "parquet",
+    }
+}
+
 /// Deletes what no manifest names: leftovers of flushes that did not finish.
 fn sweep(disk: &dyn Disk, layout: &Layout, state: &ManifestState) -> Result<()> {
-    let mut stems: HashMap<String, Option<u64>> = HashMap::new();
-    for (id, table) in &state.tables {
-        for (unit, segment) in &table.segments {
-            stems.insert(stem(*id, *unit), segment.deletes.map(|d| d.ts));
-        }
-    }
     for name in disk.list(&layout.segments).map_err(Error::at(&layout.segments))? {
-        let (first, rest) = name.split_once('.').unwrap_or((&name, ""));
-        let needed = stems.get(first).is_some_and(|deletes| match rest.strip_suffix(".deletes") {
-            Some(ts) => deletes.is_some_and(|d| d.to_string() == ts),
-            None => rest == "parquet" || rest.ends_with(".keys"),
-        });
-        if !needed {
+        if !is_named(state, &name) {
             let path = layout.segments.join(&name);
             disk.remove(&path).map_err(Error::at(&path))?;
         }

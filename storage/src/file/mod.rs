@@ -1,6 +1,7 @@
 //! The disk behind an interface, so that tests can make it fail, tear writes and forget what was not synced.
 //! Everything the store does to files goes through [`Disk`] and [`File`], except the data directory's lock.
 
+pub(crate) mod read_only;
 pub mod simulated;
 
 use std::fmt::Debug;

@@ -58,7 +58,12 @@ pub fn read(disk: &dyn Disk, path: &Path, meta: &DeletesMeta) -> Result<RoaringB
     let (Some(header), Some(body)) = (bytes.get(..HEADER), bytes.get(HEADER..)) else {
         return Err(damaged("end too early".into()));
     };
-    if header[..8] != MAGIC || header[8..12] != VERSION.to_le_bytes() || crc32fast::hash(body) != meta.crc {
+    let crc = meta.crc.to_le_bytes();
+    if header[..8] != MAGIC
+        || header[8..12] != VERSION.to_le_bytes()
+        || header[12..] != crc
+        || crc32fast::hash(body) != meta.crc
+    {
         return Err(damaged("are damaged".into()));
     }
     let deleted = RoaringBitmap::deserialize_from(body).map_err(|e| damaged(format!("are damaged: {e}")))?;

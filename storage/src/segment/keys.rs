@@ -213,13 +213,18 @@ impl Segment {
 
     /// Writes the key file from the segment's rows: for an index younger than the segment.
     fn build_key_file(&self, schema: &TableSchema, index: &IndexSchema) -> Result<Arc<KeyFile>> {
+        self.write_key_file(index.id, &self.key_hashes(schema, index)?)
+    }
+
+    /// The hash of each row's key.
+    pub fn key_hashes(&self, schema: &TableSchema, index: &IndexSchema) -> Result<Vec<Option<u64>>> {
         let positions = schema.key_positions(index)?;
         let columns: Vec<&ColumnSchema> = positions.iter().map(|p| &schema.columns[*p]).collect();
         let mut hashes = Vec::with_capacity(self.meta.rows as usize);
         for batch in self.read(None, &columns)? {
             hashes.extend(KeyColumns::new(index, batch.columns().to_vec())?.hashes(batch.num_rows()));
         }
-        self.write_key_file(index.id, &hashes)
+        Ok(hashes)
     }
 
     pub fn write_key_file(&self, index: IndexId, hashes: &[Option<u64>]) -> Result<Arc<KeyFile>> {

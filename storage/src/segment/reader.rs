@@ -130,6 +130,15 @@ impl Segment {
         }
     }
 
+    /// Reads every column of every row, to see that it can be.
+    pub fn decode_all(&self) -> Result<()> {
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.source(), self.footer()?);
+        for batch in builder.with_batch_size(BATCH_ROWS).build().map_err(|e| self.damaged(e))? {
+            batch.map_err(|e| self.damaged(e))?;
+        }
+        Ok(())
+    }
+
     /// All rows with their identities, a batch at a time.
     pub fn rows(&self, columns: &[&ColumnSchema]) -> Result<SegmentRows> {
         let mut names: Vec<String> =

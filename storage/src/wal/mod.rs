@@ -1,5 +1,6 @@
 //! The write-ahead log of one node: segment files of checksummed records, written and synced in groups.
 
+mod check;
 mod format;
 mod reader;
 mod writer;
@@ -7,15 +8,16 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use check::check;
 pub use reader::{Recovered, recover};
 pub use writer::{LocalLog, Options};
 
 use std::path::{Path, PathBuf};
 
-fn segment_path(dir: &Path, number: u64) -> PathBuf {
+pub(crate) fn segment_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:016x}.wal"))
 }
 
-fn segment_number(name: &str) -> Option<u64> {
+pub(crate) fn segment_number(name: &str) -> Option<u64> {
     u64::from_str_radix(name.strip_suffix(".wal").filter(|n| n.len() == 16)?, 16).ok()
 }
