@@ -133,7 +133,7 @@ fn table(text: &mut String, names: &[String], rows: &[Vec<String>]) {
 }
 
 /// Standard output that closes early (`| head`) is no error.
-fn print(text: &str) {
+pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

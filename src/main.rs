@@ -1,5 +1,6 @@
 //! The `aegis` command: reads its arguments and hands over.
 
+mod check;
 mod client;
 mod config;
 mod demo;
@@ -32,6 +33,8 @@ enum Command {
     Start(Options),
     /// Connect to a server and run SQL
     Sql(client::Options),
+    /// Verify every checksum and cross-reference of a data directory that no server uses
+    Check(check::Options),
     /// Run the server with a real data set: all flights from New York in 2013
     Demo(Options),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Sql(options)) => client::run(options),
+        Some(Command::Check(options)) => check::run(&options),
         Some(Command::Demo(options)) => serve(options, true),
         Some(Command::Start(options)) => serve(options, false),
         None => serve(cli.start, false),

@@ -1,6 +1,7 @@
 //! The order and the durability of changes: what the store asks of a log.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -44,6 +45,12 @@ pub trait Log: Debug + Send + Sync {
     /// A mark for the manifest: what recovery must at least find of this log.
     fn position(&self) -> u64 {
         0
+    }
+
+    /// Ends the newest segment and waits until it is in the archive, if there is one; false if that takes longer than
+    /// `patience`.
+    fn switch(&self, _patience: Duration) -> Result<bool> {
+        Ok(true)
     }
 
     /// Writes and syncs what is queued, then stops. Later appends fail.

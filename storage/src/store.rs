@@ -1,6 +1,7 @@
 //! The store: opens a data directory, begins transactions, flushes, closes.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, oneshot};
 
+use crate::backup::{self, Taken, take::Source};
 use crate::commit::{self, Prepared};
 use crate::compaction::{self, Compaction, Compactor, Pace};
 use crate::file::DirectoryLock;
@@ -58,6 +60,8 @@ struct Durable {
     /// A flush has ended.
     flushed: Notify,
     node: uuid::Uuid,
+    /// The log after these timestamps is needed by backups that are being made.
+    held: Mutex<Vec<u64>>,
     _lock: Option<DirectoryLock>,
 }
 
@@ -76,6 +80,7 @@ impl Store {
             segment_bytes: config.wal_segment_bytes,
             batch_bytes: config.wal_batch_bytes,
             sync_delay: Duration::from_millis(config.wal_sync_delay_ms),
+            archive: config.wal_archive_dir.as_ref().map(|dir| dir.join(node.to_string())),
         };
         let for_log = shared.clone();
         let on_failure = Box::new(move |reason: &str| for_log.stop(reason));
@@ -89,6 +94,7 @@ impl Store {
             flush_failure: RwLock::default(),
             flushed: Notify::new(),
             node,
+            held: Mutex::default(),
             _lock: lock,
         };
         let store = Arc::new(Store {
@@ -366,7 +372,49 @@ impl Store {
         for segment in unnamed {
             segment.retire();
         }
-        self.log.release(frozen.ts)
+        let held = durable.held.lock().iter().min().copied();
+        self.log.release(frozen.ts.min(held.unwrap_or(u64::MAX)))
+    }
+
+    /// Writes a backup below `dest` while the store goes on. See [`crate::backup`]. Blocking.
+    pub fn backup(&self, dest: &Path) -> Result<Taken> {
+        let Some(durable) = &self.durable else { return Err(Error::Internal("a store in memory has no files".into())) };
+        self.check_running()?;
+        let (flushed_ts, source) = {
+            let files = durable.files.lock();
+            durable.held.lock().push(files.state.flushed_ts);
+            let deletes = Source::read_deletes(&files.folder, &files.state);
+            let source = deletes.map(|deletes| Source {
+                node: durable.node,
+                folder: files.folder.clone(),
+                wal: Layout::new(&self.config.data_dir).wal,
+                state: files.state.clone(),
+                segments: files.segments.clone(),
+                deletes,
+            });
+            (files.state.flushed_ts, source)
+        };
+        let taken = source.and_then(|source| backup::take(&source, dest, || self.durable_ts()));
+        let mut held = durable.held.lock();
+        if let Some(at) = held.iter().position(|ts| *ts == flushed_ts) {
+            held.swap_remove(at);
+        }
+        taken
+    }
+
+    /// A timestamp up to which every commit is on disk.
+    fn durable_ts(&self) -> Result<u64> {
+        let ts = self.shared.visible().ts;
+        let (sender, outcome) = oneshot::channel();
+        self.log.barrier(Box::new(move |result| drop(sender.send(result))));
+        outcome.blocking_recv().map_err(|_| log_closed())?.map_err(Error::Stopped)?;
+        Ok(ts)
+    }
+
+    /// Ends the log's newest file and waits until it is archived, if `wal_archive_dir` is set; false if that takes longer
+    /// than `patience`. Blocking.
+    pub fn switch_log(&self, patience: Duration) -> Result<bool> {
+        self.log.switch(patience)
     }
 
     /// Puts new segments in the place of what they were made from.

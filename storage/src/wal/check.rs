@@ -97,3 +97,16 @@ fn record(bytes: &[u8], number: u64, offset: usize) -> Option<(RecordHeader, &[u
     let whole = bytes.get(end..end.checked_add(padding.len())?) == Some(padding);
     (whole && crc32fast::hash(payload) == header.payload_crc).then_some((header, payload))
 }
+
+/// Where the whole entries of a segment with timestamps up to `until_ts` end, and whether no record follows them. An
+/// entry that goes on in the next segment counts if its timestamp does.
+pub fn prefix(bytes: &[u8], number: u64, until_ts: u64) -> (usize, bool) {
+    let mut offset = bytes.len().min(HEADER as usize);
+    while let Some((header, _)) = record(bytes, number, offset) {
+        if header.ts > until_ts {
+            return (offset, false);
+        }
+        offset += header.size() as usize;
+    }
+    (offset, true)
+}

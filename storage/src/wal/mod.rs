@@ -1,5 +1,6 @@
 //! The write-ahead log of one node: segment files of checksummed records, written and synced in groups.
 
+mod archive;
 mod check;
 mod format;
 mod reader;
@@ -8,7 +9,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use check::check;
+pub use check::{check, prefix};
 pub use reader::{Recovered, recover};
 pub use writer::{LocalLog, Options};
 

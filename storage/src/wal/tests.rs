@@ -16,7 +16,7 @@ use crate::{Error, Result};
 const DIR: &str = "/wal";
 
 fn options() -> Options {
-    Options { segment_bytes: 1024, batch_bytes: 1 << 20, sync_delay: Duration::from_secs(60) }
+    Options { segment_bytes: 1024, batch_bytes: 1 << 20, sync_delay: Duration::from_secs(60), archive: None }
 }
 
 type Entries = Vec<(u64, Vec<u8>)>;

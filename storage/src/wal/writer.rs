@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use parking_lot::{Condvar, Mutex};
 
+use super::archive;
 use super::format::{self, HEADER, MIN_ROOM, RecordHeader};
 use super::reader::{Recovered, SegmentInfo};
 use super::segment_path;
@@ -30,6 +31,8 @@ pub struct Options {
     pub batch_bytes: usize,
     /// How long an asynchronous entry may stay unsynced.
     pub sync_delay: Duration,
+    /// Where complete segments are copied to before they may be released.
+    pub archive: Option<PathBuf>,
 }
 
 /// The log of a node on its own disk. Any error of a write or sync is final: the kernel may have dropped the very pages
@@ -38,24 +41,31 @@ pub struct Options {
 pub struct LocalLog {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    archiver: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    disk: Arc<dyn Disk>,
-    dir: PathBuf,
+pub(super) struct Shared {
+    pub disk: Arc<dyn Disk>,
+    pub dir: PathBuf,
     options: Options,
-    state: Mutex<State>,
+    pub state: Mutex<State>,
     work: Condvar,
+    pub archive_work: Condvar,
+    pub archive_done: Condvar,
     /// Held while a segment is created, so that numbers have no gaps.
     allocating: Mutex<()>,
 }
 
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     queue: VecDeque<Item>,
     /// Oldest first; the last is the tail.
-    segments: VecDeque<SegmentInfo>,
+    pub segments: VecDeque<SegmentInfo>,
+    /// Segments before this one are written, synced and will not change.
+    pub complete_before: u64,
+    /// Segments up to this one are in the archive.
+    pub archived: u64,
     tail: Tail,
     /// Reserved segments that follow the tail.
     spare: VecDeque<Tail>,
@@ -63,7 +73,7 @@ struct State {
     next_seq: u64,
     last_ts: u64,
     failed: Option<String>,
-    closed: bool,
+    pub closed: bool,
 }
 
 /// A segment and the place in it for the next record.
@@ -78,6 +88,12 @@ struct Tail {
 enum Item {
     Record(Record),
     Barrier(Done),
+    /// Ends the segment here.
+    Switch {
+        file: Arc<dyn File>,
+        number: u64,
+        offset: u64,
+    },
 }
 
 /// A record with its place in the log.
@@ -96,6 +112,7 @@ impl std::fmt::Debug for Item {
         f.write_str(match self {
             Item::Record(_) => "Record",
             Item::Barrier(_) => "Barrier",
+            Item::Switch { .. } => "Switch",
         })
     }
 }
@@ -124,6 +141,8 @@ impl LocalLog {
         segments.push_back(SegmentInfo { number: tail.number, last_ts: 0, bytes: tail.size });
         let state = State {
             queue: VecDeque::new(),
+            complete_before: tail.number,
+            archived: 0,
             segments,
             tail,
             spare: VecDeque::new(),
@@ -133,11 +152,27 @@ impl LocalLog {
             failed: None,
             closed: false,
         };
-        let (state, work, allocating) = (Mutex::new(state), Condvar::new(), Mutex::new(()));
-        let shared = Arc::new(Shared { disk, dir, options, state, work, allocating });
+        let shared = Arc::new(Shared {
+            disk,
+            dir,
+            options,
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            archive_work: Condvar::new(),
+            archive_done: Condvar::new(),
+            allocating: Mutex::new(()),
+        });
         let writer = Writer { shared: shared.clone(), current: None, buffer: Vec::new(), buffer_at: 0, on_failure };
         let thread = std::thread::Builder::new().name("aegis-wal".into()).spawn(move || writer.run())?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        let archiver = match shared.options.archive.clone() {
+            None => None,
+            Some(archive) => {
+                let shared = shared.clone();
+                let run = move || archive::run(&shared, &archive);
+                Some(std::thread::Builder::new().name("aegis-archive".into()).spawn(run)?)
+            }
+        };
+        Ok(Self { shared, thread: Mutex::new(Some(thread)), archiver: Mutex::new(archiver) })
     }
 }
 
@@ -169,6 +204,19 @@ impl State {
     fn capacity(&self) -> u64 {
         let of = |tail: &Tail| if tail.room() >= MIN_ROOM { format::piece(u64::MAX, tail.room()) } else { 0 };
         of(&self.tail) + self.spare.iter().map(of).sum::<u64>()
+    }
+
+    /// Ends the tail where it is, so that the next entry begins another segment. Returns its number if it has records.
+    fn switch(&mut self) -> Option<u64> {
+        let Tail { file, number, offset, size } = self.tail.clone();
+        if offset == HEADER {
+            return self.segments.iter().rev().map(|s| s.number).find(|n| *n < number);
+        }
+        if offset < size {
+            self.tail.offset = size;
+            self.queue.push_back(Item::Switch { file, number, offset });
+        }
+        Some(number)
     }
 
     /// Gives an entry its place, cutting it where segments end.
@@ -276,7 +324,9 @@ impl Log for LocalLog {
         let mut unneeded = Vec::new();
         {
             let mut state = self.shared.state.lock();
-            while state.segments.len() > 1 && state.segments.front().is_some_and(|s| s.last_ts <= ts) {
+            let archived = if self.shared.options.archive.is_some() { state.archived } else { u64::MAX };
+            let unneeded_by_all = |s: &SegmentInfo| s.last_ts <= ts && s.number <= archived;
+            while state.segments.len() > 1 && state.segments.front().is_some_and(unneeded_by_all) {
                 unneeded.extend(state.segments.pop_front());
             }
         }
@@ -295,11 +345,38 @@ impl Log for LocalLog {
     }
 
     fn close(&self) {
-        self.shared.state.lock().closed = true;
+        let archives = self.shared.options.archive.is_some();
+        {
+            let mut state = self.shared.state.lock();
+            if archives && !state.closed && state.failed.is_none() {
+                state.switch();
+            }
+            state.closed = true;
+        }
         self.shared.work.notify_one();
         if let Some(thread) = self.thread.lock().take() {
             let _ = thread.join();
         }
+        self.shared.archive_work.notify_all();
+        if let Some(archiver) = self.archiver.lock().take() {
+            let _ = archiver.join();
+        }
+    }
+
+    fn switch(&self, patience: Duration) -> Result<bool> {
+        let deadline = Instant::now() + patience;
+        let mut state = self.shared.state.lock();
+        if let Some(reason) = state.refusal() {
+            return Err(Error::Stopped(reason));
+        }
+        let ended = state.switch();
+        self.shared.work.notify_one();
+        while self.shared.options.archive.is_some() && ended.is_some_and(|number| state.archived < number) {
+            if self.shared.archive_done.wait_until(&mut state, deadline).timed_out() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -399,6 +476,14 @@ impl Writer {
         for item in batch {
             match item {
                 Item::Barrier(_) => sync = true,
+                Item::Switch { file, number, offset } => {
+                    self.write_buffer()?;
+                    self.sync()?;
+                    file.set_len(*offset)?;
+                    file.sync_data()?;
+                    self.current = None;
+                    self.complete(number + 1);
+                }
                 Item::Record(record) => {
                     sync |= record.synchronous;
                     bytes += record.header.size();
@@ -417,6 +502,7 @@ impl Writer {
             self.write_buffer()?;
             self.sync()?;
             let (file, number) = (record.file.clone(), record.header.segment);
+            self.complete(number);
             self.current = Some(Current { file, number, written: HEADER, synced: HEADER, zeroed: HEADER });
         }
         let Some(current) = &mut self.current else { return Ok(()) };
@@ -439,6 +525,12 @@ impl Writer {
         self.buffer_at = start + payload.len() as u64;
         self.buffer.extend_from_slice(padding);
         Ok(())
+    }
+
+    /// The segments before `number` are for the archive.
+    fn complete(&self, number: u64) {
+        self.shared.state.lock().complete_before = number;
+        self.shared.archive_work.notify_all();
     }
 
     /// See [`ZEROS_AHEAD`]. Records of a batch larger than that write their blocks only once.
@@ -496,6 +588,7 @@ fn complete(batch: Vec<Item>, failed: Option<String>) {
         let done = match item {
             Item::Record(record) => record.done,
             Item::Barrier(done) => Some(done),
+            Item::Switch { .. } => None,
         };
         if let Some(done) = done {
             done(failed.clone().map_or(Ok(()), Err));
