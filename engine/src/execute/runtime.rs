@@ -38,7 +38,8 @@ pub struct RunOptions {
 pub struct QueryRuntime {
     runtime: Option<Runtime>,
     environment: Arc<RuntimeEnv>,
-    optimizer_rules: Vec<Arc<dyn OptimizerRule + Send + Sync>>,
+    /// What statements start from: making one takes longer than a short statement runs.
+    template: SessionState,
     threads: usize,
 }
 
@@ -62,7 +63,9 @@ impl QueryRuntime {
             .map_err(from_datafusion)?;
         let optimizer_rules =
             Optimizer::new().rules.into_iter().filter(|rule| !UNUSED_RULES.contains(&rule.name())).collect();
-        Ok(Self { runtime: Some(runtime), environment, optimizer_rules, threads: threads.max(1) })
+        let threads = threads.max(1);
+        let template = template(environment.clone(), optimizer_rules, threads);
+        Ok(Self { runtime: Some(runtime), environment, template, threads })
     }
 
     pub fn handle(&self) -> Result<Handle> {
@@ -81,24 +84,40 @@ impl QueryRuntime {
 
     /// Planner and limits for one statement.
     pub fn state(&self, options: RunOptions) -> SessionState {
-        let mut config = SessionConfig::new()
-            .with_batch_size(BATCH_ROWS)
-            .with_target_partitions(options.target_partitions.max(1))
-            .with_information_schema(false)
-            .with_create_default_catalog_and_schema(false);
-        let settings = config.options_mut();
-        settings.optimizer.prefer_hash_join = options.hash_joins;
-        settings.optimizer.skip_failed_rules = true;
-        // Scans have a partition per thread already; dealing out their batches would mix up the order of rows.
-        settings.optimizer.enable_round_robin_repartition = false;
-        settings.execution.sort_spill_reservation_bytes = SORT_RESERVATION;
-        SessionStateBuilder::new()
-            .with_config(config)
-            .with_runtime_env(self.environment.clone())
-            .with_analyzer_rules(Vec::new())
-            .with_optimizer_rules(self.optimizer_rules.clone())
-            .build()
+        let mut state = self.template.clone();
+        // Changing an option copies all of them.
+        let partitions = options.target_partitions.max(1);
+        if state.config().target_partitions() != partitions {
+            state.config_mut().options_mut().execution.target_partitions = partitions;
+        }
+        if state.config().options().optimizer.prefer_hash_join != options.hash_joins {
+            state.config_mut().options_mut().optimizer.prefer_hash_join = options.hash_joins;
+        }
+        state
     }
+}
+
+fn template(
+    environment: Arc<RuntimeEnv>,
+    optimizer_rules: Vec<Arc<dyn OptimizerRule + Send + Sync>>,
+    threads: usize,
+) -> SessionState {
+    let mut config = SessionConfig::new()
+        .with_batch_size(BATCH_ROWS)
+        .with_target_partitions(threads)
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false);
+    let settings = config.options_mut();
+    settings.optimizer.skip_failed_rules = true;
+    // Scans have a partition per thread already; dealing out their batches would mix up the order of rows.
+    settings.optimizer.enable_round_robin_repartition = false;
+    settings.execution.sort_spill_reservation_bytes = SORT_RESERVATION;
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(environment)
+        .with_analyzer_rules(Vec::new())
+        .with_optimizer_rules(optimizer_rules)
+        .build()
 }
 
 impl Drop for QueryRuntime {

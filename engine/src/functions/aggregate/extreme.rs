@@ -30,6 +30,7 @@ const NATIVE: &[&str] = &[
     "oid",
     "pg_lsn",
     "inet",
+    "money",
     "xid8",
     "tid",
 ];

@@ -60,6 +60,9 @@ const TYPES: &[&str] = &[
     "inet",
     "macaddr",
     "macaddr8",
+    "bit",
+    "varbit",
+    "money",
 ];
 
 /// Pairs of different types with the type both are cast to first.
@@ -135,6 +138,12 @@ const SUPPORT: &[&str] = &[
     "network_cmp(inet, inet)",
     "macaddr_cmp(macaddr, macaddr)",
     "macaddr8_cmp(macaddr8, macaddr8)",
+    "bitcmp(bit, bit)",
+    "varbitcmp(varbit, varbit)",
+    "cash_cmp(money, money)",
+    "pg_lsn_cmp(pg_lsn, pg_lsn)",
+    "xid8cmp(xid8, xid8)",
+    "bttidcmp(tid, tid)",
     "btarraycmp(anyarray, anyarray)",
     "btrecordcmp(record, record)",
 ];

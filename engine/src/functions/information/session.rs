@@ -4,7 +4,7 @@ use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use crate::functions::Call;
-use crate::functions::array::List;
+use crate::functions::array::{ArrayColumn, List};
 use crate::functions::kernel::{kernel, volatile};
 use crate::functions::signature::{Row, f};
 use crate::functions::value::{Network, TimestampTz};
@@ -261,6 +261,14 @@ fn types() -> Vec<Row> {
 
 fn count_nulls(call: &Call<'_>, args: &[arrow::array::ArrayRef], nulls: bool) -> Result<arrow::array::ArrayRef> {
     use arrow::array::Array;
+    if let (true, [array]) = (call.variadic, args) {
+        let column = ArrayColumn::open(array)?;
+        let elements = column.elements();
+        let counts = (0..call.rows).map(|row| {
+            (!column.is_null(row)).then(|| column.range(row).filter(|&at| elements.is_null(at) == nulls).count() as i32)
+        });
+        return Ok(std::sync::Arc::new(counts.collect::<arrow::array::Int32Array>()));
+    }
     let counts = (0..call.rows).map(|row| args.iter().filter(|arg| arg.is_null(row) == nulls).count() as i32);
     Ok(std::sync::Arc::new(arrow::array::Int32Array::from_iter_values(counts)))
 }

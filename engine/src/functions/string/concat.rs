@@ -1,5 +1,6 @@
 //! `||`, `concat`, `concat_ws`, `format`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use aegis_catalog::types::{TextEncoder, Type, element_of, oid};
@@ -28,6 +29,8 @@ pub fn functions() -> Vec<Row> {
 /// The arguments of a call as text, row by row.
 pub struct Texts {
     columns: Vec<(TextEncoder, bool)>,
+    /// The last column holds the elements of an array that stands for arguments: which are each row's.
+    spread: Option<Vec<Range<usize>>>,
     scratch: Vec<u8>,
 }
 
@@ -38,15 +41,39 @@ impl Texts {
             .zip(call.arg_types)
             .map(|(arg, ty)| Ok((TextEncoder::new(*ty, arg, &call.context.format)?, ty.oid == oid::BOOL)))
             .collect::<Result<_>>()?;
-        Ok(Self { columns, scratch: Vec::new() })
+        Ok(Self { columns, spread: None, scratch: Vec::new() })
     }
 
-    pub fn len(&self) -> usize {
-        self.columns.len()
+    /// As `new`, for a call that may be written with VARIADIC after its first argument. A null array stands for no arguments.
+    fn of_variadic(call: &Call<'_>, args: &[ArrayRef]) -> Result<Self> {
+        let (Some((_, element)), [first, array]) = (variadic_array(call, 1), args) else {
+            return Self::new(call, args);
+        };
+        let mut texts = Self::new(call, std::slice::from_ref(first))?;
+        let column = ArrayColumn::open(array)?;
+        texts.columns.push((TextEncoder::new(element, column.elements(), &call.context.format)?, false));
+        let range = |row| if column.is_null(row) { 0..0 } else { column.range(row) };
+        texts.spread = Some((0..column.len()).map(range).collect());
+        Ok(texts)
+    }
+
+    /// How many arguments the row has.
+    pub fn len(&self, row: usize) -> usize {
+        match self.spread.as_ref().and_then(|ranges| ranges.get(row)) {
+            Some(range) => 1 + range.len(),
+            None => self.columns.len(),
+        }
     }
 
     /// The text of an argument; None is null.
     pub fn get(&mut self, column: usize, row: usize) -> Result<Option<&str>> {
+        let (column, row) = match self.spread.as_ref().and_then(|ranges| ranges.get(row)) {
+            Some(range) if column > 0 => match range.clone().nth(column - 1) {
+                Some(element) => (1, element),
+                None => return Ok(None),
+            },
+            _ => (column, row),
+        };
         let Some((encoder, _)) = self.columns.get(column) else { return Ok(None) };
         if encoder.is_null(row) {
             return Ok(None);
@@ -65,7 +92,7 @@ fn concat_operator(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef> {
     for row in 0..call.rows {
         text.clear();
         let mut null = false;
-        for column in 0..texts.len() {
+        for column in 0..texts.len(row) {
             let is_bool = texts.columns[column].1;
             match texts.get(column, row)? {
                 Some("t") if is_bool => text.push_str("true"),
@@ -113,7 +140,7 @@ fn joined(call: &Call<'_>, args: &[ArrayRef], fixed: usize) -> Result<ArrayRef> 
             },
         };
         let mut first = true;
-        for column in fixed..texts.len() {
+        for column in fixed..texts.len(row) {
             if let Some(part) = texts.get(column, row)? {
                 if !first {
                     text.push_str(&separator);
@@ -159,7 +186,7 @@ fn format(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef> {
     let patterns = downcast::<arrow::array::StringViewArray>(
         args.first().ok_or_else(|| Error::internal("format has arguments"))?,
     )?;
-    let mut texts = Texts::new(call, args)?;
+    let mut texts = Texts::of_variadic(call, args)?;
     let mut result = StringViewBuilder::with_capacity(call.rows);
     for row in 0..call.rows {
         if patterns.is_null(row) {
@@ -256,7 +283,7 @@ fn format_row(pattern: &str, texts: &mut Texts, row: usize) -> Result<String> {
         let mut take = |position: Option<usize>, texts: &mut Texts| {
             let position = position.unwrap_or(next);
             next = position + 1;
-            if position >= texts.len() {
+            if position >= texts.len(row) {
                 return Err(invalid("too few arguments for format()"));
             }
             texts.get(position, row).map(|text| text.map(str::to_owned))
