@@ -63,6 +63,7 @@ impl Engine {
             memtable_bytes: budget.memtable,
             memtable_stall_bytes: budget.memtable_stall,
             transaction_bytes: budget.transaction,
+            piece_cache_bytes: budget.pieces,
             ..aegis_storage::Config::new(&config.data_dir)
         };
         let store = tokio::task::spawn_blocking(move || Store::open(store_config))

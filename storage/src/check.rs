@@ -14,6 +14,7 @@ use crate::manifest::{Manifest, ManifestState, TableRecord, sum_path};
 use crate::recovery::{self, Layout};
 use crate::schema::TableId;
 use crate::segment::footers::FooterCache;
+use crate::segment::hot::PieceCache;
 use crate::segment::{Segment, SegmentFolder, SegmentMeta, deletes, keys, stem};
 use crate::{Error, Result, wal};
 
@@ -69,7 +70,8 @@ pub fn check(disk: Arc<dyn Disk>, data_dir: &Path) -> Result<Report> {
     let _lock = disk.lock(data_dir)?;
     let read_only: Arc<dyn Disk> = Arc::new(ReadOnlyDisk(disk));
     let footers = Arc::new(FooterCache::new(FOOTER_BYTES));
-    let folder = SegmentFolder { disk: read_only.clone(), dir: layout.segments.clone(), footers };
+    let pieces = Arc::new(PieceCache::new(FOOTER_BYTES));
+    let folder = SegmentFolder { disk: read_only.clone(), dir: layout.segments.clone(), footers, pieces };
     let mut check = Check { disk: read_only, layout, folder, report: Report::default() };
     check.identity(data_dir);
     let state = check.manifest();

@@ -50,6 +50,8 @@ pub struct Config {
     pub compaction_max_rows: u64,
     /// Bytes of decoded segment footers that are kept. Default 64 MiB.
     pub footer_cache_bytes: usize,
+    /// Bytes of decoded pieces of columns that are kept for look-ups of single rows. Default 256 MiB.
+    pub piece_cache_bytes: usize,
     /// Milliseconds since 1970, for commit timestamps. Correctness does not depend on it.
     pub now_millis: fn() -> u64,
     pub disk: Arc<dyn Disk>,
@@ -85,6 +87,7 @@ impl Default for Config {
             compaction_max_bytes: 512 << 20,
             compaction_max_rows: 4 << 20,
             footer_cache_bytes: 64 << 20,
+            piece_cache_bytes: 256 << 20,
             now_millis: system_millis,
             disk: Arc::new(RealDisk),
         }

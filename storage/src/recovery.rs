@@ -8,12 +8,14 @@ use bytes::Bytes;
 
 use crate::command::{Change, ChangeKind, Command};
 use crate::commit::{self, Ddl, TableChange};
+use crate::config::Config;
 use crate::file::{Disk, read_all, write_atomic};
 use crate::flush::Files;
 use crate::manifest::{Manifest, ManifestState};
 use crate::memtable::{RowId, adapt};
 use crate::schema::TableId;
 use crate::segment::footers::FooterCache;
+use crate::segment::hot::PieceCache;
 use crate::segment::{Segment, SegmentFolder, deletes};
 use crate::transaction::RowAddress;
 use crate::version::{IndexedRows, SegmentView, Table, Version, address};
@@ -55,7 +57,8 @@ pub struct Opened {
     pub node: uuid::Uuid,
 }
 
-pub fn open(disk: Arc<dyn Disk>, data_dir: &Path, footer_cache_bytes: usize) -> Result<Opened> {
+pub fn open(config: &Config) -> Result<Opened> {
+    let (disk, data_dir) = (Arc::clone(&config.disk), config.data_dir.as_path());
     let layout = Layout::new(data_dir);
     for dir in [&layout.wal, &layout.segments, &layout.tmp] {
         disk.create_dir_all(dir).map_err(Error::at(dir))?;
@@ -63,8 +66,12 @@ pub fn open(disk: Arc<dyn Disk>, data_dir: &Path, footer_cache_bytes: usize) -> 
     let node = identity(disk.as_ref(), data_dir, &layout)?;
     ensure_manifest(&disk, &layout)?;
     let (manifest, state) = Manifest::open(disk.clone(), &layout.manifest)?;
-    let footers = Arc::new(FooterCache::new(footer_cache_bytes));
-    let folder = SegmentFolder { disk: disk.clone(), dir: layout.segments.clone(), footers };
+    let folder = SegmentFolder {
+        disk: disk.clone(),
+        dir: layout.segments.clone(),
+        footers: Arc::new(FooterCache::new(config.footer_cache_bytes)),
+        pieces: Arc::new(PieceCache::new(config.piece_cache_bytes)),
+    };
     let Replayed { version, counters, segments, log } = replay(&folder, &layout, &state)?;
     sweep(disk.as_ref(), &layout, &state)?;
     let files = Files { folder, manifest, state, segments, busy: Default::default() };

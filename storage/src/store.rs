@@ -72,8 +72,7 @@ impl Store {
     pub fn open(config: Config) -> Result<Arc<Store>> {
         config.disk.create_dir_all(&config.data_dir).map_err(Error::at(&config.data_dir))?;
         let lock = config.disk.lock(&config.data_dir)?;
-        let Opened { files, version, counters, log, node } =
-            recovery::open(config.disk.clone(), &config.data_dir, config.footer_cache_bytes)?;
+        let Opened { files, version, counters, log, node } = recovery::open(&config)?;
         let head = Arc::new(version);
         let shared = Arc::new(Shared::new(head.clone()));
         let options = wal::Options {

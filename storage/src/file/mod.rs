@@ -225,13 +225,26 @@ pub struct DirectoryLock {
     _file: fs::File,
 }
 
+/// How often the lock is tried, and how long to wait in between, before somebody else is said to hold it.
+const LOCK_ATTEMPTS: u32 = 10;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 impl DirectoryLock {
     pub fn acquire(data_dir: &Path) -> crate::Result<Self> {
         use std::io::Write;
         let path: PathBuf = data_dir.join("lock");
         let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
         // SAFETY: the descriptor is open for the whole call.
-        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+        let try_lock = || unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0;
+        // A child of the last holder may have its descriptor for the moment between fork and exec.
+        let mut attempts = 1..=LOCK_ATTEMPTS;
+        if !attempts.any(|attempt| {
+            let locked = try_lock();
+            if !locked && attempt < LOCK_ATTEMPTS {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            locked
+        }) {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
             return Err(crate::Error::Locked { data_dir: data_dir.to_path_buf(), holder: holder.trim().parse().ok() });

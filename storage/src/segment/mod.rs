@@ -5,6 +5,7 @@
 
 pub mod deletes;
 pub mod footers;
+pub mod hot;
 pub mod keys;
 pub mod reader;
 pub mod stored;
@@ -24,6 +25,7 @@ use crate::file::{Disk, File};
 use crate::schema::{ColumnId, IndexId, TableId};
 use crate::{Error, Result};
 use footers::FooterCache;
+use hot::PieceCache;
 
 pub const TS_COLUMN: &str = "__ts";
 pub const ROW_COLUMN: &str = "__row";
@@ -39,6 +41,7 @@ pub struct SegmentFolder {
     pub disk: Arc<dyn Disk>,
     pub dir: PathBuf,
     pub footers: Arc<FooterCache>,
+    pub pieces: Arc<PieceCache>,
 }
 
 /// What the manifest says of a segment.
@@ -71,6 +74,7 @@ pub struct Segment {
     disk: Arc<dyn Disk>,
     file: Arc<dyn File>,
     footers: Arc<FooterCache>,
+    pieces: Arc<PieceCache>,
     statistics: OnceLock<Option<RecordBatch>>,
     keys: Mutex<HashMap<IndexId, Arc<keys::KeyFile>>>,
     /// No manifest names it any more: the files go when the last reader does.
@@ -84,7 +88,7 @@ pub fn stem(table: TableId, unit: u32) -> String {
 
 impl Segment {
     pub fn open(folder: &SegmentFolder, table: TableId, unit: u32, meta: Arc<SegmentMeta>) -> Result<Self> {
-        let SegmentFolder { disk, dir, footers } = folder.clone();
+        let SegmentFolder { disk, dir, footers, pieces } = folder.clone();
         let path = dir.join(stem(table, unit)).with_extension("parquet");
         let damaged = |what: String| {
             Error::Corrupt(format!(
@@ -98,7 +102,7 @@ impl Segment {
             return Err(damaged(format!("has {len} bytes instead of {}", meta.bytes)));
         }
         let (statistics, keys, retired) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
-        Ok(Self { table, unit, path, meta, disk, file, footers, statistics, keys, retired })
+        Ok(Self { table, unit, path, meta, disk, file, footers, pieces, statistics, keys, retired })
     }
 
     /// Its files are to be deleted when the last reader is gone.

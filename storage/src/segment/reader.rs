@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::PageIndexPolicy;
 
+use super::hot::FEW_ROWS;
 use super::stored::from_stored;
 use super::{ROW_COLUMN, Segment, TS_COLUMN, column_name};
 use crate::file::ParquetSource;
@@ -122,6 +123,9 @@ impl Segment {
 
     /// As [`Segment::read`], as one batch.
     pub fn read_rows(&self, rows: &[u32], columns: &[&ColumnSchema]) -> Result<RecordBatch> {
+        if rows.len() <= FEW_ROWS && !rows.is_empty() && !columns.is_empty() {
+            return self.read_few(rows, columns);
+        }
         let batches = self.read(Some(rows), columns)?;
         match batches.as_slice() {
             [one] => Ok(one.clone()),
@@ -150,6 +154,13 @@ impl Segment {
 
     /// Identities of rows (ascending, distinct; None means all).
     pub fn row_ids(&self, rows: Option<&[u32]>) -> Result<Vec<RowId>> {
+        match rows {
+            Some(few) if few.len() <= FEW_ROWS && !few.is_empty() => self.few_row_ids(few),
+            rows => self.read_row_ids(rows),
+        }
+    }
+
+    pub(super) fn read_row_ids(&self, rows: Option<&[u32]>) -> Result<Vec<RowId>> {
         let mut ids = Vec::with_capacity(rows.map_or(self.meta.rows as usize, <[u32]>::len));
         for batch in self.batches(&[TS_COLUMN.into(), ROW_COLUMN.into()], rows.map(selection))? {
             let batch = batch.map_err(|e| self.damaged(e))?;
