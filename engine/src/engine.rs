@@ -96,7 +96,9 @@ impl Engine {
         }
         let catalog = self.shared.catalog.database(MAINTENANCE_DATABASE).ok();
         let role = catalog.and_then(|catalog| catalog.role_by_name(user).cloned());
-        Credentials::Scram(role.filter(|role| role.login).and_then(|role| role.password.clone()))
+        let now = crate::session::clock::now();
+        let expired = |role: &aegis_catalog::object::Role| role.valid_until.is_some_and(|until| until < now);
+        Credentials::Scram(role.filter(|role| role.login && !expired(role)).and_then(|role| role.password.clone()))
     }
 
     /// True if the superuser can log in with a password: what listening beyond loopback requires.

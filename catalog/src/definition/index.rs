@@ -30,7 +30,12 @@ pub fn index_definition(printer: Printer<'_>, show: ShowExpression<'_>, oid: Oid
     let index = relation.index()?;
     let table = printer.catalog.relation(index.table)?;
     let table_name = if pretty { relation_name(printer, table) } else { in_schema(printer, table.schema, &table.name) };
-    let keys: Vec<_> = index.keys.iter().map(|key| key_definition(table, show, key) + order(key)).collect();
+    let keys = index.keys.iter().enumerate().map(|(position, key)| {
+        let shown = key_definition(table, show, key);
+        let own = relation.columns.get(position).map(|column| column.collation);
+        format!("{shown}{}{}{}", collation(table, key, own), operator_class(key), order(key))
+    });
+    let keys: Vec<_> = keys.collect();
     let mut text = format!(
         "CREATE {}INDEX {} ON {table_name} USING {} ({})",
         if index.unique { "UNIQUE " } else { "" },
@@ -43,6 +48,10 @@ pub fn index_definition(printer: Printer<'_>, show: ShowExpression<'_>, oid: Oid
     }
     if index.nulls_not_distinct {
         text.push_str(" NULLS NOT DISTINCT");
+    }
+    if !index.options.is_empty() {
+        let options: Vec<_> = index.options.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
+        text.push_str(&format!(" WITH ({})", options.join(", ")));
     }
     if let Some(predicate) = &index.predicate {
         text.push_str(&format!(" WHERE {}", show(table, predicate)));
@@ -77,6 +86,32 @@ fn key_definition(table: &Arc<Relation>, show: ShowExpression<'_>, key: &IndexKe
         },
         None => column_names(Some(table), &[key.attnum]),
     }
+}
+
+/// ` COLLATE c` if it is not what the column has anyway; an expression names its own.
+fn collation(table: &Relation, key: &IndexKey, own: Option<Oid>) -> String {
+    let Some(expected) = table.column(key.attnum).map(|column| column.collation) else { return String::new() };
+    match own.filter(|&own| own != 0 && own != expected).and_then(facts::collation_name) {
+        Some(name) => format!(" COLLATE {}", quote_identifier(name)),
+        None => String::new(),
+    }
+}
+
+fn operator_class(key: &IndexKey) -> String {
+    let mut classes = tsv::rows(include_str!("../../data/pg_opclass.tsv"));
+    let named = |mut fields: tsv::Fields| (fields.oid(), fields.oid(), fields.text().into_owned());
+    let found = classes.by_ref().map(named).find(|(oid, _, _)| key.operator_class == *oid && *oid != 0);
+    found.map_or_else(String::new, |(_, _, name)| format!(" {}", quote_identifier(&name)))
+}
+
+/// The operator class of that name for an access method, and whether it is the default for its type.
+pub fn operator_class_named(method: &str, name: &str) -> Option<(Oid, bool)> {
+    let method = access_method(method)?;
+    tsv::rows(include_str!("../../data/pg_opclass.tsv")).find_map(|mut fields| {
+        let (class, of, called) = (fields.oid(), fields.oid(), fields.text());
+        let _unused = (fields.oid(), fields.oid(), fields.oid(), fields.oid());
+        (of == method && called == name).then(|| (class, fields.boolean()))
+    })
 }
 
 fn order(key: &IndexKey) -> &'static str {

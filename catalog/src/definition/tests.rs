@@ -55,6 +55,7 @@ fn catalog() -> Catalog {
         expression: expression.map(str::to_owned),
         descending,
         nulls_first,
+        operator_class: 0,
     };
     let index = Index {
         table: 20000,
@@ -70,6 +71,7 @@ fn catalog() -> Catalog {
         nulls_not_distinct: false,
         predicate: Some("(id IS NOT NULL)".to_owned()),
         storage: None,
+        options: Vec::new(),
     };
     catalog.put(&relation(20001, "t_idx", Vec::new(), RelationKind::Index(index)));
     catalog

@@ -52,13 +52,14 @@ fn catalog() -> Catalog {
     let index = Index {
         table: A,
         method: "btree".to_owned(),
-        keys: vec![IndexKey { attnum: 1, expression: None, descending: false, nulls_first: false }],
+        keys: vec![IndexKey { attnum: 1, expression: None, descending: false, nulls_first: false, operator_class: 0 }],
         include: Vec::new(),
         unique: true,
         primary: true,
         nulls_not_distinct: false,
         predicate: None,
         storage: None,
+        options: Vec::new(),
     };
     put(&mut catalog, A_KEY, "a_pkey", Vec::new(), RelationKind::Index(index));
     let sequence = Sequence {

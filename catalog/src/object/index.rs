@@ -17,6 +17,9 @@ pub struct Index {
     pub predicate: Option<String>,
     /// Index of the store that enforces or serves it, if there is one.
     pub storage: Option<u32>,
+    /// Storage parameters.
+    #[serde(default)]
+    pub options: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,4 +29,7 @@ pub struct IndexKey {
     pub expression: Option<String>,
     pub descending: bool,
     pub nulls_first: bool,
+    /// 0 for the type's default.
+    #[serde(default)]
+    pub operator_class: Oid,
 }

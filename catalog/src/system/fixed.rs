@@ -11,9 +11,9 @@ use crate::facts::tsv;
 use crate::types::oid::Oid;
 
 /// Access methods that tables and indexes can have.
-const ACCESS_METHODS: &[&str] = &["heap", "btree"];
+const ACCESS_METHODS: &[&str] = &["heap", "btree", "hash"];
 /// `pg_am.oid` of the index methods among them.
-const INDEX_METHODS: &[u32] = &[403];
+const INDEX_METHODS: &[u32] = &[403, 405];
 
 pub(super) fn pg_am(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     for mut fields in tsv::rows(include_str!("../../data/pg_am.tsv")) {

@@ -75,7 +75,7 @@ const RELATIONS: &[(&str, RowsOf)] = &[
     ("pg_foreign_table", nothing),
     ("pg_index", pg_index::rows),
     ("pg_inherits", nothing),
-    ("pg_init_privs", nothing),
+    ("pg_init_privs", pg_namespace::initial_rows),
     ("pg_language", fixed::pg_language),
     ("pg_largeobject", nothing),
     ("pg_largeobject_metadata", nothing),

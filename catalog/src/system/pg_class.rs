@@ -111,6 +111,7 @@ fn column_count(relation: &Relation) -> i16 {
 fn options(relation: &Relation) -> Option<Vec<String>> {
     let options = match &relation.kind {
         RelationKind::Table(table) => table.options.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        RelationKind::Index(index) => index.options.iter().map(|(name, value)| format!("{name}={value}")).collect(),
         RelationKind::View(view) => view.check_option.iter().map(|option| format!("check_option={option}")).collect(),
         _ => Vec::new(),
     };

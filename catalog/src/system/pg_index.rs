@@ -4,7 +4,7 @@ use super::SystemContext;
 use super::rows::{Rows, row};
 use crate::Result;
 use crate::definition::default_operator_class;
-use crate::object::{Index, Relation};
+use crate::object::{Index, IndexKey, Relation};
 use crate::types::oid::Oid;
 
 // Bits of `indoption`.
@@ -67,10 +67,16 @@ fn is_key(kind: char) -> bool {
 /// Operator class and collation of each key.
 fn classes_and_collations(context: &SystemContext<'_>, relation: &Relation, index: &Index) -> (Vec<Oid>, Vec<Oid>) {
     let table = context.catalog.relation(index.table);
-    let key_column = |(position, attnum): (usize, i16)| match attnum {
-        0 => relation.columns.get(position).map(|column| (column.ty.oid, column.collation)),
-        attnum => table.and_then(|table| table.column(attnum)).map(|column| (column.ty.oid, column.collation)),
+    let key_column = |(position, key): (usize, &IndexKey)| {
+        let own = relation.columns.get(position);
+        // The columns of a hash index hold hashes.
+        let source = table.and_then(|table| table.column(key.attnum)).or(own);
+        let ty = source.map_or(0, |column| column.ty.oid);
+        let class = match key.operator_class {
+            0 => default_operator_class(&index.method, ty).unwrap_or_default(),
+            class => class,
+        };
+        (class, own.or(source).map_or(0, |column| column.collation))
     };
-    let keys = index.keys.iter().map(|key| key.attnum).enumerate().map(key_column).map(Option::unwrap_or_default);
-    keys.map(|(ty, collation)| (default_operator_class(&index.method, ty).unwrap_or_default(), collation)).unzip()
+    index.keys.iter().enumerate().map(key_column).unzip()
 }

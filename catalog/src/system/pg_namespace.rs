@@ -3,7 +3,7 @@
 use super::SystemContext;
 use super::rows::{Rows, row};
 use crate::Result;
-use crate::fixed_oid::{INFORMATION_SCHEMA, PG_CATALOG_SCHEMA, PUBLIC_SCHEMA};
+use crate::fixed_oid::{INFORMATION_SCHEMA, PG_CATALOG_SCHEMA, PG_NAMESPACE, PUBLIC_SCHEMA};
 use crate::types::oid::Oid;
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
@@ -21,4 +21,12 @@ fn initial_privileges(schema: Oid) -> Option<Vec<String>> {
         _ => return None,
     };
     Some(vec![format!("{owner}=UC/{owner}"), format!("=U/{owner}")])
+}
+
+/// `pg_init_privs`: the same, for those that are not granted by SQL.
+pub(super) fn initial_rows(_: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+    for schema in [PG_CATALOG_SCHEMA, PUBLIC_SCHEMA] {
+        rows.push(row![schema, PG_NAMESPACE, 0, 'i', initial_privileges(schema)]);
+    }
+    Ok(())
 }

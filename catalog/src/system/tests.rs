@@ -165,13 +165,14 @@ fn populated() -> Catalog {
     let index = Index {
         table: 20000,
         method: "btree".to_owned(),
-        keys: vec![IndexKey { attnum: 2, expression: None, descending: true, nulls_first: true }],
+        keys: vec![IndexKey { attnum: 2, expression: None, descending: true, nulls_first: true, operator_class: 0 }],
         include: vec![1],
         unique: true,
         primary: true,
         nulls_not_distinct: false,
         predicate: None,
         storage: None,
+        options: Vec::new(),
     };
     put(20001, "t_pkey", Vec::new(), RelationKind::Index(index));
     let sequence = Sequence {

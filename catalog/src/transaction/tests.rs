@@ -57,7 +57,7 @@ fn table(name: &str) -> Relation {
 }
 
 fn index(name: &str, on: &Relation) -> Relation {
-    let key = IndexKey { attnum: 1, expression: None, descending: false, nulls_first: false };
+    let key = IndexKey { attnum: 1, expression: None, descending: false, nulls_first: false, operator_class: 0 };
     Relation {
         columns: Vec::new(),
         kind: RelationKind::Index(Index {
@@ -70,6 +70,7 @@ fn index(name: &str, on: &Relation) -> Relation {
             nulls_not_distinct: false,
             predicate: None,
             storage: None,
+            options: Vec::new(),
         }),
         ..table(name)
     }

@@ -264,9 +264,7 @@ impl Binder<'_> {
         let at = self.after(arg);
         let arg = self.expr(arg)?;
         let ty: Oid = arg.ty.oid;
-        let collatable = ty == oid::UNKNOWN
-            || aegis_catalog::types::type_info(self.element_of(ty).unwrap_or(ty))
-                .is_some_and(|info| info.collation != 0);
+        let collatable = ty == oid::UNKNOWN || self.is_collatable(ty);
         if !collatable {
             let message = format!("collations are not supported by type {}", self.oid_name(ty));
             return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message).at(at.start));

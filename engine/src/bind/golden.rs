@@ -114,7 +114,7 @@ fn schema(catalog: &mut CatalogTransaction, storage: &mut Transaction) -> Result
     t.columns[1].not_null = true;
     t.columns[1].default = Some("'x'".into());
     let t = catalog.create_relation(storage, t)?;
-    let key = IndexKey { attnum: 1, expression: None, descending: false, nulls_first: false };
+    let key = IndexKey { attnum: 1, expression: None, descending: false, nulls_first: false, operator_class: 0 };
     let index = Index {
         table: t.oid,
         method: "btree".into(),
@@ -125,6 +125,7 @@ fn schema(catalog: &mut CatalogTransaction, storage: &mut Transaction) -> Result
         nulls_not_distinct: false,
         predicate: None,
         storage: None,
+        options: Vec::new(),
     };
     let index = catalog.create_relation(storage, relation("t_pkey", &[], RelationKind::Index(index))?)?;
     let mut t = Relation::clone(&t);
@@ -172,7 +173,7 @@ fn schema(catalog: &mut CatalogTransaction, storage: &mut Transaction) -> Result
     Ok(())
 }
 
-fn context() -> StatementContext {
+pub(crate) fn context() -> StatementContext {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let store = Store::open_in_memory();
     let builtins = Builtins::from_oids(crate::functions::registry().all().map(|function| function.oid), Vec::new());

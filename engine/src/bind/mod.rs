@@ -44,7 +44,7 @@ mod walk;
 mod window;
 
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -158,6 +158,34 @@ pub fn bind_scalar(expr: &ast::Expr, target: Option<Type>, context: &StatementCo
 /// The type that a type name means.
 pub fn resolve_type(name: &ast::TypeName, context: &StatementContext) -> Result<Type> {
     Binder::new("", context, Parameters::none()).type_of_name(name)
+}
+
+/// The collation that COLLATE names for a column of that type. 42804 if the type has none.
+pub fn resolve_collation(name: &ast::Name, ty: Type, context: &StatementContext) -> Result<Oid> {
+    let binder = Binder::new("", context, Parameters::none());
+    if !binder.is_collatable(ty.oid) {
+        let message = format!("collations are not supported by type {}", binder.oid_name(ty.oid));
+        return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message).at(name.span.start));
+    }
+    binder.collation_named(name).map_err(|error| error.at(name.span.start))
+}
+
+/// The expressions of a SELECT's output; none for other statements.
+pub fn targets_of(bound: &BoundStatement) -> &[Expr] {
+    match &bound.statement {
+        Statement::Query(Query { body: tree::SetExpr::Select(select), .. }) => &select.targets,
+        _ => &[],
+    }
+}
+
+/// The collation of an output column, as far as a column or COLLATE gives it; the type's otherwise.
+pub fn collation_of(expr: Option<&Expr>, column: &OutputColumn, context: &StatementContext) -> Oid {
+    if let Some(tree::ExprKind::Collate { collation, .. }) = expr.map(|expr| &expr.kind) {
+        return *collation;
+    }
+    let origin = column.origin.and_then(|(relation, attnum)| context.catalog.relation(relation)?.column(attnum));
+    let inherited = origin.filter(|origin| origin.ty.oid == column.ty.oid).map(|origin| origin.collation);
+    inherited.unwrap_or_else(|| aegis_catalog::object::Column::new("", 0, column.ty).collation)
 }
 
 /// True if some `=` compares the two types.

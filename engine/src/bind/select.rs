@@ -87,7 +87,13 @@ impl Binder<'_> {
 
     fn take_windows(&mut self) -> Option<Windows> {
         let level = self.level();
-        let calls = std::mem::take(&mut level.windows);
+        let mut calls = std::mem::take(&mut level.windows);
+        // A window is only named where some call shows what it is, without another name.
+        let plain = calls.iter().filter(|call| call.base.is_none()).filter_map(|call| call.window.clone());
+        let plain: Vec<String> = plain.collect();
+        for call in &mut calls {
+            call.base = call.base.take().filter(|(base, _)| plain.contains(base));
+        }
         (!calls.is_empty()).then_some(Windows { rel: level.windows_rel, calls })
     }
 

@@ -262,6 +262,8 @@ pub struct WindowCall {
     pub function: Arc<Function>,
     /// The window of the WINDOW clause that OVER names.
     pub window: Option<String>,
+    /// What the window's definition begins with: another one's name, and whether an order of its own follows.
+    pub base: Option<(String, bool)>,
     pub args: Vec<Expr>,
     pub filter: Option<Expr>,
     pub partition_by: Vec<Expr>,

@@ -162,6 +162,10 @@ impl Binder<'_> {
         Ok(self.catalog.type_by_name(schema, &name.name, &self.search_path).map(|entry| entry.oid))
     }
 
+    pub(super) fn is_collatable(&self, ty: Oid) -> bool {
+        types::type_info(self.element_of(ty).unwrap_or(ty)).is_some_and(|info| info.collation != 0)
+    }
+
     /// The collation of that name; 42704 if there is none.
     pub(super) fn collation_named(&self, name: &ast::Name) -> Result<Oid> {
         let name = name.parts.last().map(|part| part.name.as_str()).unwrap_or_default();

@@ -51,12 +51,24 @@ impl Binder<'_> {
             Some(Over::Name(name)) => Some(name.name.clone()),
             _ => None,
         };
+        let base = self.window_base(call.over.as_ref());
         let Resolved { function, args, ty, .. } = resolved;
-        let call = WindowCall { function, window, args, filter, partition_by, order_by, frame, ty };
+        let call = WindowCall { function, window, base, args, filter, partition_by, order_by, frame, ty };
         let level = self.level();
         level.windows.push(call);
         let column = level.windows.len() - 1;
         Ok(Expr { kind: ExprKind::Column { rel: windows, column }, ty, span })
+    }
+
+    fn window_base(&mut self, over: Option<&Over>) -> Option<(String, bool)> {
+        let spec = match over? {
+            Over::Window(spec) => spec,
+            Over::Name(name) => {
+                let mut named = self.level().named_windows.iter();
+                &named.find(|(other, _)| other.name == name.name)?.1
+            }
+        };
+        Some((spec.base.as_ref()?.name.clone(), !spec.order_by.is_empty()))
     }
 
     fn check_window_decorations(&self, call: &ast::Call, resolved: &Resolved, span: Span) -> Result<()> {

@@ -287,6 +287,9 @@ impl<'t> Deparser<'t> {
         let catalog = self.target.printer.catalog;
         let relation = catalog.type_entry(arg.ty.oid).and_then(|entry| catalog.relation(entry.relation));
         let column = relation.and_then(|relation| relation.live_columns().nth(index)).map(|column| column.name.clone());
+        if let Some(Node::Set(call)) = self.known(arg) {
+            return call.columns.get(index).map_or_else(|| format!("f{}", index + 1), |column| column.name.clone());
+        }
         let declared = match &arg.kind {
             ExprKind::Call { function, .. } => function.out_columns.get(index).map(|(name, _)| name.clone()),
             ExprKind::NamedRow { names, .. } => names.get(index).cloned(),

@@ -217,3 +217,6 @@ impl<'t> Deparser<'t> {
         self.out.push_str(&name);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,6 +153,12 @@ impl<'t> Deparser<'t> {
         Node::Expr(expr)
     }
 
+    /// What a column that grouping and the like have made stands for.
+    pub(super) fn known(&self, expr: &Expr) -> Option<Node<'t>> {
+        let ExprKind::Column { rel, column } = &expr.kind else { return None };
+        self.outputs.get(rel)?.get(*column).copied()
+    }
+
     /// The item's name and the column's own, if the expression is a column.
     pub(super) fn column_name(&self, expr: &Expr) -> Option<(Option<&str>, &str)> {
         if let Some(named) = self.named_column(expr) {

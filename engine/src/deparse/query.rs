@@ -275,7 +275,8 @@ impl<'t> Deparser<'t> {
             _ => (!self.columns_visible).then(|| "?column?".to_owned()),
         };
         self.top(target, true);
-        if written.as_deref() != Some(name) {
+        let unseen = self.target.layout.stored && !self.columns_visible;
+        if written.as_deref() != Some(name) && !unseen {
             self.push(" AS ");
             self.quoted(name);
         }
@@ -392,7 +393,7 @@ impl<'t> Deparser<'t> {
     /// A number of rows; the binder has made constants int8.
     fn count(&mut self, expr: &'t Expr) {
         match &expr.kind {
-            ExprKind::Constant(ScalarValue::Int64(None)) => self.push("ALL"),
+            ExprKind::Constant(ScalarValue::Int64(None)) if !self.target.layout.stored => self.push("ALL"),
             ExprKind::Constant(ScalarValue::Int64(Some(count))) if (0..=i64::from(i32::MAX)).contains(count) => {
                 self.push(&count.to_string());
             }

@@ -24,7 +24,9 @@ impl<'t> Deparser<'t> {
     /// The windows that calls refer to by name.
     pub(super) fn window_clause(&mut self, windows: &'t Windows) {
         let mut defined: Vec<&str> = Vec::new();
-        for call in &windows.calls {
+        // A window is defined before those that are based on it.
+        let (plain, based): (Vec<_>, Vec<_>) = windows.calls.iter().partition(|call| call.base.is_none());
+        for call in plain.into_iter().chain(based) {
             let Some(name) = call.window.as_deref().filter(|name| !defined.contains(name)) else { continue };
             if defined.is_empty() {
                 self.keyword(" WINDOW ", INDENT_STEP, INDENT_STEP, 1);
@@ -41,12 +43,20 @@ impl<'t> Deparser<'t> {
     fn window_definition(&mut self, call: &'t WindowCall) {
         let mut space = "";
         self.push("(");
-        if !call.partition_by.is_empty() {
+        let (base, own_order) = match &call.base {
+            Some((base, own_order)) => (Some(base), *own_order),
+            None => (None, true),
+        };
+        if let Some(base) = base {
+            self.quoted(base);
+            space = " ";
+        }
+        if base.is_none() && !call.partition_by.is_empty() {
             self.push("PARTITION BY ");
             self.separated(&call.partition_by, |out, expr| out.sort_expr(expr));
             space = " ";
         }
-        if !call.order_by.is_empty() {
+        if own_order && !call.order_by.is_empty() {
             self.push(space);
             self.push("ORDER BY ");
             self.order_keys(&call.order_by);

@@ -495,6 +495,8 @@ pub enum SequenceOption {
     Cycle(bool),
     /// None is OWNED BY NONE.
     OwnedBy(Option<Name>),
+    /// SEQUENCE NAME of an identity column.
+    Name(Name),
 }
 
 #[derive(Debug, Clone, PartialEq)]

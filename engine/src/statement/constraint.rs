@@ -281,7 +281,7 @@ fn create_key_index(
 ) -> Result<Oid> {
     let keys = attnums
         .iter()
-        .map(|&attnum| IndexKey { attnum, expression: None, descending: false, nulls_first: false })
+        .map(|&attnum| IndexKey { attnum, expression: None, descending: false, nulls_first: false, operator_class: 0 })
         .collect();
     let columns = attnums
         .iter()
@@ -317,6 +317,7 @@ fn create_key_index(
             nulls_not_distinct,
             predicate: None,
             storage: None,
+            options: Vec::new(),
         }),
     };
     let open = session.writable("CREATE INDEX")?;

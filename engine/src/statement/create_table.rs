@@ -109,6 +109,9 @@ impl Plan {
         };
         let attnum = self.columns.last().map_or(0, |column| column.attnum) + 1;
         let mut column = Column::new(&name.name, attnum, ty);
+        if let Some(collation) = &definition.collation {
+            column.collation = bind::resolve_collation(collation, ty, context)?;
+        }
         if let Some(ty) = serial {
             column.not_null = true;
             self.sequences.push(OwnedSequence { column: name.name.clone(), ty, options: Vec::new(), identity: false });
@@ -290,9 +293,10 @@ pub fn create_sequences(
         let context = session.context()?;
         let mut definition = sequence::definition(wanted.ty, &wanted.options, &context)?;
         definition.identity = wanted.identity;
+        let names = (place.schema, place.name.as_str(), wanted.column.as_str());
+        let (schema, name) = sequence::place_of_column(session, names, &wanted.options, &context)?;
+        let relation = sequence::relation(schema, &name, place.persistence, owner, definition);
         let open = session.writable("CREATE TABLE")?;
-        let name = namespace::generated_name(open, place.schema, &[&place.name, &wanted.column], "seq");
-        let relation = sequence::relation(place.schema, &name, place.persistence, owner, definition);
         let relation = open.catalog.create_relation(open.tables.permanent(), relation)?;
         if !wanted.identity {
             let catalog = open.catalog.catalog();

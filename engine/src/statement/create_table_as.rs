@@ -42,6 +42,7 @@ pub async fn run(
     if create.columns.len() > output.len() {
         return Err(Error::new(sqlstate::SYNTAX_ERROR, "too many column names were specified"));
     }
+    let targets = bind::targets_of(&bound);
     let mut plan = create_table::Plan::default();
     for (i, (source, attnum)) in output.iter().zip(1..).enumerate() {
         let name = create.columns.get(i).map_or(&source.name, |ident| &ident.name);
@@ -51,7 +52,9 @@ pub async fn run(
         }
         // A column needs a type that can be stored.
         let ty = if source.ty.oid == oid::UNKNOWN { Type::of(oid::TEXT) } else { source.ty };
-        plan.columns.push(Column::new(name, attnum, ty));
+        let mut column = Column::new(name, attnum, ty);
+        column.collation = bind::collation_of(targets.get(i), source, context);
+        plan.columns.push(column);
     }
     let names: Vec<String> = plan.columns.iter().map(|column| column.name.clone()).collect();
     // The query first: it must not see the table that it fills.

@@ -1,13 +1,16 @@
 //! CREATE INDEX (PostgreSQL manual). Unique indexes over columns are enforced by the store; others are kept as facts so that tools see
 //! them, and serve no look-ups yet.
 
+use std::borrow::Cow;
+
 use aegis_catalog::object::{Column, Index, IndexKey, Relation, RelationKind};
-use aegis_catalog::{Error, Result, sqlstate};
+use aegis_catalog::types::oid;
+use aegis_catalog::{Error, Result, Type, sqlstate};
 
 use super::{Outcome, constraint, namespace, table_storage};
 use crate::bind::{self, Purpose};
 use crate::parse::ast::{Expr, ExprKind};
-use crate::parse::utility::CreateIndex;
+use crate::parse::utility::{CreateIndex, IndexElement};
 use crate::session::Session;
 use crate::session::context::StatementContext;
 
@@ -31,6 +34,7 @@ pub fn create(session: &mut Session, create: &CreateIndex, context: &StatementCo
             expression: None,
             descending: element.descending,
             nulls_first: element.nulls_first.unwrap_or(element.descending),
+            operator_class: operator_class(&method, element)?,
         };
         let plain = match &element.expr.kind {
             ExprKind::Column(name) if name.parts.len() == 1 => Some(&name.parts[0].name),
@@ -46,10 +50,23 @@ pub fn create(session: &mut Session, create: &CreateIndex, context: &StatementCo
             }
             None => {
                 let purpose = Purpose::IndexExpression;
-                let (bound, text) = constraint::stored_expression(&table, &element.expr, purpose, None, context)?;
+                let expr = with_collation(element);
+                let (bound, text) = constraint::stored_expression(&table, &expr, purpose, None, context)?;
                 key.expression = Some(text);
                 let name = column_name(&element.expr, &columns);
-                columns.push(Column::new(name, position, bound.ty));
+                let mut column = Column::new(name, position, bound.ty);
+                if let bind::tree::ExprKind::Collate { collation, .. } = &bound.kind {
+                    column.collation = *collation;
+                }
+                columns.push(column);
+            }
+        }
+        if let Some(column) = columns.last_mut() {
+            if let (Some(_), Some(collation)) = (plain, &element.collation) {
+                column.collation = bind::resolve_collation(collation, column.ty, context)?;
+            }
+            if method == "hash" {
+                (column.ty, column.collation) = (Type::of(oid::INT4), 0);
             }
         }
         keys.push(key);
@@ -65,11 +82,16 @@ pub fn create(session: &mut Session, create: &CreateIndex, context: &StatementCo
         None => None,
     };
     let include = included(&table, create)?;
+    let key_count = columns.len();
+    for (attnum, position) in include.iter().zip(1i16..) {
+        let position = position + i16::try_from(keys.len()).unwrap_or(0);
+        columns.extend(table.column(*attnum).map(|column| plain_column(column, position)));
+    }
     let open = session.writable("CREATE INDEX")?;
     let name = match &create.name {
         Some(name) => name.name.clone(),
         None => {
-            let names: Vec<&str> = columns.iter().map(|column: &Column| column.name.as_str()).collect();
+            let names: Vec<&str> = columns.iter().take(key_count).map(|column: &Column| column.name.as_str()).collect();
             let parts: Vec<&str> = std::iter::once(table.name.as_str()).chain(names).collect();
             namespace::generated_name(open, table.schema, &parts, "idx")
         }
@@ -97,11 +119,32 @@ pub fn create(session: &mut Session, create: &CreateIndex, context: &StatementCo
             nulls_not_distinct: create.nulls_not_distinct,
             predicate,
             storage: None,
+            options: create.options.clone(),
         }),
     };
     open.catalog.create_relation(open.tables.permanent(), relation)?;
     table_storage::update(open, &table, None, &context.format)?;
     Outcome::tag("CREATE INDEX")
+}
+
+/// An expression under the collation that the index has for it.
+fn with_collation(element: &IndexElement) -> Cow<'_, Expr> {
+    let Some(collation) = element.collation.clone() else { return Cow::Borrowed(&element.expr) };
+    let kind = ExprKind::Collate { arg: Box::new(element.expr.clone()), collation };
+    Cow::Owned(Expr { kind, span: element.expr.span })
+}
+
+/// The operator class that is named, 0 if it is the default. 42704 if there is none of that name.
+fn operator_class(method: &str, element: &IndexElement) -> Result<aegis_catalog::Oid> {
+    let Some(name) = element.operator_class.as_ref().and_then(|name| name.parts.last()) else { return Ok(0) };
+    match aegis_catalog::definition::operator_class_named(method, &name.name) {
+        Some((_, true)) => Ok(0),
+        Some((class, false)) => Ok(class),
+        None => {
+            let message = format!("operator class \"{}\" does not exist for access method \"{method}\"", name.name);
+            Err(Error::new(sqlstate::UNDEFINED_OBJECT, message))
+        }
+    }
 }
 
 /// An index column over an expression is named as an output column would be, or `expr`, with a number if that is taken.

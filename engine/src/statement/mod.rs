@@ -147,7 +147,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Lock { tables, mode, nowait } => lock::run(session, tables, mode, *nowait, context).await,
         Utility::SetConstraints { names, .. } => set_constraints::run(names, context),
         Utility::Maintenance { verb, tables } => maintenance::run(session, verb, tables, context).await,
-        Utility::Grant(grant) => Err(Error::unsupported(if grant.revoke { "REVOKE" } else { "GRANT" })),
+        Utility::Grant(grant) => role::grant(session, grant, context),
         Utility::CreateExtension { name, .. } => Err(Error::unsupported(format!("extension \"{}\"", name.name))),
         Utility::Unsupported(feature) => Err(Error::unsupported(feature)),
     }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::Outcome;
 use crate::engine::Shared;
 use crate::parse::ast::Ident;
-use crate::parse::utility::{AlterRole, RoleOption};
+use crate::parse::utility::{AlterRole, Grant, RoleOption};
 use crate::session::Session;
 use crate::session::context::StatementContext;
 
@@ -133,6 +133,64 @@ pub fn drop(session: &mut Session, names: &[Ident], if_exists: bool, context: &S
     Outcome::tag("DROP ROLE")
 }
 
+/// GRANT and REVOKE of roles: membership. 0LP01 for a circle.
+pub fn grant(session: &mut Session, grant: &Grant, context: &StatementContext) -> Result<Outcome> {
+    let tag = if grant.revoke { "REVOKE" } else { "GRANT" };
+    if grant.objects.is_some() {
+        return Err(Error::unsupported(format!("{tag} of privileges")));
+    }
+    if grant.grant_option {
+        return Err(Error::unsupported("ADMIN OPTION"));
+    }
+    require_superuser(session, "grant roles")?;
+    for group in &grant.roles {
+        let group = existing(&group.name, context)?;
+        for member in &grant.grantees {
+            let member = existing(&member.name, &session.context()?)?;
+            set_member(session, &group, &member, grant.revoke)?;
+        }
+    }
+    Outcome::tag(if grant.revoke { "REVOKE ROLE" } else { "GRANT ROLE" })
+}
+
+fn set_member(session: &mut Session, group: &Role, member: &Arc<Role>, revoke: bool) -> Result<()> {
+    let context = session.context()?;
+    let is_member = member.member_of.contains(&group.oid);
+    if is_member != revoke {
+        let already = if revoke { "is not" } else { "is already" };
+        session.skip_notice(&format!("role \"{}\" {already} a member of role \"{}\"", member.name, group.name));
+        return Ok(());
+    }
+    if !revoke && (group.oid == member.oid || belongs(group, member.oid, &context)) {
+        let message = format!("role \"{}\" is a member of role \"{}\"", group.name, member.name);
+        return Err(Error::new(sqlstate::INVALID_GRANT_OPERATION, message));
+    }
+    let mut changed = Role::clone(member);
+    if revoke {
+        changed.member_of.retain(|&oid| oid != group.oid);
+    } else {
+        changed.member_of.push(group.oid);
+    }
+    let open = session.writable("GRANT")?;
+    open.catalog.replace_role(open.tables.permanent(), changed)?;
+    Ok(())
+}
+
+/// Is the role a member of the other, directly or not?
+fn belongs(role: &Role, other: aegis_catalog::Oid, context: &StatementContext) -> bool {
+    let (mut waiting, mut seen) = (role.member_of.clone(), Vec::new());
+    while let Some(group) = waiting.pop() {
+        if group == other {
+            return true;
+        }
+        if !seen.contains(&group) {
+            seen.push(group);
+            waiting.extend(context.catalog.role(group).into_iter().flat_map(|group| group.member_of.clone()));
+        }
+    }
+    false
+}
+
 fn require_superuser(session: &Session, what: &str) -> Result<()> {
     if session.superuser {
         return Ok(());
@@ -159,7 +217,12 @@ fn apply(role: &mut Role, options: &[RoleOption], context: &StatementContext) ->
                 role.password = password.as_deref().filter(|text| !text.is_empty()).map(password_verifier);
             }
             RoleOption::ConnectionLimit(limit) => role.connection_limit = *limit,
-            RoleOption::ValidUntil(_) => return Err(Error::unsupported("VALID UNTIL")),
+            RoleOption::ValidUntil(text) => {
+                let ty = aegis_catalog::Type::of(aegis_catalog::types::oid::TIMESTAMPTZ);
+                let parsed = aegis_catalog::types::parse_scalar(ty, text, &context.format)?;
+                let moments = parsed.as_any().downcast_ref::<arrow::array::TimestampMicrosecondArray>();
+                role.valid_until = moments.map(|moments| moments.value(0));
+            }
             RoleOption::InRole(groups) => {
                 for group in groups {
                     let group = existing(&group.name, context)?.oid;

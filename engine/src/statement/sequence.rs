@@ -233,3 +233,24 @@ fn owner_column(options: &[SequenceOption], context: &StatementContext) -> Resul
     })?;
     Ok(Some((table.oid, found.attnum)))
 }
+
+/// Schema and name of the sequence of a serial or identity column: those that SEQUENCE NAME gives, or made from the column's.
+pub fn place_of_column(
+    session: &mut Session,
+    (schema, table, column): (aegis_catalog::Oid, &str, &str),
+    options: &[SequenceOption],
+    context: &StatementContext,
+) -> Result<(aegis_catalog::Oid, String)> {
+    let given = options.iter().rev().find_map(|o| if let SequenceOption::Name(name) = o { Some(name) } else { None });
+    match given.map(|name| (name.parts.as_slice(), name)) {
+        Some(([bare], _)) => Ok((schema, bare.name.clone())),
+        Some((_, name)) => {
+            let place = namespace::place(session, name, false, context)?;
+            Ok((place.schema, place.name))
+        }
+        None => {
+            let open = session.writable("CREATE SEQUENCE")?;
+            Ok((schema, namespace::generated_name(open, schema, &[table, column], "seq")))
+        }
+    }
+}

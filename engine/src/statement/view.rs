@@ -25,7 +25,7 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
     if !bound.parameters.is_empty() {
         return Err(Error::new(sqlstate::UNDEFINED_PARAMETER, "there is no parameter $1"));
     }
-    let columns = columns(create, &bound)?;
+    let columns = columns(create, &bound, context)?;
     let temporary = create.temporary || uses_temporary(&bound, context);
     if temporary && !create.temporary {
         let name = create.name.parts.last().map(|name| name.name.as_str()).unwrap_or_default();
@@ -73,7 +73,8 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
 }
 
 /// The view's columns: those of the query, renamed by the column list. 42701 for repeated names.
-fn columns(create: &CreateView, bound: &bind::tree::BoundStatement) -> Result<Vec<Column>> {
+fn columns(create: &CreateView, bound: &bind::tree::BoundStatement, context: &StatementContext) -> Result<Vec<Column>> {
+    let targets = bind::targets_of(bound);
     let output = bound.columns.as_deref().unwrap_or_default();
     if create.columns.len() > output.len() {
         let message = "CREATE VIEW specifies more column names than columns";
@@ -90,7 +91,9 @@ fn columns(create: &CreateView, bound: &bind::tree::BoundStatement) -> Result<Ve
             let message = format!("column \"{name}\" has pseudo-type {}", format_type(source.ty));
             return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
         }
-        columns.push(Column::new(name, attnum, source.ty));
+        let mut column = Column::new(name, attnum, source.ty);
+        column.collation = bind::collation_of(targets.get(i), source, context);
+        columns.push(column);
     }
     Ok(columns)
 }

@@ -102,7 +102,13 @@ impl Server {
         if !key.is_empty() {
             let keys = key
                 .iter()
-                .map(|attnum| IndexKey { attnum: *attnum, expression: None, descending: false, nulls_first: false })
+                .map(|attnum| IndexKey {
+                    attnum: *attnum,
+                    expression: None,
+                    descending: false,
+                    nulls_first: false,
+                    operator_class: 0,
+                })
                 .collect();
             let kind = RelationKind::Index(Index {
                 table: oid,
@@ -114,6 +120,7 @@ impl Server {
                 nulls_not_distinct: false,
                 predicate: None,
                 storage: Some(index),
+                options: Vec::new(),
             });
             self.relation(index, &format!("{name}_pkey"), Vec::new(), kind);
         }

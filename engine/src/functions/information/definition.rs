@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aegis_catalog::definition::{
     Printer, constraint_definition, describe, format_type, index_column_definition, index_definition, quote_identifier,
+    type_name,
 };
 use aegis_catalog::facts::FunctionRow;
 use aegis_catalog::object::{ObjectAddress, Relation};
@@ -211,7 +212,7 @@ fn arguments(call: &Call<'_>, proc: &FunctionRow, defaults: bool) -> String {
             part.push_str(&quote_identifier(name));
             part.push(' ');
         }
-        part.push_str(&format_type(printer(call), Type::of(*ty)));
+        part.push_str(&type_name(printer(call), *ty));
         if mode != 'o' {
             if defaults
                 && let Some(default) = input.checked_sub(first_default).and_then(|index| default_texts.get(index))
@@ -234,12 +235,12 @@ fn result(call: &Call<'_>, proc: &FunctionRow) -> String {
             .filter(|&position| modes.get(position) == Some(&'t'))
             .map(|position| {
                 let name = proc.arg_names.as_ref().and_then(|names| names.get(position)).map_or("", String::as_str);
-                format!("{} {}", quote_identifier(name), format_type(printer(call), Type::of(types[position])))
+                format!("{} {}", quote_identifier(name), type_name(printer(call), types[position]))
             })
             .collect();
         return format!("TABLE({})", columns.join(", "));
     }
-    let ty = format_type(printer(call), Type::of(proc.return_type));
+    let ty = type_name(printer(call), proc.return_type);
     if proc.returns_set { format!("SETOF {ty}") } else { ty }
 }
 
@@ -283,7 +284,11 @@ fn others() -> Vec<Row> {
             "format_type(oid, int4)",
             kernel!(|call; ty: Option<u32>, typmod: Option<i32>| {
                 let ty = ty?;
-                Some(if ty == 0 { "-".to_owned() } else { format_type(printer(call), Type::new(ty, typmod.unwrap_or(-1))) })
+                Some(match typmod {
+                    _ if ty == 0 => "-".to_owned(),
+                    Some(typmod) => format_type(printer(call), Type::new(ty, typmod)),
+                    None => type_name(printer(call), ty),
+                })
             }),
         ),
         f(
@@ -293,7 +298,7 @@ fn others() -> Vec<Row> {
         f(
             "oidvectortypes(oidvector)",
             kernel!(|call; types: crate::functions::array::List<u32>| {
-                let names: Vec<String> = types.0.into_iter().flatten().map(|ty| format_type(printer(call), Type::of(ty))).collect();
+                let names: Vec<String> = types.0.into_iter().flatten().map(|ty| type_name(printer(call), ty)).collect();
                 names.join(", ")
             }),
         ),

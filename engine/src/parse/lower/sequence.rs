@@ -36,7 +36,11 @@ impl Lower<'_> {
                 None if node.has(K::OWNED_BY_NONE) => SequenceOption::OwnedBy(None),
                 None => return Err(self.missing_in(node)),
             },
-            K::OPTION_SEQUENCE_NAME | K::OPTION_LOGGED | K::OPTION_UNLOGGED => {
+            K::OPTION_SEQUENCE_NAME => {
+                let name = self.need(node.child(K::SEQUENCE), node)?;
+                SequenceOption::Name(self.object(name)?)
+            }
+            K::OPTION_LOGGED | K::OPTION_UNLOGGED => {
                 let name = super::transaction::words(node);
                 return Err(Error::unsupported(format!("sequence option {name}")).at(self.position(node)));
             }

@@ -11,7 +11,7 @@ use crate::parse::ast::Ident;
 use crate::parse::utility::SequenceOption;
 use crate::session::Session;
 use crate::session::context::StatementContext;
-use crate::statement::{namespace, sequence};
+use crate::statement::sequence;
 
 pub fn add(
     session: &mut Session,
@@ -41,9 +41,10 @@ pub fn add(
     definition.identity = true;
     definition.owned_by = Some((table.oid, column.attnum));
     let identity = Some(if always { Identity::Always } else { Identity::ByDefault });
+    let names = (table.schema, table.name.as_str(), column.name.as_str());
+    let (schema, sequence) = sequence::place_of_column(session, names, options, context)?;
+    let sequence = sequence::relation(schema, &sequence, table.persistence, table.owner, definition);
     let open = session.writable("ALTER TABLE")?;
-    let sequence = namespace::generated_name(open, table.schema, &[&table.name, &column.name], "seq");
-    let sequence = sequence::relation(table.schema, &sequence, table.persistence, table.owner, definition);
     open.catalog.create_relation(open.tables.permanent(), sequence)?;
     replace(session, with_column(table, column.attnum, |column| column.identity = identity)).map(drop_result)
 }

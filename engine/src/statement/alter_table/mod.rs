@@ -84,11 +84,8 @@ async fn run_action(
         AlterTableAction::SetNotNull { column } => column::set_not_null(session, table, column, context).await,
         AlterTableAction::DropNotNull { column } => column::drop_not_null(session, table, column),
         AlterTableAction::SetType { column, ty, collation, using } => {
-            if collation.is_some() {
-                return Err(Error::unsupported("COLLATE of a column"));
-            }
             let using = using.as_ref().map(|(expr, _)| expr);
-            set_type::run(session, table, column, ty, using, context).await
+            set_type::run(session, table, column, (ty, collation.as_ref()), using, context).await
         }
         AlterTableAction::AddIdentity { column, always, options } => {
             identity::add(session, table, column, *always, options, context)

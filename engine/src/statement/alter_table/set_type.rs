@@ -17,7 +17,7 @@ pub async fn run(
     session: &mut Session,
     table: &Arc<Relation>,
     name: &Ident,
-    ty: &TypeName,
+    (ty, collation): (&TypeName, Option<&Name>),
     using: Option<&Expr>,
     context: &StatementContext,
 ) -> Result<()> {
@@ -29,7 +29,10 @@ pub async fn run(
         return Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message));
     }
     let value = value(table, column, ty, using, context)?;
-    let collation = Column::new(&column.name, column.attnum, ty).collation;
+    let collation = match collation {
+        Some(collation) => bind::resolve_collation(collation, ty, context)?,
+        None => Column::new(&column.name, column.attnum, ty).collation,
+    };
     let changed = with_column(table, column.attnum, |column| (column.ty, column.collation) = (ty, collation));
     let after = replace(session, changed)?;
     retype_indexes(session, table, column, ty, context)?;
