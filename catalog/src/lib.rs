@@ -22,6 +22,7 @@ pub mod store;
 pub mod system;
 mod system_tables;
 pub mod transaction;
+pub mod two_phase;
 mod type_entry;
 pub mod types;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aegis_storage::{Isolation, Store};
+use aegis_storage::{Isolation, Store, Transaction};
 use parking_lot::RwLock;
 
 use crate::builtins::Builtins;
@@ -42,6 +42,20 @@ impl CatalogStore {
         let images = catalogs.images_of(&rows);
         *catalogs.images.write() = images;
         Ok(Arc::new(catalogs))
+    }
+
+    /// Reads the committed catalog anew: a transaction that was prepared before has changed it.
+    pub fn reload(&self, store: &Arc<Store>) -> Result<()> {
+        let mut images = self.images.write();
+        // Whoever publishes now has committed before, or does so after what is read here; doing it twice changes nothing.
+        let rows = system_tables::load(&store.begin(Isolation::ReadCommitted))?;
+        *images = self.images_of(&rows);
+        Ok(())
+    }
+
+    /// Has the transaction written to the tables of the catalog?
+    pub fn is_changed_by(transaction: &Transaction) -> bool {
+        system_tables::ALL.iter().any(|table| transaction.has_changed(*table))
     }
 
     fn images_of(&self, rows: &system_tables::Rows) -> HashMap<Oid, Arc<Catalog>> {

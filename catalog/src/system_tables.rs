@@ -24,6 +24,8 @@ pub const OBJECTS_NAME: IndexId = 2;
 const COMMENTS_KEY: IndexId = 3;
 const DEPENDENCIES_KEY: IndexId = 4;
 
+pub const ALL: [TableId; 3] = [OBJECTS, COMMENTS, DEPENDENCIES];
+
 /// Creates the tables in a new data directory. False if they are there already.
 pub(crate) fn create(transaction: &mut Transaction) -> Result<bool> {
     match transaction.table_schema(OBJECTS) {
@@ -31,7 +33,7 @@ pub(crate) fn create(transaction: &mut Transaction) -> Result<bool> {
         Err(aegis_storage::Error::NoTable(_)) => {}
         Err(error) => return Err(error.into()),
     }
-    for table in [OBJECTS, COMMENTS, DEPENDENCIES] {
+    for table in ALL {
         transaction.create_table(table, table_schema(table))?;
     }
     Ok(true)

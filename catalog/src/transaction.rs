@@ -60,6 +60,11 @@ impl CatalogTransaction {
         &self.store
     }
 
+    /// Has it made, changed or dropped temporary objects?
+    pub fn has_temporary_changes(&self) -> bool {
+        self.changes.iter().any(|(scope, _)| *scope == Scope::Temporary)
+    }
+
     /// True if something was created, changed or dropped.
     pub fn has_changes(&self) -> bool {
         !self.changes.is_empty()

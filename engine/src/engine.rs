@@ -16,6 +16,7 @@ use crate::session::clock;
 use crate::session::notify::Channels;
 use crate::session::protocol::{ConnectRequest, Credentials};
 use crate::session::sequence::Sequences;
+use crate::session::two_phase::PreparedTransactions;
 use crate::settings::{Settings, values_of};
 
 /// Limits of the engine; each field's default is what the configuration reference shows.
@@ -44,6 +45,7 @@ pub struct Shared {
     pub backends: Backends,
     pub channels: Channels,
     pub sequences: Sequences,
+    pub prepared: PreparedTransactions,
     /// µs since 1970-01-01 UTC.
     pub started: i64,
 }
@@ -73,6 +75,7 @@ impl Engine {
         let executor = QueryRuntime::new(config.query_threads, budget.queries, &config.data_dir.join("tmp"))?;
         let engine = Arc::new(Engine {
             shared: Arc::new(Shared {
+                prepared: PreparedTransactions::open(&store).await?,
                 sequences: Sequences::new(Arc::clone(&store)),
                 executor: Arc::new(executor),
                 backends: Backends::default(),

@@ -28,6 +28,7 @@ pub mod schema;
 pub mod segment;
 pub mod store;
 pub mod transaction;
+mod two_phase;
 mod version;
 mod view;
 pub mod wal;

@@ -20,7 +20,7 @@ const FANOUT: usize = 8;
 
 /// A row version's identity, the same on every replica and across flushes: the commit that wrote it and its place
 /// among the rows which that commit wrote to the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct RowId {
     pub ts: u64,
     pub ordinal: u32,

@@ -18,7 +18,7 @@ use crate::overlay::{Op, Overlay, OwnKeys, RowSet};
 use crate::pins::Pinned;
 use crate::schema::{IndexId, IndexSchema, TableId, TableSchema};
 use crate::store::Store;
-use crate::version::{IndexedRows, OWN_UNITS, RowKeys, Shape, Table, row_of, unit_of};
+use crate::version::{IndexedRows, OWN_UNITS, RowKeys, Shape, Table, Version, row_of, unit_of};
 use crate::view::{TableView, row_keys};
 use crate::{Error, Result};
 
@@ -100,6 +100,14 @@ impl Transaction {
         &self.store
     }
 
+    pub(crate) fn base_version(&self) -> &Version {
+        self.base.version()
+    }
+
+    pub(crate) fn overlays(&self) -> impl Iterator<Item = (&TableId, &Overlay)> {
+        self.overlays.iter()
+    }
+
     pub fn isolation(&self) -> Isolation {
         self.isolation
     }
@@ -140,6 +148,11 @@ impl Transaction {
         }
         self.base = next;
         Ok(())
+    }
+
+    /// True if rows or the schema of the table were changed.
+    pub fn has_changed(&self, table: TableId) -> bool {
+        self.overlays.contains_key(&table)
     }
 
     /// True if something was written.

@@ -135,7 +135,7 @@ impl Postgres {
             .args(["-U", "postgres", "-A", "trust", "--locale=C", "-E", "UTF8", "-D"])
             .arg(&data));
         let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c timezone=Etc/UTC -c max_connections=100",
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c timezone=Etc/UTC -c max_connections=100 -c max_prepared_transactions=100",
             address.port()
         );
         run(postgres_command("pg_ctl")

@@ -16,6 +16,12 @@ pub enum Utility {
     Rollback {
         chain: bool,
     },
+    PrepareTransaction(String),
+    /// COMMIT PREPARED, or ROLLBACK PREPARED.
+    FinishPrepared {
+        gid: String,
+        commit: bool,
+    },
     Savepoint(Ident),
     ReleaseSavepoint(Ident),
     RollbackTo(Ident),

@@ -74,6 +74,9 @@ pub trait SessionServices: Send + Sync {
     fn locks(&self) -> Vec<LockStatus> {
         Vec::new()
     }
+    fn prepared_transactions(&self) -> Vec<super::two_phase::Shown> {
+        Vec::new()
+    }
     /// Process ids of those for whom a session waits; 0 for a prepared transaction.
     fn blocking_pids(&self, _pid: i32) -> Vec<i32> {
         Vec::new()

@@ -19,6 +19,7 @@ pub mod sequence;
 mod services;
 pub mod tables;
 pub mod transaction;
+pub mod two_phase;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};

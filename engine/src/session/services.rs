@@ -165,6 +165,10 @@ impl SessionServices for Services {
         self.shared.store.locks().status()
     }
 
+    fn prepared_transactions(&self) -> Vec<super::two_phase::Shown> {
+        self.shared.prepared.list()
+    }
+
     fn blocking_pids(&self, pid: i32) -> Vec<i32> {
         self.shared.store.locks().blocking(pid)
     }

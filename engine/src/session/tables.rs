@@ -160,6 +160,11 @@ impl Tables {
         self.permanent.refresh().map_err(Error::from)
     }
 
+    /// Has it changed rows of temporary tables?
+    pub fn uses_temporary(&self) -> bool {
+        self.temporary.as_ref().is_some_and(Transaction::has_writes)
+    }
+
     pub fn has_writes(&self) -> bool {
         self.permanent.has_writes()
     }

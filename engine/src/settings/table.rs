@@ -919,7 +919,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         name: "max_prepared_transactions",
         kind: Kind::Integer { min: 0, max: 262143, unit: Unit::None },
-        default: "0",
+        default: "100",
         change: Change::Server,
         report: false,
         category: "Resource Usage / Memory",

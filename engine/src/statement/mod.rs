@@ -72,6 +72,8 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Begin { isolation, read_only, .. } => transaction::begin(session, isolation.as_deref(), *read_only),
         Utility::Commit { chain } => transaction::commit(session, *chain).await,
         Utility::Rollback { chain } => transaction::rollback(session, *chain).await,
+        Utility::PrepareTransaction(gid) => transaction::prepare(session, gid).await,
+        Utility::FinishPrepared { gid, commit } => transaction::finish_prepared(session, gid, *commit).await,
         Utility::Savepoint(name) => transaction::savepoint(session, &name.name),
         Utility::ReleaseSavepoint(name) => transaction::release(session, &name.name),
         Utility::RollbackTo(name) => transaction::rollback_to(session, &name.name),
@@ -158,7 +160,7 @@ pub fn allowed_in_failed_transaction(statement: &Statement) -> bool {
     matches!(
         statement,
         Statement::Utility(utility)
-            if matches!(**utility, Utility::Commit { .. } | Utility::Rollback { .. } | Utility::RollbackTo(_))
+            if matches!(**utility, Utility::Commit { .. } | Utility::Rollback { .. } | Utility::RollbackTo(_) | Utility::PrepareTransaction(_))
     )
 }
 
@@ -168,6 +170,7 @@ pub fn needs_no_snapshot(statement: &Statement) -> bool {
         statement,
         Statement::Utility(utility) if matches!(
             **utility,
+            Utility::PrepareTransaction(_) | Utility::FinishPrepared { .. } |
             Utility::Begin { .. } | Utility::Commit { .. } | Utility::Rollback { .. } | Utility::Savepoint(_)
                 | Utility::ReleaseSavepoint(_) | Utility::RollbackTo(_) | Utility::SetTransaction { .. }
                 | Utility::Set { .. } | Utility::Show(_) | Utility::ShowAll | Utility::Reset(_) | Utility::Lock { .. }

@@ -49,6 +49,34 @@ pub async fn rollback(session: &mut Session, chain: bool) -> Result<Outcome> {
     Outcome::tag("ROLLBACK")
 }
 
+/// PREPARE TRANSACTION: in a failed block, or outside of one, what COMMIT would do there.
+pub async fn prepare(session: &mut Session, gid: &str) -> Result<Outcome> {
+    let block = session.transaction.as_ref().filter(|open| open.block == Block::Explicit);
+    let Some(failed) = block.map(|open| open.failed) else {
+        session.warn(sqlstate::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
+        return Outcome::tag("ROLLBACK");
+    };
+    if failed {
+        session.end_transaction(false).await?;
+        return Outcome::tag("ROLLBACK");
+    }
+    match session.prepare_transaction(gid).await {
+        Ok(()) => Outcome::tag("PREPARE TRANSACTION"),
+        Err(error) => {
+            // What cannot be prepared is rolled back.
+            session.end_transaction(false).await?;
+            Err(error)
+        }
+    }
+}
+
+pub async fn finish_prepared(session: &mut Session, gid: &str, commit: bool) -> Result<Outcome> {
+    let tag = if commit { "COMMIT PREPARED" } else { "ROLLBACK PREPARED" };
+    session.require_no_block(tag)?;
+    session.finish_prepared(gid, commit).await?;
+    Outcome::tag(tag)
+}
+
 fn require_block_to_chain(chain: bool, verb: &str) -> Result<()> {
     if chain {
         return Err(Error::new(

@@ -20,11 +20,13 @@ pub use mode::{RowClaim, TableMode};
 pub use set::{LockSet, Mark};
 pub use waiting::{Deadlock, Step, Waiting};
 
+use serde::{Deserialize, Serialize};
+
 use crate::memtable::RowId;
 use crate::schema::{IndexId, TableId};
 
 /// What table modes apply to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Object {
     /// A relation of a database; the numbers mean nothing here.
     Table { database: u32, relation: u32 },
@@ -43,7 +45,7 @@ impl Object {
 }
 
 /// One lock that is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Want {
     Object(Object, TableMode),
     Row(TableId, RowId, RowClaim),

@@ -1,7 +1,9 @@
 //! What excludes what. Pure.
 
+use serde::{Deserialize, Serialize};
+
 /// The modes of a table lock, weakest first (PostgreSQL manual, "Table-Level Locks").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum TableMode {
     AccessShare,
@@ -76,7 +78,7 @@ impl TableMode {
 
 /// What a transaction claims of a row: one of the four modes of PostgreSQL ("Row-Level Locks"), and whether it has
 /// changed the row, for which those wait who want to insert the row's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RowClaim(u8);
 
 const KEY_SHARE: u8 = 1;
@@ -101,6 +103,10 @@ impl RowClaim {
     pub const REPLACE: Self = Self(UPDATE | CHANGED);
     /// To see what becomes of a row that somebody changes. To be given back at once.
     pub const LOOK: Self = Self(LOOK);
+
+    pub(super) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
 
     pub const fn bits(self) -> u8 {
         self.0

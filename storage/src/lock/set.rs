@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::manager::{LockManager, Owner, SHARD_COUNT, SHARD_LIMIT, shard_of_key, shard_of_rows};
@@ -14,6 +15,7 @@ use super::waiting::Waiting;
 use super::{Object, Want};
 use crate::memtable::RowId;
 use crate::schema::{IndexId, TableId};
+use crate::two_phase::{decode_rows, encode_rows};
 use crate::{Error, Result};
 
 /// Gives everything back when dropped.
@@ -39,6 +41,45 @@ enum Held {
         index: IndexId,
         hashes: Vec<u64>,
     },
+}
+
+impl Held {
+    fn wants(&self) -> Vec<Want> {
+        match self {
+            Held::One(want) => vec![*want],
+            Held::Rows { group, bits, rows } => {
+                let row = |ordinal| RowId { ts: group.1, ordinal };
+                rows.iter().map(|ordinal| Want::Row(group.0, row(ordinal), RowClaim::from_bits(*bits))).collect()
+            }
+            Held::Keys { table, index, hashes } => hashes.iter().map(|hash| Want::Key(*table, *index, *hash)).collect(),
+        }
+    }
+}
+
+/// Locks on disk.
+#[derive(Serialize, Deserialize)]
+enum Stored {
+    One(Want),
+    Rows(TableId, u64, u8, Vec<u8>),
+    Keys(TableId, IndexId, Vec<u64>),
+}
+
+impl Stored {
+    fn new(held: &Held) -> Self {
+        match held {
+            Held::One(want) => Stored::One(*want),
+            Held::Rows { group, bits, rows } => Stored::Rows(group.0, group.1, *bits, encode_rows(rows)),
+            Held::Keys { table, index, hashes } => Stored::Keys(*table, *index, hashes.clone()),
+        }
+    }
+
+    fn held(self) -> Result<Held> {
+        Ok(match self {
+            Stored::One(want) => Held::One(want),
+            Stored::Rows(table, ts, bits, rows) => Held::Rows { group: (table, ts), bits, rows: decode_rows(&rows)? },
+            Stored::Keys(table, index, hashes) => Held::Keys { table, index, hashes },
+        })
+    }
 }
 
 /// A point in a set to give locks back to.
@@ -258,6 +299,43 @@ impl LockSet {
                 }
             }
         }
+    }
+
+    /// Hands everything to another owner, at no moment free for a third.
+    pub fn transfer(&self, to: &Arc<Owner>) -> Arc<Self> {
+        let held = std::mem::take(&mut *self.held.lock());
+        let (from, new) = (self.owner.id, Self::of_transaction(to));
+        for held in &held {
+            for want in held.wants() {
+                let mut shard = self.manager().shard(&want);
+                shard.release(from, &want);
+                shard.take(to.id, &want);
+            }
+        }
+        new.number();
+        *new.held.lock() = held;
+        self.release_all();
+        new
+    }
+
+    /// What is held, for `restore`.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let held = self.held.lock();
+        let stored: Vec<Stored> = held.iter().map(Stored::new).collect();
+        serde_json::to_vec(&stored).map_err(|e| Error::Internal(e.to_string()))
+    }
+
+    /// Takes again what a prepared transaction held before a restart, when nobody else holds anything.
+    pub fn restore(owner: &Arc<Owner>, bytes: &[u8]) -> Result<Arc<Self>> {
+        let stored: Vec<Stored> = serde_json::from_slice(bytes).map_err(|e| Error::Corrupt(e.to_string()))?;
+        let set = Self::of_transaction(owner);
+        let held = stored.into_iter().map(Stored::held).collect::<Result<Vec<_>>>()?;
+        for want in held.iter().flat_map(Held::wants) {
+            set.manager().shard(&want).take(owner.id, &want);
+        }
+        set.number();
+        *set.held.lock() = held;
+        Ok(set)
     }
 
     /// Objects held, oldest first.

@@ -9,6 +9,7 @@ use crate::functions::array::List;
 use crate::functions::kernel::volatile;
 use crate::functions::set_returning::{Record, record};
 use crate::functions::signature::{Row, f};
+use crate::session::two_phase::Shown;
 
 pub fn functions() -> Vec<Row> {
     vec![
@@ -17,6 +18,13 @@ pub fn functions() -> Vec<Row> {
             record(COLUMNS, |call, _, _| {
                 let all = call.context.services.locks();
                 Ok(all.iter().map(|status| lock_row(status, call)).collect())
+            }),
+        ),
+        f(
+            "pg_prepared_xact()",
+            record(PREPARED_COLUMNS, |call, _, _| {
+                let all = call.context.services.prepared_transactions();
+                Ok(all.into_iter().map(prepared_row).collect())
             }),
         ),
         f("pg_blocking_pids(int4)", volatile!(|call; pid: i32| blocking(call, pid))),
@@ -55,6 +63,29 @@ const COLUMNS: &[(&str, Oid)] = &[
     ("waitstart", oid::TIMESTAMPTZ),
 ];
 
+const PREPARED_COLUMNS: &[(&str, Oid)] = &[
+    ("transaction", oid::XID),
+    ("gid", oid::TEXT),
+    ("prepared", oid::TIMESTAMPTZ),
+    ("ownerid", oid::OID),
+    ("dbid", oid::OID),
+];
+
+fn prepared_row(shown: Shown) -> Record {
+    vec![
+        Some((shown.number & 0xffff_ffff).to_string()),
+        Some(shown.gid),
+        timestamp(shown.prepared),
+        Some(shown.owner.to_string()),
+        Some(shown.database.to_string()),
+    ]
+}
+
+fn timestamp(micros: i64) -> Option<String> {
+    let time = chrono::DateTime::from_timestamp_micros(micros)?;
+    Some(time.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string())
+}
+
 fn lock_row(status: &LockStatus, call: &Call<'_>) -> Record {
     let text = |value: &str| Some(value.to_owned());
     let mut row: Record = vec![None; COLUMNS.len()];
@@ -91,7 +122,6 @@ fn lock_row(status: &LockStatus, call: &Call<'_>) -> Record {
     row[12] = text(status.mode.name());
     row[13] = text(if status.granted { "t" } else { "f" });
     row[14] = text("f");
-    let since = status.since.and_then(chrono::DateTime::from_timestamp_micros);
-    row[15] = since.map(|since| since.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string());
+    row[15] = status.since.and_then(timestamp);
     row
 }

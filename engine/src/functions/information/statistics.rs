@@ -147,7 +147,6 @@ fn nothing() -> Vec<Row> {
         "pg_stat_get_subscription(oid)",
         "pg_stat_get_progress_info(text)",
         "pg_stat_get_recovery_prefetch()",
-        "pg_prepared_xact()",
         "pg_get_publication_tables(text)",
         "pg_available_extension_versions()",
         "pg_hba_file_rules()",

@@ -31,6 +31,9 @@ impl Lower<'_> {
             K::RELEASE_SAVEPOINT => {
                 Utility::ReleaseSavepoint(self.ident(self.need(node.child(K::SAVEPOINT_REF), node)?)?)
             }
+            K::PREPARE_TRANSACTION => Utility::PrepareTransaction(self.gid(node)?),
+            K::COMMIT_PREPARED => Utility::FinishPrepared { gid: self.gid(node)?, commit: true },
+            K::ROLLBACK_PREPARED => Utility::FinishPrepared { gid: self.gid(node)?, commit: false },
             K::SET_TRANSACTION => self.set_transaction(node)?,
             K::SET_CONSTRAINTS => {
                 let timing = self.need(node.child_in(&[K::DEFERRED, K::IMMEDIATE]), node)?;
@@ -43,6 +46,11 @@ impl Lower<'_> {
             K::LOCK => self.lock(node)?,
             _ => return Ok(None),
         }))
+    }
+
+    /// The identifier of a prepared transaction.
+    fn gid(&self, node: Node<'_>) -> Result<String> {
+        self.string(self.need(node.child(K::LITERAL), node)?)
     }
 
     fn modes(&self, list: Option<Node<'_>>) -> Result<Modes> {
