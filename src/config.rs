@@ -20,6 +20,9 @@ pub struct Options {
     /// Where everything durable lives [default: ./aegis-data]
     #[arg(long, env = "AEGIS_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Copy complete files of the log here, for restoring to any moment [default: none]
+    #[arg(long, env = "AEGIS_WAL_ARCHIVE_DIR", value_name = "DIR")]
+    pub wal_archive_dir: Option<PathBuf>,
     /// Address for PostgreSQL clients [default: 127.0.0.1:5432]
     #[arg(long, env = "AEGIS_LISTEN", value_name = "HOST:PORT")]
     pub listen: Option<String>,
@@ -78,6 +81,7 @@ pub enum Auth {
 #[derive(Debug, Clone)]
 pub struct Config {
     pub data_dir: PathBuf,
+    pub wal_archive_dir: Option<PathBuf>,
     pub listen: SocketAddr,
     pub http_listen: SocketAddr,
     pub node_id: u64,
@@ -129,6 +133,7 @@ impl Config {
         }
         Ok(Self {
             data_dir: options.data_dir.unwrap_or_else(|| PathBuf::from("./aegis-data")),
+            wal_archive_dir: options.wal_archive_dir,
             auth: auth(options.auth.as_deref(), listen, http_listen)?,
             http_listen,
             node_id: options.node_id.unwrap_or(1),
@@ -161,6 +166,7 @@ impl Options {
         Options {
             config: self.config,
             data_dir: self.data_dir.or(file.data_dir),
+            wal_archive_dir: self.wal_archive_dir.or(file.wal_archive_dir),
             listen: self.listen.or(file.listen),
             http_listen: self.http_listen.or(file.http_listen),
             node_id: self.node_id.or(file.node_id),

@@ -1,8 +1,10 @@
 //! The `aegis` command: reads its arguments and hands over.
 
+mod backup;
 mod check;
 mod client;
 mod config;
+mod control;
 mod demo;
 mod memory;
 mod server;
@@ -33,6 +35,10 @@ enum Command {
     Start(Options),
     /// Connect to a server and run SQL
     Sql(client::Options),
+    /// Back up a data directory, of a server that runs or not
+    Backup(backup::BackupOptions),
+    /// Make a data directory of a backup, up to any moment
+    Restore(backup::RestoreOptions),
     /// Verify every checksum and cross-reference of a data directory that no server uses
     Check(check::Options),
     /// Run the server with a real data set: all flights from New York in 2013
@@ -46,6 +52,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Sql(options)) => client::run(options),
+        Some(Command::Backup(options)) => backup::run_backup(&options),
+        Some(Command::Restore(options)) => backup::run_restore(&options),
         Some(Command::Check(options)) => check::run(&options),
         Some(Command::Demo(options)) => serve(options, true),
         Some(Command::Start(options)) => serve(options, false),

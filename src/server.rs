@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
 use crate::config::{Auth, Config};
-use crate::demo;
+use crate::{control, demo};
 
 /// An error of usage or configuration that only the data directory could tell.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,7 @@ fn raise_open_files() {
 async fn serve(config: Config, with_demo: bool) -> Result<()> {
     let engine = Engine::open(aegis_engine::Config {
         data_dir: config.data_dir.clone(),
+        wal_archive_dir: config.wal_archive_dir.clone(),
         memory_limit: config.memory_limit,
         max_connections: config.max_connections,
         query_threads: std::thread::available_parallelism().map_or(1, usize::from),
@@ -58,6 +59,7 @@ async fn serve(config: Config, with_demo: bool) -> Result<()> {
         .into());
     }
     let mut stop = Stop::listen()?;
+    control::listen(&config.data_dir, engine.store());
     let wire = aegis_wire::serve(engine.clone(), wire_config(&config)).await.context("listen")?;
     let http =
         aegis_http::serve(engine.clone(), aegis_http::Config { listen: config.http_listen, node_id: config.node_id })

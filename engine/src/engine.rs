@@ -23,6 +23,8 @@ use crate::settings::{Settings, values_of};
 #[derive(Debug, Clone)]
 pub struct Config {
     pub data_dir: PathBuf,
+    /// Where complete files of the log are copied to.
+    pub wal_archive_dir: Option<PathBuf>,
     /// Most bytes that queries may hold; beyond it they spill, then fail with 53200.
     pub memory_limit: usize,
     pub max_connections: usize,
@@ -66,6 +68,7 @@ impl Engine {
             memtable_stall_bytes: budget.memtable_stall,
             transaction_bytes: budget.transaction,
             piece_cache_bytes: budget.pieces,
+            wal_archive_dir: config.wal_archive_dir.clone(),
             ..aegis_storage::Config::new(&config.data_dir)
         };
         let store = tokio::task::spawn_blocking(move || Store::open(store_config))

@@ -66,6 +66,11 @@ impl Prepared {
         Ok((!empty || !prepared.overlay.locked.is_empty()).then_some(prepared))
     }
 
+    /// Does it drop the table?
+    pub fn is_drop(&self) -> bool {
+        matches!(self.ddl, Some(Ddl::Drop))
+    }
+
     /// Own rows that still live, as few batches, in the table's final shape.
     fn gather_rows(&mut self) -> Result<()> {
         let Some(shape) = &self.shape else { return Ok(()) };

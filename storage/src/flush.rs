@@ -93,7 +93,7 @@ impl Files {
         rewritten: &[Rewritten],
     ) -> Result<Vec<Arc<Segment>>> {
         let done: HashMap<TableId, &Rewritten> = rewritten.iter().map(|r| (r.table, r)).collect();
-        let mut state = ManifestState { flushed_ts: frozen.ts, log_position, counters, tables: BTreeMap::new() };
+        let mut state = ManifestState { flushed_ts: frozen.ts, log_position, counters, ..ManifestState::default() };
         let mut segments = BTreeMap::new();
         for (id, table) in &frozen.tables {
             let mut record = TableRecord {
@@ -127,6 +127,31 @@ impl Files {
         let mut old = std::mem::replace(&mut self.segments, segments);
         old.retain(|key, _| !self.segments.contains_key(key));
         Ok(old.into_values().collect())
+    }
+
+    /// Lets the files of tables go that `durable` does not have any more, without a flush, so that a full disk has space
+    /// again at once. Files that somebody reads go when he ends.
+    pub fn free_dropped(&mut self, durable: &Version) -> Result<()> {
+        let mut state = self.state.clone();
+        state.tables.retain(|id, _| durable.tables.contains_key(id));
+        let gone: Vec<TableId> =
+            self.state.tables.keys().filter(|id| !state.tables.contains_key(id)).copied().collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        state.dropped.extend(gone);
+        self.manifest.commit(&self.state, &state)?;
+        self.remove_old_deletes(&state);
+        self.state = state;
+        let tables = &self.state.tables;
+        self.segments.retain(|(table, _), segment| {
+            let kept = tables.contains_key(table);
+            if !kept {
+                segment.retire();
+            }
+            kept
+        });
+        Ok(())
     }
 
     /// The deletion vector of a segment as of `ts`, written unless the manifest has it already. Rows only ever die, so

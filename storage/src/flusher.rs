@@ -25,6 +25,7 @@ pub struct Flusher {
 #[derive(Debug)]
 enum Request {
     Flush(Option<oneshot::Sender<Result<()>>>),
+    FreeDropped,
     Stop,
 }
 
@@ -32,9 +33,19 @@ impl Flusher {
     pub fn start(&self, store: Weak<Store>, pending: PendingFlusher) -> Result<()> {
         let PendingFlusher { requests, wanted } = pending;
         let run = move || {
-            while let Ok(Request::Flush(reply)) = requests.recv() {
-                wanted.store(false, Ordering::Release);
+            while let Ok(request) = requests.recv() {
                 let Some(store) = store.upgrade() else { break };
+                let reply = match request {
+                    Request::Flush(reply) => reply,
+                    Request::FreeDropped => {
+                        if let Err(error) = store.free_dropped() {
+                            tracing::warn!(%error, "the files of a dropped table stay until the next flush");
+                        }
+                        continue;
+                    }
+                    Request::Stop => break,
+                };
+                wanted.store(false, Ordering::Release);
                 let outcome = store.flush_blocking();
                 if let (Err(error), None) = (&outcome, &reply) {
                     tracing::warn!(%error, "a flush failed and will be tried again");
@@ -66,6 +77,11 @@ impl Flusher {
         if !self.wanted.swap(true, Ordering::AcqRel) {
             let _ = self.requests.send(Request::Flush(None));
         }
+    }
+
+    /// Asks to let the files of dropped tables go.
+    pub fn free(&self) {
+        let _ = self.requests.send(Request::FreeDropped);
     }
 
     pub async fn flush(&self) -> Result<()> {

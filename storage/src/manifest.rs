@@ -5,9 +5,10 @@
 //! | `state` | `format`, `flushed_ts`, `log_position` | u64 |
 //! | `counters` | counter id | i64 |
 //! | `tables` | table id | u64 schema_ts, u64 rows_ts, u32 next unit, encoded schema |
+//! | `dropped` | table id | nothing |
 //! | `segments` | (table id, unit) | u32 length, JSON of SegmentMeta and DeletesMeta, Arrow IPC of the columns' ranges |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,8 @@ const STATE: TableDefinition<&str, u64> = TableDefinition::new("state");
 const COUNTERS: TableDefinition<u64, i64> = TableDefinition::new("counters");
 const TABLES: TableDefinition<u64, &[u8]> = TableDefinition::new("tables");
 const SEGMENTS: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("segments");
+
+const DROPPED: TableDefinition<u64, ()> = TableDefinition::new("dropped");
 
 const FORMAT: u64 = 2;
 /// Bytes that redb may keep of the file in memory.
@@ -89,6 +92,9 @@ pub struct ManifestState {
     pub log_position: u64,
     pub counters: BTreeMap<u64, i64>,
     pub tables: BTreeMap<TableId, TableRecord>,
+    /// Tables whose drop is in the log after `flushed_ts` and whose files have gone already: their part of the log means
+    /// nothing any more.
+    pub dropped: BTreeSet<TableId>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -240,6 +246,10 @@ impl Manifest {
             let table = state.tables.get_mut(&table).ok_or_else(|| self.damaged())?;
             table.segments.insert(unit, record);
         }
+        let dropped = read.open_table(DROPPED).map_err(|e| fail(e.into()))?;
+        for entry in dropped.iter().map_err(|e| fail(e.into()))? {
+            state.dropped.insert(entry.map_err(|e| fail(e.into()))?.0.value());
+        }
         Ok(state)
     }
 
@@ -293,6 +303,13 @@ impl Manifest {
             }
             for (id, value) in new.counters.iter().filter(|(id, value)| old.counters.get(id) != Some(value)) {
                 counters.insert(id, value)?;
+            }
+            let mut dropped = transaction.open_table(DROPPED)?;
+            for id in old.dropped.difference(&new.dropped) {
+                dropped.remove(id)?;
+            }
+            for id in new.dropped.difference(&old.dropped) {
+                dropped.insert(id, ())?;
             }
             let mut tables = transaction.open_table(TABLES)?;
             let mut segments = transaction.open_table(SEGMENTS)?;

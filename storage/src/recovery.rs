@@ -1,6 +1,6 @@
 //! From files to the newest version: the manifest's segments, then the log's entries after them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,7 +90,8 @@ pub struct Replayed {
 pub fn replay(folder: &SegmentFolder, layout: &Layout, state: &ManifestState) -> Result<Replayed> {
     let (version, segments) = load(folder, state)?;
     let counters = state.counters.iter().map(|(id, value)| (*id, *value)).collect();
-    let mut replay = Replay { version, counters, row_ids: HashMap::new(), entries: 0 };
+    let dropped = state.dropped.clone();
+    let mut replay = Replay { version, counters, dropped, row_ids: HashMap::new(), entries: 0 };
     let disk = folder.disk.as_ref();
     let log =
         wal::recover(disk, &layout.wal, state.flushed_ts, state.log_position, |ts, payload| replay.entry(ts, payload))?;
@@ -229,6 +230,8 @@ fn sweep(disk: &dyn Disk, layout: &Layout, state: &ManifestState) -> Result<()> 
 struct Replay {
     version: Version,
     counters: HashMap<u64, i64>,
+    /// See [`ManifestState::dropped`].
+    dropped: BTreeSet<TableId>,
     /// Identities of a segment's rows, sorted; read when a delete first needs them.
     row_ids: HashMap<(TableId, u32), Vec<(RowId, u32)>>,
     entries: u64,
@@ -248,7 +251,7 @@ impl Replay {
             }
             Command::Transaction(changes) => {
                 let mut by_table: BTreeMap<TableId, Vec<Change>> = BTreeMap::new();
-                for change in changes {
+                for change in changes.into_iter().filter(|change| !self.dropped.contains(&change.table)) {
                     by_table.entry(change.table).or_default().push(change);
                 }
                 let changes = by_table.into_iter().map(|(id, changes)| self.table_change(id, changes));

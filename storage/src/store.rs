@@ -166,9 +166,27 @@ impl Store {
     pub(crate) async fn commit(&self, prepared: Vec<Prepared>, base: Pinned, synchronous: bool) -> Result<u64> {
         let payload = Bytes::from(commit::encode(&prepared)?);
         self.admit().await?;
+        let drops = prepared.iter().any(Prepared::is_drop);
         let (ts, durable) = self.sequence(prepared, payload, synchronous)?;
         drop(base);
-        wait(durable).await.map(|()| ts)
+        wait(durable).await?;
+        if let Some(durable) = self.durable.as_ref().filter(|_| drops) {
+            durable.flusher.free();
+        }
+        Ok(ts)
+    }
+
+    /// See [`Files::free_dropped`].
+    pub(crate) fn free_dropped(&self) -> Result<()> {
+        let Some(durable) = &self.durable else { return Ok(()) };
+        let mut files = durable.files.lock();
+        self.check_running()?;
+        let version = self.durable_version()?;
+        files.free_dropped(&version).inspect_err(|error| {
+            if !matches!(error, Error::DiskFull(_)) {
+                self.shared.stop(&format!("noting a dropped table failed: {error}"));
+            }
+        })
     }
 
     /// Waits while memory is far beyond its limit, but not for ever. A flush that fails for want of disk space fails the
@@ -393,7 +411,7 @@ impl Store {
             });
             (files.state.flushed_ts, source)
         };
-        let taken = source.and_then(|source| backup::take(&source, dest, || self.durable_ts()));
+        let taken = source.and_then(|source| backup::take(&source, dest, || Ok(self.durable_version()?.ts)));
         let mut held = durable.held.lock();
         if let Some(at) = held.iter().position(|ts| *ts == flushed_ts) {
             held.swap_remove(at);
@@ -401,13 +419,13 @@ impl Store {
         taken
     }
 
-    /// A timestamp up to which every commit is on disk.
-    fn durable_ts(&self) -> Result<u64> {
-        let ts = self.shared.visible().ts;
+    /// A version of which every commit is on disk, asynchronous ones too.
+    fn durable_version(&self) -> Result<Arc<Version>> {
+        let version = self.shared.visible();
         let (sender, outcome) = oneshot::channel();
         self.log.barrier(Box::new(move |result| drop(sender.send(result))));
         outcome.blocking_recv().map_err(|_| log_closed())?.map_err(Error::Stopped)?;
-        Ok(ts)
+        Ok(version)
     }
 
     /// Ends the log's newest file and waits until it is archived, if `wal_archive_dir` is set; false if that takes longer

@@ -62,6 +62,12 @@ impl SimulatedDisk {
         self.0.lock().operations
     }
 
+    /// Bytes in all files.
+    pub fn used(&self) -> u64 {
+        let state = self.0.lock();
+        state.names.values().filter_map(|id| state.files.get(id)).map(|content| content.live.len() as u64).sum()
+    }
+
     /// What a power cut leaves: everything synced, and by chance (from `seed`) parts of the rest.
     pub fn after_power_cut(&self, seed: u64) -> SimulatedDisk {
         let state = self.0.lock();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aegis_storage::file::simulated::{Faults, SimulatedDisk};
-use aegis_storage::{Config, Error, Store};
+use aegis_storage::{Config, Error, Store, TableSchema};
 
 use crate::fixture::*;
 
@@ -203,6 +203,62 @@ async fn a_full_disk_fails_statements_and_work_goes_on_when_space_returns() {
         let store = Store::open(config(&disk.after_power_cut(capacity))).unwrap();
         assert_eq!(read(&store), expected);
     }
+}
+
+#[tokio::test]
+async fn a_dropped_table_frees_a_full_disk_at_once() {
+    const OTHER: u64 = TABLE + 100;
+    let disk = SimulatedDisk::default();
+    let store = Store::open(config(&disk)).unwrap();
+    create(&store).await;
+    let mut tx = begin(&store);
+    let other = TableSchema { indexes: vec![unique(PK + 100, &[1], true)], ..schema() };
+    tx.create_table(OTHER, other).unwrap();
+    tx.insert(OTHER, &many(0..3000)).unwrap();
+    tx.commit(true).await.unwrap();
+    store.flush().await.unwrap();
+    let full = disk.used() + 3000;
+    disk.set_faults(Faults { capacity: Some(full), ..Faults::default() });
+    let mut expected = Vec::new();
+    for i in 0.. {
+        let mut tx = begin(&store);
+        tx.insert(TABLE, &many(i * 10..i * 10 + 10)).unwrap();
+        let mut old = begin(&store);
+        let row = old.scan(OTHER).unwrap().segments[0].first_address + i as u64;
+        old.delete(OTHER, &vec![row].into()).unwrap();
+        let (after, kept) = (contents(&tx), tx.commit(true).await.is_ok());
+        if kept {
+            expected = after;
+        }
+        if !kept || old.commit(true).await.is_err() || store.flush().await.is_err() {
+            break;
+        }
+    }
+    // What it takes to say so fits into the log's file.
+    let mut tx = begin(&store);
+    tx.drop_table(OTHER).unwrap();
+    disk.set_faults(Faults { capacity: Some(full + 10_000), ..Faults::default() });
+    tx.commit(true).await.unwrap();
+    let left = |disk: &SimulatedDisk| {
+        let names = aegis_storage::file::Disk::list(disk, Path::new("/data/segments")).unwrap();
+        names.iter().filter(|n| n.starts_with(&format!("{OTHER}-"))).count()
+    };
+    for _ in 0..500 {
+        if left(&disk) == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(left(&disk), 0);
+    insert(&store, &[(-1, "space again")]).await.unwrap();
+    expected.insert(0, (-1, "space again".into()));
+    for seed in 0..5 {
+        let store = Store::open(config(&disk.after_power_cut(seed))).unwrap();
+        assert_eq!(read(&store), expected);
+        assert!(matches!(begin(&store).scan(OTHER), Err(Error::NoTable(OTHER))));
+    }
+    store.flush().await.unwrap();
+    assert_eq!(read(&Store::open(config(&disk.after_power_cut(9))).unwrap()), expected);
 }
 
 #[tokio::test]
