@@ -76,7 +76,8 @@ fn classes_and_collations(context: &SystemContext<'_>, relation: &Relation, inde
             0 => default_operator_class(&index.method, ty).unwrap_or_default(),
             class => class,
         };
-        (class, own.or(source).map_or(0, |column| column.collation))
+        let collated = own.filter(|column| column.collation != 0).or(source);
+        (class, collated.map_or(0, |column| column.collation))
     };
     index.keys.iter().enumerate().map(key_column).unzip()
 }

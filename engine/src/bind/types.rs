@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::definition::{qualified_name, quote_identifier};
 use aegis_catalog::object::Relation;
 use aegis_catalog::types::{self, oid};
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
@@ -82,10 +83,10 @@ impl Binder<'_> {
         }
         let visible = self.catalog.type_by_name(None, &entry.name, &self.search_path);
         if visible.is_some_and(|found| found.oid == entry.oid) {
-            return quote_identifier(&entry.name);
+            return quote_identifier(&entry.name).into_owned();
         }
         let schema = self.catalog.schema(entry.schema).map(|schema| schema.name.clone()).unwrap_or_default();
-        format!("{}.{}", quote_identifier(&schema), quote_identifier(&entry.name))
+        qualified_name(&schema, &entry.name)
     }
 
     pub(super) fn oid_name(&self, ty: Oid) -> String {
@@ -201,11 +202,4 @@ fn modifier_value(modifier: &ast::Expr) -> Result<i32> {
         ast::ExprKind::Unary { op, arg } if op.name == "-" => modifier_value(arg)?.checked_neg().ok_or_else(invalid),
         _ => Err(invalid()),
     }
-}
-
-/// An identifier as SQL must write it.
-pub(super) fn quote_identifier(name: &str) -> String {
-    let plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }

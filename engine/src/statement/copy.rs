@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::definition::{qualified_name, quote_identifier};
 use aegis_catalog::object::{Relation, RelationKind};
 use aegis_catalog::{Error, Result, sqlstate};
 use arrow::array::RecordBatch;
@@ -70,7 +71,7 @@ pub async fn run(session: &mut Session, copy: &Copy, sql: &str, context: &Statem
         ));
     }
     if copy.from {
-        run_in(session, copy, options, sql, context).await
+        run_in(session, copy, options, context).await
     } else {
         run_out(session, copy, options, sql, context).await
     }
@@ -89,7 +90,6 @@ async fn run_in(
     session: &mut Session,
     copy: &Copy,
     options: CopyOptions,
-    sql: &str,
     context: &StatementContext,
 ) -> Result<Outcome> {
     let CopyTarget::Table { name, columns } = &copy.target else {
@@ -227,10 +227,9 @@ async fn run_out(
                 .with_hint("Try the COPY (SELECT ...) TO variant."));
             }
             let chosen = copied_columns(&relation, columns)?;
-            let list: Vec<String> = chosen.iter().map(|c| quote_ident(&c.name)).collect();
+            let list: Vec<String> = chosen.iter().map(|c| quote_identifier(&c.name).into_owned()).collect();
             let schema = context.catalog.schema(relation.schema).map_or("public", |s| s.name.as_str());
-            let query =
-                format!("SELECT {} FROM {}.{}", list.join(", "), quote_ident(schema), quote_ident(&relation.name));
+            let query = format!("SELECT {} FROM {}", list.join(", "), qualified_name(schema, &relation.name));
             let parsed = crate::parse::parse_query(&query)?;
             crate::bind::bind(&Statement::Query(Box::new(parsed)), &query, &[], context)?
         }
@@ -285,10 +284,6 @@ impl CopyOut {
         }
         file.flush().await.map_err(failed)
     }
-}
-
-fn quote_ident(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 // ---------------------------------------------------------------------------------------------- messages

@@ -2,6 +2,7 @@
 //! them, and serve no look-ups yet.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use aegis_catalog::object::{Column, Index, IndexKey, Relation, RelationKind};
 use aegis_catalog::types::oid;
@@ -27,50 +28,7 @@ pub fn create(session: &mut Session, create: &CreateIndex, context: &StatementCo
     }
     let method = create.method.clone().unwrap_or_else(|| "btree".to_owned());
     check_method(&method, create.unique)?;
-    let (mut keys, mut columns) = (Vec::new(), Vec::new());
-    for (element, position) in create.keys.iter().zip(1i16..) {
-        let mut key = IndexKey {
-            attnum: 0,
-            expression: None,
-            descending: element.descending,
-            nulls_first: element.nulls_first.unwrap_or(element.descending),
-            operator_class: operator_class(&method, element)?,
-        };
-        let plain = match &element.expr.kind {
-            ExprKind::Column(name) if name.parts.len() == 1 => Some(&name.parts[0].name),
-            _ => None,
-        };
-        match plain {
-            Some(name) => {
-                let column = table.column_by_name(name).ok_or_else(|| {
-                    Error::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
-                })?;
-                key.attnum = column.attnum;
-                columns.push(plain_column(column, position));
-            }
-            None => {
-                let purpose = Purpose::IndexExpression;
-                let expr = with_collation(element);
-                let (bound, text) = constraint::stored_expression(&table, &expr, purpose, None, context)?;
-                key.expression = Some(text);
-                let name = column_name(&element.expr, &columns);
-                let mut column = Column::new(name, position, bound.ty);
-                if let bind::tree::ExprKind::Collate { collation, .. } = &bound.kind {
-                    column.collation = *collation;
-                }
-                columns.push(column);
-            }
-        }
-        if let Some(column) = columns.last_mut() {
-            if let (Some(_), Some(collation)) = (plain, &element.collation) {
-                column.collation = bind::resolve_collation(collation, column.ty, context)?;
-            }
-            if method == "hash" {
-                (column.ty, column.collation) = (Type::of(oid::INT4), 0);
-            }
-        }
-        keys.push(key);
-    }
+    let (keys, mut columns) = keys(&table, create, &method, context)?;
     if create.unique && (create.predicate.is_some() || keys.iter().any(|key| key.expression.is_some())) {
         return Err(Error::unsupported("unique index with an expression or a predicate"));
     }
@@ -125,6 +83,60 @@ pub fn create(session: &mut Session, create: &CreateIndex, context: &StatementCo
     open.catalog.create_relation(open.tables.permanent(), relation)?;
     table_storage::update(open, &table, None, &context.format)?;
     Outcome::tag("CREATE INDEX")
+}
+
+/// The keys of the index, and its columns for them.
+fn keys(
+    table: &Arc<Relation>,
+    create: &CreateIndex,
+    method: &str,
+    context: &StatementContext,
+) -> Result<(Vec<IndexKey>, Vec<Column>)> {
+    let (mut keys, mut columns) = (Vec::with_capacity(create.keys.len()), Vec::new());
+    for (element, position) in create.keys.iter().zip(1i16..) {
+        let mut key = IndexKey {
+            attnum: 0,
+            expression: None,
+            descending: element.descending,
+            nulls_first: element.nulls_first.unwrap_or(element.descending),
+            operator_class: operator_class(method, element)?,
+        };
+        let plain = match &element.expr.kind {
+            ExprKind::Column(name) if name.parts.len() == 1 => Some(&name.parts[0].name),
+            _ => None,
+        };
+        match plain {
+            Some(name) => {
+                let column = table.column_by_name(name).ok_or_else(|| {
+                    Error::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+                })?;
+                key.attnum = column.attnum;
+                columns.push(plain_column(column, position));
+            }
+            None => {
+                let purpose = Purpose::IndexExpression;
+                let expr = with_collation(element);
+                let (bound, text) = constraint::stored_expression(table, &expr, purpose, None, context)?;
+                key.expression = Some(text);
+                let name = column_name(&element.expr, &columns);
+                let mut column = Column::new(name, position, bound.ty);
+                if let bind::tree::ExprKind::Collate { collation, .. } = &bound.kind {
+                    column.collation = *collation;
+                }
+                columns.push(column);
+            }
+        }
+        if let Some(column) = columns.last_mut() {
+            if let (Some(_), Some(collation)) = (plain, &element.collation) {
+                column.collation = bind::resolve_collation(collation, column.ty, context)?;
+            }
+            if method == "hash" {
+                (column.ty, column.collation) = (Type::of(oid::INT4), 0);
+            }
+        }
+        keys.push(key);
+    }
+    Ok((keys, columns))
 }
 
 /// An expression under the collation that the index has for it.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::definition::{qualified_name, quote_identifier};
 use aegis_catalog::fixed_oid::PG_CATALOG_SCHEMA;
 use aegis_catalog::object::{Persistence, Relation};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
@@ -96,16 +97,9 @@ const FIRST_USER_OID: Oid = 16_384;
 /// A name quoted if it must be, `schema.name` if the schema is given: as `regclass` prints it.
 pub fn quoted(schema: Option<&str>, name: &str) -> String {
     match schema {
-        Some(schema) => format!("{}.{}", quote_ident(schema), quote_ident(name)),
-        None => quote_ident(name),
+        Some(schema) => qualified_name(schema, name),
+        None => quote_identifier(name).into_owned(),
     }
-}
-
-/// PostgreSQL's `quote_ident` but for keywords, which need no quotes where this is used.
-fn quote_ident(name: &str) -> String {
-    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 /// `table_column_suffix`, cut to 63 bytes as PostgreSQL's makeObjectName does, and made unique in the schema by a number.
