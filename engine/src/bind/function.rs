@@ -13,6 +13,9 @@ use super::types::STRING;
 use crate::functions::Function;
 use crate::parse::ast::{self, Name, Span};
 
+/// `pg_proc.oid`.
+const PG_TYPEOF: Oid = 1619;
+
 /// A call whose function is chosen and whose arguments are converted and complete.
 pub(super) struct Resolved {
     pub(super) function: Arc<Function>,
@@ -255,7 +258,9 @@ impl Binder<'_> {
         for (arg, &declared) in args.into_iter().zip(&declared) {
             let arg = self.coerce(arg, Type::of(declared), Context::Implicit, true)?;
             // VARIADIC "any" and friends see literals as text.
-            converted.push(if declared == oid::ANY { self.resolve_literal(arg)? } else { arg });
+            // pg_typeof alone tells that a literal has no type yet.
+            let resolved = declared == oid::ANY && signature.oid != PG_TYPEOF;
+            converted.push(if resolved { self.resolve_literal(arg)? } else { arg });
         }
         let written = overload.written();
         let args = self.arrange(&overload, &function, converted)?;

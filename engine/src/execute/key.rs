@@ -5,6 +5,7 @@
 //! | numeric (bytes) | the bytes without the display scale |
 //! | interval | total µs with months of 30 days, as Decimal128(38, 0) |
 //! | bpchar | the text without trailing blanks |
+//! | jsonb | bytes that sort like PostgreSQL |
 //! | timetz | UTC time and zone, in bytes that sort like PostgreSQL |
 //! | arrays, records | Arrow's row format over the elements' keys |
 
@@ -21,12 +22,14 @@ use arrow::datatypes::{DataType, Field, Fields, IntervalMonthDayNanoType};
 use arrow::row::{RowConverter, SortField};
 
 use super::error::from_arrow;
+use crate::functions::comparison::key::key_array;
 
 /// Representation of the key of values of this type; None if they are their own key.
 pub fn key_type(ty: Type, data_type: &DataType) -> Option<DataType> {
     match data_type {
         DataType::BinaryView if ty.oid == oid::NUMERIC => Some(DataType::BinaryView),
         DataType::Utf8View if ty.oid == oid::BPCHAR => Some(DataType::Utf8View),
+        DataType::Utf8View if ty.oid == oid::JSONB => Some(DataType::BinaryView),
         DataType::Interval(_) => Some(DataType::Decimal128(38, 0)),
         DataType::FixedSizeBinary(12) => Some(DataType::FixedSizeBinary(12)),
         DataType::Struct(_) | DataType::List(_) => Some(DataType::Binary),
@@ -50,6 +53,7 @@ pub fn keys(ty: Type, array: &ArrayRef) -> Result<ArrayRef> {
                 values.iter().map(|value| value.map(|text| text.trim_end_matches(' '))).collect();
             Ok(Arc::new(trimmed))
         }
+        DataType::Utf8View if ty.oid == oid::JSONB => key_array(ty, array),
         DataType::Interval(_) => interval_keys(array).ok_or_else(wrong),
         DataType::FixedSizeBinary(12) => timetz_keys(array),
         DataType::Struct(_) | DataType::List(_) => row_keys(ty, array),

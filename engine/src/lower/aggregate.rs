@@ -93,7 +93,7 @@ impl Lowerer<'_> {
             if is_keyed(*ty, &column.data_type) {
                 let kept = self.binding("key", column.data_type.clone());
                 group.push(key_of_column(column, *ty)?);
-                calls.push(representative(column.expr(), &column.data_type)?.alias(&kept.column.name));
+                calls.push(representative(column.expr(), *ty, &column.data_type)?.alias(&kept.column.name));
                 columns.push(kept);
             } else {
                 group.push(column.expr());

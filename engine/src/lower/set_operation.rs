@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::types::arrow_type;
+use aegis_catalog::types::{arrow_type, oid};
 use aegis_catalog::{Result, Type};
 use arrow::datatypes::DataType;
 use datafusion::common::JoinType;
 use datafusion::functions_aggregate::min_max::min_udaf;
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, Limit, LogicalPlan};
 
 use super::Lowerer;
 use super::build::{aggregate, join_not_distinct, project};
@@ -98,6 +98,12 @@ impl Lowerer<'_> {
 
     /// DISTINCT over all columns: groups by keys and keeps one of the equal values.
     pub fn distinct_rows(&mut self, mut output: Output, types: &[Type]) -> Result<Output> {
+        if output.columns.is_empty() && output.domain.is_empty() {
+            // Rows without columns are all equal.
+            let fetch = Some(Box::new(super::build::integer(1)));
+            output.plan = LogicalPlan::Limit(Limit { skip: None, fetch, input: Arc::new(output.plan) });
+            return Ok(output);
+        }
         let count = types.len().min(output.columns.len());
         let compared = output.columns.iter().take(count).zip(types);
         if !compared.clone().any(|(column, ty)| is_keyed(*ty, &column.data_type)) {
@@ -113,7 +119,7 @@ impl Lowerer<'_> {
             if is_keyed(*ty, &column.data_type) {
                 let result = self.binding("kept", column.data_type.clone());
                 keys.push(key_of_column(column, *ty)?);
-                kept.push(representative(column.expr(), &column.data_type)?.alias(&result.column.name));
+                kept.push(representative(column.expr(), *ty, &column.data_type)?.alias(&result.column.name));
                 columns.push(result);
             } else {
                 keys.push(column.expr());
@@ -126,12 +132,13 @@ impl Lowerer<'_> {
     }
 }
 
-/// One of the values of a group whose keys are equal.
-pub fn representative(value: Expr, data_type: &DataType) -> Result<Expr> {
+/// One of the values of a group whose keys are equal: the first, or the least where that is quicker and looks the same.
+pub fn representative(value: Expr, ty: Type, data_type: &DataType) -> Result<Expr> {
     Ok(match data_type {
-        DataType::Struct(_) | DataType::List(_) | DataType::FixedSizeBinary(_) => {
+        DataType::Struct(_) | DataType::List(_) | DataType::FixedSizeBinary(_) | DataType::Interval(_) => {
             crate::execute::aggregate::any_value(data_type.clone()).call(vec![value])
         }
+        _ if ty.oid == oid::JSONB => crate::execute::aggregate::any_value(data_type.clone()).call(vec![value]),
         _ => min_udaf().call(vec![value]),
     })
 }

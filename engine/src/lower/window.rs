@@ -39,9 +39,17 @@ impl Lowerer<'_> {
         for (_, _, members) in groups {
             let mut exprs = Vec::new();
             let mut converted = Vec::new();
+            // Equal calls are made once: the optimizer must find nothing in common among the node's expressions.
+            let mut made: Vec<(&WindowFunction, Binding)> = Vec::new();
             for index in members {
                 let (Some(function), Some(call)) = (calls.get(index), windows.calls.get(index)) else { continue };
                 let expr = Expr::WindowFunction(Box::new(function.clone()));
+                if let Some((_, binding)) = made.iter().find(|(other, _)| *other == function && !expr.is_volatile()) {
+                    if let Some(slot) = results.get_mut(index) {
+                        *slot = Some(binding.clone());
+                    }
+                    continue;
+                }
                 let found = expr.get_type(input.plan.schema()).map_err(from_datafusion)?;
                 let result = self.binding("window", found.clone());
                 exprs.push(expr.alias(&result.column.name));
@@ -54,6 +62,7 @@ impl Lowerer<'_> {
                     converted.push((cast(result.expr(), &expected), binding.clone()));
                     binding
                 };
+                made.push((function, binding.clone()));
                 if let Some(slot) = results.get_mut(index) {
                     *slot = Some(binding);
                 }

@@ -6,6 +6,8 @@ use super::ast::*;
 pub enum Utility {
     // Transactions
     Begin {
+        /// Written START TRANSACTION.
+        start: bool,
         isolation: Option<String>,
         read_only: Option<bool>,
         deferrable: Option<bool>,

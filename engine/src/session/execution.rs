@@ -83,6 +83,8 @@ impl Session {
             let read_only = settings.bool("default_transaction_read_only");
             settings.set_fact("transaction_isolation", &level);
             settings.set_fact("transaction_read_only", if read_only { "on" } else { "off" });
+            let deferrable = settings.bool("default_transaction_deferrable");
+            settings.set_fact("transaction_deferrable", if deferrable { "on" } else { "off" });
             (isolation(&level)?, read_only)
         };
         let catalog =

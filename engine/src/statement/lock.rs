@@ -1,6 +1,6 @@
 //! Table locks: which relations a statement locks in which mode (PostgreSQL manual, "Table-Level Locks"), and LOCK TABLE.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use aegis_catalog::object::{ConstraintKind, Persistence, ReferentialAction, Relation, RelationKind};
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
@@ -74,20 +74,20 @@ impl Needs {
             }
         }
         if let Some(target) = target {
-            self.target(target, removes, catalog);
+            self.target(target, removes, catalog, &mut HashSet::new());
         }
     }
 
     /// A table whose rows change, with those on the other side of its foreign keys.
-    fn target(&mut self, table: &Relation, removes: bool, catalog: &Catalog) {
-        let seen = self.0.get(&table.oid).is_some_and(|mode| *mode >= TableMode::RowExclusive);
+    /// Foreign keys may lead back: `seen` are the tables that rows go from already.
+    fn target(&mut self, table: &Relation, removes: bool, catalog: &Catalog, seen: &mut HashSet<Oid>) {
         self.add(table, TableMode::RowExclusive);
         for constraint in table.constraints() {
             if let ConstraintKind::ForeignKey { referenced, .. } = &constraint.kind {
                 self.add_oid(*referenced, TableMode::RowShare, catalog);
             }
         }
-        if !removes || seen {
+        if !removes || !seen.insert(table.oid) {
             return;
         }
         for (referring, constraint) in catalog.referencing(table.oid) {
@@ -95,7 +95,7 @@ impl Needs {
             let passive = |action| matches!(action, &ReferentialAction::NoAction | &ReferentialAction::Restrict);
             match passive(on_update) && passive(on_delete) {
                 true => self.add(referring, TableMode::RowShare),
-                false => self.target(referring, true, catalog),
+                false => self.target(referring, true, catalog, seen),
             }
         }
     }
@@ -136,7 +136,7 @@ impl Needs {
             Utility::Copy(copy) => match &copy.target {
                 CopyTarget::Table { name, .. } if copy.from => {
                     if let Some(table) = find(name, context) {
-                        needs.target(&table, false, catalog);
+                        needs.target(&table, false, catalog, &mut HashSet::new());
                     }
                 }
                 CopyTarget::Table { name, .. } => needs.name(name, TableMode::AccessShare, context),

@@ -69,7 +69,10 @@ impl Outcome {
 /// Runs one utility statement. `sql` is the query string its spans point into.
 pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &StatementContext) -> Result<Outcome> {
     match utility {
-        Utility::Begin { isolation, read_only, .. } => transaction::begin(session, isolation.as_deref(), *read_only),
+        Utility::Begin { start, isolation, read_only, deferrable } => {
+            let tag = if *start { "START TRANSACTION" } else { "BEGIN" };
+            transaction::begin(session, tag, isolation.as_deref(), *read_only, *deferrable)
+        }
         Utility::Commit { chain } => transaction::commit(session, *chain).await,
         Utility::Rollback { chain } => transaction::rollback(session, *chain).await,
         Utility::PrepareTransaction(gid) => transaction::prepare(session, gid).await,
@@ -77,7 +80,8 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Savepoint(name) => transaction::savepoint(session, &name.name),
         Utility::ReleaseSavepoint(name) => transaction::release(session, &name.name),
         Utility::RollbackTo(name) => transaction::rollback_to(session, &name.name),
-        Utility::SetTransaction { session: of_session, isolation, read_only, snapshot, .. } => {
+        Utility::SetTransaction { session: of_session, isolation, read_only, deferrable, snapshot } => {
+            transaction::defer(session, *of_session, *deferrable)?;
             transaction::characteristics(session, *of_session, isolation.as_deref(), *read_only, snapshot.is_some())
         }
         Utility::Set { scope, name, value } => set::set(session, *scope, name, value),

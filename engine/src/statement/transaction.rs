@@ -6,7 +6,13 @@ use super::Outcome;
 use crate::session::Session;
 use crate::session::transaction::{Block, isolation};
 
-pub fn begin(session: &mut Session, level: Option<&str>, read_only: Option<bool>) -> Result<Outcome> {
+pub fn begin(
+    session: &mut Session,
+    tag: &str,
+    level: Option<&str>,
+    read_only: Option<bool>,
+    deferrable: Option<bool>,
+) -> Result<Outcome> {
     match &mut session.transaction {
         Some(open) if open.block == Block::Explicit => {
             session.warn(sqlstate::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
@@ -16,7 +22,20 @@ pub fn begin(session: &mut Session, level: Option<&str>, read_only: Option<bool>
         None => session.transaction = Some(session.begin(Block::Explicit)?),
     }
     characteristics(session, false, level, read_only, false)?;
-    Outcome::tag("BEGIN")
+    defer(session, false, deferrable)?;
+    Outcome::tag(tag)
+}
+
+/// DEFERRABLE: without SERIALIZABLE there is nothing to wait for, so that it is only shown.
+pub fn defer(session: &Session, of_session: bool, deferrable: Option<bool>) -> Result<()> {
+    let Some(deferrable) = deferrable else { return Ok(()) };
+    let value = if deferrable { "on" } else { "off" };
+    let mut settings = session.backend.settings.lock();
+    if of_session {
+        return settings.set("default_transaction_deferrable", Some(&[value.to_owned()]), false, session.superuser);
+    }
+    settings.set_fact("transaction_deferrable", value);
+    Ok(())
 }
 
 pub async fn commit(session: &mut Session, chain: bool) -> Result<Outcome> {

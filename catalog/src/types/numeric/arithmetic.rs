@@ -11,8 +11,9 @@ use crate::sqlstate;
 pub(super) const MIN_SIGNIFICANT_DIGITS: i64 = 16;
 /// Largest scale that a division or function chooses (`NUMERIC_MAX_DISPLAY_SCALE`).
 pub(super) const MAX_DISPLAY_SCALE: i64 = 1000;
-/// Largest scale that `round` and `trunc` take (`NUMERIC_MAX_RESULT_SCALE`).
-const MAX_RESULT_SCALE: i32 = 2000;
+/// Digits that `round` and `trunc` look at: beyond these nothing changes, or nothing is left.
+const MAX_ROUNDED: i32 = 16_383;
+const MIN_ROUNDED: i32 = -131_073;
 
 pub(super) fn division_by_zero() -> Error {
     Error::new(sqlstate::DIVISION_BY_ZERO, "division by zero")
@@ -214,7 +215,7 @@ impl Numeric {
 
     /// `round(numeric, digits)`; negative digits round before the decimal point.
     pub fn round(&self, digits: i32) -> Result<Self> {
-        let digits = digits.clamp(-MAX_RESULT_SCALE, MAX_RESULT_SCALE);
+        let digits = digits.clamp(MIN_ROUNDED, MAX_ROUNDED);
         match u32::try_from(digits) {
             Ok(scale) => Ok(self.rescale(scale)),
             Err(_) => self.round_whole(digits.unsigned_abs(), true),
@@ -223,7 +224,7 @@ impl Numeric {
 
     /// `trunc(numeric, digits)`.
     pub fn trunc(&self, digits: i32) -> Result<Self> {
-        let digits = digits.clamp(-MAX_RESULT_SCALE, MAX_RESULT_SCALE);
+        let digits = digits.clamp(MIN_ROUNDED, MAX_ROUNDED);
         let Some(own) = self.scale() else { return Ok(self.clone()) };
         match u32::try_from(digits) {
             Err(_) => self.round_whole(digits.unsigned_abs(), false),

@@ -120,7 +120,7 @@ fn instants() -> Vec<Row> {
     ]
 }
 
-fn turned(time: i64, by: i64) -> i64 {
+pub fn turned(time: i64, by: i64) -> i64 {
     (i128::from(time) + i128::from(by)).rem_euclid(i128::from(DAY)) as i64
 }
 

@@ -3,15 +3,16 @@
 use aegis_catalog::types::interval::{justify_days, justify_hours, justify_interval};
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::arithmetic::{add_interval, age};
+use super::arithmetic::{add_interval, add_interval_in, age, turned};
 use super::calendar::{
     DAY, HOUR, MINUTE, SECOND, days_from_civil, days_in_month, interval_out_of_range, timestamp_out_of_range,
 };
 use super::extract::{truncate, truncate_interval};
 use super::zone;
+use crate::functions::Call;
 use crate::functions::kernel::{kernel, volatile};
 use crate::functions::signature::{Row, f};
-use crate::functions::value::{Date, Interval, Time, Timestamp, TimestampTz};
+use crate::functions::value::{Date, Interval, Time, TimeTz, Timestamp, TimestampTz};
 
 pub fn functions() -> Vec<Row> {
     [current(), truncation(), construction(), ages(), zones(), finiteness(), overlaps()].into_iter().flatten().collect()
@@ -329,31 +330,56 @@ fn overlaps() -> Vec<Row> {
             )
         };
     }
-    vec![
+    macro_rules! lengths {
+        ($name:literal, $ty:ty, $end:expr) => {
+            [
+                f(
+                    concat!("overlaps(", $name, ", interval, ", $name, ", interval)"),
+                    kernel!(|call; a: Option<$ty>, b: Option<Interval>, c: Option<$ty>, d: Option<Interval>| {
+                        Ok::<_, Error>(overlap([a, end_of(call, a, b, $end)?], [c, end_of(call, c, d, $end)?]))
+                    }),
+                ),
+                f(
+                    concat!("overlaps(", $name, ", ", $name, ", ", $name, ", interval)"),
+                    kernel!(|call; a: Option<$ty>, b: Option<$ty>, c: Option<$ty>, d: Option<Interval>| {
+                        Ok::<_, Error>(overlap([a, b], [c, end_of(call, c, d, $end)?]))
+                    }),
+                ),
+                f(
+                    concat!("overlaps(", $name, ", interval, ", $name, ", ", $name, ")"),
+                    kernel!(|call; a: Option<$ty>, b: Option<Interval>, c: Option<$ty>, d: Option<$ty>| {
+                        Ok::<_, Error>(overlap([a, end_of(call, a, b, $end)?], [c, d]))
+                    }),
+                ),
+            ]
+        };
+    }
+    let mut rows = vec![
         periods!("timestamp", Timestamp),
         periods!("timestamptz", TimestampTz),
         periods!("time", Time),
         f(
-            "overlaps(timestamp, interval, timestamp, interval)",
-            kernel!(|a: Option<Timestamp>, b: Option<Interval>, c: Option<Timestamp>, d: Option<Interval>| {
-                Ok::<_, Error>(overlap([a, end_of(a, b)?], [c, end_of(c, d)?]))
+            "overlaps(timetz, timetz, timetz, timetz)",
+            kernel!(|a: Option<TimeTz>, b: Option<TimeTz>, c: Option<TimeTz>, d: Option<TimeTz>| {
+                // UTC first, then the zone.
+                let key = |time: TimeTz| (time.micros + i64::from(time.west) * 1_000_000, time.west);
+                overlap([a.map(key), b.map(key)], [c.map(key), d.map(key)])
             }),
         ),
-        f(
-            "overlaps(timestamp, timestamp, timestamp, interval)",
-            kernel!(|a: Option<Timestamp>, b: Option<Timestamp>, c: Option<Timestamp>, d: Option<Interval>| {
-                Ok::<_, Error>(overlap([a, b], [c, end_of(c, d)?]))
-            }),
-        ),
-        f(
-            "overlaps(timestamp, interval, timestamp, timestamp)",
-            kernel!(|a: Option<Timestamp>, b: Option<Interval>, c: Option<Timestamp>, d: Option<Timestamp>| {
-                Ok::<_, Error>(overlap([a, end_of(a, b)?], [c, d]))
-            }),
-        ),
-    ]
+    ];
+    rows.extend(lengths!("timestamp", Timestamp, |_, start, by| add_interval(start, by)));
+    rows.extend(lengths!("timestamptz", TimestampTz, |call: &Call<'_>, start, by| {
+        add_interval_in(&call.context.format.time_zone, start, by)
+    }));
+    rows.extend(lengths!("time", Time, |_, start: Time, by: Interval| Ok(Time(turned(start.0, by.micros)))));
+    rows
 }
 
-fn end_of(start: Option<Timestamp>, by: Option<Interval>) -> Result<Option<Timestamp>> {
-    start.zip(by).map(|(start, by)| add_interval(start, by)).transpose()
+fn end_of<T>(
+    call: &Call<'_>,
+    start: Option<T>,
+    by: Option<Interval>,
+    end: impl Fn(&Call<'_>, T, Interval) -> Result<T>,
+) -> Result<Option<T>> {
+    start.zip(by).map(|(start, by)| end(call, start, by)).transpose()
 }

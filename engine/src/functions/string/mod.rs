@@ -5,6 +5,7 @@ mod bytes;
 mod case;
 mod concat;
 mod encoding;
+mod normalize;
 mod pad;
 pub mod quote;
 mod send;
@@ -21,6 +22,7 @@ pub fn functions() -> Vec<Row> {
         case::functions(),
         concat::functions(),
         encoding::functions(),
+        normalize::functions(),
         pad::functions(),
         quote::functions(),
         send::functions(),

@@ -20,7 +20,7 @@ impl Lower<'_> {
         Ok(Some(match node.kind() {
             K::BEGIN => {
                 let Modes { isolation, read_only, deferrable } = self.modes(node.child(K::TRANSACTION_MODE_LIST))?;
-                Utility::Begin { isolation, read_only, deferrable }
+                Utility::Begin { start: node.has(K::START_KW), isolation, read_only, deferrable }
             }
             K::COMMIT_TRANSACTION => Utility::Commit { chain: node.has(K::AND_CHAIN) },
             K::ROLLBACK_TRANSACTION => Utility::Rollback { chain: node.has(K::AND_CHAIN) },
