@@ -1,8 +1,8 @@
 //! Regular-expression operators and functions.
 
 use aegis_catalog::{Error, Result, sqlstate};
-use regex::{Captures, Regex};
 
+use super::matcher::{Found, Matcher};
 use super::regex::{Flags, with_regex};
 use crate::functions::array::List;
 use crate::functions::kernel::kernel;
@@ -13,7 +13,7 @@ pub fn functions() -> Vec<Row> {
 }
 
 fn is_match(text: &str, pattern: &str, flags: Flags) -> Result<bool> {
-    with_regex(pattern, flags, |regex| regex.is_match(text))
+    with_regex(pattern, flags, |matcher| matcher.is_match(text))
 }
 
 fn operators() -> Vec<Row> {
@@ -54,30 +54,32 @@ fn local_flags(text: &str, function: &str) -> Result<Flags> {
 }
 
 /// The groups of a match, or the whole match if the expression has none.
-fn groups(regex: &Regex, found: &Captures<'_>) -> List<String> {
-    let group = |index| found.get(index).map(|part: regex::Match<'_>| part.as_str().to_owned());
-    List(if regex.captures_len() == 1 { vec![group(0)] } else { (1..regex.captures_len()).map(group).collect() })
+fn groups(matcher: &Matcher, found: &Found<'_>) -> List<String> {
+    let group = |index| found.get(index).map(str::to_owned);
+    List(match matcher.group_count() {
+        0 => vec![group(0)],
+        count => (1..=count).map(group).collect(),
+    })
 }
 
 /// All matches, or the first: the rows of `regexp_matches`.
 pub fn matches(text: &str, pattern: &str, flags: &str) -> Result<Vec<List<String>>> {
     let flags = Flags::parse(flags)?;
     let limit = if flags.global { usize::MAX } else { 1 };
-    with_regex(pattern, flags, |regex| {
-        regex.captures_iter(text).take(limit).map(|found| groups(regex, &found)).collect()
+    with_regex(pattern, flags, |matcher| {
+        matcher.find_all(text, 0).take(limit).map(|found| Ok(groups(matcher, &found?))).collect()
     })
 }
 
 fn first_match(text: &str, pattern: &str, flags: Flags) -> Result<Option<List<String>>> {
-    with_regex(pattern, flags, |regex| regex.captures(text).map(|found| groups(regex, &found)))
+    with_regex(pattern, flags, |matcher| Ok(matcher.find_at(text, 0)?.map(|found| groups(matcher, &found))))
 }
 
 /// `substring(text from pattern)`: the first group, or the whole match.
-fn substring(text: &str, pattern: &str) -> Result<Option<String>> {
-    with_regex(pattern, Flags::default(), |regex| {
-        let found = regex.captures(text)?;
-        let index = usize::from(regex.captures_len() > 1);
-        found.get(index).map(|part| part.as_str().to_owned())
+pub(super) fn substring(text: &str, pattern: &str) -> Result<Option<String>> {
+    with_regex(pattern, Flags::default(), |matcher| {
+        let group = usize::from(matcher.group_count() > 0);
+        Ok(matcher.find_at(text, 0)?.and_then(|found| found.get(group).map(str::to_owned)))
     })
 }
 
@@ -93,7 +95,7 @@ fn matching() -> Vec<Row> {
 }
 
 /// `\1`, `\&` and `\\` of a replacement text.
-fn expand(replacement: &str, found: &Captures<'_>, out: &mut String) {
+fn expand(replacement: &str, found: &Found<'_>, out: &mut String) {
     let mut rest = replacement.chars();
     while let Some(character) = rest.next() {
         if character != '\\' {
@@ -103,9 +105,9 @@ fn expand(replacement: &str, found: &Captures<'_>, out: &mut String) {
         match rest.next() {
             Some(digit @ '1'..='9') => {
                 let index = digit as usize - '0' as usize;
-                out.push_str(found.get(index).map_or("", |part| part.as_str()));
+                out.push_str(found.get(index).unwrap_or_default());
             }
-            Some('&') => out.push_str(found.get(0).map_or("", |part| part.as_str())),
+            Some('&') => out.push_str(found.get(0).unwrap_or_default()),
             Some('\\') => out.push('\\'),
             Some(other) => {
                 out.push('\\');
@@ -118,54 +120,26 @@ fn expand(replacement: &str, found: &Captures<'_>, out: &mut String) {
 
 /// Replaces the `n`th match from character `start` on, or all of them if `n` is 0.
 fn replace(text: &str, pattern: &str, replacement: &str, start: usize, n: usize, flags: Flags) -> Result<String> {
-    with_regex(pattern, flags, |regex| {
+    with_regex(pattern, flags, |matcher| {
         let offset = text.char_indices().nth(start).map_or(text.len(), |(offset, _)| offset);
         let mut result = String::with_capacity(text.len());
         let mut copied = 0;
-        for (index, found) in captures_from(regex, text, offset).enumerate() {
-            let Some(whole) = found.get(0) else { continue };
+        for (index, found) in matcher.find_all(text, offset).enumerate() {
+            let found = found?;
             if n != 0 && index + 1 != n {
                 continue;
             }
-            result.push_str(&text[copied..whole.start()]);
+            let (start, end) = found.whole();
+            result.push_str(&text[copied..start]);
             expand(replacement, &found, &mut result);
-            copied = whole.end();
+            copied = end;
             if n != 0 {
                 break;
             }
         }
         result.push_str(&text[copied..]);
-        result
+        Ok(result)
     })
-}
-
-fn captures_from<'r, 't>(
-    regex: &'r Regex,
-    text: &'t str,
-    offset: usize,
-) -> impl Iterator<Item = Captures<'t>> + use<'r, 't> {
-    let mut at = offset;
-    let mut last_end = None;
-    std::iter::from_fn(move || {
-        loop {
-            if at > text.len() {
-                return None;
-            }
-            let found = regex.captures_at(text, at)?;
-            let whole = found.get(0)?;
-            if whole.is_empty() && last_end == Some(whole.end()) {
-                at = next_boundary(text, at);
-                continue;
-            }
-            at = if whole.is_empty() { next_boundary(text, whole.end()) } else { whole.end() };
-            last_end = Some(whole.end());
-            return Some(found);
-        }
-    })
-}
-
-fn next_boundary(text: &str, at: usize) -> usize {
-    text.get(at..).and_then(|rest| rest.chars().next()).map_or(text.len() + 1, |character| at + character.len_utf8())
 }
 
 fn positive(value: i32, name: &str) -> Result<usize> {
@@ -227,11 +201,9 @@ fn replacing() -> Vec<Row> {
 /// The matches from character `start` on, as (start, end) of the whole or of a group, in bytes.
 fn spans(text: &str, pattern: &str, start: i32, flags: Flags, group: usize) -> Result<Vec<Option<(usize, usize)>>> {
     let start = positive(start, "start")?;
-    with_regex(pattern, flags, |regex| {
+    with_regex(pattern, flags, |matcher| {
         let offset = text.char_indices().nth(start).map_or(text.len(), |(offset, _)| offset);
-        captures_from(regex, text, offset)
-            .map(|found| found.get(group).map(|part| (part.start(), part.end())))
-            .collect()
+        matcher.find_all(text, offset).map(|found| Ok(found?.span(group))).collect()
     })
 }
 
@@ -336,20 +308,19 @@ fn counting() -> Vec<Row> {
 /// The text between the matches; an empty match at the ends or right after another one does not split.
 pub fn split(text: &str, pattern: &str, flags: &str, function: &str) -> Result<Vec<String>> {
     let flags = local_flags(flags, function)?;
-    with_regex(pattern, flags, |regex| {
+    with_regex(pattern, flags, |matcher| {
         let mut parts = Vec::new();
         let mut from = 0;
-        for found in regex.find_iter(text) {
-            if found.is_empty()
-                && (found.start() == from && from == 0 || found.start() == text.len() || found.start() == from)
-            {
+        for found in matcher.find_all(text, 0) {
+            let (start, end) = found?.whole();
+            if start == end && (start == text.len() || start == from) {
                 continue;
             }
-            parts.push(text[from..found.start()].to_owned());
-            from = found.end();
+            parts.push(text[from..start].to_owned());
+            from = end;
         }
         parts.push(text[from..].to_owned());
-        parts
+        Ok(parts)
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod functions;
 mod like;
+mod matcher;
 pub mod regex;
 mod similar;
 

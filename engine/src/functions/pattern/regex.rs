@@ -1,10 +1,11 @@
 //! PostgreSQL's advanced regular expressions on the `regex` crate.
 //!
 //! Both are close dialects. Translated are: options (`i`, `n`, `x` …), embedded ones (`(?i)`, `***=`), the constraint escapes `\m \M \y \Y \A \Z`,
-//! character-class escapes, brackets. Not possible with an automaton: back references and look-around, which are refused by name.
+//! character-class escapes, brackets. Back references and look-around are no work for an automaton: `fancy-regex` backtracks for them.
 
 use aegis_catalog::{Error, Result, sqlstate};
-use regex::Regex;
+
+use super::matcher::Matcher;
 
 /// What a flags argument of the regexp functions says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,7 +70,7 @@ fn invalid(reason: &str) -> Error {
 }
 
 /// Compiles a PostgreSQL regular expression.
-pub fn compile(pattern: &str, mut flags: Flags) -> Result<Regex> {
+pub fn compile(pattern: &str, mut flags: Flags) -> Result<Matcher> {
     let mut pattern = pattern;
     if let Some(rest) = pattern.strip_prefix("***=") {
         flags.literal = true;
@@ -87,20 +88,37 @@ pub fn compile(pattern: &str, mut flags: Flags) -> Result<Regex> {
         }
         pattern = rest;
     }
-    let translated = if flags.literal { regex::escape(pattern) } else { translate(pattern, flags)? };
-    regex::RegexBuilder::new(&translated)
+    let Translation { text, backtracks } = match flags.literal {
+        true => Translation { text: regex::escape(pattern), backtracks: false },
+        false => translate(pattern, flags)?,
+    };
+    if backtracks {
+        return fancy_regex::RegexBuilder::new(&text)
+            .case_insensitive(flags.ignore_case)
+            .dot_matches_new_line(!flags.newline_stops)
+            .multi_line(flags.newline_anchors)
+            .ignore_whitespace(flags.expanded)
+            .delegate_size_limit(SIZE_LIMIT)
+            .build()
+            .map(Matcher::Backtracking)
+            .map_err(|error| translate_error(&error.to_string()));
+    }
+    regex::RegexBuilder::new(&text)
         .case_insensitive(flags.ignore_case)
         .dot_matches_new_line(!flags.newline_stops)
         .multi_line(flags.newline_anchors)
         .ignore_whitespace(flags.expanded)
-        .size_limit(32 << 20)
+        .size_limit(SIZE_LIMIT)
         .build()
-        .map_err(|error| translate_error(&error))
+        .map(Matcher::Automaton)
+        .map_err(|error| translate_error(&error.to_string()))
 }
 
-fn translate_error(error: &regex::Error) -> Error {
-    let text = error.to_string();
-    invalid(match &text {
+/// Bytes that a compiled expression may take.
+const SIZE_LIMIT: usize = 32 << 20;
+
+fn translate_error(text: &str) -> Error {
+    invalid(match text {
         text if text.contains("unclosed group") || text.contains("unopened group") => "parentheses () not balanced",
         text if text.contains("unclosed character class") => "brackets [] not balanced",
         text if text.contains("repetition operator missing") => "quantifier operand invalid",
@@ -108,24 +126,35 @@ fn translate_error(error: &regex::Error) -> Error {
             "invalid repetition count(s)"
         }
         text if text.contains("invalid character class range") => "invalid character range",
-        text if text.contains("exceeds size limit") => {
-            return Error::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, "regular expression is too complex");
-        }
+        text if text.contains("exceeds size limit") => "regular expression is too complex",
+        text if text.contains("back reference") => "invalid backreference number",
         _ => "invalid escape \\ sequence",
     })
+}
+
+/// An expression in the crates' dialect.
+struct Translation {
+    text: String,
+    /// Whether it has a back reference or looks around.
+    backtracks: bool,
 }
 
 struct Translator<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
     out: String,
     flags: Flags,
+    backtracks: bool,
 }
 
-fn translate(pattern: &str, flags: Flags) -> Result<String> {
-    let mut translator =
-        Translator { rest: pattern.chars().peekable(), out: String::with_capacity(pattern.len() + 8), flags };
+fn translate(pattern: &str, flags: Flags) -> Result<Translation> {
+    let mut translator = Translator {
+        rest: pattern.chars().peekable(),
+        out: String::with_capacity(pattern.len() + 8),
+        flags,
+        backtracks: false,
+    };
     translator.run()?;
-    Ok(translator.out)
+    Ok(Translation { text: translator.out, backtracks: translator.backtracks })
 }
 
 impl Translator<'_> {
@@ -160,7 +189,17 @@ impl Translator<'_> {
         self.rest.next();
         match self.rest.next() {
             Some(':') => self.out.push_str("?:"),
-            Some('=' | '!' | '<') => return Err(Error::unsupported("look-around in regular expressions")),
+            Some(ahead @ ('=' | '!')) => {
+                self.backtracks = true;
+                self.out.extend(['?', ahead]);
+            }
+            Some('<') => match self.rest.next() {
+                Some(behind @ ('=' | '!')) => {
+                    self.backtracks = true;
+                    self.out.extend(['?', '<', behind]);
+                }
+                _ => return Err(invalid("invalid embedded option")),
+            },
             _ => return Err(invalid("invalid embedded option")),
         }
         Ok(())
@@ -175,7 +214,11 @@ impl Translator<'_> {
             'M' => self.out.push_str("\\b{end}"),
             'y' => self.out.push_str("\\b"),
             'Y' => self.out.push_str("\\B"),
-            '1'..='9' => return Err(Error::unsupported("back references in regular expressions")),
+            '1'..='9' => {
+                self.backtracks = true;
+                // In a group of its own: a digit that follows is a character.
+                self.out.push_str(&format!("(?:\\{character})"));
+            }
             'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'n' | 'r' | 't' | 'f' | 'v' | 'a' => {
                 self.out.push('\\');
                 self.out.push(character);
@@ -329,10 +372,10 @@ impl Translator<'_> {
 
 /// Compiles a pattern once for a run of equal ones.
 #[derive(Default)]
-pub struct Cache(Option<(String, Flags, Regex)>);
+pub struct Cache(Option<(String, Flags, Matcher)>);
 
 impl Cache {
-    pub fn get(&mut self, pattern: &str, flags: Flags) -> Result<&Regex> {
+    pub fn get(&mut self, pattern: &str, flags: Flags) -> Result<&Matcher> {
         let hit = self.0.as_ref().is_some_and(|(source, with, _)| source == pattern && *with == flags);
         if !hit {
             self.0 = Some((pattern.to_owned(), flags, compile(pattern, flags)?));
@@ -350,8 +393,8 @@ thread_local! {
 }
 
 /// Runs `with` on the compiled pattern.
-pub fn with_regex<T>(pattern: &str, flags: Flags, with: impl FnOnce(&Regex) -> T) -> Result<T> {
-    LAST.with_borrow_mut(|cache| cache.get(pattern, flags).map(with))
+pub fn with_regex<T>(pattern: &str, flags: Flags, with: impl FnOnce(&Matcher) -> Result<T>) -> Result<T> {
+    LAST.with_borrow_mut(|cache| cache.get(pattern, flags).and_then(with))
 }
 
 #[cfg(test)]
@@ -372,10 +415,20 @@ mod tests {
             ("x{", "x{", true),
             ("a.b", "a\nb", true),
             (r"^\d+$", "123", true),
+            (r"^(a+)b\1$", "aabaa", true),
+            (r"^(a+)b\1$", "aaba", false),
+            (r"foo(?!bar)", "foobar", false),
+            (r"(?<=\$)\d+", "costs $5", true),
         ] {
-            assert_eq!(compile(pattern, Flags::default()).unwrap().is_match(text), expected, "{text} ~ {pattern}");
+            let matcher = compile(pattern, Flags::default()).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+            assert_eq!(matcher.is_match(text).unwrap(), expected, "{text} ~ {pattern}");
         }
-        assert_eq!(compile(r"(a)\1", Flags::default()).unwrap_err().code(), sqlstate::FEATURE_NOT_SUPPORTED);
-        assert_eq!(compile("(", Flags::default()).unwrap_err().code(), sqlstate::INVALID_REGULAR_EXPRESSION);
+        assert_eq!(compile("(", Flags::default()).err().unwrap().code(), sqlstate::INVALID_REGULAR_EXPRESSION);
+    }
+
+    #[test]
+    fn endless_backtracking_ends_with_an_error() {
+        let matcher = compile(r"^(a+)+(a+)+(a|aa)+\1b$", Flags::default()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(matcher.is_match(&"a".repeat(300)).unwrap_err().code(), sqlstate::INVALID_REGULAR_EXPRESSION);
     }
 }

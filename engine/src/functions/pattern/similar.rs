@@ -2,7 +2,6 @@
 
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::regex::{Flags, with_regex};
 use crate::functions::kernel::kernel;
 use crate::functions::signature::{Row, f};
 
@@ -19,12 +18,7 @@ pub fn functions() -> Vec<Row> {
         f(
             "substring(text, text, text)",
             kernel!(|text: &str, pattern: &str, escape: &str| {
-                let pattern = to_regex(pattern, Some(escape))?;
-                with_regex(&pattern, Flags::default(), |regex| {
-                    let found = regex.captures(text)?;
-                    let part = if regex.captures_len() > 1 { found.get(1) } else { found.get(0) };
-                    part.map(|part| part.as_str().to_owned())
-                })
+                super::functions::substring(text, &to_regex(pattern, Some(escape))?)
             }),
         ),
     ]
