@@ -1,6 +1,8 @@
 //! Servers for tests: Aegis from this build, and a PostgreSQL 15 of the machine's. Each has a free port and a temporary folder, and ends
 //! with the value that holds it.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

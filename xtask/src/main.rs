@@ -21,8 +21,11 @@ enum Task {
     Test,
     /// Format, and apply what clippy can mend by itself
     Fix,
-    /// Measure the main paths of the store
-    Bench,
+    /// Measure a release build beside PostgreSQL 15 and DuckDB; arguments go to benches/compare.py
+    Bench {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run the .slt files whose path contains NAME, on Aegis and on PostgreSQL 15
     Slt {
         name: Option<String>,
@@ -39,9 +42,9 @@ fn main() -> Result<()> {
             cargo(&["clippy", "--fix", "--allow-dirty", "--workspace", "--all-targets"])?;
             cargo(&["fmt", "--all"])
         }
-        Task::Bench => {
-            let measurement = ["--", "--ignored", "--nocapture", "throughput"];
-            cargo(&[&["test", "--release", "-p", "aegis-storage", "--test", "store"][..], &measurement].concat())
+        Task::Bench { arguments } => {
+            cargo(&["build", "--release", "--package", "aegis", "--bin", "aegis"])?;
+            setup::compare(&arguments)
         }
         Task::Slt { name, r#override } => slt(name, r#override),
     }

@@ -31,10 +31,20 @@ pub fn run() -> Result<Environment> {
     install_system_packages()?;
     let cache = cache_folder()?;
     Ok(Environment {
-        python: python_environment(&cache)?,
+        python: python_environment(&cache, "python", "wire/tests/drivers/requirements.txt")?,
         cargo_deny: cargo_deny(&cache)?,
         node_modules: node_environment(&cache)?,
     })
+}
+
+/// Runs `benches/compare.py` on the release binary, with what it needs installed.
+pub fn compare(arguments: &[String]) -> Result<()> {
+    install_system_packages()?;
+    let python = python_environment(&cache_folder()?, "benches", "benches/requirements.txt")?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let mut command = Command::new(python);
+    command.arg(root().join("benches/compare.py")).arg("--aegis").arg(target.join("release/aegis")).args(arguments);
+    execute(&mut command)
 }
 
 impl Environment {
@@ -105,16 +115,16 @@ fn cargo_deny(cache: &Path) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// A virtual environment with the packages of wire/tests/drivers/requirements.txt; made anew when that file changes.
-fn python_environment(cache: &Path) -> Result<PathBuf> {
-    let wanted = std::fs::read_to_string(root().join("wire/tests/drivers/requirements.txt"))?;
-    let folder = cache.join("python");
+/// A virtual environment with the packages of a requirements file; made anew when that file changes.
+fn python_environment(cache: &Path, name: &str, requirements: &str) -> Result<PathBuf> {
+    let requirements = root().join(requirements);
+    let wanted = std::fs::read_to_string(&requirements)?;
+    let folder = cache.join(name);
     let (python, stamp) = (folder.join("bin/python"), folder.join("installed.txt"));
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
     execute(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    let requirements = root().join("wire/tests/drivers/requirements.txt");
     execute(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements))?;
     std::fs::write(stamp, wanted)?;
     Ok(python)

@@ -432,8 +432,3 @@ impl Write for Void {
         Arc::new(NullArray::new(rows))
     }
 }
-
-/// A primitive array's values without its nulls, for loops over whole columns.
-pub fn values<T: ArrowPrimitiveType>(array: &ArrayRef) -> Result<&PrimitiveArray<T>> {
-    downcast(array)
-}

@@ -105,10 +105,6 @@ impl ArrayWriter {
         self.picks.push((source, position));
     }
 
-    pub fn pick_null(&mut self) {
-        self.picks.push((self.sources.len() - 1, 0));
-    }
-
     /// Ends the array: one dimension, lower bound 1.
     pub fn end(&mut self) {
         self.frame.end(self.picks.len(), None);

@@ -32,10 +32,6 @@ impl Date {
         Ok(Self(days as i32))
     }
 
-    pub fn from_civil(year: i64, month: i64, day: i64) -> Result<Self> {
-        Self::from_days(days_from_civil(year, month, day))
-    }
-
     pub fn midnight(self) -> Result<Timestamp> {
         match self {
             Self::INFINITY => Ok(Timestamp::INFINITY),
@@ -111,14 +107,6 @@ impl Fields {
     pub fn days(&self) -> i64 {
         days_from_civil(self.year, self.month, self.day)
     }
-
-    pub fn time_of_day(&self) -> i64 {
-        self.hour * HOUR + self.minute * MINUTE + self.micros
-    }
-
-    pub fn timestamp(&self) -> Result<Timestamp> {
-        Timestamp::from_parts(self.days(), self.time_of_day())
-    }
 }
 
 /// Days from 1970-01-01; year 0 is 1 BC. Month and day may be outside their ranges by whole years and months' lengths.
@@ -163,12 +151,6 @@ pub fn iso_week(days: i64) -> (i64, i64) {
     let thursday = days - (days + 3).rem_euclid(7) + 3;
     let year = civil_from_days(thursday).0;
     (year, (thursday - days_from_civil(year, 1, 1)) / 7 + 1)
-}
-
-/// Monday of an ISO week.
-pub fn iso_week_start(year: i64, week: i64) -> i64 {
-    let fourth = days_from_civil(year, 1, 4);
-    fourth - (fourth + 3).rem_euclid(7) + (week - 1) * 7
 }
 
 /// Julian day number.

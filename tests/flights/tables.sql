@@ -1,0 +1,5 @@
+CREATE TABLE airlines (carrier text PRIMARY KEY, name text NOT NULL);
+CREATE TABLE airports (faa text PRIMARY KEY, name text NOT NULL, lat double precision, lon double precision, alt integer, tz integer, dst text, tzone text);
+CREATE TABLE planes (tailnum text PRIMARY KEY, year integer, type text, manufacturer text, model text, engines integer, seats integer, speed integer, engine text);
+CREATE TABLE weather (origin text, year integer, month integer, day integer, hour integer, temp numeric(5,2), dewp numeric(5,2), humid numeric(5,2), wind_dir integer, wind_speed double precision, wind_gust double precision, precip numeric(5,2), pressure numeric(6,1), visib numeric(5,2), time_hour timestamptz);
+CREATE TABLE flights (year integer, month integer, day integer, dep_time integer, sched_dep_time integer, dep_delay integer, arr_time integer, sched_arr_time integer, arr_delay integer, carrier text, flight integer, tailnum text, origin text, dest text, air_time integer, distance integer, hour integer, minute integer, time_hour timestamptz);
