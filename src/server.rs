@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
 use crate::config::{Auth, Config};
-use crate::{control, demo};
+use crate::{control, demo, memory};
 
 /// An error of usage or configuration that only the data directory could tell.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,7 @@ const CONNECTION_STACK_BYTES: usize = 16 * 1024 * 1024;
 /// Runs until SIGTERM or SIGINT.
 pub fn run(config: Config, with_demo: bool) -> Result<()> {
     raise_open_files();
+    memory::give_back_soon();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("aegis-connection")

@@ -16,6 +16,7 @@ pub mod key;
 pub mod lambda;
 pub mod lock;
 pub mod operator;
+mod point;
 pub mod provider;
 pub mod row_rules;
 pub mod runtime;

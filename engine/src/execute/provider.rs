@@ -126,7 +126,7 @@ fn layout(relation: &Relation, table: &TableSchema) -> Result<(SchemaRef, Vec<So
 }
 
 /// The values of an index's columns as one key, if all are given in a form that loses nothing.
-fn key_batch(
+pub fn key_batch(
     schema: &TableSchema,
     index: &IndexSchema,
     relation: &Relation,

@@ -12,6 +12,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::change;
 use super::error::from_datafusion;
+use super::point;
 use super::provider::SnapshotTables;
 use super::runtime::{QueryRuntime, RunOptions};
 use super::select_locked;
@@ -55,6 +56,9 @@ pub struct ChangeResult {
 
 /// Starts a query. The rows are those of the transaction as of now, whatever it does afterwards.
 pub async fn run_query(query: &Query, execution: &mut Execution<'_>) -> Result<RowStream> {
+    if let Some(row) = point::read(query, execution)? {
+        return Ok(row);
+    }
     let part = select_locked::part(query, execution).await?;
     let query = part.as_ref().map_or(query, |part| &part.whole);
     loop {

@@ -1,0 +1,135 @@
+//! Look-ups by key: `SELECT columns FROM table WHERE key = value` goes straight to the key's index, without lowering, plan or filter.
+//!
+//! Everything else, and a value that does not fit the column's type exactly, takes the general way and gets the same answer.
+
+use std::sync::Arc;
+
+use aegis_catalog::object::{Relation, RelationKind};
+use aegis_catalog::types::oid;
+use aegis_catalog::{Error, Oid, Result};
+use datafusion::scalar::ScalarValue;
+
+use super::provider::key_batch;
+use super::statement::Execution;
+use super::stream::RowStream;
+use crate::bind::tree::{CallForm, CastMethod, Distinct, Expr, ExprKind, From, Query, RelId, Select, SetExpr};
+
+/// Types whose values are equal exactly if their representations are.
+const PLAIN: [Oid; 14] = [
+    oid::BOOL,
+    oid::INT2,
+    oid::INT4,
+    oid::INT8,
+    oid::OID,
+    oid::TEXT,
+    oid::VARCHAR,
+    oid::NAME,
+    oid::BYTEA,
+    oid::UUID,
+    oid::DATE,
+    oid::TIME,
+    oid::TIMESTAMP,
+    oid::TIMESTAMPTZ,
+];
+
+const INTEGERS: [Oid; 3] = [oid::INT2, oid::INT4, oid::INT8];
+
+/// The row with the key that the query asks for; None if it is not such a query.
+pub fn read(query: &Query, execution: &Execution<'_>) -> Result<Option<RowStream>> {
+    let Some((relation, select)) = one_table(query) else { return Ok(None) };
+    let (RelationKind::Table(table), Some(From::Table { rel, .. })) = (&relation.kind, &select.from) else {
+        return Ok(None);
+    };
+    let Some(filter) = &select.filter else { return Ok(None) };
+    let Some(values) = equalities(filter, *rel, relation, execution.parameters) else { return Ok(None) };
+    let schema = execution.transaction.table_schema(table.storage).map_err(Error::from)?;
+    let mut columns = Vec::with_capacity(select.targets.len());
+    for target in &select.targets {
+        let position =
+            column_of(target, *rel, relation).and_then(|attnum| schema.position(u32::try_from(attnum).ok()?));
+        let Some(position) = position else { return Ok(None) };
+        columns.push(position);
+    }
+    for index in schema.unique_indexes().filter(|index| index.columns.len() == values.len()) {
+        let Some(key) = key_batch(&schema, index, relation, &values)? else { continue };
+        let found = execution.transaction.lookup(table.storage, index.id, &key).map_err(Error::from)?;
+        let addresses: Vec<_> = found.into_iter().flatten().collect();
+        let row = execution.transaction.fetch(table.storage, &addresses, &columns).map_err(Error::from)?;
+        return Ok(Some(RowStream::ready(vec![row])));
+    }
+    Ok(None)
+}
+
+/// The table of a query that does nothing but filter and project it.
+fn one_table(query: &Query) -> Option<(&Arc<Relation>, &Select)> {
+    let SetExpr::Select(select) = &query.body else { return None };
+    let Some(From::Table { relation, .. }) = &select.from else { return None };
+    let plain = query.ctes.is_empty()
+        && query.order_by.is_empty()
+        && query.limit.is_none()
+        && query.offset.is_none()
+        && query.locking.is_empty()
+        && query.columns.len() == select.targets.len()
+        && select.grouping.is_none()
+        && select.having.is_none()
+        && select.windows.is_none()
+        && select.set_functions.is_none()
+        && select.distinct == Distinct::None;
+    plain.then_some((relation, select))
+}
+
+/// The columns that a condition sets equal to given values, if it says nothing else.
+fn equalities(
+    condition: &Expr,
+    rel: RelId,
+    relation: &Relation,
+    parameters: &[ScalarValue],
+) -> Option<Vec<(i16, ScalarValue)>> {
+    let conjuncts = match &condition.kind {
+        ExprKind::And(conjuncts) => conjuncts.as_slice(),
+        _ => std::slice::from_ref(condition),
+    };
+    conjuncts.iter().map(|conjunct| equality(conjunct, rel, relation, parameters)).collect()
+}
+
+fn equality(
+    conjunct: &Expr,
+    rel: RelId,
+    relation: &Relation,
+    parameters: &[ScalarValue],
+) -> Option<(i16, ScalarValue)> {
+    let ExprKind::Call { form: CallForm::Operator(operator), args, .. } = &conjunct.kind else { return None };
+    let [left, right] = args.as_slice() else { return None };
+    let same = left.ty.oid == right.ty.oid || [left, right].iter().all(|side| INTEGERS.contains(&side.ty.oid));
+    if operator != "=" || !same || !PLAIN.contains(&left.ty.oid) {
+        return None;
+    }
+    let (column, value) = match column_of(left, rel, relation) {
+        Some(column) => (column, right),
+        None => (column_of(right, rel, relation)?, left),
+    };
+    let value = match &relabelled(value).kind {
+        ExprKind::Constant(value) => value,
+        ExprKind::Parameter(number) => parameters.get(usize::try_from(*number).ok()?.checked_sub(1)?)?,
+        _ => return None,
+    };
+    Some((column, value.clone()))
+}
+
+/// The expression below casts that only change the type's name.
+fn relabelled(expr: &Expr) -> &Expr {
+    match &expr.kind {
+        ExprKind::Cast { arg, method: CastMethod::Relabel, .. } => relabelled(arg),
+        _ => expr,
+    }
+}
+
+/// The number of the table's column that an expression is.
+fn column_of(expr: &Expr, rel: RelId, relation: &Relation) -> Option<i16> {
+    match &relabelled(expr).kind {
+        ExprKind::Column { rel: of, column } if *of == rel => {
+            relation.columns.get(*column).filter(|column| !column.dropped).map(|column| column.attnum)
+        }
+        _ => None,
+    }
+}
