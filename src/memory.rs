@@ -1,4 +1,5 @@
-//! How much memory this process may use, and that it gives back what it no longer does: the machine's, or less where a control group limits it (cgroups(7), versions 1 and 2).
+//! How much memory this process may use (the machine's, or less where a control group limits it: cgroups(7), versions 1 and 2), and that it
+//! gives back what it no longer needs.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
