@@ -1,5 +1,6 @@
 //! One SELECT: FROM → WHERE → GROUP BY → HAVING → windows → set-returning functions → targets → DISTINCT.
 
+use aegis_catalog::types::oid;
 use aegis_catalog::{Result, Type};
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, Operator};
@@ -107,7 +108,8 @@ impl Lowerer<'_> {
                 continue;
             };
             let [left, right] = args.as_slice() else { continue };
-            if operator != "=" {
+            // Blank-padded equality is not that of the representations, also where the column is a varchar.
+            if operator != "=" || left.ty.oid == oid::BPCHAR {
                 continue;
             }
             for (column, value) in [(left, right), (right, left)] {
