@@ -233,8 +233,12 @@ fn compare(commands: &[&str], theirs: &BTreeMap<usize, Vec<String>>, ours: &BTre
                 left.iter().filter(|line| !right.contains(line)).cloned().collect()
             };
             let (theirs_only, ours_only) = (only(&theirs, &ours), only(&ours, &theirs));
-            theirs_only.iter().for_each(|line| drop(writeln!(report, "  PostgreSQL: {line}")));
-            ours_only.iter().for_each(|line| drop(writeln!(report, "  Aegis:      {line}")));
+            for line in &theirs_only {
+                let _ = writeln!(report, "  PostgreSQL: {line}");
+            }
+            for line in &ours_only {
+                let _ = writeln!(report, "  Aegis:      {line}");
+            }
             if theirs_only.is_empty() && ours_only.is_empty() {
                 let _ = writeln!(report, "  the same lines in another order or number");
             }

@@ -18,11 +18,11 @@
 mod support;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use support::{Aegis, Postgres, Server};
+use support::Server;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -52,7 +52,7 @@ async fn connect(config: &tokio_postgres::Config) -> Result<Client, String> {
 }
 
 impl Stage {
-    async fn new(server: &(impl Server + ?Sized), database: &str) -> Result<Self, String> {
+    async fn new(server: &dyn Server, database: &str) -> Result<Self, String> {
         let config = server.config(database);
         Ok(Self { control: connect(&config).await?, config, sessions: HashMap::new() })
     }
@@ -146,12 +146,7 @@ async fn play(text: &str, stage: &mut Stage) -> Result<String, String> {
     Ok(out)
 }
 
-async fn run_file(
-    server: &(impl Server + ?Sized),
-    engine: &'static str,
-    file: &Path,
-    database: &str,
-) -> Result<(), String> {
+async fn run_file(server: &dyn Server, engine: &'static str, file: &Path, database: &str) -> Result<(), String> {
     let text = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
     let admin = connect(&server.config("postgres")).await?;
     admin.batch_execute(&format!("CREATE DATABASE {database}")).await.map_err(|e| e.to_string())?;
@@ -174,45 +169,8 @@ fn difference(want: &str, got: &str) -> String {
     format!("--- want\n{}\n--- got\n{}", part(want, 8), part(got, 8))
 }
 
-/// Both servers, started once for all files.
-struct Servers {
-    aegis: Aegis,
-    postgres: Option<Postgres>,
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("the folder can be read").flatten();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    files.sort();
-    files
-}
-
 fn main() {
-    let arguments = libtest_mimic::Arguments::from_args();
-    let runtime = Arc::new(tokio::runtime::Runtime::new().expect("a runtime"));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/isolation");
-    let servers: Arc<std::sync::OnceLock<Servers>> = Arc::default();
-    let tests = files(&root).into_iter().enumerate().map(|(number, file)| {
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let (runtime, servers) = (Arc::clone(&runtime), Arc::clone(&servers));
-        libtest_mimic::Trial::test(name, move || {
-            let servers = servers.get_or_init(|| Servers { aegis: Aegis::start(), postgres: Postgres::start() });
-            let database = format!("isolation_{number}");
-            runtime.block_on(async {
-                if let Some(postgres) = &servers.postgres {
-                    run_file(postgres, "postgres", &file, &database).await?;
-                }
-                run_file(&servers.aegis, "aegis", &file, &database).await?;
-                Ok(())
-            })
-        })
+    support::run_files("isolation", "txt", |server, engine, file, database| {
+        Box::pin(run_file(server, engine, file, database))
     });
-    let conclusion = libtest_mimic::run(&arguments, tests.collect());
-    // The servers end here: `exit` below runs no destructors.
-    let code = if conclusion.has_failed() { 101 } else { 0 };
-    drop(runtime);
-    if let Some(servers) = Arc::into_inner(servers) {
-        drop(servers);
-    }
-    std::process::exit(code);
 }

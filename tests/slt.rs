@@ -5,11 +5,10 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
-use support::{Aegis, Postgres, Server};
+use support::Server;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// One connection to a server under test.
@@ -19,11 +18,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(
-        server: &(impl Server + ?Sized),
-        database: &str,
-        engine: &'static str,
-    ) -> Result<Self, tokio_postgres::Error> {
+    async fn open(server: &dyn Server, database: &str, engine: &'static str) -> Result<Self, tokio_postgres::Error> {
         let (client, connection) = server.config(database).connect(tokio_postgres::NoTls).await?;
         tokio::spawn(connection);
         Ok(Self { client, engine })
@@ -89,19 +84,8 @@ fn cell(value: Option<&str>) -> String {
     }
 }
 
-/// Both servers, started once for all files.
-struct Servers {
-    aegis: Aegis,
-    postgres: Option<Postgres>,
-}
-
 /// Runs a file in a database of its own.
-async fn run_file(
-    server: &(impl Server + ?Sized),
-    engine: &'static str,
-    file: &Path,
-    database: &str,
-) -> Result<(), String> {
+async fn run_file(server: &dyn Server, engine: &'static str, file: &Path, database: &str) -> Result<(), String> {
     let admin = Connection::open(server, "postgres", engine).await.map_err(|e| e.to_string())?;
     let made = admin.client.batch_execute(&format!("CREATE DATABASE {database}")).await;
     made.map_err(|e| format!("{engine}: {}", SqlError::from(e)))?;
@@ -126,47 +110,8 @@ async fn run_file(
     result
 }
 
-fn slt_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("the folder can be read").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            files.extend(slt_files(&path));
-        } else if path.extension().is_some_and(|e| e == "slt") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
-}
-
 fn main() {
-    let arguments = libtest_mimic::Arguments::from_args();
-    let runtime = Arc::new(tokio::runtime::Runtime::new().expect("a runtime"));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt");
-    let servers: Arc<std::sync::OnceLock<Servers>> = Arc::default();
-    let tests = slt_files(&root).into_iter().enumerate().map(|(number, file)| {
-        let name = file.strip_prefix(&root).expect("below the root").with_extension("").display().to_string();
-        let (runtime, servers) = (Arc::clone(&runtime), Arc::clone(&servers));
-        let ours_alone = name.starts_with("aegis/");
-        libtest_mimic::Trial::test(name, move || {
-            let servers = servers.get_or_init(|| Servers { aegis: Aegis::start(), postgres: Postgres::start() });
-            let database = format!("slt_{number}");
-            runtime.block_on(async {
-                if let Some(postgres) = servers.postgres.as_ref().filter(|_| !ours_alone) {
-                    run_file(postgres, "postgres", &file, &database).await?;
-                }
-                run_file(&servers.aegis, "aegis", &file, &database).await?;
-                Ok(())
-            })
-        })
+    support::run_files("slt", "slt", |server, engine, file, database| {
+        Box::pin(run_file(server, engine, file, database))
     });
-    let conclusion = libtest_mimic::run(&arguments, tests.collect());
-    // The servers end here: `exit` below runs no destructors.
-    let code = if conclusion.has_failed() { 101 } else { 0 };
-    drop(runtime);
-    if let Some(servers) = Arc::into_inner(servers) {
-        drop(servers);
-    }
-    std::process::exit(code);
 }

@@ -7,8 +7,11 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use futures::future::LocalBoxFuture;
+use libtest_mimic::{Arguments, Trial};
 use tempfile::TempDir;
 
 /// How long a server may take to start or stop.
@@ -194,4 +197,61 @@ fn run(command: &mut Command) {
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
+}
+
+/// Runs one file on a server, whose name is given for messages, in a database of that name.
+pub type RunFile =
+    for<'a> fn(&'a dyn Server, &'static str, &'a Path, &'a str) -> LocalBoxFuture<'a, Result<(), String>>;
+
+/// Both servers, started once for all files.
+struct Servers {
+    aegis: Aegis,
+    postgres: Option<Postgres>,
+}
+
+/// A test program: each file below `tests/FOLDER` with that extension is a test, on PostgreSQL 15 and then on Aegis; those below
+/// `aegis/` on Aegis alone. Never returns.
+pub fn run_files(folder: &str, extension: &str, run: RunFile) -> ! {
+    let arguments = Arguments::from_args();
+    let runtime = Arc::new(tokio::runtime::Runtime::new().expect("a runtime"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+    let servers: Arc<OnceLock<Servers>> = Arc::default();
+    let tests = files_below(&root, extension).into_iter().enumerate().map(|(number, file)| {
+        let name = file.strip_prefix(&root).expect("below the root").with_extension("").display().to_string();
+        let (runtime, servers) = (Arc::clone(&runtime), Arc::clone(&servers));
+        let ours_alone = name.starts_with("aegis/");
+        let database = format!("{folder}_{number}");
+        Trial::test(name, move || {
+            let servers = servers.get_or_init(|| Servers { aegis: Aegis::start(), postgres: Postgres::start() });
+            runtime.block_on(async {
+                if let Some(postgres) = servers.postgres.as_ref().filter(|_| !ours_alone) {
+                    run(postgres, "postgres", &file, &database).await?;
+                }
+                run(&servers.aegis, "aegis", &file, &database).await?;
+                Ok(())
+            })
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, tests.collect());
+    // The servers end here: `exit` below runs no destructors.
+    let code = if conclusion.has_failed() { 101 } else { 0 };
+    drop(runtime);
+    if let Some(servers) = Arc::into_inner(servers) {
+        drop(servers);
+    }
+    std::process::exit(code);
+}
+
+fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder can be read").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(files_below(&path, extension));
+        } else if path.extension().is_some_and(|of| of == extension) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
 }

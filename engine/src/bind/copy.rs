@@ -5,9 +5,7 @@ use std::sync::Arc;
 use aegis_catalog::object::Relation;
 use aegis_catalog::{Error, Result};
 
-use super::tree::{
-    Cte, CteBody, CteId, Distinct, Expr, ExprKind, From, Insert, OutputColumn, Query, RelId, Select, SetExpr, Statement,
-};
+use super::tree::{Cte, CteBody, CteId, Expr, ExprKind, From, Insert, OutputColumn, Query, RelId, Statement};
 use crate::parse::ast;
 use crate::session::context::StatementContext;
 
@@ -47,25 +45,8 @@ pub fn bind_copy(table: &Arc<Relation>, columns: &[&str], context: &StatementCon
         references: 1,
         materialized: None,
     });
-    insert.source = Query {
-        ctes: Vec::new(),
-        body: SetExpr::Select(Box::new(Select {
-            from: Some(From::Cte { rel, cte: GIVEN_ROWS, columns: output.clone(), alias: None }),
-            filter: None,
-            grouping: None,
-            having: None,
-            windows: None,
-            set_functions: None,
-            targets,
-            distinct: Distinct::None,
-        })),
-        order_by: Vec::new(),
-        limit: None,
-        with_ties: false,
-        offset: None,
-        columns: output,
-        locking: Vec::new(),
-    };
+    let from = From::Cte { rel, cte: GIVEN_ROWS, columns: output.clone(), alias: None };
+    insert.source = Query::select(from, targets, output);
     Ok(insert)
 }
 

@@ -31,7 +31,14 @@ pub fn is_plain(plan: &LogicalPlan) -> bool {
         LogicalPlan::TableScan(scan) => keyed(scan).is_some(),
         _ => false,
     };
-    here && plan.expressions().iter().all(|expr| !has_subquery(expr)) && plan.inputs().into_iter().all(is_plain)
+    here && all_expressions(plan, |expr| !has_subquery(expr)) && plan.inputs().into_iter().all(is_plain)
+}
+
+/// Whether all expressions of a node (not of those below it) pass; looks at them in place.
+fn all_expressions(plan: &LogicalPlan, mut passes: impl FnMut(&Expr) -> bool) -> bool {
+    let walked = plan
+        .apply_expressions(|expr| Ok(if passes(expr) { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop }));
+    walked.is_ok_and(|last| last != TreeNodeRecursion::Stop)
 }
 
 fn keyed(scan: &datafusion::logical_expr::TableScan) -> Option<RecordBatch> {
@@ -59,7 +66,7 @@ pub fn is_quick(plan: &LogicalPlan) -> bool {
     }
     let input = plan.inputs().first().map(|input| input.schema().clone());
     let schema = input.unwrap_or_else(|| Arc::new(DFSchema::empty()));
-    plan.expressions().iter().all(|expr| is_quick_expr(expr, &schema)) && plan.inputs().into_iter().all(is_quick)
+    all_expressions(plan, |expr| is_quick_expr(expr, &schema)) && plan.inputs().into_iter().all(is_quick)
 }
 
 /// Rows of VALUES that count as few.

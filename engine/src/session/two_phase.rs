@@ -23,7 +23,8 @@ pub struct PreparedTransactions {
 
 struct Entry {
     shown: Shown,
-    locks: Arc<LockSet>,
+    /// Held until the entry goes.
+    _locks: Arc<LockSet>,
     /// A session is about to finish it.
     busy: bool,
 }
@@ -55,7 +56,7 @@ impl PreparedTransactions {
         let prepared = Self::default();
         for row in two_phase::open(store).await? {
             let locks = LockSet::restore(&store.locks().owner(0), &row.locks)?;
-            let entry = Entry { shown: Shown::of(&row), locks, busy: false };
+            let entry = Entry { shown: Shown::of(&row), _locks: locks, busy: false };
             prepared.all.lock().insert(row.gid, entry);
         }
         Ok(prepared)
@@ -163,7 +164,7 @@ impl Session {
             error => error.into(),
         })?;
         let locks = open.tables.locks().transfer(&store.locks().owner(0));
-        let entry = Entry { shown: Shown::of(&row), locks, busy: false };
+        let entry = Entry { shown: Shown::of(&row), _locks: locks, busy: false };
         self.shared.prepared.all.lock().insert(row.gid, entry);
         Ok(())
     }

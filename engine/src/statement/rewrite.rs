@@ -11,7 +11,7 @@ use futures::StreamExt;
 use super::{Outcome, table_storage};
 use crate::bind;
 use crate::bind::tree::{
-    BoundStatement, Distinct, Expr, ExprKind, From, OutputColumn, Query, RelId, RowRules, Select, SetExpr, Statement,
+    BoundStatement, Expr, ExprKind, From, OutputColumn, Query, RelId, RowRules, SetExpr, Statement,
 };
 use crate::parse::ast::Span;
 use crate::session::Session;
@@ -85,25 +85,8 @@ fn column_value(column: usize, of: &Column) -> Expr {
 
 /// `SELECT targets FROM old`.
 fn query(old: &Arc<Relation>, targets: Vec<Expr>, columns: Vec<OutputColumn>) -> Query {
-    Query {
-        ctes: Vec::new(),
-        body: SetExpr::Select(Box::new(Select {
-            from: Some(From::Table { rel: OLD_ROWS, relation: Arc::clone(old), alias: None }),
-            filter: None,
-            grouping: None,
-            having: None,
-            windows: None,
-            set_functions: None,
-            targets,
-            distinct: Distinct::None,
-        })),
-        order_by: Vec::new(),
-        limit: None,
-        with_ties: false,
-        offset: None,
-        columns,
-        locking: Vec::new(),
-    }
+    let from = From::Table { rel: OLD_ROWS, relation: Arc::clone(old), alias: None };
+    Query::select(from, targets, columns)
 }
 
 /// The table that takes any row.
