@@ -28,7 +28,7 @@ CREATE TEMPORARY VIEW scratch_view AS SELECT a FROM scratch;
 ";
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/describe")
+    PathBuf::from("tests/describe")
 }
 
 fn read(name: &str) -> String {

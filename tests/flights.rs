@@ -16,7 +16,7 @@ const TABLES: &str = include_str!("flights/tables.sql");
 const QUESTIONS: &str = include_str!("flights/questions.sql");
 
 async fn load(client: &Client) -> u64 {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo");
+    let data = Path::new("src/demo");
     let mut loaded = 0;
     for definition in TABLES.lines() {
         let table = definition.split_whitespace().nth(2).expect("CREATE TABLE name");

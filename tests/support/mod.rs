@@ -214,7 +214,7 @@ struct Servers {
 pub fn run_files(folder: &str, extension: &str, run: RunFile) -> ! {
     let arguments = Arguments::from_args();
     let runtime = Arc::new(tokio::runtime::Runtime::new().expect("a runtime"));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+    let root = Path::new("tests").join(folder);
     let servers: Arc<OnceLock<Servers>> = Arc::default();
     let tests = files_below(&root, extension).into_iter().enumerate().map(|(number, file)| {
         let name = file.strip_prefix(&root).expect("below the root").with_extension("").display().to_string();

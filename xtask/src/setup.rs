@@ -146,6 +146,7 @@ fn node_environment(cache: &Path) -> Result<PathBuf> {
     Ok(folder.join("node_modules"))
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+/// The checkout that cargo runs us for. (What the compiler knew may be another one, if two share a build folder.)
+fn root() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("."), |xtask| PathBuf::from(xtask).join(".."))
 }

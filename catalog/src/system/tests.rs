@@ -79,7 +79,6 @@ fn the_lists_of_views_are_the_folders() {
         (PG_CATALOG_SCHEMA, "src/pg_catalog", crate::pg_catalog::VIEWS),
         (INFORMATION_SCHEMA, "src/information_schema", crate::information_schema::VIEWS),
     ] {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let files = std::fs::read_dir(folder).unwrap().filter_map(|entry| {
             let name = entry.unwrap().file_name().into_string().unwrap();
             name.strip_suffix(".sql").map(str::to_owned)

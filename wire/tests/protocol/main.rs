@@ -37,7 +37,7 @@ fn scripts() {
 }
 
 fn run(target: &Target<'_>, filter: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/protocol/scripts");
+    let folder = Path::new("tests/protocol/scripts");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let (mut ran, mut failures) = (0, Vec::new());
