@@ -16,6 +16,7 @@ use crate::session::clock;
 use crate::session::notify::Channels;
 use crate::session::protocol::{ConnectRequest, Credentials};
 use crate::session::sequence::Sequences;
+use crate::session::snapshot::ExportedSnapshots;
 use crate::session::two_phase::PreparedTransactions;
 use crate::settings::{Settings, values_of};
 
@@ -48,6 +49,7 @@ pub struct Shared {
     pub channels: Channels,
     pub sequences: Sequences,
     pub prepared: PreparedTransactions,
+    pub snapshots: Arc<ExportedSnapshots>,
     /// µs since 1970-01-01 UTC.
     pub started: i64,
 }
@@ -79,6 +81,7 @@ impl Engine {
         let engine = Arc::new(Engine {
             shared: Arc::new(Shared {
                 prepared: PreparedTransactions::open(&store).await?,
+                snapshots: Arc::default(),
                 sequences: Sequences::new(Arc::clone(&store)),
                 executor: Arc::new(executor),
                 backends: Backends::default(),

@@ -60,6 +60,12 @@ impl Shared {
         Pinned { version, shared: self.clone() }
     }
 
+    /// Pins a version that somebody has pinned already.
+    pub fn pin_also(self: &Arc<Self>, version: &Arc<Version>) -> Pinned {
+        self.pins.lock().entry(version.seq).or_insert_with(|| (version.clone(), 0)).1 += 1;
+        Pinned { version: version.clone(), shared: self.clone() }
+    }
+
     pub fn publish(&self, version: Arc<Version>) {
         let old = {
             let mut visible = self.visible.write();

@@ -21,7 +21,7 @@ use crate::log::{Entry, Log, NoLog};
 use crate::pins::{Pinned, Shared};
 use crate::recovery::{self, Layout, Opened};
 use crate::rewrite::{Rewrite, Rewritten};
-use crate::transaction::Isolation;
+use crate::transaction::{Isolation, KeptSnapshot, Snapshot};
 use crate::version::Version;
 use crate::wal::{self, LocalLog};
 use crate::{Error, Result, Transaction};
@@ -157,6 +157,11 @@ impl Store {
     /// What a transaction begun now would see.
     pub(crate) fn visible(&self) -> Arc<Version> {
         self.shared.visible()
+    }
+
+    /// Keeps what a transaction reads. The transaction must still be open.
+    pub fn keep(&self, snapshot: &Snapshot) -> KeptSnapshot {
+        KeptSnapshot(self.shared.pin_also(&snapshot.0))
     }
 
     pub(crate) fn pin(&self) -> Pinned {

@@ -80,6 +80,14 @@ impl Taken {
     }
 }
 
+/// What a transaction reads, while it is open.
+#[derive(Debug, Clone)]
+pub struct Snapshot(pub(crate) Arc<Version>);
+
+/// A snapshot that other transactions may come to read.
+#[derive(Debug)]
+pub struct KeptSnapshot(pub(crate) Pinned);
+
 /// Dropping it rolls it back.
 #[derive(Debug)]
 pub struct Transaction {
@@ -374,6 +382,19 @@ impl Transaction {
             }
         }
         Some(Self { store: self.store.clone(), isolation: self.isolation, base, overlays, ops: Vec::new() })
+    }
+
+    /// What it reads, apart from its own changes.
+    pub fn reads(&self) -> Snapshot {
+        Snapshot(self.base.version().clone())
+    }
+
+    /// Reads what another transaction reads. Only before anything was changed.
+    pub fn adopt(&mut self, snapshot: &KeptSnapshot) {
+        if self.overlays.is_empty() {
+            let KeptSnapshot(pinned) = snapshot;
+            self.base = self.store.keep(&Snapshot(pinned.version().clone())).0;
+        }
     }
 
     /// Takes a new snapshot at either isolation level, if nothing was changed yet.

@@ -74,6 +74,10 @@ pub trait SessionServices: Send + Sync {
     fn locks(&self) -> Vec<LockStatus> {
         Vec::new()
     }
+    /// `pg_export_snapshot`: an identifier by which other transactions may read what this one reads, as long as it lasts.
+    fn export_snapshot(&self) -> Result<String> {
+        Err(Error::unsupported("pg_export_snapshot"))
+    }
     fn prepared_transactions(&self) -> Vec<super::two_phase::Shown> {
         Vec::new()
     }

@@ -89,7 +89,13 @@ impl Session {
         };
         let catalog =
             CatalogTransaction::begin(&self.shared.catalog, self.backend.database_oid, &self.temporary_objects)?;
-        let tables = Tables::begin(&self.shared.store, self.temporary_store.as_ref(), level, &self.owner);
+        let tables = Tables::begin(
+            &self.shared.store,
+            self.temporary_store.as_ref(),
+            level,
+            &self.owner,
+            &self.shared.snapshots,
+        );
         Ok(OpenTransaction {
             tables,
             catalog,

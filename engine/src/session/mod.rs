@@ -17,6 +17,7 @@ pub mod prepared;
 pub mod protocol;
 pub mod sequence;
 mod services;
+pub mod snapshot;
 pub mod tables;
 pub mod transaction;
 pub mod two_phase;
@@ -566,6 +567,10 @@ impl Session {
             pending_notifications: Arc::clone(&self.pending_notifications),
             superuser: self.superuser,
             session_locks: Arc::clone(&self.session_locks),
+            exports: self
+                .transaction
+                .as_ref()
+                .map(|open| (Arc::clone(open.tables.exports()), open.tables.permanent_ref().reads())),
             transaction_locks: self.transaction.as_ref().map(|open| Arc::clone(open.tables.locks())),
             transaction_id: self.transaction.as_ref().map_or(0, |open| open.tables.permanent_ref().snapshot()),
         };

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use aegis_catalog::object::Relation;
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
 use aegis_storage::lock::{LockSet, LockStatus};
+use aegis_storage::transaction::Snapshot;
 use parking_lot::Mutex;
 
 use super::advisory::{self, Request};
@@ -14,6 +15,7 @@ use super::context::{AdvisoryKey, PreparedListing, SessionActivity, SessionServi
 use super::notify::Pending;
 use super::portal::PortalName;
 use super::prepared::Prepared;
+use super::snapshot::Exports;
 use crate::engine::Shared;
 
 /// [`SessionServices`] of one statement.
@@ -29,6 +31,8 @@ pub(super) struct Services {
     pub transaction_id: u64,
     pub session_locks: Arc<LockSet>,
     pub transaction_locks: Option<Arc<LockSet>>,
+    /// What the transaction has exported, and what it reads.
+    pub exports: Option<(Arc<Exports>, Snapshot)>,
 }
 
 /// What `currval` and `lastval` remember, per session.
@@ -163,6 +167,14 @@ impl SessionServices for Services {
 
     fn locks(&self) -> Vec<LockStatus> {
         self.shared.store.locks().status()
+    }
+
+    fn export_snapshot(&self) -> Result<String> {
+        let Some((exports, snapshot)) = &self.exports else {
+            return Err(Error::internal("a snapshot of no transaction"));
+        };
+        let (pid, database) = (self.backend.pid, self.backend.database_oid);
+        Ok(exports.export(&self.shared.store, snapshot, pid, database))
     }
 
     fn prepared_transactions(&self) -> Vec<super::two_phase::Shown> {

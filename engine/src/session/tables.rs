@@ -5,10 +5,11 @@ use std::sync::Arc;
 use aegis_catalog::object::{Persistence, Relation};
 use aegis_catalog::{Error, Result};
 use aegis_storage::lock::{LockSet, Owner};
-use aegis_storage::transaction::{NewRows, RowAddress, Savepoint, TableScan};
+use aegis_storage::transaction::{KeptSnapshot, NewRows, RowAddress, Savepoint, TableScan};
 use aegis_storage::{IndexId, Isolation, Result as StorageResult, Store, TableId, TableSchema, Transaction};
 use arrow::array::{RecordBatch, UInt64Array};
 
+use super::snapshot::{ExportedSnapshots, Exports};
 use crate::execute::lock::Patience;
 
 /// One transaction over both stores. Temporary rows live in memory alone, so they have a store without a log; it commits after
@@ -17,6 +18,7 @@ pub struct Tables {
     permanent: Transaction,
     temporary: Option<Transaction>,
     locks: Held,
+    exports: OwnExports,
     /// How long the present statement waits for locks.
     pub patience: Patience,
 }
@@ -30,6 +32,15 @@ impl Drop for Held {
     }
 }
 
+/// The snapshots that the transaction has exported, which end with it.
+struct OwnExports(Arc<Exports>);
+
+impl Drop for OwnExports {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// A point to go back to in both.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
@@ -38,11 +49,18 @@ pub struct Mark {
 }
 
 impl Tables {
-    pub fn begin(store: &Arc<Store>, temporary: Option<&Arc<Store>>, isolation: Isolation, owner: &Arc<Owner>) -> Self {
+    pub fn begin(
+        store: &Arc<Store>,
+        temporary: Option<&Arc<Store>>,
+        isolation: Isolation,
+        owner: &Arc<Owner>,
+        snapshots: &Arc<ExportedSnapshots>,
+    ) -> Self {
         Self {
             permanent: store.begin(isolation),
             temporary: temporary.map(|store| store.begin(isolation)),
             locks: Held(LockSet::of_transaction(owner)),
+            exports: OwnExports(Exports::new(snapshots)),
             patience: Patience::default(),
         }
     }
@@ -59,6 +77,15 @@ impl Tables {
     /// What the transaction has locked. It lives until the commit is visible to all.
     pub fn locks(&self) -> &Arc<LockSet> {
         &self.locks.0
+    }
+
+    pub fn exports(&self) -> &Arc<Exports> {
+        &self.exports.0
+    }
+
+    /// Reads what another transaction has exported.
+    pub fn adopt(&mut self, snapshot: &KeptSnapshot) {
+        self.permanent.adopt(snapshot);
     }
 
     pub fn isolation(&self) -> Isolation {

@@ -134,6 +134,9 @@ impl Session {
         if open.tables.uses_temporary() || open.catalog.has_temporary_changes() {
             return refuse("cannot PREPARE a transaction that has operated on temporary objects");
         }
+        if !open.tables.exports().is_empty() {
+            return refuse("cannot PREPARE a transaction that has exported snapshots");
+        }
         if !self.pending_notifications.lock().is_empty() {
             return refuse("cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY");
         }

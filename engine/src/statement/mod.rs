@@ -82,7 +82,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::RollbackTo(name) => transaction::rollback_to(session, &name.name),
         Utility::SetTransaction { session: of_session, isolation, read_only, deferrable, snapshot } => {
             transaction::defer(session, *of_session, *deferrable)?;
-            transaction::characteristics(session, *of_session, isolation.as_deref(), *read_only, snapshot.is_some())
+            transaction::characteristics(session, *of_session, isolation.as_deref(), *read_only, snapshot.as_deref())
         }
         Utility::Set { scope, name, value } => set::set(session, *scope, name, value),
         Utility::Show(name) => set::show(session, name),

@@ -31,7 +31,7 @@ fn assign(session: &mut Session, name: &str, values: Option<Vec<String>>, local:
         // These two speak of the transaction, whose own state must follow.
         "transaction_isolation" => {
             if let Some([level]) = values.as_deref() {
-                return super::transaction::characteristics(session, false, Some(level), None, false).map(drop);
+                return super::transaction::characteristics(session, false, Some(level), None, None).map(drop);
             }
         }
         "transaction_read_only" => {
@@ -42,7 +42,7 @@ fn assign(session: &mut Session, name: &str, values: Option<Vec<String>>, local:
                         "parameter \"transaction_read_only\" requires a Boolean value",
                     )
                 })?;
-                return super::transaction::characteristics(session, false, None, Some(read_only), false).map(drop);
+                return super::transaction::characteristics(session, false, None, Some(read_only), None).map(drop);
             }
         }
         "default_transaction_isolation" => {

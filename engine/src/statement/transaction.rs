@@ -21,7 +21,7 @@ pub fn begin(
         Some(open) => open.block = Block::Explicit,
         None => session.transaction = Some(session.begin(Block::Explicit)?),
     }
-    characteristics(session, false, level, read_only, false)?;
+    characteristics(session, false, level, read_only, None)?;
     defer(session, false, deferrable)?;
     Outcome::tag(tag)
 }
@@ -157,10 +157,11 @@ pub fn characteristics(
     of_session: bool,
     level: Option<&str>,
     read_only: Option<bool>,
-    snapshot: bool,
+    snapshot: Option<&str>,
 ) -> Result<Outcome> {
-    if snapshot {
-        return Err(Error::unsupported("SET TRANSACTION SNAPSHOT"));
+    if let Some(id) = snapshot {
+        import_snapshot(session, id)?;
+        return Outcome::tag("SET");
     }
     let level = level.map(str::to_ascii_lowercase);
     if let Some(level) = &level {
@@ -210,4 +211,26 @@ pub fn characteristics(
         session.transaction = Some(open);
     }
     Outcome::tag("SET")
+}
+
+/// SET TRANSACTION SNAPSHOT: reads what another transaction has exported.
+fn import_snapshot(session: &mut Session, id: &str) -> Result<()> {
+    let (shared, database) = (std::sync::Arc::clone(&session.shared), session.backend.database_oid);
+    let open = block(session, "SET TRANSACTION SNAPSHOT")?;
+    if open.used {
+        let message = "SET TRANSACTION SNAPSHOT must be called before any query";
+        return Err(Error::new(sqlstate::ACTIVE_SQL_TRANSACTION, message));
+    }
+    if open.isolation != aegis_storage::Isolation::RepeatableRead {
+        let message = "a snapshot-importing transaction must have isolation level SERIALIZABLE or REPEATABLE READ";
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+    }
+    let exported = shared.snapshots.get(id)?;
+    if exported.database != database {
+        let message = "cannot import a snapshot from a different database";
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+    }
+    open.tables.adopt(&exported.snapshot);
+    open.used = true;
+    Ok(())
 }

@@ -165,3 +165,31 @@ async fn many_sessions_count_without_losing_any() {
     assert_eq!(counter.load(std::sync::atomic::Ordering::Relaxed), 1600);
     assert!(manager.status().iter().all(|status| matches!(status.object, manager::LockedObject::Transaction(_))));
 }
+
+#[test]
+fn a_set_changes_hands_and_comes_back_from_bytes() {
+    let (manager, sets) = sets(2);
+    let rows: Vec<RowId> = (0..100).map(row).collect();
+    sets[0].rows(9, &rows, RowClaim::REPLACE).unwrap();
+    sets[0].keys(9, 1, &[3, 4]).unwrap();
+    sets[0].request(Want::Object(table(5), TableMode::RowExclusive)).unwrap();
+    let bytes = sets[0].encode().unwrap();
+    let mut waiting = sets[1].keys(9, 1, &[4]).unwrap().unwrap();
+    let moved = sets[0].transfer(&manager.owner(0));
+    assert!(sets[0].is_empty() && !is_granted(&mut waiting));
+    assert_eq!(manager.blocking(2), [0]);
+    let excluded = |set: &Arc<LockSet>| {
+        !set.attempt(Want::Row(9, row(99), RowClaim::KEY_SHARE)).unwrap()
+            && !set.attempt(Want::Object(table(5), TableMode::Share)).unwrap()
+    };
+    assert!(excluded(&sets[0]) && excluded(&sets[1]));
+    drop(moved);
+    assert!(is_granted(&mut waiting));
+
+    let manager = LockManager::new();
+    let restored = LockSet::restore(&manager.owner(0), &bytes).unwrap();
+    let other = LockSet::of_transaction(&manager.owner(1));
+    assert!(excluded(&other) && !other.attempt(Want::Key(9, 1, 3)).unwrap());
+    drop(restored);
+    assert!(!excluded(&other) && other.attempt(Want::Key(9, 1, 3)).unwrap());
+}

@@ -413,3 +413,32 @@ async fn concurrent_commits_and_flushes_keep_every_row_once() {
     drop(store);
     check(&open(dir.path()));
 }
+
+#[tokio::test]
+async fn changes_written_down_are_made_later_wherever_their_rows_have_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    create(&store).await;
+    insert(&store, &[(1, "one"), (2, "two")]).await.unwrap();
+    store.flush().await.unwrap();
+    insert(&store, &[(3, "three"), (4, "four")]).await.unwrap();
+    let mut tx = begin(&store);
+    update(&mut tx, 1, (1, "uno")).unwrap();
+    delete(&mut tx, &[4]).unwrap();
+    tx.insert(TABLE, &rows(&[(5, "five")])).unwrap();
+    let expected = contents(&tx);
+    let changes = tx.encode_changes().unwrap();
+    drop(tx);
+    store.flush().await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let store = open(dir.path());
+    let mut tx = begin(&store);
+    tx.apply_changes(&changes).unwrap();
+    assert_eq!(contents(&tx), expected);
+    tx.commit(true).await.unwrap();
+    assert_eq!(read(&store), expected);
+    // A row that is gone meanwhile is a conflict.
+    assert!(matches!(begin(&store).apply_changes(&changes), Err(Error::Conflict { table: TABLE })));
+    store.close().await.unwrap();
+}

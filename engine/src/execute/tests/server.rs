@@ -44,7 +44,10 @@ impl Server {
             catalogs.reserve_oids().await.unwrap();
             let temporary = TemporaryObjects::default();
             let catalog = CatalogTransaction::begin(&catalogs, POSTGRES_DATABASE, &temporary).unwrap();
-            (catalog, Tables::begin(&store, None, Isolation::ReadCommitted, &store.locks().owner(1)))
+            (
+                catalog,
+                Tables::begin(&store, None, Isolation::ReadCommitted, &store.locks().owner(1), &Default::default()),
+            )
         });
         Self { runtime, queries, catalog, transaction, _spill: spill }
     }

@@ -27,6 +27,7 @@ pub fn functions() -> Vec<Row> {
                 Ok(all.into_iter().map(prepared_row).collect())
             }),
         ),
+        f("pg_export_snapshot()", volatile!(|call;| call.context.services.export_snapshot())),
         f("pg_blocking_pids(int4)", volatile!(|call; pid: i32| blocking(call, pid))),
         // Only SERIALIZABLE READ ONLY DEFERRABLE transactions wait for snapshots.
         f("pg_safe_snapshot_blocking_pids(int4)", volatile!(|_call; _pid: i32| Ok(List(Vec::<Option<i32>>::new())))),
