@@ -11,6 +11,8 @@
 //!   OK 0
 //! b: ...                       now its answer comes
 //!   OK 1
+//! a: id = SELECT 1             remembers the answer, which differs between servers
+//! b: SELECT $id                and inserts it
 //! ```
 //!
 //! `ISOLATION_OVERRIDE=postgres cargo test --test isolation NAME` writes PostgreSQL's answers (`=aegis`: ours) below the statements.
@@ -43,6 +45,7 @@ struct Stage {
     config: tokio_postgres::Config,
     control: Client,
     sessions: HashMap<String, Session>,
+    remembered: HashMap<String, String>,
 }
 
 async fn connect(config: &tokio_postgres::Config) -> Result<Client, String> {
@@ -54,7 +57,7 @@ async fn connect(config: &tokio_postgres::Config) -> Result<Client, String> {
 impl Stage {
     async fn new(server: &dyn Server, database: &str) -> Result<Self, String> {
         let config = server.config(database);
-        Ok(Self { control: connect(&config).await?, config, sessions: HashMap::new() })
+        Ok(Self { control: connect(&config).await?, config, sessions: HashMap::new(), remembered: HashMap::new() })
     }
 
     async fn session(&mut self, name: &str) -> Result<&mut Session, String> {
@@ -68,13 +71,21 @@ impl Stage {
 
     /// Sends a statement (`...`: waits for the last one) and tells what comes of it.
     async fn step(&mut self, name: &str, sql: &str) -> Result<Vec<String>, String> {
+        if let Some((variable, sql)) = sql.split_once(" = ").filter(|(name, _)| name.chars().all(char::is_alphanumeric))
+        {
+            let value = single(&self.session(name).await?.client, sql).await?;
+            self.remembered.insert(variable.to_owned(), value);
+            return Ok(vec!["remembered".to_owned()]);
+        }
+        let sql =
+            self.remembered.iter().fold(sql.to_owned(), |sql, (name, value)| sql.replace(&format!("${name}"), value));
         let session = self.session(name).await?;
         if sql == "..." {
             let running = session.running.take().ok_or_else(|| format!("session {name} runs nothing"))?;
             let answer = tokio::time::timeout(PATIENCE, running).await.map_err(|_| format!("{name} still waits"))?;
             return Ok(lines(answer.map_err(|e| e.to_string())?));
         }
-        let (client, sql) = (session.client.clone(), sql.to_owned());
+        let client = session.client.clone();
         let mut running = tokio::spawn(async move { client.simple_query(&sql).await });
         let blocked = format!("SELECT cardinality(pg_blocking_pids({})) > 0", session.pid);
         let end = tokio::time::Instant::now() + PATIENCE;
@@ -138,7 +149,13 @@ async fn play(text: &str, stage: &mut Stage) -> Result<String, String> {
             Some((name, sql)) if !line.starts_with('#') => {
                 out.push_str(&format!("{line}\n"));
                 let answer = stage.step(name, sql).await.map_err(|e| format!("{line}\n{e}"))?;
-                answer.iter().for_each(|answer| out.push_str(&format!("  {answer}\n")));
+                for line in answer {
+                    let named = stage.remembered.iter().fold(line, |line, (name, value)| match value.len() {
+                        ..8 => line,
+                        _ => line.replace(value, &format!("${name}")),
+                    });
+                    out.push_str(&format!("  {named}\n"));
+                }
             }
             _ => out.push_str(&format!("{line}\n")),
         }

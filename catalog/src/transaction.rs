@@ -21,8 +21,8 @@ pub struct CatalogTransaction {
     store: Arc<CatalogStore>,
     database: Oid,
     temporary: TemporaryObjects,
-    /// Version of the committed image that `image` starts from.
-    base: u64,
+    /// The committed image that `image` starts from.
+    committed: Arc<Catalog>,
     image: Arc<Catalog>,
     changes: Vec<(Scope, Change)>,
 }
@@ -39,7 +39,7 @@ impl CatalogTransaction {
             store: store.clone(),
             database,
             temporary: temporary.clone(),
-            base: image.version(),
+            committed: image.clone(),
             image,
             changes: Vec::new(),
         };
@@ -50,6 +50,16 @@ impl CatalogTransaction {
     /// What this transaction sees now.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.image.clone()
+    }
+
+    /// What it sees, apart from its own changes and temporary objects.
+    pub fn committed(&self) -> &Arc<Catalog> {
+        &self.committed
+    }
+
+    /// Sees what another transaction sees, from [`CatalogTransaction::committed`]. Own changes stay.
+    pub fn adopt(&mut self, committed: Arc<Catalog>) {
+        self.rebuild(Some(committed));
     }
 
     pub fn database(&self) -> Oid {
@@ -72,14 +82,14 @@ impl CatalogTransaction {
 
     /// Has nobody committed changes of the catalog since this transaction looked?
     pub fn is_current(&self) -> bool {
-        self.store.current(self.database).is_ok_and(|committed| committed.version() == self.base)
+        self.store.current(self.database).is_ok_and(|committed| committed.version() == self.committed.version())
     }
 
     /// READ COMMITTED: sees what others committed until now. Own changes stay. Call it before the storage transaction's
     /// own `refresh`, so that the rows are never older than the catalog that describes them.
     pub fn refresh(&mut self) -> Result<()> {
         let committed = self.store.current(self.database)?;
-        if committed.version() != self.base {
+        if committed.version() != self.committed.version() {
             self.rebuild(Some(committed));
         }
         Ok(())
@@ -91,7 +101,7 @@ impl CatalogTransaction {
             Some(committed) => committed,
             None => self.store.current(self.database).unwrap_or_else(|_| self.image.clone()),
         };
-        self.base = committed.version();
+        self.committed = committed.clone();
         if self.changes.is_empty() {
             self.image = self.temporary.over(&self.store, self.database).unwrap_or(committed);
             return;

@@ -567,10 +567,7 @@ impl Session {
             pending_notifications: Arc::clone(&self.pending_notifications),
             superuser: self.superuser,
             session_locks: Arc::clone(&self.session_locks),
-            exports: self
-                .transaction
-                .as_ref()
-                .map(|open| (Arc::clone(open.tables.exports()), open.tables.permanent_ref().reads())),
+            exportable: self.transaction.as_ref().map(transaction::OpenTransaction::exportable),
             transaction_locks: self.transaction.as_ref().map(|open| Arc::clone(open.tables.locks())),
             transaction_id: self.transaction.as_ref().map_or(0, |open| open.tables.permanent_ref().snapshot()),
         };

@@ -6,7 +6,6 @@ use std::sync::{Arc, Weak};
 use aegis_catalog::object::Relation;
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
 use aegis_storage::lock::{LockSet, LockStatus};
-use aegis_storage::transaction::Snapshot;
 use parking_lot::Mutex;
 
 use super::advisory::{self, Request};
@@ -15,7 +14,7 @@ use super::context::{AdvisoryKey, PreparedListing, SessionActivity, SessionServi
 use super::notify::Pending;
 use super::portal::PortalName;
 use super::prepared::Prepared;
-use super::snapshot::Exports;
+use super::snapshot::Exportable;
 use crate::engine::Shared;
 
 /// [`SessionServices`] of one statement.
@@ -31,8 +30,8 @@ pub(super) struct Services {
     pub transaction_id: u64,
     pub session_locks: Arc<LockSet>,
     pub transaction_locks: Option<Arc<LockSet>>,
-    /// What the transaction has exported, and what it reads.
-    pub exports: Option<(Arc<Exports>, Snapshot)>,
+    /// What the transaction may export.
+    pub exportable: Option<Exportable>,
 }
 
 /// What `currval` and `lastval` remember, per session.
@@ -170,11 +169,9 @@ impl SessionServices for Services {
     }
 
     fn export_snapshot(&self) -> Result<String> {
-        let Some((exports, snapshot)) = &self.exports else {
-            return Err(Error::internal("a snapshot of no transaction"));
-        };
-        let (pid, database) = (self.backend.pid, self.backend.database_oid);
-        Ok(exports.export(&self.shared.store, snapshot, pid, database))
+        let exportable = self.exportable.as_ref();
+        let exportable = exportable.ok_or_else(|| Error::internal("a snapshot of no transaction"))?;
+        exportable.export(&self.shared.store, self.backend.pid, self.backend.database_oid)
     }
 
     fn prepared_transactions(&self) -> Vec<super::two_phase::Shown> {

@@ -4,21 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aegis_catalog::{Error, Oid, Result, sqlstate};
+use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
 use aegis_storage::Store;
 use aegis_storage::transaction::{KeptSnapshot, Snapshot};
 use parking_lot::Mutex;
 
 /// All that are exported now, by identifier.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct ExportedSnapshots {
     all: Mutex<HashMap<String, Exported>>,
     next: AtomicU64,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Exported {
     pub snapshot: Arc<KeptSnapshot>,
+    pub catalog: Arc<Catalog>,
     pub database: Oid,
 }
 
@@ -32,7 +33,18 @@ impl ExportedSnapshots {
     }
 }
 
+/// What a transaction has to export.
+#[derive(Debug)]
+pub struct Exportable {
+    pub exports: Arc<Exports>,
+    pub snapshot: Snapshot,
+    pub catalog: Arc<Catalog>,
+    /// Is a savepoint open?
+    pub subtransaction: bool,
+}
+
 /// Those of one transaction; they end with it.
+#[derive(Debug)]
 pub struct Exports {
     shared: Arc<ExportedSnapshots>,
     own: Mutex<Vec<String>>,
@@ -41,16 +53,6 @@ pub struct Exports {
 impl Exports {
     pub fn new(shared: &Arc<ExportedSnapshots>) -> Arc<Self> {
         Arc::new(Self { shared: Arc::clone(shared), own: Mutex::default() })
-    }
-
-    /// Returns the identifier.
-    pub fn export(&self, store: &Store, snapshot: &Snapshot, pid: i32, database: Oid) -> String {
-        let number = self.shared.next.fetch_add(1, Ordering::Relaxed) + 1;
-        let id = format!("{pid:08X}-{number:08X}-1");
-        let exported = Exported { snapshot: Arc::new(store.keep(snapshot)), database };
-        self.shared.all.lock().insert(id.clone(), exported);
-        self.own.lock().push(id.clone());
-        id
     }
 
     /// The transaction is over.
@@ -62,7 +64,27 @@ impl Exports {
         }
     }
 
+    fn add(&self, exported: Exported, pid: i32) -> String {
+        let number = self.shared.next.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = format!("{pid:08X}-{number:08X}-1");
+        self.shared.all.lock().insert(id.clone(), exported);
+        self.own.lock().push(id.clone());
+        id
+    }
+
     pub fn is_empty(&self) -> bool {
         self.own.lock().is_empty()
+    }
+}
+
+impl Exportable {
+    /// Returns the identifier.
+    pub fn export(&self, store: &Store, pid: i32, database: Oid) -> Result<String> {
+        if self.subtransaction {
+            let message = "cannot export a snapshot from a subtransaction";
+            return Err(Error::new(sqlstate::ACTIVE_SQL_TRANSACTION, message));
+        }
+        let snapshot = Arc::new(store.keep(&self.snapshot));
+        Ok(self.exports.add(Exported { snapshot, catalog: Arc::clone(&self.catalog), database }, pid))
     }
 }

@@ -6,6 +6,7 @@ use aegis_catalog::transaction::{CatalogSavepoint, CatalogTransaction};
 use aegis_catalog::{Error, Result, sqlstate};
 use aegis_storage::{Isolation, Store, lock};
 
+use super::snapshot::Exportable;
 use super::tables::{Mark, Tables};
 use crate::settings;
 
@@ -93,6 +94,16 @@ impl OpenTransaction {
         self.failed = true;
         let mark = self.savepoints.last().map_or(lock::Mark::START, |savepoint| savepoint.locks);
         self.tables.locks().release_to(mark);
+    }
+
+    /// What `pg_export_snapshot` may hand out.
+    pub fn exportable(&self) -> Exportable {
+        Exportable {
+            exports: Arc::clone(self.tables.exports()),
+            snapshot: self.tables.permanent_ref().reads(),
+            catalog: Arc::clone(self.catalog.committed()),
+            subtransaction: !self.savepoints.is_empty(),
+        }
     }
 
     /// 25006 if the transaction is read-only.

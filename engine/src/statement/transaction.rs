@@ -216,8 +216,11 @@ pub fn characteristics(
 /// SET TRANSACTION SNAPSHOT: reads what another transaction has exported.
 fn import_snapshot(session: &mut Session, id: &str) -> Result<()> {
     let (shared, database) = (std::sync::Arc::clone(&session.shared), session.backend.database_oid);
-    let open = block(session, "SET TRANSACTION SNAPSHOT")?;
-    if open.used {
+    if session.transaction.as_ref().is_none_or(|open| open.block != Block::Explicit) {
+        session.warn(sqlstate::NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
+    }
+    let open = session.transaction.as_mut().ok_or_else(|| Error::internal("a statement without a transaction"))?;
+    if open.used || !open.savepoints.is_empty() {
         let message = "SET TRANSACTION SNAPSHOT must be called before any query";
         return Err(Error::new(sqlstate::ACTIVE_SQL_TRANSACTION, message));
     }
@@ -231,6 +234,7 @@ fn import_snapshot(session: &mut Session, id: &str) -> Result<()> {
         return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
     }
     open.tables.adopt(&exported.snapshot);
+    open.catalog.adopt(exported.catalog);
     open.used = true;
     Ok(())
 }
