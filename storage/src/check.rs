@@ -12,10 +12,11 @@ use crate::file::simulated::SimulatedDisk;
 use crate::file::{Disk, read_all};
 use crate::manifest::{Manifest, ManifestState, TableRecord, sum_path};
 use crate::recovery::{self, Layout};
-use crate::schema::TableId;
+use crate::schema::{TableId, TableSchema};
 use crate::segment::footers::FooterCache;
 use crate::segment::hot::PieceCache;
 use crate::segment::{Segment, SegmentFolder, SegmentMeta, deletes, keys, stem};
+use crate::version::{STAGED_UNITS, Version};
 use crate::{Error, Result, wal};
 
 /// What was looked at and what is wrong.
@@ -80,10 +81,8 @@ pub fn check(disk: Arc<dyn Disk>, data_dir: &Path) -> Result<Report> {
         for (id, table) in &state.tables {
             check.table(*id, table);
         }
-        check.leftovers(state);
-        if check.report.damage.is_empty() {
-            check.replay(state);
-        }
+        let version = if check.report.damage.is_empty() { check.replay(state) } else { None };
+        check.leftovers(state, version.as_ref());
     }
     Ok(check.report)
 }
@@ -175,7 +174,7 @@ impl Check {
             self.report.segments += 1;
             self.report.rows += u64::from(record.meta.rows);
             self.deletes(id, *unit, &record.meta, record.deletes.as_ref());
-            if *unit >= table.next_unit {
+            if *unit >= table.next_unit && *unit < STAGED_UNITS {
                 self.damaged(&self.layout.manifest.clone(), format!("unit {unit} of table {id} is not taken"));
             }
             let path = self.folder.dir.join(stem(id, *unit)).with_extension("parquet");
@@ -184,7 +183,7 @@ impl Check {
                 self.damaged(&path, format!("it has {} bytes instead of {}", bytes.len(), record.meta.bytes));
             } else if crc32fast::hash(&bytes) != record.meta.crc {
                 self.damaged(&path, "its checksum is wrong");
-            } else if let Err(error) = self.segment(id, *unit, table, record.meta.clone()) {
+            } else if let Err(error) = self.segment(id, *unit, &table.schema, record.meta.clone()) {
                 self.damaged(&path, error);
             }
         }
@@ -204,7 +203,7 @@ impl Check {
     }
 
     /// Decodes every row and compares the key files with them.
-    fn segment(&mut self, id: TableId, unit: u32, table: &TableRecord, meta: Arc<SegmentMeta>) -> Result<()> {
+    fn segment(&mut self, id: TableId, unit: u32, schema: &TableSchema, meta: Arc<SegmentMeta>) -> Result<()> {
         let segment = Segment::open(&self.folder, id, unit, meta)?;
         let ids = segment.row_ids(None)?;
         let (rows, distinct) = (ids.len() as u64, ids.iter().collect::<HashSet<_>>().len() as u64);
@@ -216,7 +215,7 @@ impl Check {
             return Err(segment.damaged(format!("it has a row of commit {} outside {range:?}", row.ts)));
         }
         segment.decode_all()?;
-        for index in &table.schema.indexes {
+        for index in &schema.indexes {
             let path = segment.key_path(index.id);
             let stored = match self.disk.open(&path).and_then(|file| read_all(file.as_ref())) {
                 Ok(stored) => stored,
@@ -227,25 +226,54 @@ impl Check {
                 }
             };
             self.report.key_files += 1;
-            if stored != keys::encode(&segment.key_hashes(&table.schema, index)?) {
+            if stored != keys::encode(&segment.key_hashes(schema, index)?) {
                 self.damaged(&path, "it does not fit the segment's rows; delete it, and it is built anew");
             }
         }
         Ok(())
     }
 
-    fn leftovers(&mut self, state: &ManifestState) {
+    fn leftovers(&mut self, state: &ManifestState, version: Option<&Version>) {
         for name in self.disk.list(&self.folder.dir).unwrap_or_default() {
-            if !recovery::is_named(state, &name) {
+            let is_attached = version.is_none_or(|version| recovery::is_attached(version, &name));
+            if !recovery::is_named(state, &name) && !is_attached {
                 self.report.notes.push(format!("segments/{name} is not in use; the next start deletes it"));
             }
         }
     }
 
     /// Does the log fit the segments? What a start would do, without keeping it.
-    fn replay(&mut self, state: &ManifestState) {
-        if let Err(error) = recovery::replay(&self.folder, &self.layout, state) {
-            self.damaged(&self.layout.wal.clone(), error);
+    fn replay(&mut self, state: &ManifestState) -> Option<Version> {
+        match recovery::replay(&self.folder, &self.layout, state) {
+            Ok(replayed) => {
+                self.attached(state, &replayed.version);
+                Some(replayed.version)
+            }
+            Err(error) => {
+                self.damaged(&self.layout.wal.clone(), error);
+                None
+            }
+        }
+    }
+
+    /// Segments that the log names and the manifest does not yet.
+    fn attached(&mut self, state: &ManifestState, version: &Version) {
+        for (id, table) in &version.tables {
+            let noted = state.tables.get(id);
+            for view in table.segments.iter() {
+                let segment = &view.segment;
+                if noted.is_some_and(|noted| noted.segments.contains_key(&segment.unit)) {
+                    continue;
+                }
+                self.report.segments += 1;
+                self.report.rows += u64::from(segment.meta.rows);
+                let Some(bytes) = self.read(&segment.path) else { continue };
+                if crc32fast::hash(&bytes) != segment.meta.crc {
+                    self.damaged(&segment.path, "its checksum is wrong");
+                } else if let Err(error) = self.segment(*id, segment.unit, &table.shape.schema, segment.meta.clone()) {
+                    self.damaged(&segment.path, error);
+                }
+            }
         }
     }
 }

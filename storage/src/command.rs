@@ -9,20 +9,25 @@
 //! tag 3       drop: empty
 //! tag 4       insert: column count u32, column id u32 *, Arrow IPC stream
 //! tag 5       delete: (commit timestamp u64, ordinal u32) *
+//! tag 6       attach: unit u32, ordinal of the first row u32, length u32, the segment as the manifest has it, dead rows as a Roaring bitmap
 //! ```
 //!
 //! All integers little endian. A row is named by its identity ([`RowId`]), not its address, because addresses differ
 //! between replicas and change with a flush.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
+use roaring::RoaringBitmap;
 
+use crate::manifest::{SegmentRecord, decode_segment, encode_segment};
 use crate::memtable::RowId;
 use crate::schema::{ColumnId, ColumnSchema, TableId, TableSchema};
+use crate::segment::SegmentMeta;
 use crate::{Error, Result};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +49,17 @@ pub enum ChangeKind {
     Drop,
     Insert { columns: Vec<ColumnId>, rows: Vec<RecordBatch> },
     Delete(Vec<RowId>),
+    Attach(Attach),
+}
+
+/// A segment that the transaction wrote before it committed (see [`crate::staged`]); its file was synced before this was logged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attach {
+    pub unit: u32,
+    /// The ordinal of its first row.
+    pub first: u32,
+    pub meta: Arc<SegmentMeta>,
+    pub deleted: RoaringBitmap,
 }
 
 const TRANSACTION: u8 = 1;
@@ -54,6 +70,7 @@ const ALTER: u8 = 2;
 const DROP: u8 = 3;
 const INSERT: u8 = 4;
 const DELETE: u8 = 5;
+const ATTACH: u8 = 6;
 
 impl Command {
     pub fn encode(&self) -> Result<Vec<u8>> {
@@ -102,6 +119,7 @@ impl Change {
             ChangeKind::Drop => DROP,
             ChangeKind::Insert { .. } => INSERT,
             ChangeKind::Delete(_) => DELETE,
+            ChangeKind::Attach(_) => ATTACH,
         };
         out.push(tag);
         out.extend(self.table.to_le_bytes());
@@ -118,6 +136,7 @@ impl Change {
                     out.extend(row.ordinal.to_le_bytes());
                 }
             }
+            ChangeKind::Attach(attach) => attach.encode(out)?,
         }
         let length = (out.len() - length_at - 8) as u64;
         out[length_at..length_at + 8].copy_from_slice(&length.to_le_bytes());
@@ -139,9 +158,29 @@ impl Change {
                 }
                 ChangeKind::Delete(ids.iter().map(decode_row_id).collect())
             }
+            ATTACH => ChangeKind::Attach(Attach::decode(body)?),
             tag => return Err(Error::Corrupt(format!("the log holds a change of unknown tag {tag}"))),
         };
         Ok(Self { table, kind })
+    }
+}
+
+impl Attach {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
+        let record = encode_segment(&SegmentRecord { meta: self.meta.clone(), deletes: None })?;
+        for number in [self.unit, self.first, record.len() as u32] {
+            out.extend(number.to_le_bytes());
+        }
+        out.extend(record);
+        Ok(self.deleted.serialize_into(out)?)
+    }
+
+    fn decode(body: &[u8]) -> Result<Self> {
+        let mut input = Input(body);
+        let (unit, first, length) = (input.u32()?, input.u32()?, input.u32()?);
+        let record = decode_segment(input.bytes(length as usize)?).ok_or_else(damaged)?;
+        let deleted = RoaringBitmap::deserialize_from(input.0).map_err(|_| damaged())?;
+        Ok(Self { unit, first, meta: record.meta, deleted })
     }
 }
 
@@ -256,8 +295,6 @@ impl<'a> Input<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{Int32Array, StringViewArray};
     use arrow::datatypes::DataType;
 
@@ -293,6 +330,22 @@ mod tests {
             change(ChangeKind::Drop),
             change(ChangeKind::Insert { columns: vec![1, 2], rows: vec![rows.slice(0, 2), rows.slice(2, 1)] }),
             change(ChangeKind::Delete(vec![RowId { ts: 7, ordinal: 3 }, RowId { ts: u64::MAX, ordinal: 0 }])),
+            change(ChangeKind::Attach(Attach {
+                unit: 1 << 30,
+                first: 9,
+                meta: Arc::new(SegmentMeta {
+                    rows: 3,
+                    bytes: 4,
+                    crc: 5,
+                    sorted_by: vec![1],
+                    columns: vec![1, 2],
+                    nulls: vec![0, 1],
+                    min_ts: 0,
+                    max_ts: 0,
+                    ranges: Some(vec![1, 2, 3]),
+                }),
+                deleted: RoaringBitmap::from([1]),
+            })),
         ]);
         let bytes = command.encode().unwrap();
         assert_eq!(Command::decode(&bytes).unwrap(), command);

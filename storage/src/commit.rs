@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::command::{Change, ChangeKind, Command};
+use crate::command::{Attach, Change, ChangeKind, Command};
 use crate::memtable::{BULK_ROWS, RowId, adapt, compact};
 use crate::overlay::Overlay;
-use crate::schema::{TableId, TableSchema};
+use crate::schema::{ColumnSchema, TableId, TableSchema};
+use crate::segment::Segment;
+use crate::staged::Attached;
 use crate::transaction::RowAddress;
-use crate::version::{IndexedRows, OWN_UNITS, Shape, Table, Version, address, row_of, unit_of};
-use crate::view::TableView;
+use crate::version::{IndexedRows, OWN_UNITS, SegmentView, Shape, Table, Version, address, row_of, unit_of};
+use crate::view::{TableView, row_keys};
 use crate::{Error, Result};
 
 /// One table's part of a transaction, with everything computed that does not depend on its turn.
@@ -18,6 +20,8 @@ pub struct Prepared {
     ddl: Option<Ddl>,
     shape: Option<Shape>,
     rows: Vec<IndexedRows>,
+    /// New rows that are in files already.
+    attached: Vec<Attached>,
     /// Deletes, locks and what they were checked against.
     overlay: Overlay,
     base_schema_ts: u64,
@@ -38,6 +42,7 @@ pub enum Ddl {
 pub struct TableChange {
     pub table: TableId,
     pub ddl: Option<Ddl>,
+    pub attached: Vec<Attached>,
     pub rows: Vec<IndexedRows>,
     /// Addresses in the head version, ascending.
     pub kills: Vec<RowAddress>,
@@ -56,19 +61,27 @@ impl Prepared {
             (None, _, false) => None,
         };
         let shape = overlay.shape.take().or_else(|| table.map(|t| t.shape.clone()));
+        let (rows, attached, row_ids) = (vec![], vec![], vec![]);
         let mut prepared =
-            Self { table: id, ddl, shape, rows: vec![], overlay, base_schema_ts, base_rows_ts, row_ids: vec![] };
+            Self { table: id, ddl, shape, rows, attached, overlay, base_schema_ts, base_rows_ts, row_ids };
         if !matches!(prepared.ddl, Some(Ddl::Drop)) {
+            prepared.attached = prepared.overlay.attached();
             prepared.gather_rows()?;
             prepared.gather_row_ids(table.map(|t| t.as_ref()))?;
         }
         let empty = prepared.ddl.is_none() && prepared.rows.is_empty() && prepared.row_ids.is_empty();
+        let empty = empty && prepared.attached.is_empty();
         Ok((!empty || !prepared.overlay.locked.is_empty()).then_some(prepared))
     }
 
     /// Does it drop the table?
     pub fn is_drop(&self) -> bool {
         matches!(self.ddl, Some(Ddl::Drop))
+    }
+
+    /// The segments that come with it.
+    pub fn attached(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        self.attached.iter().map(|attached| &attached.segment)
     }
 
     /// Own rows that still live, as few batches, in the table's final shape.
@@ -124,6 +137,10 @@ impl Prepared {
         if !self.row_ids.is_empty() {
             push(ChangeKind::Delete(self.row_ids.clone()));
         }
+        for Attached { segment, first, deleted } in &self.attached {
+            let (meta, deleted) = (segment.meta.clone(), deleted.clone());
+            push(ChangeKind::Attach(Attach { unit: segment.unit, first: *first, meta, deleted }));
+        }
         if let (Some(shape), false) = (&self.shape, self.rows.is_empty()) {
             let rows = self.rows.iter().map(|r| r.rows.clone()).collect();
             push(ChangeKind::Insert { columns: shape.columns.to_vec(), rows });
@@ -140,7 +157,8 @@ impl Prepared {
             if table.is_some() {
                 return Err(conflict());
             }
-            return Ok(TableChange { table: self.table, ddl: self.ddl, rows: self.rows, kills: vec![] });
+            let Self { table, ddl, attached, rows, .. } = self;
+            return Ok(TableChange { table, ddl, attached, rows, kills: vec![] });
         }
         let table = table.filter(|t| t.schema_ts == self.base_schema_ts).ok_or_else(conflict)?;
         if matches!(self.ddl, Some(Ddl::Alter(_))) && table.rows_ts > self.base_rows_ts && self.adds_keys(table) {
@@ -156,7 +174,22 @@ impl Prepared {
             return Err(conflict());
         }
         self.check_keys(table)?;
-        Ok(TableChange { table: self.table, ddl: self.ddl, rows: self.rows, kills })
+        let Self { table, ddl, attached, rows, .. } = self;
+        Ok(TableChange { table, ddl, attached, rows, kills })
+    }
+
+    /// Before its turn: checks the keys in files against a version, so that little is left to be checked then.
+    pub fn check_ahead(&mut self, version: &Version) -> Result<()> {
+        let Some(table) = version.tables.get(&self.table).filter(|t| t.schema_ts == self.base_schema_ts) else {
+            return Ok(());
+        };
+        if self.attached.is_empty() || self.overlay.checked_ts.is_none_or(|checked| checked >= table.rows_ts) {
+            return Ok(());
+        }
+        self.overlay.follow(table);
+        self.check_keys(table)?;
+        self.overlay.checked_ts = Some(version.ts);
+        Ok(())
     }
 
     fn adds_keys(&self, table: &Table) -> bool {
@@ -179,6 +212,32 @@ impl Prepared {
                 if let Some(row) = found.iter().position(Option::is_some) {
                     return Err(duplicate(self.table, shape, keys.index, &rows.rows, row));
                 }
+            }
+        }
+        self.attached.iter().try_for_each(|attached| self.check_attached_keys(attached, table, &view, checked_ts))
+    }
+
+    fn check_attached_keys(
+        &self,
+        attached: &Attached,
+        table: &Table,
+        view: &TableView<'_>,
+        checked_ts: u64,
+    ) -> Result<()> {
+        let schema = &view.shape.schema;
+        for index in schema.unique_indexes().filter(|index| table.shape.schema.index(index.id).is_some()) {
+            let positions = schema.key_positions(index)?;
+            let columns: Vec<&ColumnSchema> = positions.iter().map(|p| &schema.columns[*p]).collect();
+            let mut start = 0;
+            for batch in attached.segment.read(None, &columns)? {
+                let keys = row_keys(index, batch.columns().to_vec(), batch.num_rows())?;
+                let found = view.lookup(index, &keys, Some(checked_ts))?;
+                let lives = |row: usize| !attached.deleted.contains(start + row as u32);
+                if let Some(row) = (0..found.len()).find(|row| found[*row].is_some() && lives(*row)) {
+                    let key = Some(batch.slice(row, 1));
+                    return Err(Error::DuplicateKey { table: self.table, index: index.id, row: None, key });
+                }
+                start += batch.num_rows() as u32;
             }
         }
         Ok(())
@@ -239,7 +298,11 @@ pub fn apply(head: &Version, ts: u64, changes: Vec<TableChange>, oldest: &Versio
         let table = table_mut(&mut next, id)?;
         let before = table.memtable_bytes();
         table.kill(&change.kills, ts)?;
-        let mut ordinal = 0u32;
+        let mut ordinal = change.attached.iter().map(Attached::end).max().unwrap_or(0);
+        for Attached { segment, deleted, .. } in change.attached {
+            let deleted = (!deleted.is_empty()).then(|| Arc::new(deleted));
+            table.attach(SegmentView { segment: Arc::new(segment.committed(ts)), deleted }, ts);
+        }
         for rows in &change.rows {
             table.append(rows, RowId { ts, ordinal }, &gone)?;
             let too_many = || Error::OutOfMemory("a transaction writes too many rows to one table".into());

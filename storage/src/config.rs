@@ -15,8 +15,10 @@ pub struct Config {
     pub memtable_stall_bytes: usize,
     /// Milliseconds that a commit waits then before it fails for want of memory. Default 30,000.
     pub memtable_stall_ms: u64,
-    /// Bytes of new rows that one transaction may hold. Default 2 GiB.
+    /// Bytes of new rows that one transaction may hold in memory. Default 2 GiB.
     pub transaction_bytes: usize,
+    /// Bytes of new rows at which a transaction begins to write them to segments of its own, which become visible with its commit. Default 64 MiB.
+    pub stage_bytes: usize,
     /// Size of one file of the log, reserved when it is created. Default 64 MiB.
     pub wal_segment_bytes: u64,
     /// Bytes of log that one write and sync take at most. Default 16 MiB. What waits behind it is bounded by the number
@@ -71,6 +73,7 @@ impl Default for Config {
             memtable_stall_bytes: 512 << 20,
             memtable_stall_ms: 30_000,
             transaction_bytes: 2 << 30,
+            stage_bytes: 64 << 20,
             wal_segment_bytes: 64 << 20,
             wal_batch_bytes: 16 << 20,
             wal_flush_bytes: 512 << 20,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::manifest::{Manifest, ManifestState, SegmentRecord, TableRecord};
 use crate::rewrite::{Rewrite, Rewritten};
 use crate::schema::TableId;
-use crate::segment::{Segment, SegmentFolder, deletes, stem};
+use crate::segment::{Segment, SegmentFolder, deletes};
 use crate::version::{Generation, SegmentView, Table, Version};
 use crate::{Error, Result};
 
@@ -53,7 +53,7 @@ pub fn freeze(head: &Version, limits: Limits, busy: &BTreeSet<(TableId, u32)>) -
             shape: table.shape.clone(),
             unit,
             chunks: table.chunks.clone(),
-            segments: table.segments[table.segments.len() - merged..].to_vec(),
+            segments: ordinary(&table)[ordinary(&table).len() - merged..].to_vec(),
             row_group_rows: limits.row_group_rows,
         });
         frozen.tables.insert(*id, Arc::new(table));
@@ -67,7 +67,7 @@ pub fn freeze(head: &Version, limits: Limits, busy: &BTreeSet<(TableId, u32)>) -
 fn segments_to_merge(table: &Table, limits: Limits, busy: &BTreeSet<(TableId, u32)>) -> usize {
     let mut rows: u64 = table.chunks.iter().map(|c| u64::from(c.rows - c.dead)).sum();
     let (mut bytes, mut count) = (0, 0);
-    for view in table.segments.iter().rev() {
+    for view in ordinary(table).iter().rev() {
         let live = view.live_rows();
         let mostly_dead = live * 2 < u64::from(view.segment.meta.rows);
         bytes += view.segment.meta.bytes;
@@ -82,6 +82,11 @@ fn segments_to_merge(table: &Table, limits: Limits, busy: &BTreeSet<(TableId, u3
     count
 }
 
+/// The segments that flushes and compactions have written, by age.
+fn ordinary(table: &Table) -> &[SegmentView] {
+    &table.segments[..table.segments.partition_point(|view| !view.segment.is_staged())]
+}
+
 impl Files {
     /// Writes deletion vectors that changed and the manifest as of `frozen` with the rewrites done. Returns the
     /// segments that are no longer named.
@@ -93,7 +98,10 @@ impl Files {
         rewritten: &[Rewritten],
     ) -> Result<Vec<Arc<Segment>>> {
         let done: HashMap<TableId, &Rewritten> = rewritten.iter().map(|r| (r.table, r)).collect();
-        let mut state = ManifestState { flushed_ts: frozen.ts, log_position, counters, ..ManifestState::default() };
+        let staged = frozen.tables.values().flat_map(|t| t.segments.iter()).filter(|view| view.segment.is_staged());
+        let next_staged = staged.map(|view| view.segment.unit + 1).fold(self.state.next_staged, u32::max);
+        let flushed_ts = frozen.ts;
+        let mut state = ManifestState { flushed_ts, log_position, next_staged, counters, ..ManifestState::default() };
         let mut segments = BTreeMap::new();
         for (id, table) in &frozen.tables {
             let mut record = TableRecord {
@@ -169,14 +177,7 @@ impl Files {
 
     /// Removes what a flush that failed has written.
     pub fn discard(&self, units: &[(TableId, u32)]) {
-        let names = self.folder.disk.list(&self.folder.dir).unwrap_or_default();
-        for (table, unit) in units {
-            let prefix = format!("{}.", stem(*table, *unit));
-            for name in names.iter().filter(|name| name.starts_with(&prefix)) {
-                // Left behind it is only litter, which the next start sweeps up.
-                let _ = self.folder.disk.remove(&self.folder.dir.join(name));
-            }
-        }
+        units.iter().for_each(|(table, unit)| self.folder.discard(*table, *unit));
     }
 
     fn remove_old_deletes(&self, new: &ManifestState) {

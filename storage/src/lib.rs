@@ -26,6 +26,7 @@ mod rewrite;
 mod scan;
 pub mod schema;
 pub mod segment;
+mod staged;
 pub mod store;
 pub mod transaction;
 mod two_phase;

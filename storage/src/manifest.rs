@@ -2,7 +2,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `state` | `format`, `flushed_ts`, `log_position` | u64 |
+//! | `state` | `format`, `flushed_ts`, `log_position`, `next_staged` | u64 |
 //! | `counters` | counter id | i64 |
 //! | `tables` | table id | u64 schema_ts, u64 rows_ts, u32 next unit, encoded schema |
 //! | `dropped` | table id | nothing |
@@ -90,6 +90,8 @@ pub struct ManifestState {
     pub flushed_ts: u64,
     /// See [`crate::log::Log::position`].
     pub log_position: u64,
+    /// Staged segments had numbers below, so that a log that was archived never names two by one (0: none had any).
+    pub next_staged: u32,
     pub counters: BTreeMap<u64, i64>,
     pub tables: BTreeMap<TableId, TableRecord>,
     /// Tables whose drop is in the log after `flushed_ts` and whose files have gone already: their part of the log means
@@ -228,6 +230,7 @@ impl Manifest {
             }
         }
         (state.flushed_ts, state.log_position) = (number("flushed_ts")?, number("log_position")?);
+        state.next_staged = u32::try_from(number("next_staged")?).map_err(|_| self.damaged())?;
         let counters = read.open_table(COUNTERS).map_err(|e| fail(e.into()))?;
         for entry in counters.iter().map_err(|e| fail(e.into()))? {
             let (id, value) = entry.map_err(|e| fail(e.into()))?;
@@ -297,6 +300,7 @@ impl Manifest {
             state.insert("format", FORMAT)?;
             state.insert("flushed_ts", new.flushed_ts)?;
             state.insert("log_position", new.log_position)?;
+            state.insert("next_staged", u64::from(new.next_staged))?;
             let mut counters = transaction.open_table(COUNTERS)?;
             for id in old.counters.keys().filter(|id| !new.counters.contains_key(id)) {
                 counters.remove(id)?;
@@ -396,7 +400,7 @@ fn decode_table(bytes: &[u8]) -> Option<Result<TableRecord>> {
     }))
 }
 
-fn encode_segment(segment: &SegmentRecord) -> Result<Vec<u8>> {
+pub fn encode_segment(segment: &SegmentRecord) -> Result<Vec<u8>> {
     let json = serde_json::to_vec(&(segment.meta.as_ref(), segment.deletes));
     let json = json.map_err(|e| Error::Internal(format!("a segment cannot be noted: {e}")))?;
     let mut out = (json.len() as u32).to_le_bytes().to_vec();
@@ -405,7 +409,7 @@ fn encode_segment(segment: &SegmentRecord) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-fn decode_segment(bytes: &[u8]) -> Option<SegmentRecord> {
+pub fn decode_segment(bytes: &[u8]) -> Option<SegmentRecord> {
     let (length, rest) = bytes.split_first_chunk()?;
     let (json, ranges) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
     let (mut meta, deletes): (SegmentMeta, Option<DeletesMeta>) = serde_json::from_slice(json).ok()?;

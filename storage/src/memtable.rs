@@ -77,6 +77,12 @@ impl Chunk {
         !self.sealed && rows < BULK_ROWS && self.rows as usize + rows <= OPEN_CHUNK_ROWS && *self.columns == *columns
     }
 
+    /// True if `rows` more rows of a transaction's own belong here.
+    pub fn takes(&self, rows: usize, columns: &[ColumnId]) -> bool {
+        let fits = u32::try_from(rows).ok().and_then(|rows| self.rows.checked_add(rows)).is_some();
+        !self.sealed && fits && *self.columns == *columns
+    }
+
     /// Appends rows; returns the position of the first.
     pub fn append(&mut self, batch: RecordBatch, first: RowId) -> Result<u32> {
         let too_big = || Error::OutOfMemory("a batch of rows is too large".into());
@@ -104,6 +110,9 @@ impl Chunk {
         let class = |rows: usize| rows.max(1).ilog(FANOUT);
         while let Some(last) = self.pieces.last() {
             let size = class(last.batch.num_rows());
+            if last.batch.num_rows() >= BULK_ROWS {
+                break;
+            }
             let same = self.pieces.iter().rev().take_while(|p| class(p.batch.num_rows()) <= size).count();
             if same < FANOUT {
                 break;

@@ -10,7 +10,8 @@ use crate::Result;
 use crate::index::KeyIndex;
 use crate::memtable::{Chunk, RowId};
 use crate::schema::{IndexId, TableId};
-use crate::version::{IndexedRows, OWN_UNITS, Shape, Table, address, row_of, unit_of};
+use crate::staged::Staged;
+use crate::version::{IndexedRows, KEY_BYTES, OWN_UNITS, Shape, Table, address, row_of, unit_of};
 
 /// Rows by unit.
 pub type RowSet = BTreeMap<u32, RoaringBitmap>;
@@ -24,6 +25,10 @@ pub struct Overlay {
     /// Own rows; their units start at [`OWN_UNITS`].
     pub chunks: Vec<Arc<Chunk>>,
     pub next_unit: u32,
+    /// Those of the chunks whose rows are in files.
+    pub staged: BTreeMap<u32, Staged>,
+    /// How many rows of the commit have their place: those in files.
+    pub next_ordinal: u32,
     /// Rows deleted, base and own.
     pub deleted: RowSet,
     /// Base rows that nobody else may delete before this transaction commits.
@@ -33,11 +38,23 @@ pub struct Overlay {
     pub checked_ts: Option<u64>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct OwnKeys {
-    pub index: Arc<KeyIndex>,
-    /// Covers the base rows too: the index was created by this transaction.
-    pub whole: bool,
+    /// By chunk. Files have key files.
+    pub chunks: BTreeMap<u32, Arc<KeyIndex>>,
+    /// What was there when this transaction created the index, base rows too, and the first unit that was not.
+    pub whole: Option<(Arc<KeyIndex>, u32)>,
+}
+
+impl OwnKeys {
+    /// Appends the addresses whose keys have this hash, newest first.
+    pub fn candidates(&self, hash: u64, out: &mut Vec<u64>) {
+        self.chunks
+            .values()
+            .rev()
+            .chain(self.whole.iter().map(|(index, _)| index))
+            .for_each(|index| index.candidates(hash, out));
+    }
 }
 
 /// One change, with what undoing it takes.
@@ -60,7 +77,7 @@ impl Overlay {
 
     /// Appends own rows; returns where.
     pub fn append(&mut self, new: &IndexedRows, shape: &Shape) -> Result<(u32, u32)> {
-        let fits = self.chunks.last().is_some_and(|c| c.accepts(new.rows.num_rows(), &shape.columns));
+        let fits = self.chunks.last().is_some_and(|c| c.takes(new.rows.num_rows(), &shape.columns));
         if !fits {
             let unit = OWN_UNITS + self.next_unit;
             self.next_unit += 1;
@@ -72,11 +89,12 @@ impl Overlay {
         let chunk = Arc::make_mut(last);
         let first = RowId { ts: u64::MAX, ordinal: chunk.rows };
         let (unit, start) = (chunk.unit, chunk.append(new.rows.clone(), first)?);
+        chunk.bytes += new.rows.num_rows() * new.keys.len() * KEY_BYTES;
         for keys in &new.keys {
-            let own = self.keys.entry(keys.index).or_insert_with(OwnKeys::empty);
+            let index = self.keys.entry(keys.index).or_default().chunks.entry(unit).or_default();
             for (row, hash) in (start..).zip(&keys.hashes) {
                 if let Some(hash) = hash {
-                    own.index.insert(*hash, address(unit, row), &|_| false);
+                    index.insert(*hash, address(unit, row), &|_| false);
                 }
             }
         }
@@ -107,6 +125,8 @@ impl Overlay {
                 if let Ok(at) = self.chunks.binary_search_by_key(unit, |c| c.unit) {
                     if *start == 0 {
                         self.chunks.remove(at);
+                        self.staged.remove(unit);
+                        self.keys.values_mut().for_each(|keys| drop(keys.chunks.remove(unit)));
                     } else {
                         Arc::make_mut(&mut self.chunks[at]).truncate(*start);
                     }
@@ -135,12 +155,6 @@ impl Op {
             }
             Op::Ddl { before: None, .. } | Op::Insert { .. } => {}
         }
-    }
-}
-
-impl OwnKeys {
-    pub fn empty() -> Self {
-        Self { index: Arc::default(), whole: false }
     }
 }
 

@@ -17,8 +17,9 @@ use crate::schema::TableId;
 use crate::segment::footers::FooterCache;
 use crate::segment::hot::PieceCache;
 use crate::segment::{Segment, SegmentFolder, deletes};
+use crate::staged::Attached;
 use crate::transaction::RowAddress;
-use crate::version::{IndexedRows, SegmentView, Table, Version, address};
+use crate::version::{IndexedRows, STAGED_UNITS, SegmentView, Table, Version, address};
 use crate::wal::{self, Recovered};
 use crate::{Error, Result};
 
@@ -54,6 +55,8 @@ pub struct Opened {
     pub version: Version,
     pub counters: HashMap<u64, i64>,
     pub log: Recovered,
+    /// See [`crate::staged`].
+    pub next_staged: u32,
     pub node: uuid::Uuid,
 }
 
@@ -72,10 +75,10 @@ pub fn open(config: &Config) -> Result<Opened> {
         footers: Arc::new(FooterCache::new(config.footer_cache_bytes)),
         pieces: Arc::new(PieceCache::new(config.piece_cache_bytes)),
     };
-    let Replayed { version, counters, segments, log } = replay(&folder, &layout, &state)?;
-    sweep(disk.as_ref(), &layout, &state)?;
+    let Replayed { version, counters, segments, log, next_staged } = replay(&folder, &layout, &state)?;
+    sweep(disk.as_ref(), &layout, &state, &version)?;
     let files = Files { folder, manifest, state, segments, busy: Default::default() };
-    Ok(Opened { files, version, counters, log, node })
+    Ok(Opened { files, version, counters, log, next_staged, node })
 }
 
 /// What segments and log make together.
@@ -84,6 +87,7 @@ pub struct Replayed {
     pub counters: HashMap<u64, i64>,
     pub segments: Segments,
     pub log: Recovered,
+    pub next_staged: u32,
 }
 
 /// The manifest's segments, then the log's entries after them; cuts a torn tail of the log.
@@ -91,13 +95,14 @@ pub fn replay(folder: &SegmentFolder, layout: &Layout, state: &ManifestState) ->
     let (version, segments) = load(folder, state)?;
     let counters = state.counters.iter().map(|(id, value)| (*id, *value)).collect();
     let dropped = state.dropped.clone();
-    let mut replay = Replay { version, counters, dropped, row_ids: HashMap::new(), entries: 0 };
+    let next_staged = state.next_staged.max(STAGED_UNITS);
+    let mut replay = Replay { folder, version, counters, dropped, row_ids: HashMap::new(), entries: 0, next_staged };
     let disk = folder.disk.as_ref();
     let log =
         wal::recover(disk, &layout.wal, state.flushed_ts, state.log_position, |ts, payload| replay.entry(ts, payload))?;
-    let Replay { version, counters, entries, .. } = replay;
+    let Replay { version, counters, entries, next_staged, .. } = replay;
     tracing::info!(flushed_ts = state.flushed_ts, entries, tables = version.tables.len(), "recovered");
-    Ok(Replayed { version, counters, segments, log })
+    Ok(Replayed { version, counters, segments, log, next_staged })
 }
 
 /// Reads or makes the file that says which node this directory belongs to.
@@ -211,10 +216,21 @@ pub fn is_named(state: &ManifestState, name: &str) -> bool {
     }
 }
 
-/// Deletes what no manifest names: leftovers of flushes that did not finish.
-fn sweep(disk: &dyn Disk, layout: &Layout, state: &ManifestState) -> Result<()> {
+/// Does a file in the segments' folder belong to a segment that the log has attached since the manifest was written?
+pub fn is_attached(version: &Version, name: &str) -> bool {
+    let (stem, rest) = name.split_once('.').unwrap_or((name, ""));
+    let ids = stem.split_once('-').and_then(|(table, unit)| Some((table.parse().ok()?, unit.parse().ok()?)));
+    let Some((table, unit)) = ids.filter(|(_, unit): &(TableId, u32)| *unit >= STAGED_UNITS) else { return false };
+    let table = version.tables.get(&table).filter(|table| table.segment(unit).is_some());
+    let Some(table) = table else { return false };
+    let index = rest.strip_suffix(".keys").and_then(|index| index.parse().ok());
+    rest == "parquet" || index.is_some_and(|index| table.shape.schema.index(index).is_some())
+}
+
+/// Deletes what nobody names: leftovers of flushes that did not finish and of large transactions that did not commit.
+fn sweep(disk: &dyn Disk, layout: &Layout, state: &ManifestState, version: &Version) -> Result<()> {
     for name in disk.list(&layout.segments).map_err(Error::at(&layout.segments))? {
-        if !is_named(state, &name) {
+        if !is_named(state, &name) && !is_attached(version, &name) {
             let path = layout.segments.join(&name);
             disk.remove(&path).map_err(Error::at(&path))?;
         }
@@ -227,7 +243,8 @@ fn sweep(disk: &dyn Disk, layout: &Layout, state: &ManifestState) -> Result<()> 
 }
 
 /// Applies log entries in order.
-struct Replay {
+struct Replay<'a> {
+    folder: &'a SegmentFolder,
     version: Version,
     counters: HashMap<u64, i64>,
     /// See [`ManifestState::dropped`].
@@ -235,9 +252,10 @@ struct Replay {
     /// Identities of a segment's rows, sorted; read when a delete first needs them.
     row_ids: HashMap<(TableId, u32), Vec<(RowId, u32)>>,
     entries: u64,
+    next_staged: u32,
 }
 
-impl Replay {
+impl Replay<'_> {
     fn entry(&mut self, ts: u64, payload: Bytes) -> Result<()> {
         self.entries += 1;
         match Command::decode(&payload)? {
@@ -264,7 +282,8 @@ impl Replay {
     }
 
     fn table_change(&mut self, id: TableId, changes: Vec<Change>) -> Result<TableChange> {
-        let mut out = TableChange { table: id, ddl: None, rows: Vec::new(), kills: Vec::new() };
+        let (attached, rows, kills) = (Vec::new(), Vec::new(), Vec::new());
+        let mut out = TableChange { table: id, ddl: None, attached, rows, kills };
         let mut shape = self.version.tables.get(&id).map(|t| t.shape.clone());
         for change in changes {
             match change.kind {
@@ -280,6 +299,11 @@ impl Replay {
                 ChangeKind::Delete(rows) => {
                     out.kills = rows.into_iter().map(|row| self.find(id, row)).collect::<Result<_>>()?;
                     out.kills.sort_unstable();
+                }
+                ChangeKind::Attach(attach) => {
+                    self.next_staged = self.next_staged.max(attach.unit + 1);
+                    let segment = Arc::new(Segment::open(self.folder, id, attach.unit, attach.meta)?);
+                    out.attached.push(Attached { segment, first: attach.first, deleted: attach.deleted });
                 }
                 ChangeKind::Insert { columns, rows } => {
                     let shape = shape.as_ref().ok_or_else(|| unknown(id))?;

@@ -1,9 +1,9 @@
 //! The store: opens a data directory, begins transactions, flushes, closes.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,8 +21,10 @@ use crate::log::{Entry, Log, NoLog};
 use crate::pins::{Pinned, Shared};
 use crate::recovery::{self, Layout, Opened};
 use crate::rewrite::{Rewrite, Rewritten};
+use crate::segment::{Segment, SegmentFolder};
+use crate::staged::StagingArea;
 use crate::transaction::{Isolation, KeptSnapshot, Snapshot};
-use crate::version::Version;
+use crate::version::{OWN_UNITS, STAGED_UNITS, Table, Version};
 use crate::wal::{self, LocalLog};
 use crate::{Error, Result, Transaction};
 
@@ -38,6 +40,8 @@ pub struct Store {
     log: Arc<dyn Log>,
     closed: AtomicBool,
     locks: Arc<LockManager>,
+    /// See [`crate::staged`].
+    next_staged: AtomicU32,
     /// None for a store in memory.
     durable: Option<Durable>,
 }
@@ -52,6 +56,7 @@ struct Sequencer {
 /// What a store with a data directory has besides.
 #[derive(Debug)]
 struct Durable {
+    folder: SegmentFolder,
     files: Mutex<Files>,
     flusher: Flusher,
     compactor: Compactor,
@@ -62,7 +67,38 @@ struct Durable {
     node: uuid::Uuid,
     /// The log after these timestamps is needed by backups that are being made.
     held: Mutex<Vec<u64>>,
+    /// Segments that commits have attached and that the log still names, by commit: their files are needed by a replay.
+    attached: Mutex<Vec<(u64, Arc<Segment>)>>,
     _lock: Option<DirectoryLock>,
+}
+
+impl Durable {
+    /// The log up to `released` will not be replayed any more.
+    fn forget_attached(&self, released: u64, files: &Files) {
+        let mut attached = self.attached.lock();
+        let (done, rest) = std::mem::take(&mut *attached).into_iter().partition(|(ts, _)| *ts <= released);
+        *attached = rest;
+        drop(attached);
+        let done: Vec<(u64, Arc<Segment>)> = done;
+        for (_, segment) in done.iter().filter(|(_, s)| !files.segments.contains_key(&(s.table, s.unit))) {
+            segment.retire();
+        }
+    }
+}
+
+/// Times that the keys of a large transaction are checked before its turn, against what others have committed meanwhile.
+const CHECKS_AHEAD: usize = 2;
+
+/// Where complete files of the log are copied to.
+fn archive_of(config: &Config, node: uuid::Uuid) -> Option<PathBuf> {
+    config.wal_archive_dir.as_ref().map(|dir| dir.join(node.to_string()))
+}
+
+/// The segments of a version that the manifest does not name yet.
+fn attached_of(version: &Version, files: &Files) -> Vec<(u64, Arc<Segment>)> {
+    let all = version.tables.iter().flat_map(|(id, table)| table.segments.iter().map(move |view| (*id, &view.segment)));
+    let new = all.filter(|(id, segment)| !files.segments.contains_key(&(*id, segment.unit)));
+    new.map(|(_, segment)| (segment.meta.max_ts, segment.clone())).collect()
 }
 
 type Outcome = oneshot::Receiver<Result<(), String>>;
@@ -72,21 +108,24 @@ impl Store {
     pub fn open(config: Config) -> Result<Arc<Store>> {
         config.disk.create_dir_all(&config.data_dir).map_err(Error::at(&config.data_dir))?;
         let lock = config.disk.lock(&config.data_dir)?;
-        let Opened { files, version, counters, log, node } = recovery::open(&config)?;
+        let Opened { files, version, counters, log, next_staged, node } = recovery::open(&config)?;
+        let attached = attached_of(&version, &files);
         let head = Arc::new(version);
         let shared = Arc::new(Shared::new(head.clone()));
         let options = wal::Options {
             segment_bytes: config.wal_segment_bytes,
             batch_bytes: config.wal_batch_bytes,
             sync_delay: Duration::from_millis(config.wal_sync_delay_ms),
-            archive: config.wal_archive_dir.as_ref().map(|dir| dir.join(node.to_string())),
+            archive: archive_of(&config, node),
         };
         let for_log = shared.clone();
         let on_failure = Box::new(move |reason: &str| for_log.stop(reason));
         let log = LocalLog::open(config.disk.clone(), Layout::new(&config.data_dir).wal, options, log, on_failure)?;
+        let folder = files.folder.clone();
         let (flusher, pending) = Flusher::new();
         let (compactor, pending_compactor) = Compactor::new();
         let durable = Durable {
+            folder,
             files: Mutex::new(files),
             flusher,
             compactor,
@@ -94,6 +133,7 @@ impl Store {
             flushed: Notify::new(),
             node,
             held: Mutex::default(),
+            attached: Mutex::new(attached),
             _lock: lock,
         };
         let store = Arc::new(Store {
@@ -103,6 +143,7 @@ impl Store {
             log: Arc::new(log),
             closed: AtomicBool::new(false),
             locks: LockManager::new(),
+            next_staged: AtomicU32::new(next_staged),
             durable: Some(durable),
         });
         if let Some(durable) = &store.durable {
@@ -126,6 +167,7 @@ impl Store {
             log: Arc::new(NoLog),
             closed: AtomicBool::new(false),
             locks: LockManager::new(),
+            next_staged: AtomicU32::new(STAGED_UNITS),
             durable: None,
         })
     }
@@ -133,6 +175,10 @@ impl Store {
     /// Locks between transactions. Taking them is up to who changes rows; the commit checks for conflicts all the same.
     pub fn locks(&self) -> &Arc<LockManager> {
         &self.locks
+    }
+
+    fn log_archive(&self) -> Option<PathBuf> {
+        archive_of(&self.config, self.node())
     }
 
     pub fn config(&self) -> &Config {
@@ -168,15 +214,58 @@ impl Store {
         self.shared.pin()
     }
 
-    pub(crate) async fn commit(&self, prepared: Vec<Prepared>, base: Pinned, synchronous: bool) -> Result<u64> {
+    /// Bytes of own rows from which a transaction writes them to disk; None without a disk.
+    pub(crate) fn staging_limit(&self) -> Option<usize> {
+        self.durable.as_ref().map(|_| self.config.stage_bytes)
+    }
+
+    pub(crate) fn staging_area(&self) -> Option<StagingArea> {
+        let folder = self.durable.as_ref()?.folder.clone();
+        Some(StagingArea { folder, row_group_rows: self.config.row_group_rows, limit: self.config.stage_bytes })
+    }
+
+    pub(crate) fn next_staged_unit(&self) -> Result<u32> {
+        match self.next_staged.fetch_add(1, Ordering::Relaxed) {
+            unit @ ..OWN_UNITS => Ok(unit),
+            _ => Err(Error::Internal("the numbers of segments are used up".into())),
+        }
+    }
+
+    /// Sees to it that files are on disk before the log names them, and to what else would keep others waiting in the commit's turn.
+    fn before_attaching(&self, prepared: &mut [Prepared]) -> Result<()> {
+        let Some(durable) = &self.durable else { return Ok(()) };
+        if prepared.iter().all(|p| p.attached().next().is_none()) {
+            return Ok(());
+        }
+        let folder = &durable.folder;
+        folder.disk.sync_dir(&folder.dir).map_err(Error::at(&folder.dir))?;
+        if let Some(archive) = self.log_archive() {
+            prepared.iter().flat_map(Prepared::attached).try_for_each(|s| backup::archive_segment(s, &archive))?;
+        }
+        for _ in 0..CHECKS_AHEAD {
+            let version = self.visible();
+            prepared.iter_mut().try_for_each(|p| p.check_ahead(&version))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn commit(&self, mut prepared: Vec<Prepared>, base: Pinned, synchronous: bool) -> Result<u64> {
+        self.before_attaching(&mut prepared)?;
         let payload = Bytes::from(commit::encode(&prepared)?);
         self.admit().await?;
         let drops = prepared.iter().any(Prepared::is_drop);
+        let attaches = prepared.iter().any(|p| p.attached().next().is_some());
         let (ts, durable) = self.sequence(prepared, payload, synchronous)?;
         drop(base);
         wait(durable).await?;
-        if let Some(durable) = self.durable.as_ref().filter(|_| drops) {
-            durable.flusher.free();
+        if let Some(durable) = &self.durable {
+            // The sooner the manifest names a segment, the sooner its file can go with its table.
+            if attaches || drops && !durable.attached.lock().is_empty() {
+                durable.flusher.wake();
+            }
+            if drops {
+                durable.flusher.free();
+            }
         }
         Ok(ts)
     }
@@ -227,7 +316,15 @@ impl Store {
         let changes = prepared.into_iter().map(|p| p.validate(&sequencer.head)).collect::<Result<Vec<_>>>()?;
         self.log.reserve(payload.len())?;
         let ts = self.next_ts(&sequencer);
+        let attached: Vec<_> =
+            changes.iter().flat_map(|c| c.attached.iter().map(|a| (c.table, a.segment.unit))).collect();
         let version = Arc::new(commit::apply(&sequencer.head, ts, changes, &self.shared.oldest())?);
+        if let Some(durable) = self.durable.as_ref().filter(|_| !attached.is_empty()) {
+            let tables = &version.tables;
+            let view = |(id, unit)| tables.get(&id).and_then(|t: &Arc<Table>| t.segment(unit));
+            let entered = attached.into_iter().filter_map(view).map(|view| (ts, view.segment.clone()));
+            durable.attached.lock().extend(entered);
+        }
         sequencer.head = version;
         self.flush_if_large(&sequencer.head);
         Ok((ts, self.append(&sequencer, payload, synchronous)))
@@ -395,7 +492,10 @@ impl Store {
             segment.retire();
         }
         let held = durable.held.lock().iter().min().copied();
-        self.log.release(frozen.ts.min(held.unwrap_or(u64::MAX)))
+        let released = frozen.ts.min(held.unwrap_or(u64::MAX));
+        self.log.release(released)?;
+        durable.forget_attached(released, &files);
+        Ok(())
     }
 
     /// Writes a backup below `dest` while the store goes on. See [`crate::backup`]. Blocking.
@@ -416,7 +516,13 @@ impl Store {
             });
             (files.state.flushed_ts, source)
         };
-        let taken = source.and_then(|source| backup::take(&source, dest, || Ok(self.durable_version()?.ts)));
+        let last = || {
+            let ts = self.durable_version()?.ts;
+            let attached = durable.attached.lock();
+            let needed = attached.iter().filter(|(at, _)| (flushed_ts + 1..=ts).contains(at));
+            Ok((ts, needed.map(|(_, segment)| segment.clone()).collect()))
+        };
+        let taken = source.and_then(|source| backup::take(&source, dest, last));
         let mut held = durable.held.lock();
         if let Some(at) = held.iter().position(|ts| *ts == flushed_ts) {
             held.swap_remove(at);

@@ -13,10 +13,12 @@ pub use crate::scan::{
 };
 
 use crate::commit::{self, Prepared};
+use crate::index::KeyIndex;
 use crate::memtable::{batch_bytes, compact};
 use crate::overlay::{Op, Overlay, OwnKeys, RowSet};
 use crate::pins::Pinned;
 use crate::schema::{IndexId, IndexSchema, TableId, TableSchema};
+use crate::staged::Staging;
 use crate::store::Store;
 use crate::version::{IndexedRows, OWN_UNITS, RowKeys, Shape, Table, Version, row_of, unit_of};
 use crate::view::{TableView, row_keys};
@@ -96,12 +98,14 @@ pub struct Transaction {
     base: Pinned,
     overlays: BTreeMap<TableId, Overlay>,
     ops: Vec<Op>,
+    /// Own rows that are being written to disk.
+    pub(crate) staging: Option<Staging>,
 }
 
 impl Transaction {
     pub(crate) fn new(store: Arc<Store>, isolation: Isolation) -> Self {
         let base = store.pin();
-        Self { store, isolation, base, overlays: BTreeMap::new(), ops: Vec::new() }
+        Self { store, isolation, base, overlays: BTreeMap::new(), ops: Vec::new(), staging: None }
     }
 
     pub fn store(&self) -> &Arc<Store> {
@@ -114,6 +118,10 @@ impl Transaction {
 
     pub(crate) fn overlays(&self) -> impl Iterator<Item = (&TableId, &Overlay)> {
         self.overlays.iter()
+    }
+
+    pub(crate) fn overlay_mut(&mut self, table: TableId) -> Option<&mut Overlay> {
+        self.overlays.get_mut(&table)
     }
 
     pub fn isolation(&self) -> Isolation {
@@ -141,7 +149,7 @@ impl Transaction {
             let rows_of = |pinned: &Pinned| pinned.version().tables.get(id).map(|t| t.rows_ts);
             let altered = !overlay.created && schema_of(&self.base) != schema_of(&next);
             // A key index that this transaction has built would lack rows that others have added since.
-            let outdated = overlay.keys.values().any(|k| k.whole) && rows_of(&self.base) != rows_of(&next);
+            let outdated = overlay.keys.values().any(|k| k.whole.is_some()) && rows_of(&self.base) != rows_of(&next);
             if altered || outdated {
                 return Err(Error::Conflict { table: *id });
             }
@@ -194,6 +202,8 @@ impl Transaction {
         let shape = Shape::new(schema);
         let before = self.overlays.get(&table).cloned();
         let mut after = before.clone().unwrap_or_default();
+        // What an index is built over must not grow.
+        after.chunks.last_mut().into_iter().for_each(|chunk| Arc::make_mut(chunk).sealed = true);
         after.shape = Some(shape.clone());
         let is_known = |i: &IndexSchema| shape.schema.index(i.id) == Some(i);
         for gone in old.schema.indexes.iter().filter(|i| !is_known(i)) {
@@ -213,7 +223,8 @@ impl Transaction {
     fn build_keys(&self, id: TableId, shape: &Shape, index: &IndexSchema, overlay: &Overlay) -> Result<OwnKeys> {
         let base = self.base.version().tables.get(&id).map(|t| t.as_ref());
         let mut building = overlay.clone();
-        let keys = OwnKeys { whole: true, ..OwnKeys::empty() };
+        let whole: Arc<KeyIndex> = Arc::default();
+        let keys = OwnKeys { whole: Some((whole.clone(), OWN_UNITS + overlay.next_unit)), ..OwnKeys::default() };
         building.keys.insert(index.id, keys.clone());
         let view = TableView { shape, base, own: Some(&building) };
         let positions = shape.schema.key_positions(index)?;
@@ -229,7 +240,7 @@ impl Transaction {
             }
             for (hash, address) in batch_keys.hashes.iter().zip(addresses.values()) {
                 if let Some(hash) = hash {
-                    keys.index.insert(*hash, *address, &|_| false);
+                    whole.insert(*hash, *address, &|_| false);
                 }
             }
         }
@@ -257,7 +268,7 @@ impl Transaction {
         ids
     }
 
-    fn shape(&self, table: TableId) -> Result<&Shape> {
+    pub(crate) fn shape(&self, table: TableId) -> Result<&Shape> {
         match self.overlays.get(&table) {
             Some(overlay) if overlay.dropped => return Err(Error::NoTable(table)),
             Some(Overlay { shape: Some(shape), .. }) => return Ok(shape),
@@ -381,7 +392,8 @@ impl Transaction {
                 overlay.follow(table);
             }
         }
-        Some(Self { store: self.store.clone(), isolation: self.isolation, base, overlays, ops: Vec::new() })
+        let (store, isolation) = (self.store.clone(), self.isolation);
+        Some(Self { store, isolation, base, overlays, ops: Vec::new(), staging: None })
     }
 
     /// What it reads, apart from its own changes.
@@ -407,6 +419,7 @@ impl Transaction {
     fn check_size(&self, more: &RecordBatch) -> Result<()> {
         let limit = self.store.config().transaction_bytes;
         let own: usize = self.overlays.values().flat_map(|o| &o.chunks).map(|c| c.bytes).sum();
+        // What is in memory; [`Transaction::make_room`] sees to it that this is not much.
         if own + batch_bytes(more) > limit {
             return Err(Error::OutOfMemory(format!("a transaction holds more than {limit} bytes of new rows")));
         }
@@ -548,7 +561,8 @@ impl Transaction {
 
     /// Durable when it returns Ok (if `synchronous`). Returns the commit timestamp; the snapshot's if nothing was
     /// written.
-    pub async fn commit(self, synchronous: bool) -> Result<u64, Error> {
+    pub async fn commit(mut self, synchronous: bool) -> Result<u64, Error> {
+        self.settle().await?;
         let Self { store, base, overlays, ops, .. } = self;
         let mut prepared = Vec::new();
         if !ops.is_empty() {

@@ -16,7 +16,11 @@ impl Transaction {
     pub fn encode_changes(&self) -> Result<Vec<u8>> {
         let mut prepared = Vec::new();
         for (id, overlay) in self.overlays() {
-            prepared.extend(Prepared::new(*id, self.base_version(), overlay.clone())?);
+            let mut overlay = overlay.clone();
+            if !overlay.staged.is_empty() {
+                overlay.unstage(self.shape(*id)?, self.store().config().transaction_bytes)?;
+            }
+            prepared.extend(Prepared::new(*id, self.base_version(), overlay)?);
         }
         commit::encode(&prepared)
     }
@@ -46,6 +50,7 @@ impl Transaction {
                 let shape = Shape::new(self.table_schema(table)?.as_ref().clone());
                 rows.iter().try_for_each(|batch| self.insert(table, &adapt(batch, &columns, &shape)?))
             }
+            ChangeKind::Attach(_) => Err(Error::Corrupt("a prepared transaction names a file".into())),
         }
     }
 

@@ -19,8 +19,12 @@ use crate::{Error, Result};
 /// Units (chunks and segments) from here on are a transaction's own chunks.
 pub const OWN_UNITS: u32 = 1 << 31;
 
+/// Units from here on are segments that their transaction wrote before it committed. The store numbers them, not the table, whose other
+/// units are given out anew when the log is replayed.
+pub const STAGED_UNITS: u32 = 1 << 30;
+
 /// What a row takes in one key index, about.
-const KEY_BYTES: usize = 32;
+pub const KEY_BYTES: usize = 32;
 
 /// The address of a row: its chunk or segment, and its place there.
 pub fn address(unit: u32, row: u32) -> RowAddress {
@@ -230,6 +234,16 @@ impl Table {
         Ok(())
     }
 
+    /// Puts a segment that commit `ts` wrote into the table.
+    pub fn attach(&mut self, view: SegmentView, ts: u64) {
+        self.live_rows += view.live_rows();
+        self.rows_ts = ts;
+        let mut segments = self.segments.as_ref().clone();
+        let at = segments.partition_point(|other| other.segment.unit < view.segment.unit);
+        segments.insert(at, view);
+        self.segments = Arc::new(segments);
+    }
+
     /// Closes the chunk that small commits go to.
     pub fn seal_last(&mut self) -> Result<()> {
         match self.chunks.last_mut().filter(|c| !c.sealed) {
@@ -252,7 +266,7 @@ impl Table {
 
     pub fn take_unit(&mut self) -> Result<u32> {
         let unit = self.next_unit;
-        if unit >= OWN_UNITS {
+        if unit >= STAGED_UNITS {
             return Err(Error::Internal(format!("table {} has used up its chunk numbers", self.id)));
         }
         self.next_unit += 1;

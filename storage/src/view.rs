@@ -13,8 +13,9 @@ use crate::memtable::{Chunk, RowId, adapt};
 use crate::overlay::Overlay;
 use crate::scan::{ChunkScan, SegmentScan, TableScan};
 use crate::schema::{ColumnSchema, IndexSchema};
+use crate::segment::Segment;
 use crate::transaction::RowAddress;
-use crate::version::{OWN_UNITS, RowKeys, SegmentView, Shape, Table, Version, address, row_of, unit_of};
+use crate::version::{OWN_UNITS, RowKeys, Shape, Table, Version, address, row_of, unit_of};
 use crate::{Error, Result};
 
 #[derive(Debug, Clone, Copy)]
@@ -24,14 +25,27 @@ pub struct TableView<'a> {
     pub own: Option<&'a Overlay>,
 }
 
-/// Candidates in one segment: (position among the keys, row of the segment).
-type SegmentProbe<'a> = (&'a SegmentView, Vec<(usize, u32)>);
+/// Candidates in one segment: the unit that addresses name it by, and (position among the keys, row of the segment).
+type SegmentProbe<'a> = (u32, &'a Arc<Segment>, Vec<(usize, u32)>);
 
 impl<'a> TableView<'a> {
     fn chunk(&self, unit: u32) -> Option<&'a Arc<Chunk>> {
         match unit {
             OWN_UNITS.. => self.own?.chunk(unit),
             _ => self.base?.chunk(unit),
+        }
+    }
+
+    /// Segments of the version, and the transaction's own, by the units that addresses name them by.
+    fn segments(&self) -> impl Iterator<Item = (u32, &'a Arc<Segment>)> + use<'a> {
+        let base = self.base.into_iter().flat_map(|b| b.segments.iter()).map(|v| (v.segment.unit, &v.segment));
+        base.chain(self.own.into_iter().flat_map(|o| &o.staged).map(|(unit, staged)| (*unit, &staged.segment)))
+    }
+
+    fn segment(&self, unit: u32) -> Option<&'a Arc<Segment>> {
+        match unit {
+            OWN_UNITS.. => self.own?.staged.get(&unit).map(|staged| &staged.segment),
+            _ => self.base?.segment(unit).map(|view| &view.segment),
         }
     }
 
@@ -62,7 +76,24 @@ impl<'a> TableView<'a> {
         for chunk in base_chunks.chain(own_chunks) {
             self.scan_chunk(chunk, &mut chunks)?;
         }
-        let segments = self.base.iter().flat_map(|b| b.segments.iter()).map(|view| self.scan_segment(view)).collect();
+        let base = self.base.iter().flat_map(|b| b.segments.iter());
+        let base = base.map(|view| {
+            let unit = view.segment.unit;
+            let own = self.own.and_then(|o| o.deleted.get(&unit)).filter(|rows| !rows.is_empty());
+            let deleted = match (&view.deleted, own) {
+                (None, None) => None,
+                (Some(base), None) => Some(base.clone()),
+                (None, Some(own)) => Some(Arc::new(own.clone())),
+                (Some(base), Some(own)) => Some(Arc::new(base.as_ref() | own)),
+            };
+            scan_segment(unit, &view.segment, deleted)
+        });
+        let own = self.own.iter().flat_map(|o| o.staged.iter().map(|(unit, staged)| (*o, *unit, staged)));
+        let own = own.map(|(own, unit, staged)| {
+            let dead = own.dead_in_file(unit, staged);
+            scan_segment(unit, &staged.segment, (!dead.is_empty()).then(|| Arc::new(dead)))
+        });
+        let segments = base.chain(own).collect();
         Ok(TableScan {
             schema: self.shape.arrow.clone(),
             table_schema: self.shape.schema.clone(),
@@ -94,26 +125,6 @@ impl<'a> TableView<'a> {
         Ok(())
     }
 
-    fn scan_segment(&self, view: &SegmentView) -> SegmentScan {
-        let segment = &view.segment;
-        let own = self.own.and_then(|o| o.deleted.get(&segment.unit)).filter(|rows| !rows.is_empty());
-        let deleted = match (&view.deleted, own) {
-            (None, None) => None,
-            (Some(base), None) => Some(base.clone()),
-            (None, Some(own)) => Some(Arc::new(own.clone())),
-            (Some(base), Some(own)) => Some(Arc::new(base.as_ref() | own)),
-        };
-        SegmentScan {
-            path: segment.path.clone(),
-            bytes: segment.meta.bytes,
-            rows: u64::from(segment.meta.rows),
-            deleted,
-            first_address: address(segment.unit, 0),
-            column_ids: segment.meta.columns.clone(),
-            segment: segment.clone(),
-        }
-    }
-
     /// For each key the address of the live row that has it. With `newer_than`, only rows of later commits are
     /// looked at.
     pub fn lookup(
@@ -126,13 +137,14 @@ impl<'a> TableView<'a> {
         let mut reader = KeyReader { view: *self, index, cache: HashMap::new(), key: Vec::new() };
         let (mut candidates, mut key) = (Vec::new(), Vec::new());
         let own = self.own.and_then(|o| o.keys.get(&index.id));
+        let whole = own.and_then(|o| o.whole.as_ref());
         for (at, hash) in keys.hashes.iter().enumerate() {
             let Some(hash) = *hash else { continue };
             candidates.clear();
             if let Some(own) = own {
-                own.index.candidates(hash, &mut candidates);
+                own.candidates(hash, &mut candidates);
             }
-            if !own.is_some_and(|o| o.whole) {
+            if whole.is_none() {
                 for generation in self.base.iter().flat_map(|b| b.generations.iter().rev()) {
                     if let Some(index) = generation.keys.get(&index.id) {
                         index.candidates(hash, &mut candidates);
@@ -151,8 +163,11 @@ impl<'a> TableView<'a> {
                 }
             }
         }
-        if !own.is_some_and(|o| o.whole) {
-            self.lookup_in_segments(index, keys, newer_than, &mut found)?;
+        let first_unit = whole.map_or(0, |(_, unit)| *unit);
+        for (unit, segment, probes) in self.probe_segments(index, keys, first_unit, newer_than, &found)? {
+            for (at, row) in self.equal_keys(segment, index, keys, probes)? {
+                found[at] = Some(address(unit, row));
+            }
         }
         Ok(found)
     }
@@ -167,11 +182,14 @@ impl<'a> TableView<'a> {
         for (at, hash) in keys.hashes.iter().enumerate() {
             let Some(hash) = *hash else { continue };
             candidates.clear();
-            let own = self.own.and_then(|o| o.keys.get(&index.id)).map(|own| own.index.as_ref());
+            if let Some(own) = self.own.and_then(|o| o.keys.get(&index.id)) {
+                own.candidates(hash, &mut candidates);
+            }
             let generations = base.generations.iter().filter_map(|g| g.keys.get(&index.id));
-            own.into_iter().chain(generations).for_each(|index| index.candidates(hash, &mut candidates));
+            generations.for_each(|index| index.candidates(hash, &mut candidates));
             // Rows that a flush has moved since they were indexed are found in their segments.
-            candidates.retain(|row| self.chunk(unit_of(*row)).is_some() && self.is_live(*row));
+            let in_memory = |unit| self.chunk(unit).is_some() && self.segment(unit).is_none();
+            candidates.retain(|row| in_memory(unit_of(*row)) && self.is_live(*row));
             candidates.sort_unstable();
             candidates.dedup();
             key.clear();
@@ -183,9 +201,9 @@ impl<'a> TableView<'a> {
             }
         }
         let all = vec![None; keys.hashes.len()];
-        for (view, probes) in self.probe_segments(index, keys, None, &all)? {
-            for (at, row) in self.equal_keys(view, index, keys, probes)? {
-                found[at].push(address(view.segment.unit, row));
+        for (unit, segment, probes) in self.probe_segments(index, keys, 0, None, &all)? {
+            for (at, row) in self.equal_keys(segment, index, keys, probes)? {
+                found[at].push(address(unit, row));
             }
         }
         found.iter_mut().for_each(|rows| rows.sort_unstable());
@@ -198,25 +216,10 @@ impl<'a> TableView<'a> {
         id.is_none_or(|id| id.ts > than)
     }
 
-    fn lookup_in_segments(
-        &self,
-        index: &IndexSchema,
-        keys: &RowKeys,
-        newer_than: Option<u64>,
-        found: &mut [Option<RowAddress>],
-    ) -> Result<()> {
-        for (view, probes) in self.probe_segments(index, keys, newer_than, found)? {
-            for (at, row) in self.equal_keys(view, index, keys, probes)? {
-                found[at] = Some(address(view.segment.unit, row));
-            }
-        }
-        Ok(())
-    }
-
     /// Those candidates whose keys are equal, not only their hashes.
     fn equal_keys(
         &self,
-        view: &SegmentView,
+        segment: &Segment,
         index: &IndexSchema,
         keys: &RowKeys,
         mut probes: Vec<(usize, u32)>,
@@ -224,7 +227,7 @@ impl<'a> TableView<'a> {
         let mut rows: Vec<u32> = probes.iter().map(|(_, row)| *row).collect();
         rows.sort_unstable();
         rows.dedup();
-        let stored = self.segment_keys(view, index, &rows)?;
+        let stored = self.segment_keys(segment, index, &rows)?;
         let (mut left, mut right) = (Vec::new(), Vec::new());
         probes.retain(|(at, row)| {
             let Ok(place) = rows.binary_search(row) else { return false };
@@ -236,17 +239,18 @@ impl<'a> TableView<'a> {
         Ok(probes)
     }
 
-    /// Live rows of segments whose key hashes match keys not found yet.
+    /// Live rows of segments from `first_unit` on whose key hashes match keys not found yet.
     fn probe_segments(
         &self,
         index: &IndexSchema,
         keys: &RowKeys,
+        first_unit: u32,
         newer_than: Option<u64>,
         found: &[Option<RowAddress>],
     ) -> Result<Vec<SegmentProbe<'a>>> {
         let mut out = Vec::new();
-        for view in self.base.iter().flat_map(|b| b.segments.iter()) {
-            if newer_than.is_some_and(|ts| view.segment.meta.max_ts <= ts) {
+        for (unit, segment) in self.segments().filter(|(unit, _)| *unit >= first_unit) {
+            if newer_than.is_some_and(|ts| unit < OWN_UNITS && segment.meta.max_ts <= ts) {
                 continue;
             }
             let wanted: Vec<(usize, u64)> = (keys.hashes.iter().enumerate())
@@ -255,20 +259,19 @@ impl<'a> TableView<'a> {
             if wanted.is_empty() {
                 break;
             }
-            let mut probes = view.segment.candidates(&self.shape.schema, index, keys, &wanted)?;
-            let unit = view.segment.unit;
+            let mut probes = segment.candidates(&self.shape.schema, index, keys, &wanted)?;
             probes.retain(|(_, row)| self.is_live(address(unit, *row)));
             if !probes.is_empty() {
-                out.push((view, probes));
+                out.push((unit, segment, probes));
             }
         }
         Ok(out)
     }
 
-    fn segment_keys(&self, view: &SegmentView, index: &IndexSchema, rows: &[u32]) -> Result<KeyColumns> {
+    fn segment_keys(&self, segment: &Segment, index: &IndexSchema, rows: &[u32]) -> Result<KeyColumns> {
         let positions = self.shape.schema.key_positions(index)?;
         let columns: Vec<&ColumnSchema> = positions.iter().map(|p| &self.shape.schema.columns[*p]).collect();
-        let batch = view.segment.read_rows(rows, &columns)?;
+        let batch = segment.read_rows(rows, &columns)?;
         KeyColumns::new(index, batch.columns().to_vec())
     }
 
@@ -317,18 +320,17 @@ impl<'a> TableView<'a> {
         sources: &mut Vec<RecordBatch>,
     ) -> Result<BTreeMap<u32, (RoaringBitmap, usize)>> {
         let mut wanted: BTreeMap<u32, (RoaringBitmap, usize)> = BTreeMap::new();
-        let Some(base) = self.base.filter(|b| !b.segments.is_empty()) else { return Ok(wanted) };
         for row in addresses {
             let unit = unit_of(*row);
-            if base.segment(unit).is_some_and(|view| row_of(*row) < view.segment.meta.rows) {
+            if self.segment(unit).is_some_and(|segment| row_of(*row) < segment.meta.rows) {
                 wanted.entry(unit).or_default().0.insert(row_of(*row));
             }
         }
         let columns: Vec<&ColumnSchema> = columns.iter().filter_map(|c| self.shape.schema.columns.get(*c)).collect();
         for (unit, (rows, source)) in &mut wanted {
-            let Some(view) = base.segment(*unit) else { continue };
+            let Some(segment) = self.segment(*unit) else { continue };
             *source = sources.len();
-            sources.push(view.segment.read_rows(&rows.iter().collect::<Vec<_>>(), &columns)?);
+            sources.push(segment.read_rows(&rows.iter().collect::<Vec<_>>(), &columns)?);
         }
         Ok(wanted)
     }
@@ -364,9 +366,8 @@ struct KeyReader<'a> {
 impl KeyReader<'_> {
     fn has(&mut self, address: RowAddress, key: &[u8]) -> Result<bool> {
         let unit = unit_of(address);
-        let Some(chunk) = self.view.chunk(unit) else {
-            return self.segment_has(address, key);
-        };
+        let chunk = self.view.chunk(unit).filter(|_| self.view.segment(unit).is_none());
+        let Some(chunk) = chunk else { return self.segment_has(address, key) };
         let Some((piece, offset)) = chunk.locate(row_of(address)) else { return Ok(false) };
         let columns = match self.cache.entry((unit, piece.start)) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
@@ -379,12 +380,24 @@ impl KeyReader<'_> {
         Ok(columns.write(offset, &mut self.key) && self.key == key)
     }
 
-    /// Only for an index that this transaction creates, whose own index covers segments too.
+    /// Only for an index that this transaction has created, which covers the rows in files too.
     fn segment_has(&mut self, address: RowAddress, key: &[u8]) -> Result<bool> {
-        let Some(view) = self.view.base.and_then(|b| b.segment(unit_of(address))) else { return Ok(false) };
-        let columns = self.view.segment_keys(view, self.index, &[row_of(address)])?;
+        let Some(segment) = self.view.segment(unit_of(address)) else { return Ok(false) };
+        let columns = self.view.segment_keys(segment, self.index, &[row_of(address)])?;
         self.key.clear();
         Ok(columns.write(0, &mut self.key) && self.key == key)
+    }
+}
+
+fn scan_segment(unit: u32, segment: &Arc<Segment>, deleted: Option<Arc<RoaringBitmap>>) -> SegmentScan {
+    SegmentScan {
+        path: segment.path.clone(),
+        bytes: segment.meta.bytes,
+        rows: u64::from(segment.meta.rows),
+        deleted,
+        first_address: address(unit, 0),
+        column_ids: segment.meta.columns.clone(),
+        segment: segment.clone(),
     }
 }
 

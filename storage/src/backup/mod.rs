@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Key files are left out: they are built anew when they are first needed. With `wal_archive_dir`, closed segments of the
-//! log are copied to `<archive>/<node>/` too, and a restore can go on with them.
+//! log are copied to `<archive>/<node>/` too, with the segments that they name in `segments/` below, and a restore can go on with them.
 
 mod restore;
 pub(crate) mod take;
@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 
 pub use restore::{Restored, restore};
 pub use take::{Taken, take};
+
+use crate::segment::Segment;
 
 use crate::file::{Disk, File, RealDisk, read_all};
 use crate::schema::TableId;
@@ -87,6 +89,14 @@ fn copy(from: &dyn File, to: &Path) -> Result<u32> {
         Ok(hasher.finalize())
     };
     copied().map_err(Error::at(to))
+}
+
+/// Copies a segment that the log is going to name to where the log is archived.
+pub(crate) fn archive_segment(segment: &Segment, archive: &Path) -> Result<()> {
+    let dir = archive.join("segments");
+    RealDisk.create_dir_all(&dir).map_err(Error::at(&dir))?;
+    take::copy_segment(segment, &dir)?;
+    RealDisk.sync_dir(&dir).map_err(Error::at(&dir))
 }
 
 /// The numbers of the log segments in a folder.

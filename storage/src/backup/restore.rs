@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Description, FORMAT, copy, log_numbers, read_if_there, segment_name, write_file};
+use crate::command::{Change, ChangeKind, Command};
 use crate::file::{Disk, RealDisk};
 use crate::manifest::{Manifest, ManifestState};
 use crate::recovery::{self, Layout};
@@ -41,6 +42,7 @@ pub fn restore(src: &Path, data_dir: &Path, until_ts: Option<u64>, archive: Opti
     let archive = archive.map(|archive| archive.join(&from.node));
     let until = until_ts.unwrap_or(if archive.is_some() { u64::MAX } else { from.ts });
     restore_log(&dir.join("wal"), archive.as_deref(), &state, until, &layout)?;
+    restore_attached(src, archive.as_deref(), &state, &layout)?;
     // Last: a directory without it is refused.
     write_file(&layout.identity, &recovery::identity_bytes(uuid::Uuid::new_v4()))?;
     let store = Store::open(Config { compaction_background: false, ..Config::new(data_dir) })?;
@@ -93,6 +95,28 @@ fn restore_segments(src: &Path, dir: &Path, state: &ManifestState, layout: &Layo
         let file = RealDisk.open(&from).map_err(Error::at(&from))?;
         copy(file.as_ref(), &layout.segments.join(&name))?;
     }
+    RealDisk.sync_dir(&layout.segments).map_err(Error::at(&layout.segments))
+}
+
+/// The segments that the log names, from the backups or from where the log is archived.
+fn restore_attached(src: &Path, archive: Option<&Path>, state: &ManifestState, layout: &Layout) -> Result<()> {
+    let folders: Vec<PathBuf> = [Some(src), archive].into_iter().flatten().map(|dir| dir.join("segments")).collect();
+    wal::recover(&RealDisk, &layout.wal, state.flushed_ts, 0, |_, payload| {
+        let Command::Transaction(changes) = Command::decode(&payload)? else { return Ok(()) };
+        for Change { table, kind } in changes {
+            let ChangeKind::Attach(attach) = kind else { continue };
+            let (name, crc) = (segment_name(table, attach.unit, attach.meta.crc), attach.meta.crc);
+            let from = folders.iter().map(|dir| dir.join(&name)).find(|path| RealDisk.open(path).is_ok());
+            let missing = || Error::Corrupt(format!("\"{name}\" is in none of the folders {folders:?}"));
+            let from = from.ok_or_else(missing)?;
+            let file = RealDisk.open(&from).map_err(Error::at(&from))?;
+            let to = layout.segments.join(stem(table, attach.unit)).with_extension("parquet");
+            if copy(file.as_ref(), &to)? != crc {
+                return Err(Error::Corrupt(format!("\"{}\" is damaged: its checksum is wrong", from.display())));
+            }
+        }
+        Ok(())
+    })?;
     RealDisk.sync_dir(&layout.segments).map_err(Error::at(&layout.segments))
 }
 

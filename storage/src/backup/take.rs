@@ -51,28 +51,24 @@ impl Source {
     }
 }
 
-/// Writes a backup below `dest`. `durable` returns a timestamp up to which the log is on disk, and is asked when all but
-/// the log was copied.
-pub fn take(source: &Source, dest: &Path, durable: impl FnOnce() -> Result<u64>) -> Result<Taken> {
+/// Writes a backup below `dest`. `durable` returns a timestamp up to which the log is on disk, with the segments that the log up to there
+/// names besides those of the manifest, and is asked when all else was copied.
+pub fn take(source: &Source, dest: &Path, durable: impl FnOnce() -> Result<(u64, Vec<Arc<Segment>>)>) -> Result<Taken> {
     let segments = dest.join("segments");
     RealDisk.create_dir_all(&segments).map_err(Error::at(&segments))?;
     let (mut copied_segments, mut copied_bytes, mut kept_segments) = (0, 0, 0);
-    for ((table, unit), segment) in &source.segments {
-        let to = segments.join(segment_name(*table, *unit, segment.meta.crc));
-        if RealDisk.open(&to).and_then(|file| file.len()).is_ok_and(|len| len == segment.meta.bytes) {
-            kept_segments += 1;
-            continue;
+    let mut copy_all = |all: &mut dyn Iterator<Item = &Arc<Segment>>| -> Result<()> {
+        for segment in all {
+            match copy_segment(segment, &segments)? {
+                true => (copied_segments, copied_bytes) = (copied_segments + 1, copied_bytes + segment.meta.bytes),
+                false => kept_segments += 1,
+            }
         }
-        let file = source.folder.disk.open(&segment.path).map_err(Error::at(&segment.path))?;
-        if copy(file.as_ref(), &to)? != segment.meta.crc {
-            let _ = RealDisk.remove(&to);
-            return Err(segment.damaged("its checksum is wrong"));
-        }
-        copied_segments += 1;
-        copied_bytes += segment.meta.bytes;
-    }
-    RealDisk.sync_dir(&segments).map_err(Error::at(&segments))?;
-    let ts = durable()?;
+        RealDisk.sync_dir(&segments).map_err(Error::at(&segments))
+    };
+    copy_all(&mut source.segments.values())?;
+    let (ts, attached) = durable()?;
+    copy_all(&mut attached.iter())?;
     let flushed_ts = source.state.flushed_ts;
     let description = Description { format: FORMAT, node: source.node.to_string(), ts, flushed_ts };
     let dir = dest.join(format!("{ts:016x}"));
@@ -89,6 +85,19 @@ pub fn take(source: &Source, dest: &Path, durable: impl FnOnce() -> Result<u64>)
     write_file(&dir.join("backup.json"), &json)?;
     RealDisk.sync_dir(dest).map_err(Error::at(dest))?;
     Ok(Taken { description, copied_segments, copied_bytes, kept_segments })
+}
+
+/// Copies a segment's file into a folder of backups; false if it is there already.
+pub fn copy_segment(segment: &Segment, to: &Path) -> Result<bool> {
+    let to = to.join(segment_name(segment.table, segment.unit, segment.meta.crc));
+    if RealDisk.open(&to).and_then(|file| file.len()).is_ok_and(|len| len == segment.meta.bytes) {
+        return Ok(false);
+    }
+    if copy(segment.file(), &to)? != segment.meta.crc {
+        let _ = RealDisk.remove(&to);
+        return Err(segment.damaged("its checksum is wrong"));
+    }
+    Ok(true)
 }
 
 /// The records up to `ts`, without the empty rest of each file.

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::{Disk, File};
 use crate::schema::{ColumnId, IndexId, TableId};
+use crate::version::STAGED_UNITS;
 use crate::{Error, Result};
 use footers::FooterCache;
 use hot::PieceCache;
@@ -42,6 +43,17 @@ pub struct SegmentFolder {
     pub dir: PathBuf,
     pub footers: Arc<FooterCache>,
     pub pieces: Arc<PieceCache>,
+}
+
+impl SegmentFolder {
+    /// Removes the files of a segment that came to nothing.
+    pub fn discard(&self, table: TableId, unit: u32) {
+        let prefix = format!("{}.", stem(table, unit));
+        for name in self.disk.list(&self.dir).unwrap_or_default().iter().filter(|name| name.starts_with(&prefix)) {
+            // Left behind it is only litter, which the next start sweeps up.
+            let _ = self.disk.remove(&self.dir.join(name));
+        }
+    }
 }
 
 /// What the manifest says of a segment.
@@ -103,6 +115,34 @@ impl Segment {
         }
         let (statistics, keys, retired) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
         Ok(Self { table, unit, path, meta, disk, file, footers, pieces, statistics, keys, retired })
+    }
+
+    pub fn file(&self) -> &dyn File {
+        self.file.as_ref()
+    }
+
+    /// Was it written before its commit had a timestamp? Then all its rows are of `meta.max_ts`, whatever its column says.
+    pub fn is_staged(&self) -> bool {
+        self.unit >= STAGED_UNITS
+    }
+
+    /// A staged segment as a part of its table since commit `ts`; its files stay from now on.
+    pub fn committed(&self, ts: u64) -> Self {
+        self.retired.store(false, Ordering::Release);
+        let meta = SegmentMeta { min_ts: ts, max_ts: ts, ..self.meta.as_ref().clone() };
+        Self {
+            table: self.table,
+            unit: self.unit,
+            path: self.path.clone(),
+            meta: Arc::new(meta),
+            disk: self.disk.clone(),
+            file: self.file.clone(),
+            footers: self.footers.clone(),
+            pieces: self.pieces.clone(),
+            statistics: OnceLock::new(),
+            keys: Mutex::new(self.keys.lock().clone()),
+            retired: AtomicBool::new(false),
+        }
     }
 
     /// Its files are to be deleted when the last reader is gone.

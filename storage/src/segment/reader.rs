@@ -149,15 +149,24 @@ impl Segment {
             columns.iter().filter(|c| self.meta.columns.contains(&c.id)).map(|c| column_name(c.id)).collect();
         names.extend([TS_COLUMN.to_owned(), ROW_COLUMN.to_owned()]);
         let reader = self.batches(&names, None)?;
-        Ok(SegmentRows { reader, path: self.path.clone(), columns: columns.iter().map(|c| (*c).clone()).collect() })
+        Ok(SegmentRows {
+            reader,
+            path: self.path.clone(),
+            columns: columns.iter().map(|c| (*c).clone()).collect(),
+            commit: self.is_staged().then_some(self.meta.max_ts),
+        })
     }
 
     /// Identities of rows (ascending, distinct; None means all).
     pub fn row_ids(&self, rows: Option<&[u32]>) -> Result<Vec<RowId>> {
-        match rows {
-            Some(few) if few.len() <= FEW_ROWS && !few.is_empty() => self.few_row_ids(few),
-            rows => self.read_row_ids(rows),
+        let mut ids = match rows {
+            Some(few) if few.len() <= FEW_ROWS && !few.is_empty() => self.few_row_ids(few)?,
+            rows => self.read_row_ids(rows)?,
+        };
+        if self.is_staged() {
+            ids.iter_mut().for_each(|id| id.ts = self.meta.max_ts);
         }
+        Ok(ids)
     }
 
     pub(super) fn read_row_ids(&self, rows: Option<&[u32]>) -> Result<Vec<RowId>> {
@@ -183,13 +192,18 @@ pub struct SegmentRows {
     reader: ParquetRecordBatchReader,
     path: std::path::PathBuf,
     columns: Vec<ColumnSchema>,
+    /// The commit of all rows, if the file does not know.
+    commit: Option<u64>,
 }
 
 impl SegmentRows {
     pub fn next_batch(&mut self) -> Result<Option<(RecordBatch, Vec<RowId>)>> {
         let Some(batch) = self.reader.next() else { return Ok(None) };
         let batch = batch.map_err(|e| damaged(&self.path, e))?;
-        let ids = row_ids_of(&batch).map_err(|what| damaged(&self.path, what))?;
+        let mut ids = row_ids_of(&batch).map_err(|what| damaged(&self.path, what))?;
+        if let Some(ts) = self.commit {
+            ids.iter_mut().for_each(|id| id.ts = ts);
+        }
         let arrays = self.columns.iter().map(|c| match batch.column_by_name(&column_name(c.id)) {
             Some(stored) => from_stored(stored, &c.data_type),
             None => c.missing_array(batch.num_rows()),

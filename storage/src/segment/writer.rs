@@ -42,6 +42,7 @@ pub struct SegmentWriter<'a> {
     rows: u32,
     min_ts: u64,
     max_ts: u64,
+    sorted_by: Vec<ColumnId>,
 }
 
 /// Smallest and largest value of one column so far.
@@ -70,7 +71,14 @@ impl<'a> SegmentWriter<'a> {
         let writer = ArrowWriter::try_new(FileWriter::new(file.clone()), stored.clone(), Some(properties))?;
         let ranges = shape.schema.columns.iter().map(|c| Range::new(&c.data_type)).collect::<Result<_>>()?;
         let nulls = vec![0; shape.schema.columns.len()];
-        Ok(Self { path, shape, file, stored, writer, ranges, nulls, rows: 0, min_ts: u64::MAX, max_ts: 0 })
+        let sorted_by = shape.schema.primary().map(|key| key.columns.clone()).unwrap_or_default();
+        let (min_ts, max_ts) = (u64::MAX, 0);
+        Ok(Self { path, shape, file, stored, writer, ranges, nulls, rows: 0, min_ts, max_ts, sorted_by })
+    }
+
+    /// The rows do not come in the order of the primary key.
+    pub fn not_sorted(&mut self) {
+        self.sorted_by.clear();
     }
 
     pub fn write(&mut self, rows: &RecordBatch, ids: &[RowId]) -> Result<()> {
@@ -114,7 +122,7 @@ impl<'a> SegmentWriter<'a> {
             rows: self.rows,
             bytes: self.file.len().map_err(Error::at(&self.path))?,
             crc: self.writer.inner_mut().crc(),
-            sorted_by: self.shape.schema.primary().map(|key| key.columns.clone()).unwrap_or_default(),
+            sorted_by: self.sorted_by,
             columns: self.shape.columns.to_vec(),
             nulls: self.nulls,
             min_ts: self.min_ts,

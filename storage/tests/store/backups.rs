@@ -17,6 +17,7 @@ type Rows = Vec<(i32, String)>;
 fn open(dir: &Path, archive: Option<&Path>) -> Arc<Store> {
     let config = Config {
         wal_segment_bytes: 16 << 10,
+        stage_bytes: 1,
         merge_rows: 500,
         compaction_fan_in: 2,
         compaction_background: false,
@@ -45,6 +46,9 @@ async fn restored(src: &Path, to: &Path, until: Option<u64>, archive: Option<&Pa
 async fn change(store: &Arc<Store>, i: i32) -> u64 {
     let mut tx = begin(store);
     tx.insert(TABLE, &many(i * 10..i * 10 + 10)).unwrap();
+    if i % 5 == 1 {
+        tx.make_room().await.unwrap();
+    }
     if i > 2 {
         delete(&mut tx, &[(i - 2) * 10 + 3]).unwrap();
         update(&mut tx, (i - 3) * 10 + 4, ((i - 3) * 10 + 4, "updated")).unwrap();

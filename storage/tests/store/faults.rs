@@ -16,6 +16,7 @@ const STRIDE: usize = 7;
 fn config(disk: &SimulatedDisk) -> Config {
     Config {
         wal_segment_bytes: 4096,
+        stage_bytes: 1,
         compaction_background: false,
         disk: Arc::new(disk.clone()),
         ..Config::new("/data")
@@ -68,6 +69,10 @@ async fn try_work(disk: &SimulatedDisk, outcome: &mut Outcome) -> Result<(), Err
         }
         if step == 4 {
             tx.insert(TABLE, &many(1000..1300))?;
+        }
+        if step % 4 == 2 {
+            tx.make_room().await?;
+            tx.insert(TABLE, &many(2000 + base..2003 + base))?;
         }
         outcome.attempted.rows = Some(contents(&tx));
         tx.commit(true).await?;

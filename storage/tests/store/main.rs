@@ -10,5 +10,6 @@ mod faults;
 mod fixture;
 mod model;
 mod scans;
+mod staged;
 mod throughput;
 mod transactions;

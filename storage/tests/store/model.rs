@@ -53,6 +53,10 @@ enum Step {
     Abort {
         slot: usize,
     },
+    /// Writes own rows to disk before the commit.
+    Stage {
+        slot: usize,
+    },
     Flush,
     /// Writes a merge of segments, if one is wanted, and leaves it to be finished later.
     BeginCompaction,
@@ -74,6 +78,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => slot.clone().prop_map(|slot| Step::RollbackTo { slot }),
         2 => slot.clone().prop_map(|slot| Step::Refresh { slot }),
         6 => (slot.clone(), any::<bool>()).prop_map(|(slot, synchronous)| Step::Commit { slot, synchronous }),
+        4 => slot.clone().prop_map(|slot| Step::Stage { slot }),
         1 => slot.prop_map(|slot| Step::Abort { slot }),
         3 => Just(Step::Flush),
         2 => Just(Step::BeginCompaction),
@@ -179,6 +184,11 @@ impl World {
             }
             Step::Commit { slot, synchronous } => self.commit(slot, synchronous).await,
             Step::Abort { slot } => self.slots[slot] = None,
+            Step::Stage { slot } => {
+                if let Some(open) = &mut self.slots[slot] {
+                    open.real.make_room().await.unwrap();
+                }
+            }
             _ => self.change(step),
         }
         let committed: Vec<(i32, String)> = self.committed.iter().map(|(k, (_, s))| (*k, s.clone())).collect();
@@ -282,6 +292,7 @@ impl World {
 fn open(dir: &Path) -> Arc<Store> {
     Store::open(Config {
         wal_segment_bytes: 16 << 10,
+        stage_bytes: 1,
         row_group_rows: 8,
         merge_rows: 3,
         compaction_background: false,
