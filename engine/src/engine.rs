@@ -69,6 +69,7 @@ impl Engine {
             memtable_bytes: budget.memtable,
             memtable_stall_bytes: budget.memtable_stall,
             transaction_bytes: budget.transaction,
+            stage_bytes: budget.stage,
             piece_cache_bytes: budget.pieces,
             wal_archive_dir: config.wal_archive_dir.clone(),
             ..aegis_storage::Config::new(&config.data_dir)

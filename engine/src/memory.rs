@@ -13,8 +13,10 @@ pub struct Budget {
     pub memtable_stall: usize,
     /// Decoded pieces of segments for look-ups of single rows.
     pub pieces: usize,
-    /// New rows of one transaction.
+    /// New rows of one transaction in memory.
     pub transaction: usize,
+    /// New rows from which a transaction writes them to disk.
+    pub stage: usize,
 }
 
 impl Budget {
@@ -26,6 +28,7 @@ impl Budget {
             memtable_stall: (limit / 8).clamp(8 * MIB, 512 * MIB),
             pieces: (limit / 16).clamp(4 * MIB, 512 * MIB),
             transaction: (limit / 3).clamp(16 * MIB, 2048 * MIB),
+            stage: (limit / 32).clamp(4 * MIB, 64 * MIB),
         }
     }
 }

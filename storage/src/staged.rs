@@ -62,8 +62,6 @@ pub struct Staging {
 pub struct StagingArea {
     pub folder: SegmentFolder,
     pub row_group_rows: usize,
-    /// Bytes in memory from which rows are written.
-    pub limit: usize,
 }
 
 impl Transaction {
@@ -81,6 +79,11 @@ impl Transaction {
             }
         }
         Ok(())
+    }
+
+    /// Has it so many new rows in the table that some have been written to disk?
+    pub fn is_staged(&self, table: TableId) -> bool {
+        self.overlays().any(|(id, overlay)| *id == table && overlay.next_ordinal > 0)
     }
 
     /// Waits for the chunk that is being written.

@@ -221,7 +221,7 @@ impl Store {
 
     pub(crate) fn staging_area(&self) -> Option<StagingArea> {
         let folder = self.durable.as_ref()?.folder.clone();
-        Some(StagingArea { folder, row_group_rows: self.config.row_group_rows, limit: self.config.stage_bytes })
+        Some(StagingArea { folder, row_group_rows: self.config.row_group_rows })
     }
 
     pub(crate) fn next_staged_unit(&self) -> Result<u32> {

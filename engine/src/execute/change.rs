@@ -85,6 +85,7 @@ pub async fn update_rows(
     let new = new.map_err(|error| explain(error, table, rows, execution))?;
     execution.claim_keys(table, &new, Some(&keys), rows).await?;
     execution.transaction.insert_new(new).map_err(Error::from)?;
+    execution.transaction.make_room().await?;
     foreign_key::check_references(table, std::slice::from_ref(rows), columns, execution).await?;
     foreign_key::referenced_changed(table, old, Some(rows), execution).await
 }
@@ -150,7 +151,8 @@ pub async fn insert_rows(table: &Arc<Relation>, rows: &RecordBatch, execution: &
     let new = execution.transaction.prepare_insert(storage, &stored);
     let new = new.map_err(|error| explain(error, table, rows, execution))?;
     execution.claim_keys(table, &new, None, rows).await?;
-    execution.transaction.insert_new(new).map_err(Error::from)
+    execution.transaction.insert_new(new).map_err(Error::from)?;
+    execution.transaction.make_room().await
 }
 
 pub fn storage_of(table: &Relation) -> Result<u64> {

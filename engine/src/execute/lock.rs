@@ -185,7 +185,9 @@ impl Execution<'_> {
         let (storage, locks) = (new.table(), self.locks());
         loop {
             let mark = locks.mark();
-            if !is_private(table) {
+            // Of a transaction so large the keys are not locked one by one: who inserts one of them meanwhile does not wait, and the later
+            // commit of the two fails.
+            if !is_private(table) && !self.transaction.permanent_ref().is_staged(storage) {
                 self.lock_keys(storage, &keys).await?;
             }
             let (taken, rows_there) = {

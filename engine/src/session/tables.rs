@@ -152,6 +152,11 @@ impl Tables {
         self.holder(table).prepare_insert(table, rows)
     }
 
+    /// After each part of a large change: writes new rows to disk if there are many. Temporary rows stay in memory.
+    pub async fn make_room(&mut self) -> Result<()> {
+        self.permanent.make_room().await.map_err(Error::from)
+    }
+
     pub fn insert_new(&mut self, new: NewRows) -> StorageResult<()> {
         self.holder_mut(new.table()).insert_new(new)
     }
