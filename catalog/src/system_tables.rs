@@ -58,6 +58,7 @@ fn table_schema(table: TableId) -> TableSchema {
         primary,
         nulls_not_distinct: false,
         ignored_suffix: Vec::new(),
+        deferrable: false,
     };
     let indexes = match table {
         OBJECTS => vec![

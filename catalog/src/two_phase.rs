@@ -109,6 +109,7 @@ fn schema() -> TableSchema {
         primary: true,
         nulls_not_distinct: false,
         ignored_suffix: Vec::new(),
+        deferrable: false,
     };
     TableSchema { columns: columns.collect(), indexes: vec![key] }
 }

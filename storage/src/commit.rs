@@ -206,8 +206,8 @@ impl Prepared {
         let own = Overlay { deleted: self.overlay.deleted.clone(), ..Overlay::default() };
         let view = TableView { shape, base: Some(table), own: Some(&own) };
         for rows in &self.rows {
-            for keys in rows.keys.iter().filter(|keys| keys.unique) {
-                let Some(index) = table.shape.schema.index(keys.index) else { continue };
+            for keys in &rows.keys {
+                let Some(index) = table.shape.schema.index(keys.index).filter(|index| index.unique) else { continue };
                 let found = view.lookup(index, keys, Some(checked_ts))?;
                 if let Some(row) = found.iter().position(Option::is_some) {
                     return Err(duplicate(self.table, shape, keys.index, &rows.rows, row));

@@ -52,6 +52,18 @@ pub struct IndexSchema {
     /// none for all. The store knows no SQL types, so the display scale behind an encoded numeric is named this way.
     #[serde(default)]
     pub ignored_suffix: Vec<u8>,
+    /// A unique key that may be broken until somebody asks: a change does not look at it, and several rows may have one key
+    /// until the transaction commits. Who changes rows asks ([`crate::Transaction::lookup_all`]) before that; the commit
+    /// itself only looks for rows that others have committed.
+    #[serde(default)]
+    pub deferrable: bool,
+}
+
+impl IndexSchema {
+    /// Does every change keep it?
+    pub fn is_immediate(&self) -> bool {
+        self.unique && !self.deferrable
+    }
 }
 
 impl TableSchema {

@@ -76,6 +76,7 @@ pub struct IndexedRows {
 #[derive(Debug)]
 pub struct RowKeys {
     pub index: IndexId,
+    /// Two rows never have one key, not even for a moment.
     pub unique: bool,
     pub columns: KeyColumns,
     pub hashes: Vec<Option<u64>>,
@@ -86,7 +87,7 @@ impl IndexedRows {
         let keys = schema.indexes.iter().map(|index| {
             let columns = KeyColumns::of_table(schema, index, &rows)?;
             let hashes = columns.hashes(rows.num_rows());
-            Ok(RowKeys { index: index.id, unique: index.unique, columns, hashes })
+            Ok(RowKeys { index: index.id, unique: index.is_immediate(), columns, hashes })
         });
         Ok(Self { keys: keys.collect::<Result<_>>()?, rows })
     }

@@ -175,21 +175,30 @@ impl<'a> TableView<'a> {
     /// For each key the addresses of all live rows that have it, ascending. None if the index does not know all rows: it
     /// was created by this transaction.
     pub fn lookup_all(&self, index: &IndexSchema, keys: &RowKeys) -> Result<Option<Vec<Vec<RowAddress>>>> {
-        let Some(base) = self.base.filter(|b| b.shape.schema.index(index.id) == Some(index)) else { return Ok(None) };
+        let own = self.own.and_then(|o| o.keys.get(&index.id));
+        let generations = match (own, self.base) {
+            // The transaction's own index covers all rows.
+            (Some(own), _) if own.whole.is_some() => [].as_slice(),
+            (_, Some(base)) if base.shape.schema.index(index.id) == Some(index) => &base.generations,
+            // A table that the transaction has made.
+            (_, None) => &[],
+            _ => return Ok(None),
+        };
+        let whole = own.and_then(|own| own.whole.as_ref());
         let mut found = vec![Vec::new(); keys.hashes.len()];
         let mut reader = KeyReader { view: *self, index, cache: HashMap::new(), key: Vec::new() };
         let (mut candidates, mut key) = (Vec::new(), Vec::new());
         for (at, hash) in keys.hashes.iter().enumerate() {
             let Some(hash) = *hash else { continue };
             candidates.clear();
-            if let Some(own) = self.own.and_then(|o| o.keys.get(&index.id)) {
+            if let Some(own) = own {
                 own.candidates(hash, &mut candidates);
             }
-            let generations = base.generations.iter().filter_map(|g| g.keys.get(&index.id));
+            let generations = generations.iter().filter_map(|g| g.keys.get(&index.id));
             generations.for_each(|index| index.candidates(hash, &mut candidates));
             // Rows that a flush has moved since they were indexed are found in their segments.
             let in_memory = |unit| self.chunk(unit).is_some() && self.segment(unit).is_none();
-            candidates.retain(|row| in_memory(unit_of(*row)) && self.is_live(*row));
+            candidates.retain(|row| (whole.is_some() || in_memory(unit_of(*row))) && self.is_live(*row));
             candidates.sort_unstable();
             candidates.dedup();
             key.clear();
@@ -201,7 +210,8 @@ impl<'a> TableView<'a> {
             }
         }
         let all = vec![None; keys.hashes.len()];
-        for (unit, segment, probes) in self.probe_segments(index, keys, 0, None, &all)? {
+        let first_unit = whole.map_or(0, |(_, unit)| *unit);
+        for (unit, segment, probes) in self.probe_segments(index, keys, first_unit, None, &all)? {
             for (at, row) in self.equal_keys(segment, index, keys, probes)? {
                 found[at].push(address(unit, row));
             }
@@ -405,5 +415,5 @@ fn scan_segment(unit: u32, segment: &Arc<Segment>, deleted: Option<Arc<RoaringBi
 pub fn row_keys(index: &IndexSchema, columns: Vec<ArrayRef>, rows: usize) -> Result<RowKeys> {
     let columns = KeyColumns::new(index, columns)?;
     let hashes = columns.hashes(rows);
-    Ok(RowKeys { index: index.id, unique: index.unique, columns, hashes })
+    Ok(RowKeys { index: index.id, unique: index.is_immediate(), columns, hashes })
 }

@@ -124,7 +124,7 @@ fn order(key: &IndexKey) -> &'static str {
 }
 
 /// True for `name(…)` and nothing after it, which stands in an index without parentheses of its own.
-fn is_call(expression: &str) -> bool {
+pub fn is_call(expression: &str) -> bool {
     let name_end = expression.find('(').unwrap_or(0);
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '$');
     let (name, arguments) = expression.split_at(name_end);

@@ -73,6 +73,14 @@ impl Constraint {
         }
     }
 
+    /// The index that enforces a key.
+    pub fn key_index(&self) -> Option<Oid> {
+        match self.kind {
+            ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } => Some(index),
+            ConstraintKind::ForeignKey { .. } | ConstraintKind::Check { .. } => None,
+        }
+    }
+
     /// The index that enforces a key, or the one a foreign key points at (`conindid`); 0 for none.
     pub fn index(&self) -> Oid {
         match self.kind {

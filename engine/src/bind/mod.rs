@@ -113,6 +113,13 @@ pub fn bind_stored(relation: &Arc<Relation>, rel: RelId, text: &str, context: &S
     binder.resolve_unknown(bound)
 }
 
+/// A column of a relation as an expression.
+pub fn column_of(relation: &Relation, rel: RelId, attnum: i16) -> Option<Expr> {
+    let column = relation.columns.iter().position(|column| column.attnum == attnum && !column.dropped)?;
+    let ty = relation.columns.get(column)?.ty;
+    Some(Expr { kind: tree::ExprKind::Column { rel, column }, ty, span: ast::Span::default() })
+}
+
 /// Binds the query of a view.
 pub fn bind_view(view: &View, context: &StatementContext) -> Result<Query> {
     let parsed = crate::parse::parse_query(&view.query)?;

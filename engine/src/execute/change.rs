@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use aegis_catalog::object::{ConstraintKind, Relation};
 use aegis_catalog::{Error, Result, sqlstate};
+use aegis_storage::IndexSchema;
 use aegis_storage::lock::RowClaim;
 use aegis_storage::transaction::RowAddress;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
@@ -15,7 +16,7 @@ use super::error::from_arrow;
 use super::row_rules::{check_rows, key_text};
 use super::statement::{ChangeResult, Execution};
 use super::stream::RowStream;
-use super::{conflict, foreign_key};
+use super::{conflict, foreign_key, index_key};
 use crate::bind::tree::{Delete, Insert, Update};
 use crate::lower::LoweredChange;
 
@@ -71,8 +72,8 @@ pub async fn update_rows(
     execution: &mut Execution<'_>,
 ) -> Result<()> {
     let storage = storage_of(table)?;
-    let keys = changed_indexes(table, columns, execution)?;
-    let claim = match keys.is_empty() || keeps_keys(table, &keys, addresses, rows, execution)? {
+    let (keys, referable) = changed_indexes(table, columns, execution)?;
+    let claim = match referable.is_empty() || keeps_keys(table, &referable, addresses, rows, execution)? {
         true => RowClaim::CHANGE,
         false => RowClaim::REPLACE,
     };
@@ -90,16 +91,23 @@ pub async fn update_rows(
     foreign_key::referenced_changed(table, old, Some(rows), execution).await
 }
 
-/// The unique indexes over columns that may differ. What a generated column is made from is not looked at.
-fn changed_indexes(table: &Relation, columns: Option<&[i16]>, execution: &Execution<'_>) -> Result<Vec<u32>> {
+/// The unique indexes over columns that may differ, and those among them that a foreign key can refer to: only changes of these count as
+/// changes of a key to who locks the row. What a generated column or an expression is made from is not looked at.
+fn changed_indexes(
+    table: &Relation,
+    columns: Option<&[i16]>,
+    execution: &Execution<'_>,
+) -> Result<(Vec<u32>, Vec<u32>)> {
     let schema = execution.transaction.table_schema(storage_of(table)?).map_err(Error::from)?;
     let generated = |attnum: i16| table.column(attnum).is_some_and(|column| column.generated);
     let differs = |id: &u32| {
         let attnum = i16::try_from(*id).unwrap_or(0);
         columns.is_none_or(|columns| columns.contains(&attnum)) || generated(attnum)
     };
-    let changed = schema.unique_indexes().filter(|index| index.columns.iter().any(differs));
-    Ok(changed.map(|index| index.id).collect())
+    let changed = |index: &&IndexSchema| index_key::has_column(index) || index.columns.iter().any(differs);
+    let changed: Vec<&IndexSchema> = schema.unique_indexes().filter(changed).collect();
+    let referable = changed.iter().filter(|index| !index_key::has_column(index) && !index.deferrable);
+    Ok((changed.iter().map(|index| index.id).collect(), referable.map(|index| index.id).collect()))
 }
 
 /// Do the rows keep the keys of these indexes, though their columns are given?
@@ -238,7 +246,7 @@ fn once_per_row(changes: Vec<ChangedRows>, addressed: bool) -> Result<Option<Cha
 }
 
 /// The rows with columns in the store's order.
-pub fn to_storage_order(table: &Relation, rows: &RecordBatch, execution: &Execution<'_>) -> Result<RecordBatch> {
+pub fn to_storage_order(table: &Arc<Relation>, rows: &RecordBatch, execution: &Execution<'_>) -> Result<RecordBatch> {
     let schema = execution.transaction.table_schema(storage_of(table)?).map_err(Error::from)?;
     let mut columns = Vec::with_capacity(schema.columns.len());
     for stored in &schema.columns {
@@ -246,7 +254,10 @@ pub fn to_storage_order(table: &Relation, rows: &RecordBatch, execution: &Execut
         let column = match place.and_then(|place| rows.columns().get(place)) {
             Some(column) if *column.data_type() == stored.data_type => column.clone(),
             Some(column) => arrow::compute::cast(column, &stored.data_type).map_err(from_arrow)?,
-            None => arrow::array::new_null_array(&stored.data_type, rows.num_rows()),
+            None => match index_key::stored_keys(table, stored.id, rows, &execution.context)? {
+                Some(keys) => keys,
+                None => arrow::array::new_null_array(&stored.data_type, rows.num_rows()),
+            },
         };
         columns.push(column);
     }
@@ -255,7 +266,12 @@ pub fn to_storage_order(table: &Relation, rows: &RecordBatch, execution: &Execut
 }
 
 /// The store's error in PostgreSQL's terms: a duplicate key names its constraint and values.
-pub fn explain(error: aegis_storage::Error, table: &Relation, rows: &RecordBatch, execution: &Execution<'_>) -> Error {
+pub fn explain(
+    error: aegis_storage::Error,
+    table: &Arc<Relation>,
+    rows: &RecordBatch,
+    execution: &Execution<'_>,
+) -> Error {
     let aegis_storage::Error::DuplicateKey { index, row, key, .. } = &error else { return Error::from(error) };
     let name = execution.context.catalog.relation(*index).map(|index| index.name.clone()).unwrap_or_default();
     let message = format!("duplicate key value violates unique constraint \"{name}\"");
@@ -264,7 +280,9 @@ pub fn explain(error: aegis_storage::Error, table: &Relation, rows: &RecordBatch
     duplicate = duplicate.with_table(schema.unwrap_or_default(), table.name.clone());
     let columns = key_columns(table, *index, execution);
     let settings = &execution.context.format;
+    let computed = row.and_then(|row| index_key::shown(table, *index, rows, row, &execution.context).ok().flatten());
     let text = match (row, key) {
+        _ if computed.is_some() => computed,
         (Some(row), _) => {
             let places: Vec<usize> = columns
                 .iter()

@@ -15,7 +15,7 @@ use datafusion::datasource::{MemTable, provider_as_source};
 
 use super::change::{ChangedRows, explain, insert_rows, key_columns, run, split_all, storage_of, update_rows};
 use super::error::{from_arrow, from_datafusion};
-use super::foreign_key;
+use super::{foreign_key, index_key};
 use super::key::keys;
 use super::statement::{ChangeResult, Execution};
 use crate::bind::tree::{ConflictUpdate, Insert};
@@ -172,19 +172,30 @@ fn fates(table: &Arc<Relation>, indexes: &[u32], rows: &RecordBatch, execution: 
     let mut fates = vec![Fate::Insert; rows.num_rows()];
     let mut proposed: Vec<(Vec<Option<Vec<u8>>>, HashMap<Vec<u8>, usize>)> = Vec::new();
     for index in indexes {
-        let columns = key_columns(table, *index, execution);
-        let places: Vec<usize> = columns
-            .iter()
-            .filter_map(|attnum| table.live_columns().position(|column| column.attnum == *attnum))
-            .collect();
-        let key_batch = rows.project(&places).map_err(from_arrow)?;
+        let mut columns = key_columns(table, *index, execution);
+        let schema = execution.transaction.table_schema(storage_of(table)?).map_err(Error::from)?;
+        let key_batch = match index_key::key_of(table, &schema, *index, rows, &execution.context)? {
+            Some(key) => {
+                // No column's type says how to compare it.
+                columns = vec![0];
+                key
+            }
+            None => {
+                let places: Vec<usize> = columns
+                    .iter()
+                    .filter_map(|attnum| table.live_columns().position(|column| column.attnum == *attnum))
+                    .collect();
+                rows.project(&places).map_err(from_arrow)?
+            }
+        };
+        let nulls_not_distinct = schema.index(*index).is_some_and(|index| index.nulls_not_distinct);
         let found = execution.transaction.lookup(storage_of(table)?, *index, &key_batch).map_err(Error::from)?;
         for (fate, address) in fates.iter_mut().zip(found) {
             if let (Fate::Insert, Some(address)) = (*fate, address) {
                 *fate = Fate::Existing(address);
             }
         }
-        proposed.push((key_bytes(table, &columns, &key_batch)?, HashMap::new()));
+        proposed.push((key_bytes(table, &columns, &key_batch, nulls_not_distinct)?, HashMap::new()));
     }
     for (row, fate) in fates.iter_mut().enumerate() {
         if *fate != Fate::Insert {
@@ -207,8 +218,13 @@ fn fates(table: &Arc<Relation>, indexes: &[u32], rows: &RecordBatch, execution: 
     Ok(fates)
 }
 
-/// The keys as bytes that are equal if the keys are; None for a key with a null, which conflicts with nothing.
-fn key_bytes(table: &Relation, columns: &[i16], batch: &RecordBatch) -> Result<Vec<Option<Vec<u8>>>> {
+/// The keys as bytes that are equal if the keys are; None for a key with a null, which conflicts with nothing unless nulls are not distinct.
+fn key_bytes(
+    table: &Relation,
+    columns: &[i16],
+    batch: &RecordBatch,
+    nulls_not_distinct: bool,
+) -> Result<Vec<Option<Vec<u8>>>> {
     let arrays = columns
         .iter()
         .zip(batch.columns())
@@ -222,7 +238,7 @@ fn key_bytes(table: &Relation, columns: &[i16], batch: &RecordBatch) -> Result<V
     let rows = converter.convert_columns(&arrays).map_err(from_arrow)?;
     Ok((0..batch.num_rows())
         .map(|row| {
-            let null = arrays.iter().any(|array| array.is_null(row));
+            let null = !nulls_not_distinct && arrays.iter().any(|array| array.is_null(row));
             (!null).then(|| rows.row(row).data().to_vec())
         })
         .collect())

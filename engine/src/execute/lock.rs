@@ -172,7 +172,7 @@ impl Execution<'_> {
     /// is taken. `indexes` are those that count (None: all); `rows` are as the statement made them.
     pub async fn claim_keys(
         &mut self,
-        table: &Relation,
+        table: &Arc<Relation>,
         new: &NewRows,
         indexes: Option<&[u32]>,
         rows: &RecordBatch,

@@ -11,6 +11,7 @@ mod filter;
 pub mod foreign_key;
 pub mod given;
 pub mod in_order;
+pub mod index_key;
 pub mod interrupt;
 pub mod key;
 pub mod lambda;

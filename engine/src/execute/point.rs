@@ -50,7 +50,8 @@ pub fn read(query: &Query, execution: &Execution<'_>) -> Result<Option<RowStream
         let Some(position) = position else { return Ok(None) };
         columns.push(position);
     }
-    for index in schema.unique_indexes().filter(|index| index.columns.len() == values.len()) {
+    let immediate = schema.indexes.iter().filter(|index| index.is_immediate());
+    for index in immediate.filter(|index| index.columns.len() == values.len()) {
         let Some(key) = key_batch(&schema, index, relation, &values)? else { continue };
         let found = execution.transaction.lookup(table.storage, index.id, &key).map_err(Error::from)?;
         let addresses: Vec<_> = found.into_iter().flatten().collect();

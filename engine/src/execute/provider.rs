@@ -55,7 +55,7 @@ impl Tables for SnapshotTables<'_> {
     fn keyed(&self, relation: &Arc<Relation>, values: &[(i16, ScalarValue)]) -> Result<Option<Arc<dyn TableSource>>> {
         let RelationKind::Table(table) = &relation.kind else { return Ok(None) };
         let schema = self.transaction.table_schema(table.storage).map_err(Error::from)?;
-        for index in schema.unique_indexes() {
+        for index in schema.indexes.iter().filter(|index| index.is_immediate()) {
             let Some(key) = key_batch(&schema, index, relation, values)? else { continue };
             let found = self.transaction.lookup(table.storage, index.id, &key).map_err(Error::from)?;
             let addresses: Vec<_> = found.into_iter().flatten().collect();
@@ -172,6 +172,10 @@ pub struct KeyedTable {
 }
 
 impl KeyedTable {
+    pub fn new(rows: RecordBatch) -> Self {
+        Self { rows }
+    }
+
     pub fn rows(&self) -> &RecordBatch {
         &self.rows
     }

@@ -301,3 +301,21 @@ pub fn lower_constants(
     let columns: Vec<Binding> = values.iter().map(|value| lowerer.binding("value", value.data_type.clone())).collect();
     project(input.plan, values.into_iter().map(|value| value.expr).zip(&columns).collect())
 }
+
+/// The values of expressions over the rows of a source (live columns of `table` in stored representation), each in the computed
+/// representation of its type.
+pub fn lower_over_row(
+    table: &CatalogRelation,
+    rel: RelId,
+    exprs: &[tree::Expr],
+    source: Arc<dyn TableSource>,
+    context: &LowerContext<'_>,
+) -> Result<LogicalPlan> {
+    let mut lowerer = Lowerer::new(context, &[]);
+    let (plan, columns) = lowerer.scan("row", source)?;
+    let mut input = Relation::new(plan);
+    input.rels.insert(rel, by_position(table, &columns));
+    let values = lowerer.exprs(exprs, &mut input)?.into_iter().map(Value::into_computed).collect::<Result<Vec<_>>>()?;
+    let columns: Vec<Binding> = values.iter().map(|value| lowerer.binding("value", value.data_type.clone())).collect();
+    project(input.plan, values.into_iter().map(|value| value.expr).zip(&columns).collect())
+}

@@ -46,7 +46,9 @@ use datafusion::scalar::ScalarValue;
 use crate::bind::tree::{Cte, CteId, OutputColumn, Query, RelId};
 use crate::session::context::StatementContext;
 
-pub use dml::{LoweredChange, lower_conflict_update, lower_constants, lower_delete, lower_insert, lower_update};
+pub use dml::{
+    LoweredChange, lower_conflict_update, lower_constants, lower_delete, lower_insert, lower_over_row, lower_update,
+};
 pub use locking::LockedTable;
 
 /// What lowering needs besides the tree.

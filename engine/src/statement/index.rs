@@ -1,5 +1,5 @@
-//! CREATE INDEX (PostgreSQL manual). Unique indexes over columns are enforced by the store; others are kept as facts so that tools see
-//! them, and serve no look-ups yet.
+//! CREATE INDEX (PostgreSQL manual). Unique indexes are enforced by the store; others are kept as facts so that tools see them,
+//! and serve no look-ups yet.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,14 +8,15 @@ use aegis_catalog::object::{Column, Index, IndexKey, Relation, RelationKind};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
-use super::{Outcome, constraint, namespace, table_storage};
+use super::{Outcome, constraint, namespace, rewrite, table_storage};
 use crate::bind::{self, Purpose};
+use crate::execute::index_key;
 use crate::parse::ast::{Expr, ExprKind};
 use crate::parse::utility::{CreateIndex, IndexElement};
 use crate::session::Session;
 use crate::session::context::StatementContext;
 
-pub fn create(session: &mut Session, create: &CreateIndex, context: &StatementContext) -> Result<Outcome> {
+pub async fn create(session: &mut Session, create: &CreateIndex, context: &StatementContext) -> Result<Outcome> {
     let table = namespace::existing(&create.table, context)?;
     if table.table().is_none() {
         let message = format!("cannot create index on relation \"{}\"", table.name);
@@ -29,9 +30,6 @@ pub fn create(session: &mut Session, create: &CreateIndex, context: &StatementCo
     let method = create.method.clone().unwrap_or_else(|| "btree".to_owned());
     check_method(&method, create.unique)?;
     let (keys, mut columns) = keys(&table, create, &method, context)?;
-    if create.unique && (create.predicate.is_some() || keys.iter().any(|key| key.expression.is_some())) {
-        return Err(Error::unsupported("unique index with an expression or a predicate"));
-    }
     let predicate = match &create.predicate {
         Some((expr, _)) => {
             let purpose = Purpose::IndexPredicate;
@@ -80,9 +78,32 @@ pub fn create(session: &mut Session, create: &CreateIndex, context: &StatementCo
             options: create.options.clone(),
         }),
     };
-    open.catalog.create_relation(open.tables.permanent(), relation)?;
-    table_storage::update(open, &table, None, &context.format)?;
+    let index = open.catalog.create_relation(open.tables.permanent(), relation)?;
+    match index.index().is_some_and(index_key::is_computed) {
+        true => compute_keys(session, &table, &index).await?,
+        false => table_storage::update(open, &table, None, &context.format)?,
+    }
     Outcome::tag("CREATE INDEX")
+}
+
+/// Gives the rows that are there their keys in a unique index over expressions or with a predicate. 23505 if two are the same.
+async fn compute_keys(session: &mut Session, table: &Arc<Relation>, index: &Relation) -> Result<()> {
+    let format = session.format_settings();
+    let open = session.writable("CREATE INDEX")?;
+    let storage = table.table().map_or(0, |table| table.storage);
+    if open.tables.scan(storage)?.row_count == Some(0) {
+        return table_storage::update(open, table, None, &format);
+    }
+    let rewritten = rewrite::run(session, table, table, Vec::new()).await;
+    rewritten.map(drop).map_err(|mut error| {
+        if error.code() == sqlstate::UNIQUE_VIOLATION && error.fields().constraint.as_deref() == Some(&index.name) {
+            let fields = error.fields_mut();
+            fields.message = format!("could not create unique index \"{}\"", index.name);
+            let detail = fields.detail.take();
+            fields.detail = detail.map(|detail| detail.replace(") already exists.", ") is duplicated."));
+        }
+        error
+    })
 }
 
 /// The keys of the index, and its columns for them.

@@ -8,10 +8,10 @@ use aegis_storage::lock::TableMode;
 
 use super::{Outcome, namespace};
 use crate::bind::tree::{self, BoundStatement, Cte, CteBody};
-use crate::parse::ast::{Name, Statement};
+use crate::parse::ast::{ExprKind, Name, Statement};
 use crate::parse::utility::{
-    AlterTable, AlterTableAction, ColumnConstraintKind, ColumnDefinition, CopyTarget, CreateTable, Drop, ObjectKind,
-    ObjectName, TableConstraintKind, TableElement, Utility,
+    AlterTable, AlterTableAction, ColumnConstraintKind, ColumnDefinition, CopyTarget, CreateTable, Drop, IndexElement,
+    ObjectKind, ObjectName, TableConstraintKind, TableElement, Utility,
 };
 use crate::session::Session;
 use crate::session::context::StatementContext;
@@ -108,7 +108,14 @@ impl Needs {
             Utility::AlterTable(alter) => needs.alter_table(alter, context),
             Utility::CreateTable(create) => needs.create_table(create, context),
             Utility::CreateIndex(create) => {
-                let mode = if create.concurrently { TableMode::ShareUpdateExclusive } else { TableMode::Share };
+                let computed = |element: &IndexElement| !matches!(element.expr.kind, ExprKind::Column(_));
+                let rewrites = create.predicate.is_some() || create.keys.iter().any(computed);
+                let mode = match (create.concurrently, create.unique && rewrites) {
+                    // The rows are written anew, with their keys.
+                    (_, true) => TableMode::AccessExclusive,
+                    (true, _) => TableMode::ShareUpdateExclusive,
+                    (false, _) => TableMode::Share,
+                };
                 needs.name(&create.table, mode, context);
             }
             Utility::AlterSequence { name, .. } => needs.name(name, TableMode::ShareRowExclusive, context),

@@ -114,7 +114,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         }
         Utility::CreateTableAs(create) => create_table_as::run(session, create, sql, context).await,
         Utility::CreateView(create) => view::create(session, create, sql, context),
-        Utility::CreateIndex(create) => index::create(session, create, context),
+        Utility::CreateIndex(create) => index::create(session, create, context).await,
         Utility::CreateSchema { name, owner, if_not_exists, elements } => {
             schema::create(session, name.as_ref(), owner.as_ref(), *if_not_exists, elements, context)
         }

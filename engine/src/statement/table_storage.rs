@@ -6,6 +6,7 @@ use aegis_catalog::{Catalog, Error, Result, sqlstate};
 use aegis_storage::{ColumnSchema, IndexSchema, TableSchema};
 use arrow::datatypes::DataType;
 
+use crate::execute::index_key;
 use crate::execute::row_rules::key_text;
 use crate::session::transaction::OpenTransaction;
 
@@ -63,9 +64,15 @@ pub fn schema_of(table: &Relation, catalog: &Catalog) -> Result<TableSchema> {
 
 /// The same with the indexes given.
 pub fn schema<'a>(table: &Relation, indexes: impl Iterator<Item = &'a Relation>) -> Result<TableSchema> {
-    let columns = table.live_columns().map(column).collect::<Result<_>>()?;
-    let indexes = indexes.filter_map(|index| index_schema(table, index)).collect();
-    Ok(TableSchema { columns, indexes })
+    let mut columns = table.live_columns().map(column).collect::<Result<Vec<_>>>()?;
+    let mut kept = Vec::new();
+    for index in indexes {
+        if index.index().is_some_and(index_key::is_computed) {
+            columns.push(index_key::column(index));
+        }
+        kept.extend(index_schema(table, index));
+    }
+    Ok(TableSchema { columns, indexes: kept })
 }
 
 fn column(column: &Column) -> Result<ColumnSchema> {
@@ -73,9 +80,22 @@ fn column(column: &Column) -> Result<ColumnSchema> {
     Ok(ColumnSchema { id, name: column.name.clone(), data_type: stored_arrow_type(column.ty), missing: None })
 }
 
-/// None for indexes that the store does not keep: those over expressions, and partial ones.
+/// None for indexes that the store does not keep: those over expressions and partial ones, unless they are unique.
 fn index_schema(table: &Relation, relation: &Relation) -> Option<IndexSchema> {
     let index = relation.index()?;
+    let constraint = table.constraints().iter().find(|constraint| constraint.key_index() == Some(relation.oid));
+    if index_key::is_computed(index) {
+        return Some(IndexSchema {
+            id: relation.oid,
+            name: relation.name.clone(),
+            columns: vec![relation.oid],
+            ignored_suffix: Vec::new(),
+            unique: true,
+            primary: false,
+            nulls_not_distinct: false,
+            deferrable: false,
+        });
+    }
     if index.predicate.is_some() || index.keys.iter().any(|key| key.expression.is_some()) {
         return None;
     }
@@ -89,6 +109,7 @@ fn index_schema(table: &Relation, relation: &Relation) -> Option<IndexSchema> {
         unique: index.unique,
         primary: index.primary,
         nulls_not_distinct: index.nulls_not_distinct,
+        deferrable: constraint.is_some_and(|constraint| constraint.deferrable),
     })
 }
 

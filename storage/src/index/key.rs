@@ -201,6 +201,7 @@ mod tests {
             primary: false,
             nulls_not_distinct: false,
             ignored_suffix: vec![],
+            deferrable: false,
         }
     }
 

@@ -25,6 +25,7 @@ pub fn unique(id: u32, columns: &[u32], primary: bool) -> IndexSchema {
         primary,
         nulls_not_distinct: false,
         ignored_suffix: vec![],
+        deferrable: false,
     }
 }
 

@@ -1,0 +1,188 @@
+//! Keys of unique indexes that a table's columns do not tell: of indexes over expressions, and of those with a predicate.
+//!
+//! They are computed when a row is written and stored with it, in a hidden column that only the index reads. Its value is null where the
+//! row has no entry in the index, or one that equals no other; else bytes that are equal if the keys are.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aegis_catalog::definition::{Printer, is_call};
+use aegis_catalog::object::{Index, Relation};
+use aegis_catalog::types::text_of;
+use aegis_catalog::{Error, Oid, Result};
+use aegis_storage::{ColumnId, ColumnSchema, TableSchema};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryViewBuilder, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::row::{RowConverter, SortField};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::scalar::ScalarValue;
+
+use super::direct;
+use super::error::from_arrow;
+use super::key::keys;
+use super::provider::KeyedTable;
+use crate::bind;
+use crate::bind::tree::{Expr, ExprKind, RelId};
+use crate::deparse::{self, Layout};
+use crate::lower::{self, LowerContext, Tables};
+use crate::session::context::StatementContext;
+
+/// The row that keys and predicates are about.
+const ROW: RelId = RelId(0);
+
+/// Does the store keep the keys of this index in a column of their own?
+pub fn is_computed(index: &Index) -> bool {
+    index.unique && (index.predicate.is_some() || index.keys.iter().any(|key| key.expression.is_some()))
+}
+
+/// The hidden column of an index. Its id is the index's OID, which is above all numbers of columns.
+pub fn column(index: &Relation) -> ColumnSchema {
+    ColumnSchema { id: index.oid, name: format!("key {}", index.oid), data_type: DataType::BinaryView, missing: None }
+}
+
+/// Has the index keys in a column of their own?
+pub fn has_column(index: &aegis_storage::IndexSchema) -> bool {
+    index.columns == [index.id]
+}
+
+/// The value of a hidden column for rows (live columns in order of `attnum`). None if the column belongs to no index.
+pub fn stored_keys(
+    table: &Arc<Relation>,
+    column: ColumnId,
+    rows: &RecordBatch,
+    context: &Arc<StatementContext>,
+) -> Result<Option<ArrayRef>> {
+    let Some(index) = context.catalog.relation(column).and_then(|relation| relation.index()) else { return Ok(None) };
+    if index.table != table.oid || !is_computed(index) {
+        return Ok(None);
+    }
+    let parts = Parts::bind(table, index, context)?;
+    parts.bytes(&parts.evaluate(table, rows, context)?, index.nulls_not_distinct, rows.num_rows()).map(Some)
+}
+
+/// A key to look up in an index with a hidden column, by rows that would have it.
+pub fn key_of(
+    table: &Arc<Relation>,
+    schema: &TableSchema,
+    index: Oid,
+    rows: &RecordBatch,
+    context: &Arc<StatementContext>,
+) -> Result<Option<RecordBatch>> {
+    if !schema.index(index).is_some_and(has_column) {
+        return Ok(None);
+    }
+    let Some(key) = stored_keys(table, index, rows, context)? else { return Ok(None) };
+    let schema = Schema::new(vec![Field::new("key", key.data_type().clone(), true)]);
+    RecordBatch::try_new(Arc::new(schema), vec![key]).map(Some).map_err(from_arrow)
+}
+
+/// `(lower(name), id)=(a, 1)`: the key of one of the rows as errors show it. None if its index has no hidden column.
+pub fn shown(
+    table: &Arc<Relation>,
+    index: Oid,
+    rows: &RecordBatch,
+    row: usize,
+    context: &Arc<StatementContext>,
+) -> Result<Option<String>> {
+    let Some(index) = context.catalog.relation(index).and_then(|relation| relation.index()) else { return Ok(None) };
+    if !is_computed(index) || row >= rows.num_rows() {
+        return Ok(None);
+    }
+    let parts = Parts::bind(table, index, context)?;
+    let values = parts.evaluate(table, &rows.slice(row, 1), context)?;
+    let printer = Printer { catalog: &context.catalog, search_path: &context.search_path };
+    let target = deparse::Target { printer, format: &context.format, layout: Layout::PRETTY };
+    let (mut names, mut texts) = (Vec::new(), Vec::new());
+    for (key, value) in parts.keys.iter().zip(&values) {
+        let name = deparse::expression(key, ROW, table, target)?;
+        let alone = matches!(key.kind, ExprKind::Column { .. }) || is_call(&name);
+        names.push(if alone { name } else { format!("({name})") });
+        texts.push(match value.is_null(0) {
+            true => "null".to_owned(),
+            false => text_of(key.ty, value, 0, &context.format)?,
+        });
+    }
+    Ok(Some(format!("({})=({})", names.join(", "), texts.join(", "))))
+}
+
+/// The expressions of an index.
+struct Parts {
+    keys: Vec<Expr>,
+    predicate: Option<Expr>,
+}
+
+impl Parts {
+    fn bind(table: &Arc<Relation>, index: &Index, context: &StatementContext) -> Result<Self> {
+        let stored = |text: &str| bind::bind_stored(table, ROW, text, context);
+        let keys = index.keys.iter().map(|key| match &key.expression {
+            Some(text) => stored(text),
+            None => bind::column_of(table, ROW, key.attnum)
+                .ok_or_else(|| Error::internal("an index over a column that is not there")),
+        });
+        let keys = keys.collect::<Result<_>>()?;
+        Ok(Self { keys, predicate: index.predicate.as_deref().map(stored).transpose()? })
+    }
+
+    /// The values of the keys, then of the predicate.
+    fn evaluate(
+        &self,
+        table: &Arc<Relation>,
+        rows: &RecordBatch,
+        context: &Arc<StatementContext>,
+    ) -> Result<Vec<ArrayRef>> {
+        let exprs: Vec<Expr> = self.keys.iter().chain(&self.predicate).cloned().collect();
+        let source = provider_as_source(Arc::new(KeyedTable::new(rows.clone())));
+        let lowering = LowerContext {
+            statement: context.clone(),
+            tables: &NoTables,
+            changes: HashMap::new(),
+            outer_ctes: Vec::new(),
+        };
+        let plan = lower::lower_over_row(table, ROW, &exprs, source, &lowering)?;
+        if !direct::is_plain(&plan) {
+            return Err(Error::internal("an index expression that is not computed from one row"));
+        }
+        Ok(direct::evaluate(&plan)?.columns().to_vec())
+    }
+
+    fn bytes(&self, values: &[ArrayRef], nulls_not_distinct: bool, rows: usize) -> Result<ArrayRef> {
+        let mut columns = Vec::with_capacity(self.keys.len());
+        for (key, value) in self.keys.iter().zip(values) {
+            columns.push(keys(key.ty, value)?);
+        }
+        let predicate = self.predicate.as_ref().and_then(|_| values.last()).and_then(|value| value.as_boolean_opt());
+        let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+        let converter = RowConverter::new(fields).map_err(from_arrow)?;
+        let encoded = converter.convert_columns(&columns).map_err(from_arrow)?;
+        let nulls: Vec<_> = columns.iter().filter_map(|column| column.logical_nulls()).collect();
+        let mut builder = BinaryViewBuilder::with_capacity(rows);
+        for row in 0..rows {
+            let left_out = self.predicate.is_some()
+                && !predicate.is_some_and(|predicate| predicate.is_valid(row) && predicate.value(row));
+            let null = !nulls_not_distinct && nulls.iter().any(|nulls| nulls.is_null(row));
+            match left_out || null {
+                true => builder.append_null(),
+                false => builder.append_value(encoded.row(row).data()),
+            }
+        }
+        Ok(Arc::new(builder.finish()))
+    }
+}
+
+/// What is computed from one row reads no tables.
+struct NoTables;
+
+impl Tables for NoTables {
+    fn source(&self, relation: &Arc<Relation>) -> Result<Arc<dyn TableSource>> {
+        Err(Error::internal(format!("an index expression reads \"{}\"", relation.name)))
+    }
+
+    fn keyed(&self, _: &Arc<Relation>, _: &[(i16, ScalarValue)]) -> Result<Option<Arc<dyn TableSource>>> {
+        Ok(None)
+    }
+
+    fn shared(&self, _: LogicalPlan) -> Result<Arc<dyn TableSource>> {
+        Err(Error::internal("an index expression reads a query"))
+    }
+}
