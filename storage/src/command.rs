@@ -314,7 +314,7 @@ mod tests {
                 primary: true,
                 nulls_not_distinct: false,
                 ignored_suffix: vec![],
-        deferrable: false,
+                deferrable: false,
             }],
         };
         let arrow = Arc::new(Schema::new(vec![

@@ -40,11 +40,16 @@ fn body(printer: Printer<'_>, show: ShowExpression<'_>, table: &Arc<Relation>, c
             on_update,
             on_delete,
             match_full,
+            delete_columns,
             ..
         } => {
             let target = printer.catalog.relation(*referenced).map(|target| &**target);
+            let only = match delete_columns.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", column_names(Some(table), delete_columns)),
+            };
             format!(
-                "FOREIGN KEY ({}) REFERENCES {}({}){}{}{}",
+                "FOREIGN KEY ({}) REFERENCES {}({}){}{}{}{only}",
                 column_names(Some(table), columns),
                 target.map(|target| relation_name(printer, target)).unwrap_or_else(|| "???".to_owned()),
                 column_names(target, referenced_columns),

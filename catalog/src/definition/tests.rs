@@ -37,6 +37,7 @@ fn catalog() -> Catalog {
         on_update: ReferentialAction::SetNull,
         on_delete: ReferentialAction::Cascade,
         match_full: false,
+        delete_columns: Vec::new(),
     };
     let constraints = vec![
         constraint(20010, "t_pkey", ConstraintKind::PrimaryKey { index: 20001, columns: vec![1] }),

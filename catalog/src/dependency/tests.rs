@@ -82,6 +82,7 @@ fn catalog() -> Catalog {
         on_update: ReferentialAction::NoAction,
         on_delete: ReferentialAction::NoAction,
         match_full: false,
+        delete_columns: Vec::new(),
     };
     let columns = vec![Column::new("id", 1, Type::of(oid::INT4))];
     put(&mut catalog, B, "b", columns, table(vec![constraint(20011, "b_id_fkey", foreign_key)]));

@@ -40,6 +40,9 @@ pub enum ConstraintKind {
         on_update: ReferentialAction,
         on_delete: ReferentialAction,
         match_full: bool,
+        /// The columns that ON DELETE SET NULL and SET DEFAULT set; empty for all.
+        #[serde(default)]
+        delete_columns: Vec<i16>,
     },
 }
 

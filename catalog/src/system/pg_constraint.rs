@@ -48,7 +48,7 @@ fn push(context: &SystemContext<'_>, table: &Relation, constraint: &Constraint, 
         foreign_key.equals_across.as_deref(),
         foreign_key.equals_referenced.as_deref(),
         foreign_key.equals_referencing.as_deref(),
-        Cell::Null,
+        foreign_key.delete_columns.as_deref(),
         Cell::Null,
         expression,
     ]);
@@ -64,6 +64,7 @@ struct ForeignKey {
     equals_across: Option<Vec<Oid>>,
     equals_referenced: Option<Vec<Oid>>,
     equals_referencing: Option<Vec<Oid>>,
+    delete_columns: Option<Vec<i16>>,
 }
 
 impl ForeignKey {
@@ -75,6 +76,7 @@ impl ForeignKey {
             on_update,
             on_delete,
             match_full,
+            delete_columns,
             ..
         } = &constraint.kind
         else {
@@ -87,6 +89,7 @@ impl ForeignKey {
                 equals_across: None,
                 equals_referenced: None,
                 equals_referencing: None,
+                delete_columns: None,
             };
         };
         let target = context.catalog.relation(*referenced);
@@ -100,6 +103,7 @@ impl ForeignKey {
             on_delete: on_delete.code(),
             match_type: if *match_full { 'f' } else { 's' },
             columns: Some(referenced_columns.clone()),
+            delete_columns: (!delete_columns.is_empty()).then(|| delete_columns.clone()),
             equals_across: Some(
                 pairs().map(|(to, from)| equality(referenced_type(to), referencing_type(from))).collect(),
             ),

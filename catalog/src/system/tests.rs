@@ -154,6 +154,7 @@ fn populated() -> Catalog {
         on_update: ReferentialAction::NoAction,
         on_delete: ReferentialAction::Cascade,
         match_full: false,
+        delete_columns: Vec::new(),
     };
     let constraints = vec![
         constraint(20011, ConstraintKind::PrimaryKey { index: 20001, columns: vec![2] }),

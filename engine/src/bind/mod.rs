@@ -51,7 +51,8 @@ use std::sync::Arc;
 
 use aegis_catalog::image::Catalog;
 use aegis_catalog::name::SearchPath;
-use aegis_catalog::object::{Relation, View};
+use aegis_catalog::object::{Column, Relation, View};
+use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 
 use crate::functions::{self, Function};
@@ -118,6 +119,38 @@ pub fn column_of(relation: &Relation, rel: RelId, attnum: i16) -> Option<Expr> {
     let column = relation.columns.iter().position(|column| column.attnum == attnum && !column.dropped)?;
     let ty = relation.columns.get(column)?.ty;
     Some(Expr { kind: tree::ExprKind::Column { rel, column }, ty, span: ast::Span::default() })
+}
+
+/// Generated columns and checks of a relation, over its new row `rel`.
+pub fn rules_of(relation: &Arc<Relation>, rel: RelId, context: &StatementContext) -> Result<tree::RowRules> {
+    let mut binder = Binder::new("", context, Parameters::none());
+    binder.reserve_rel(rel);
+    let depth = binder.levels.len() + 1;
+    binder.rels.insert(rel, RelInfo { depth, source: RelSource::Table(relation.clone()) });
+    binder.row_rules(relation, rel)
+}
+
+/// What a column holds if nothing is said.
+pub fn default_of(relation: &Relation, column: &Column, context: &StatementContext) -> Result<Expr> {
+    Binder::new("", context, Parameters::none()).default_of(relation, column)
+}
+
+/// A value as assigned to a column.
+pub fn assigned(value: Expr, column: &Column, context: &StatementContext) -> Result<Expr> {
+    Binder::new("", context, Parameters::none()).assign(value, column)
+}
+
+/// Can a foreign key of type `from` refer to a key of type `to`? If their index compares the two, or `from` becomes `to` by itself.
+pub fn refers(from: Type, to: Type, context: &StatementContext) -> bool {
+    const FAMILIES: [&[Oid]; 4] = [
+        &[oid::INT2, oid::INT4, oid::INT8],
+        &[oid::FLOAT4, oid::FLOAT8],
+        &[oid::DATE, oid::TIMESTAMP, oid::TIMESTAMPTZ],
+        &[oid::TEXT, oid::VARCHAR, oid::NAME],
+    ];
+    let together = FAMILIES.iter().any(|family| family.contains(&from.oid) && family.contains(&to.oid));
+    let binder = Binder::new("", context, Parameters::none());
+    together || binder.can_coerce(&[from.oid], &[to.oid], coerce::Context::Implicit)
 }
 
 /// Binds the query of a view.

@@ -13,10 +13,10 @@ use arrow::datatypes::{Field, Schema, SchemaRef, UInt64Type};
 use std::sync::Arc;
 
 use super::error::from_arrow;
-use super::row_rules::{check_rows, key_text};
+use super::row_rules::{check_rows, duplicate_key, key_text};
 use super::statement::{ChangeResult, Execution};
 use super::stream::RowStream;
-use super::{conflict, foreign_key, index_key};
+use super::{conflict, deferred, foreign_key, index_key};
 use crate::bind::tree::{Delete, Insert, Update};
 use crate::lower::LoweredChange;
 
@@ -30,7 +30,6 @@ pub struct ChangedRows {
 
 pub async fn insert(insert: &Insert, lowered: LoweredChange, execution: &mut Execution<'_>) -> Result<ChangeResult> {
     let mut result = ChangeResult::default();
-    let mut inserted = Vec::new();
     if insert.on_conflict.is_some() {
         let batches = run(&lowered, execution).await?;
         let changes = split_all(&insert.table, &lowered, batches, execution)?;
@@ -40,15 +39,12 @@ pub async fn insert(insert: &Insert, lowered: LoweredChange, execution: &mut Exe
     while let Some(batch) = stream.next().await {
         let changed = split(&insert.table, &lowered, batch?, execution)?;
         insert_rows(&insert.table, &changed.rows, execution).await?;
+        foreign_key::check_later(&insert.table, &changed.rows, None, execution)?;
         result.count += changed.rows.num_rows() as u64;
         if insert.returning.is_some() {
             result.returning.push(changed.returning);
         }
-        if foreign_key::references(&insert.table) {
-            inserted.push(changed.rows);
-        }
     }
-    foreign_key::check_references(&insert.table, &inserted, None, execution).await?;
     Ok(result)
 }
 
@@ -57,7 +53,8 @@ pub async fn update(update: &Update, lowered: LoweredChange, execution: &mut Exe
     let changes = split_all(&update.table, &lowered, batches, execution)?;
     let Some(changed) = once_per_row(changes, true)? else { return Ok(ChangeResult::default()) };
     let addresses = changed.addresses.clone().ok_or_else(|| Error::internal("an update without addresses"))?;
-    let changed_columns: Vec<i16> = update.set.iter().map(|(attnum, _)| *attnum).collect();
+    let generated = update.table.live_columns().filter(|column| column.generated).map(|column| column.attnum);
+    let changed_columns: Vec<i16> = update.set.iter().map(|(attnum, _)| *attnum).chain(generated).collect();
     update_rows(&update.table, &addresses, &changed.rows, Some(&changed_columns), execution).await?;
     let returning = if update.returning.is_some() { vec![changed.returning] } else { Vec::new() };
     Ok(ChangeResult { count: addresses.len() as u64, returning })
@@ -86,8 +83,9 @@ pub async fn update_rows(
     let new = new.map_err(|error| explain(error, table, rows, execution))?;
     execution.claim_keys(table, &new, Some(&keys), rows).await?;
     execution.transaction.insert_new(new).map_err(Error::from)?;
+    deferred::check_keys_later(table, &stored, columns, execution)?;
     execution.transaction.make_room().await?;
-    foreign_key::check_references(table, std::slice::from_ref(rows), columns, execution).await?;
+    foreign_key::check_later(table, rows, columns, execution)?;
     foreign_key::referenced_changed(table, old, Some(rows), execution).await
 }
 
@@ -160,6 +158,7 @@ pub async fn insert_rows(table: &Arc<Relation>, rows: &RecordBatch, execution: &
     let new = new.map_err(|error| explain(error, table, rows, execution))?;
     execution.claim_keys(table, &new, None, rows).await?;
     execution.transaction.insert_new(new).map_err(Error::from)?;
+    deferred::check_keys_later(table, &stored, None, execution)?;
     execution.transaction.make_room().await
 }
 
@@ -273,11 +272,6 @@ pub fn explain(
     execution: &Execution<'_>,
 ) -> Error {
     let aegis_storage::Error::DuplicateKey { index, row, key, .. } = &error else { return Error::from(error) };
-    let name = execution.context.catalog.relation(*index).map(|index| index.name.clone()).unwrap_or_default();
-    let message = format!("duplicate key value violates unique constraint \"{name}\"");
-    let mut duplicate = Error::new(sqlstate::UNIQUE_VIOLATION, message).with_constraint(name);
-    let schema = execution.context.catalog.schema(table.schema).map(|schema| schema.name.clone());
-    duplicate = duplicate.with_table(schema.unwrap_or_default(), table.name.clone());
     let columns = key_columns(table, *index, execution);
     let settings = &execution.context.format;
     let computed = row.and_then(|row| index_key::shown(table, *index, rows, row, &execution.context).ok().flatten());
@@ -293,10 +287,7 @@ pub fn explain(
         (None, Some(key)) => key_text(table, &columns, key, 0, settings).ok(),
         (None, None) => None,
     };
-    match text {
-        Some(text) => duplicate.with_detail(format!("Key {text} already exists.")),
-        None => duplicate,
-    }
+    duplicate_key(table, *index, text, &execution.context)
 }
 
 /// Columns of a unique index, by number.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aegis_catalog::object::Relation;
 use aegis_catalog::{Error, Oid, Result, sqlstate};
+use aegis_storage::IndexSchema;
 use aegis_storage::lock::RowClaim;
 use aegis_storage::transaction::RowAddress;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, UInt64Array};
@@ -15,9 +16,9 @@ use datafusion::datasource::{MemTable, provider_as_source};
 
 use super::change::{ChangedRows, explain, insert_rows, key_columns, run, split_all, storage_of, update_rows};
 use super::error::{from_arrow, from_datafusion};
-use super::{foreign_key, index_key};
 use super::key::keys;
 use super::statement::{ChangeResult, Execution};
+use super::{foreign_key, index_key};
 use crate::bind::tree::{ConflictUpdate, Insert};
 use crate::lower::{LowerContext, lower_conflict_update};
 
@@ -143,7 +144,7 @@ async fn settle(
 async fn apply_inserts(insert: &Insert, rows: &RecordBatch, execution: &mut Execution<'_>) -> Result<()> {
     if rows.num_rows() > 0 {
         insert_rows(&insert.table, rows, execution).await?;
-        foreign_key::check_references(&insert.table, std::slice::from_ref(rows), None, execution).await?;
+        foreign_key::check_later(&insert.table, rows, None, execution)?;
     }
     Ok(())
 }
@@ -160,11 +161,15 @@ fn concat<'b>(first: &RecordBatch, batches: impl Iterator<Item = &'b RecordBatch
 
 /// The unique indexes that decide: those named, or all of the table.
 fn arbiters(insert: &Insert, named: &[Oid], execution: &Execution<'_>) -> Result<Vec<u32>> {
-    if !named.is_empty() {
-        return Ok(named.to_vec());
-    }
     let schema = execution.transaction.table_schema(storage_of(&insert.table)?).map_err(Error::from)?;
-    Ok(schema.unique_indexes().map(|index| index.id).collect())
+    let unique = schema.unique_indexes().filter(|index| named.is_empty() || named.contains(&index.id));
+    let unique: Vec<&IndexSchema> = unique.collect();
+    if let Some(index) = unique.iter().find(|index| index.deferrable) {
+        let message = "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters";
+        let error = Error::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message);
+        return Err(error.with_constraint(index.name.clone()));
+    }
+    Ok(unique.iter().map(|index| index.id).collect())
 }
 
 /// For each row whether it can be inserted, looking at the table and at the rows before it.

@@ -3,7 +3,6 @@
 //! They are computed when a row is written and stored with it, in a hidden column that only the index reads. Its value is null where the
 //! row has no entry in the index, or one that equals no other; else bytes that are equal if the keys are.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use aegis_catalog::definition::{Printer, is_call};
@@ -14,22 +13,15 @@ use aegis_storage::{ColumnId, ColumnSchema, TableSchema};
 use arrow::array::{Array, ArrayRef, AsArray, BinaryViewBuilder, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::row::{RowConverter, SortField};
-use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{LogicalPlan, TableSource};
-use datafusion::scalar::ScalarValue;
 
-use super::direct;
 use super::error::from_arrow;
 use super::key::keys;
-use super::provider::KeyedTable;
+use super::over_row::{self, ROW};
 use crate::bind;
-use crate::bind::tree::{Expr, ExprKind, RelId};
+use crate::bind::tree::{Expr, ExprKind};
 use crate::deparse::{self, Layout};
-use crate::lower::{self, LowerContext, Tables};
+use crate::lower::Form;
 use crate::session::context::StatementContext;
-
-/// The row that keys and predicates are about.
-const ROW: RelId = RelId(0);
 
 /// Does the store keep the keys of this index in a column of their own?
 pub fn is_computed(index: &Index) -> bool {
@@ -132,18 +124,7 @@ impl Parts {
         context: &Arc<StatementContext>,
     ) -> Result<Vec<ArrayRef>> {
         let exprs: Vec<Expr> = self.keys.iter().chain(&self.predicate).cloned().collect();
-        let source = provider_as_source(Arc::new(KeyedTable::new(rows.clone())));
-        let lowering = LowerContext {
-            statement: context.clone(),
-            tables: &NoTables,
-            changes: HashMap::new(),
-            outer_ctes: Vec::new(),
-        };
-        let plan = lower::lower_over_row(table, ROW, &exprs, source, &lowering)?;
-        if !direct::is_plain(&plan) {
-            return Err(Error::internal("an index expression that is not computed from one row"));
-        }
-        Ok(direct::evaluate(&plan)?.columns().to_vec())
+        over_row::values(table, &exprs, rows, Form::Computed, context)
     }
 
     fn bytes(&self, values: &[ArrayRef], nulls_not_distinct: bool, rows: usize) -> Result<ArrayRef> {
@@ -167,22 +148,5 @@ impl Parts {
             }
         }
         Ok(Arc::new(builder.finish()))
-    }
-}
-
-/// What is computed from one row reads no tables.
-struct NoTables;
-
-impl Tables for NoTables {
-    fn source(&self, relation: &Arc<Relation>) -> Result<Arc<dyn TableSource>> {
-        Err(Error::internal(format!("an index expression reads \"{}\"", relation.name)))
-    }
-
-    fn keyed(&self, _: &Arc<Relation>, _: &[(i16, ScalarValue)]) -> Result<Option<Arc<dyn TableSource>>> {
-        Ok(None)
-    }
-
-    fn shared(&self, _: LogicalPlan) -> Result<Arc<dyn TableSource>> {
-        Err(Error::internal("an index expression reads a query"))
     }
 }

@@ -3,6 +3,7 @@
 //! | type | key |
 //! |---|---|
 //! | numeric (bytes) | the bytes without the display scale |
+//! | real, double precision | one zero, one NaN (grouping and joins see to it themselves) |
 //! | interval | total µs with months of 30 days, as Decimal128(38, 0) |
 //! | bpchar | the text without trailing blanks |
 //! | jsonb | bytes that sort like PostgreSQL |
@@ -18,7 +19,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BinaryViewBuilder, Decimal128Array, FixedSizeBinaryBuilder, ListArray,
     StringViewArray, StructArray,
 };
-use arrow::datatypes::{DataType, Field, Fields, IntervalMonthDayNanoType};
+use arrow::datatypes::{DataType, Field, Fields, Float32Type, Float64Type, IntervalMonthDayNanoType};
 use arrow::row::{RowConverter, SortField};
 
 use super::error::from_arrow;
@@ -54,6 +55,14 @@ pub fn keys(ty: Type, array: &ArrayRef) -> Result<ArrayRef> {
             Ok(Arc::new(trimmed))
         }
         DataType::Utf8View if ty.oid == oid::JSONB => key_array(ty, array),
+        DataType::Float32 => {
+            let values = array.as_primitive_opt::<Float32Type>().ok_or_else(wrong)?;
+            Ok(Arc::new(values.unary::<_, Float32Type>(|value| if value.is_nan() { f32::NAN } else { value + 0.0 })))
+        }
+        DataType::Float64 => {
+            let values = array.as_primitive_opt::<Float64Type>().ok_or_else(wrong)?;
+            Ok(Arc::new(values.unary::<_, Float64Type>(|value| if value.is_nan() { f64::NAN } else { value + 0.0 })))
+        }
         DataType::Interval(_) => interval_keys(array).ok_or_else(wrong),
         DataType::FixedSizeBinary(12) => timetz_keys(array),
         DataType::Struct(_) | DataType::List(_) => row_keys(ty, array),

@@ -2,9 +2,14 @@
 
 use aegis_catalog::object::Relation;
 use aegis_catalog::types::{FormatSettings, text_of};
-use aegis_catalog::{Error, Result, sqlstate};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use std::sync::Arc;
 
+use super::error::from_arrow;
+use super::over_row::{self, ROW};
+use crate::bind;
+use crate::lower::Form;
 use crate::session::context::StatementContext;
 
 /// Longest text of a value in "Failing row contains" (bytes).
@@ -37,6 +42,39 @@ pub fn check_rows(
         }
     }
     Ok(())
+}
+
+/// New rows that were not made by a plan: with their generated columns, and checked.
+pub fn derive(table: &Arc<Relation>, rows: RecordBatch, context: &Arc<StatementContext>) -> Result<RecordBatch> {
+    let rules = bind::rules_of(table, ROW, context)?;
+    let mut arrays = rows.columns().to_vec();
+    let (attnums, exprs): (Vec<i16>, Vec<_>) = rules.generated.into_iter().unzip();
+    let values = over_row::values(table, &exprs, &rows, Form::Stored, context)?;
+    for (attnum, value) in attnums.into_iter().zip(values) {
+        let place = table.live_columns().position(|column| column.attnum == attnum);
+        if let Some(slot) = place.and_then(|place| arrays.get_mut(place)) {
+            *slot = value;
+        }
+    }
+    let rows = RecordBatch::try_new(rows.schema(), arrays).map_err(from_arrow)?;
+    let (names, exprs): (Vec<String>, Vec<_>) = rules.checks.into_iter().unzip();
+    let checks = over_row::values(table, &exprs, &rows, Form::Computed, context)?;
+    check_rows(table, &rows, &names, &checks, context)?;
+    Ok(rows)
+}
+
+/// 23505 of an index; `key` is the key as errors show it.
+pub fn duplicate_key(table: &Relation, index: Oid, key: Option<String>, context: &StatementContext) -> Error {
+    let name = context.catalog.relation(index).map(|index| index.name.clone()).unwrap_or_default();
+    let message = format!("duplicate key value violates unique constraint \"{name}\"");
+    let schema = context.catalog.schema(table.schema).map(|schema| schema.name.clone());
+    let error = Error::new(sqlstate::UNIQUE_VIOLATION, message)
+        .with_constraint(name)
+        .with_table(schema.unwrap_or_default(), table.name.clone());
+    match key {
+        Some(key) => error.with_detail(format!("Key {key} already exists.")),
+        None => error,
+    }
 }
 
 fn first_null(values: &ArrayRef) -> Option<usize> {

@@ -11,6 +11,7 @@ use datafusion::logical_expr::TableSource;
 use datafusion::scalar::ScalarValue;
 
 use super::change;
+use super::deferred::Check;
 use super::error::from_datafusion;
 use super::point;
 use super::provider::SnapshotTables;
@@ -21,7 +22,7 @@ use super::stream::RowStream;
 use crate::bind::tree::{Cte, CteBody, Delete, Insert, Query, Statement, Update};
 use crate::lower::{self, LowerContext, LoweredChange, LoweredQuery};
 use crate::session::context::StatementContext;
-use crate::session::tables::Tables;
+use crate::session::tables::{Mark, Tables};
 
 /// What a statement runs with.
 pub struct Execution<'a> {
@@ -30,6 +31,8 @@ pub struct Execution<'a> {
     pub context: Arc<StatementContext>,
     pub transaction: &'a mut Tables,
     pub parameters: &'a [ScalarValue],
+    /// Checks to make at the end of the statement.
+    pub checks: Vec<Arc<Check>>,
     /// The statement met a row that has changed since its snapshot, and is to be undone and run again.
     pub again: bool,
 }
@@ -41,7 +44,15 @@ impl<'a> Execution<'a> {
         transaction: &'a mut Tables,
         parameters: &'a [ScalarValue],
     ) -> Self {
-        Self { runtime, options: runtime.default_options(), context, transaction, parameters, again: false }
+        Self {
+            runtime,
+            options: runtime.default_options(),
+            context,
+            transaction,
+            parameters,
+            checks: Vec::new(),
+            again: false,
+        }
     }
 }
 
@@ -64,9 +75,10 @@ pub async fn run_query(query: &Query, execution: &mut Execution<'_>) -> Result<R
     loop {
         let (lowered, changes) =
             execution.lower(&query.ctes, |context, parameters| lower::lower_query(query, parameters, context))?;
-        let savepoint = execution.transaction.mark();
+        let (savepoint, deferred) = (execution.transaction.mark(), execution.transaction.deferred.len());
         let outcome = async {
             execution.run_changes(changes).await?;
+            execution.run_checks().await?;
             match lowered.locked.is_empty() {
                 true => execution.start(lowered),
                 false => select_locked::start(lowered, part.as_ref(), execution).await,
@@ -74,7 +86,7 @@ pub async fn run_query(query: &Query, execution: &mut Execution<'_>) -> Result<R
         }
         .await;
         if outcome.is_err() {
-            execution.transaction.rollback_to(savepoint)?;
+            execution.undo(savepoint, deferred)?;
         }
         if outcome.is_ok() || !execution.runs_again()? {
             return outcome;
@@ -169,16 +181,25 @@ impl Execution<'_> {
 
     /// Runs the changes of CTEs and then a change; all or nothing.
     pub(super) async fn atomically(&mut self, changes: Vec<PendingChange>, step: Step) -> Result<ChangeResult> {
-        let savepoint = self.transaction.mark();
+        let (savepoint, deferred) = (self.transaction.mark(), self.transaction.deferred.len());
         let outcome = async {
             self.run_changes(changes).await?;
-            self.run_step(step).await
+            let result = self.run_step(step).await?;
+            self.run_checks().await?;
+            Ok(result)
         }
         .await;
         if outcome.is_err() {
-            self.transaction.rollback_to(savepoint)?;
+            self.undo(savepoint, deferred)?;
         }
         outcome
+    }
+
+    /// Undoes a statement, and forgets the checks that it left.
+    fn undo(&mut self, savepoint: Mark, deferred: usize) -> Result<()> {
+        self.checks.clear();
+        self.transaction.deferred.truncate(deferred);
+        self.transaction.rollback_to(savepoint)
     }
 
     async fn run_changes(&mut self, changes: Vec<PendingChange>) -> Result<()> {

@@ -302,12 +302,19 @@ pub fn lower_constants(
     project(input.plan, values.into_iter().map(|value| value.expr).zip(&columns).collect())
 }
 
-/// The values of expressions over the rows of a source (live columns of `table` in stored representation), each in the computed
-/// representation of its type.
+/// Which representation of its type a value is wanted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Computed,
+    Stored,
+}
+
+/// The values of expressions over the rows of a source (live columns of `table` in stored representation).
 pub fn lower_over_row(
     table: &CatalogRelation,
     rel: RelId,
     exprs: &[tree::Expr],
+    form: Form,
     source: Arc<dyn TableSource>,
     context: &LowerContext<'_>,
 ) -> Result<LogicalPlan> {
@@ -315,7 +322,12 @@ pub fn lower_over_row(
     let (plan, columns) = lowerer.scan("row", source)?;
     let mut input = Relation::new(plan);
     input.rels.insert(rel, by_position(table, &columns));
-    let values = lowerer.exprs(exprs, &mut input)?.into_iter().map(Value::into_computed).collect::<Result<Vec<_>>>()?;
+    let values = lowerer.exprs(exprs, &mut input)?;
+    let values = values.into_iter().zip(exprs).map(|(value, expr)| match form {
+        Form::Computed => value.into_computed(),
+        Form::Stored => lowerer.stored(value, expr.ty),
+    });
+    let values = values.collect::<Result<Vec<_>>>()?;
     let columns: Vec<Binding> = values.iter().map(|value| lowerer.binding("value", value.data_type.clone())).collect();
     project(input.plan, values.into_iter().map(|value| value.expr).zip(&columns).collect())
 }

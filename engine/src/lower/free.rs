@@ -2,11 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use aegis_catalog::types::oid;
+use aegis_catalog::{Oid, Type};
+
 use super::{ColumnRef, Lowerer};
 use crate::bind::tree::{
-    Cte, CteBody, CteId, Expr, ExprKind, FrameBound, From, Query, RelId, Select, SetCall, SetExpr, Statement, Subquery,
-    SubqueryKind, Subscript,
+    CastMethod, Cte, CteBody, CteId, Expr, ExprKind, FrameBound, From, Query, RelId, Select, SetCall, SetExpr,
+    Statement, Subquery, SubqueryKind, Subscript,
 };
+use crate::functions::{Function, Volatility};
 
 /// Collects references; relations are unique within a statement, so what is produced anywhere inside is not free.
 struct Walk<'a> {
@@ -62,6 +66,26 @@ pub fn is_volatile(query: &Query) -> bool {
 /// Does the expression call a volatile function?
 pub fn calls_volatile(expr: &Expr) -> bool {
     over_expr(expr, |walk| walk.volatile)
+}
+
+/// Is its value the same whenever it is computed, whoever asks? Sub-queries are not looked into.
+pub fn is_immutable(expr: &Expr) -> bool {
+    let immutable = |function: &Function| function.volatility == Volatility::Immutable;
+    let here = match &expr.kind {
+        ExprKind::Call { function, .. } => immutable(function),
+        ExprKind::Cast { arg, method: CastMethod::InputOutput, .. } => !is_read_by_settings(arg.ty, expr.ty),
+        ExprKind::Cast { method: CastMethod::Function(function), .. } => immutable(function),
+        _ => true,
+    };
+    let mut all = here;
+    children(expr, &mut |child| all &= is_immutable(child));
+    all
+}
+
+/// Text of these types depends on DateStyle and TimeZone, both ways.
+fn is_read_by_settings(from: Type, to: Type) -> bool {
+    const TYPES: [Oid; 4] = [oid::DATE, oid::TIMESTAMP, oid::TIMESTAMPTZ, oid::TIMETZ];
+    TYPES.contains(&from.oid) || TYPES.contains(&to.oid)
 }
 
 /// Does the expression read the column?

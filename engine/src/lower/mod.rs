@@ -47,7 +47,8 @@ use crate::bind::tree::{Cte, CteId, OutputColumn, Query, RelId};
 use crate::session::context::StatementContext;
 
 pub use dml::{
-    LoweredChange, lower_conflict_update, lower_constants, lower_delete, lower_insert, lower_over_row, lower_update,
+    Form, LoweredChange, lower_conflict_update, lower_constants, lower_delete, lower_insert, lower_over_row,
+    lower_update,
 };
 pub use locking::LockedTable;
 

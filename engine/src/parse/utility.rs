@@ -312,8 +312,11 @@ pub enum ColumnConstraintKind {
     Default(Expr, String),
     /// Expression and its SQL text.
     Check(Expr, String),
-    PrimaryKey,
+    PrimaryKey {
+        include: Vec<Ident>,
+    },
     Unique {
+        include: Vec<Ident>,
         nulls_not_distinct: bool,
     },
     References(References),
@@ -338,6 +341,8 @@ pub struct References {
     pub match_full: bool,
     pub on_update: aegis_catalog::object::ReferentialAction,
     pub on_delete: aegis_catalog::object::ReferentialAction,
+    /// The columns that ON DELETE SET NULL or SET DEFAULT names.
+    pub delete_columns: Vec<Ident>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -350,8 +355,8 @@ pub struct TableConstraint {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum TableConstraintKind {
-    PrimaryKey { columns: Vec<Ident>, using_index: Option<Ident> },
-    Unique { columns: Vec<Ident>, nulls_not_distinct: bool, using_index: Option<Ident> },
+    PrimaryKey { columns: Vec<Ident>, include: Vec<Ident>, using_index: Option<Ident> },
+    Unique { columns: Vec<Ident>, include: Vec<Ident>, nulls_not_distinct: bool, using_index: Option<Ident> },
     Check(Expr, String),
     ForeignKey { columns: Vec<Ident>, references: References },
     Exclude,

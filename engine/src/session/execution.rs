@@ -111,14 +111,14 @@ impl Session {
 
     /// COMMIT or ROLLBACK: the transaction is over whatever the result. Portals go, held cursors stay.
     pub(crate) async fn end_transaction(&mut self, commit: bool) -> Result<()> {
-        if commit {
-            self.hold_cursors().await?;
-            self.run_on_commit().await?;
-        }
+        let ready = if commit { self.prepare_to_end().await } else { Ok(()) };
         let Some(open) = self.transaction.take() else { return Ok(()) };
         self.portals.retain(|_, portal| portal.cursor.as_ref().is_some_and(|c| c.hold) && portal.is_held());
         let pending = std::mem::take(&mut *self.pending_notifications.lock());
-        let result = if commit { self.commit(open, pending).await } else { Ok(()) };
+        let result = match ready {
+            Ok(()) if commit => self.commit(open, pending).await,
+            ready => ready,
+        };
         let mut settings = self.backend.settings.lock();
         if commit && result.is_ok() {
             settings.commit();
@@ -126,6 +126,24 @@ impl Session {
             settings.rollback();
         }
         result
+    }
+
+    /// What a commit does while it may still fail.
+    pub(super) async fn prepare_to_end(&mut self) -> Result<()> {
+        self.run_deferred(true).await?;
+        self.hold_cursors().await?;
+        self.run_on_commit().await
+    }
+
+    /// Makes the checks that were deferred: all, or those of constraints that are immediate by now.
+    pub(crate) async fn run_deferred(&mut self, all: bool) -> Result<()> {
+        if self.transaction.as_ref().is_none_or(|open| open.tables.deferred.is_empty()) {
+            return Ok(());
+        }
+        let context = Arc::new(self.context()?);
+        let runtime = Arc::clone(&self.shared.executor);
+        let Some(open) = &mut self.transaction else { return Ok(()) };
+        execute::Execution::new(&runtime, context, &mut open.tables, &[]).run_deferred(all).await
     }
 
     async fn commit(&mut self, open: OpenTransaction, pending: Pending) -> Result<()> {

@@ -10,6 +10,7 @@ use aegis_storage::{IndexId, Isolation, Result as StorageResult, Store, TableId,
 use arrow::array::{RecordBatch, UInt64Array};
 
 use super::snapshot::{ExportedSnapshots, Exports};
+use crate::execute::deferred::Deferred;
 use crate::execute::lock::Patience;
 
 /// One transaction over both stores. Temporary rows live in memory alone, so they have a store without a log; it commits after
@@ -21,6 +22,8 @@ pub struct Tables {
     exports: OwnExports,
     /// How long the present statement waits for locks.
     pub patience: Patience,
+    /// Checks that wait for the end of the transaction.
+    pub deferred: Deferred,
 }
 
 /// The locks of the transaction, which go with it whoever else has a hand on them.
@@ -62,6 +65,7 @@ impl Tables {
             locks: Held(LockSet::of_transaction(owner)),
             exports: OwnExports(Exports::new(snapshots)),
             patience: Patience::default(),
+            deferred: Deferred::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use aegis_storage::{Isolation, Store, lock};
 
 use super::snapshot::Exportable;
 use super::tables::{Mark, Tables};
+use crate::execute::deferred::Deferred;
 use crate::settings;
 
 /// How a transaction block was opened.
@@ -41,6 +42,7 @@ pub struct SavepointEntry {
     catalog: CatalogSavepoint,
     settings: settings::Mark,
     locks: lock::Mark,
+    deferred: Deferred,
 }
 
 impl OpenTransaction {
@@ -51,6 +53,7 @@ impl OpenTransaction {
             catalog: self.catalog.savepoint(),
             settings,
             locks: self.tables.locks().mark(),
+            deferred: self.tables.deferred.clone(),
         });
     }
 
@@ -76,6 +79,7 @@ impl OpenTransaction {
         self.tables.rollback_to(entry.tables)?;
         self.catalog.rollback_to(entry.catalog);
         self.tables.locks().release_to(entry.locks);
+        self.tables.deferred = entry.deferred.clone();
         self.failed = false;
         Ok((position, entry.settings))
     }

@@ -120,6 +120,7 @@ impl Session {
         if self.shared.prepared.all.lock().contains_key(gid) {
             return Err(two_phase::in_use(gid));
         }
+        self.run_deferred(true).await?;
         self.refuse_what_cannot_be_prepared()?;
         let Some(open) = self.transaction.take() else { return Ok(()) };
         self.portals.retain(|_, portal| portal.is_held());

@@ -7,11 +7,12 @@ use aegis_catalog::object::{
     Column, Constraint, ConstraintKind, Dependency, DependencyKind, Index, IndexKey, ObjectAddress, Relation,
     RelationKind, Table,
 };
-use aegis_catalog::types::format_type;
-use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
+use aegis_catalog::types::{format_type, oid};
+use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
 use super::{namespace, stored_text};
 use crate::bind::{self, Purpose};
+use crate::execute::index_key;
 use crate::parse::ast::{Expr, Ident};
 use crate::parse::utility::{ColumnConstraintKind, ConstraintTiming, References, TableConstraint, TableConstraintKind};
 use crate::session::Session;
@@ -27,7 +28,7 @@ pub struct Declared {
 
 #[derive(Debug, Clone)]
 enum DeclaredKind {
-    Key { columns: Vec<String>, primary: bool, nulls_not_distinct: bool },
+    Key { columns: Vec<String>, include: Vec<String>, primary: bool, nulls_not_distinct: bool },
     Check(Box<Expr>),
     ForeignKey { columns: Vec<String>, references: References },
 }
@@ -43,12 +44,18 @@ impl Declared {
             | TableConstraintKind::Unique { using_index: Some(_), .. } => {
                 return Err(Error::unsupported("constraint USING INDEX"));
             }
-            TableConstraintKind::PrimaryKey { columns, .. } => {
-                DeclaredKind::Key { columns: names(columns), primary: true, nulls_not_distinct: false }
-            }
-            TableConstraintKind::Unique { columns, nulls_not_distinct, .. } => {
-                DeclaredKind::Key { columns: names(columns), primary: false, nulls_not_distinct: *nulls_not_distinct }
-            }
+            TableConstraintKind::PrimaryKey { columns, include, .. } => DeclaredKind::Key {
+                columns: names(columns),
+                include: names(include),
+                primary: true,
+                nulls_not_distinct: false,
+            },
+            TableConstraintKind::Unique { columns, include, nulls_not_distinct, .. } => DeclaredKind::Key {
+                columns: names(columns),
+                include: names(include),
+                primary: false,
+                nulls_not_distinct: *nulls_not_distinct,
+            },
             TableConstraintKind::Check(expr, _) => DeclaredKind::Check(Box::new(expr.clone())),
             TableConstraintKind::ForeignKey { columns, references } => {
                 DeclaredKind::ForeignKey { columns: names(columns), references: references.clone() }
@@ -68,10 +75,15 @@ impl Declared {
     ) -> Result<Option<Self>> {
         let columns = vec![column.to_owned()];
         let kind = match kind {
-            ColumnConstraintKind::PrimaryKey => DeclaredKind::Key { columns, primary: true, nulls_not_distinct: false },
-            ColumnConstraintKind::Unique { nulls_not_distinct } => {
-                DeclaredKind::Key { columns, primary: false, nulls_not_distinct: *nulls_not_distinct }
+            ColumnConstraintKind::PrimaryKey { include } => {
+                DeclaredKind::Key { columns, include: names(include), primary: true, nulls_not_distinct: false }
             }
+            ColumnConstraintKind::Unique { include, nulls_not_distinct } => DeclaredKind::Key {
+                columns,
+                include: names(include),
+                primary: false,
+                nulls_not_distinct: *nulls_not_distinct,
+            },
             ColumnConstraintKind::Check(expr, _) => DeclaredKind::Check(Box::new(expr.clone())),
             ColumnConstraintKind::References(references) => {
                 DeclaredKind::ForeignKey { columns, references: references.clone() }
@@ -82,14 +94,20 @@ impl Declared {
     }
 
     fn checked(self) -> Result<Self> {
-        let deferrable = self.timing.deferrable == Some(true) || self.timing.initially_deferred == Some(true);
-        if deferrable {
-            return Err(Error::unsupported("DEFERRABLE constraint"));
+        let refuse = |what: &str, how: &str| {
+            let message = format!("{what} constraints cannot be marked {how}");
+            Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message))
+        };
+        match &self.kind {
+            DeclaredKind::Check(_) if self.is_deferrable() => refuse("CHECK", "DEFERRABLE"),
+            DeclaredKind::Key { primary: true, .. } if self.timing.not_valid => refuse("PRIMARY KEY", "NOT VALID"),
+            DeclaredKind::Key { .. } if self.timing.not_valid => refuse("UNIQUE", "NOT VALID"),
+            _ => Ok(self),
         }
-        if self.timing.not_valid {
-            return Err(Error::unsupported("NOT VALID constraint"));
-        }
-        Ok(self)
+    }
+
+    fn is_deferrable(&self) -> bool {
+        self.timing.deferrable == Some(true) || self.timing.initially_deferred == Some(true)
     }
 
     fn is_primary(&self) -> bool {
@@ -98,7 +116,11 @@ impl Declared {
 }
 
 /// Constraints that `LIKE … INCLUDING CONSTRAINTS, INDEXES` copies.
-pub fn copied(source: &Relation, checks: bool, keys: bool) -> Result<Vec<Declared>> {
+pub fn copied(source: &Relation, checks: bool, keys: bool, catalog: &Catalog) -> Result<Vec<Declared>> {
+    let included = |index: Oid| {
+        let index = catalog.relation(index).and_then(|relation| relation.index());
+        index.map(|index| index.include.clone()).unwrap_or_default()
+    };
     let column_names = |attnums: &[i16]| {
         attnums.iter().filter_map(|&n| source.column(n)).map(|column| column.name.clone()).collect::<Vec<_>>()
     };
@@ -108,18 +130,27 @@ pub fn copied(source: &Relation, checks: bool, keys: bool) -> Result<Vec<Declare
             ConstraintKind::Check { expression, .. } if checks => {
                 DeclaredKind::Check(Box::new(crate::parse::parse_expression(expression)?))
             }
-            ConstraintKind::PrimaryKey { columns, .. } if keys => {
-                DeclaredKind::Key { columns: column_names(columns), primary: true, nulls_not_distinct: false }
-            }
-            ConstraintKind::Unique { columns, nulls_not_distinct, .. } if keys => DeclaredKind::Key {
+            ConstraintKind::PrimaryKey { columns, index } if keys => DeclaredKind::Key {
                 columns: column_names(columns),
+                include: column_names(&included(*index)),
+                primary: true,
+                nulls_not_distinct: false,
+            },
+            ConstraintKind::Unique { columns, index, nulls_not_distinct } if keys => DeclaredKind::Key {
+                columns: column_names(columns),
+                include: column_names(&included(*index)),
                 primary: false,
                 nulls_not_distinct: *nulls_not_distinct,
             },
             _ => continue,
         };
         let name = matches!(kind, DeclaredKind::Check(_)).then(|| constraint.name.clone());
-        all.push(Declared { name, kind, timing: ConstraintTiming::default() });
+        let timing = ConstraintTiming {
+            deferrable: Some(constraint.deferrable),
+            initially_deferred: Some(constraint.initially_deferred),
+            not_valid: false,
+        };
+        all.push(Declared { name, kind, timing });
     }
     Ok(all)
 }
@@ -182,7 +213,7 @@ pub fn add_all(
     let (keys, others): (Vec<_>, Vec<_>) =
         declared.into_iter().partition(|constraint| matches!(constraint.kind, DeclaredKind::Key { .. }));
     for constraint in keys.into_iter().chain(others) {
-        table = add(session, &table, constraint)?;
+        table = add(session, &table, constraint, validate)?;
     }
     if validate {
         // The store checks keys when its schema changes; the caller checks the rest with queries.
@@ -192,8 +223,12 @@ pub fn add_all(
     Ok(table)
 }
 
-fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared) -> Result<Arc<Relation>> {
+fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered: bool) -> Result<Arc<Relation>> {
     let context = session.context()?;
+    let deferrable = declared.is_deferrable();
+    let initially_deferred = declared.timing.initially_deferred == Some(true);
+    // A table that is being created has no rows that could break it.
+    let validated = !(altered && declared.timing.not_valid);
     let check = match &declared.kind {
         DeclaredKind::Check(expr) => Some(check_of(table, expr, &context)?),
         _ => None,
@@ -224,13 +259,15 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared) -> Resu
         }
     };
     let kind = match declared.kind {
-        DeclaredKind::Key { columns, primary, nulls_not_distinct } => {
+        DeclaredKind::Key { columns, include, primary, nulls_not_distinct } => {
+            let include = included_columns(table, &include)?;
             let attnums = key_columns(table, &columns, primary)?;
             if primary && table.constraints().iter().any(|c| matches!(c.kind, ConstraintKind::PrimaryKey { .. })) {
                 let message = format!("multiple primary keys for table \"{}\" are not allowed", table.name);
                 return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
             }
-            let index = create_key_index(session, table, &name, &attnums, primary, nulls_not_distinct)?;
+            let kind = Index { include, ..key_index(table, &attnums, primary, nulls_not_distinct) };
+            let index = create_key_index(session, table, &name, kind)?;
             if primary {
                 ConstraintKind::PrimaryKey { index, columns: attnums }
             } else {
@@ -243,7 +280,7 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared) -> Resu
         }
         DeclaredKind::ForeignKey { columns, references } => foreign_key(table, &name, &columns, &references, &context)?,
     };
-    let constraint = Constraint { oid: 0, name, kind, deferrable: false, initially_deferred: false, validated: true };
+    let constraint = Constraint { oid: 0, name, kind, deferrable, initially_deferred, validated };
     let mut changed = Relation::clone(table);
     if let RelationKind::Table(Table { constraints, .. }) = &mut changed.kind {
         constraints.push(constraint);
@@ -271,22 +308,37 @@ fn key_columns(table: &Relation, columns: &[String], primary: bool) -> Result<Ve
     Ok(attnums)
 }
 
-fn create_key_index(
-    session: &mut Session,
-    table: &Relation,
-    name: &str,
-    attnums: &[i16],
-    primary: bool,
-    nulls_not_distinct: bool,
-) -> Result<Oid> {
-    let keys = attnums
-        .iter()
-        .map(|&attnum| IndexKey { attnum, expression: None, descending: false, nulls_first: false, operator_class: 0 })
-        .collect();
+/// Attnums of INCLUDE columns.
+fn included_columns(table: &Relation, columns: &[String]) -> Result<Vec<i16>> {
+    let attnum = |name: &String| {
+        table.column_by_name(name).map(|column| column.attnum).ok_or_else(|| {
+            Error::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{name}\" named in key does not exist"))
+        })
+    };
+    columns.iter().map(attnum).collect()
+}
+
+fn key_index(table: &Relation, attnums: &[i16], primary: bool, nulls_not_distinct: bool) -> Index {
+    let key = |&attnum| IndexKey { attnum, expression: None, descending: false, nulls_first: false, operator_class: 0 };
+    Index {
+        table: table.oid,
+        method: "btree".to_owned(),
+        keys: attnums.iter().map(key).collect(),
+        include: Vec::new(),
+        unique: true,
+        primary,
+        nulls_not_distinct,
+        predicate: None,
+        storage: None,
+        options: Vec::new(),
+    }
+}
+
+fn create_key_index(session: &mut Session, table: &Relation, name: &str, index: Index) -> Result<Oid> {
+    let attnums = index.keys.iter().map(|key| key.attnum).chain(index.include.iter().copied());
     let columns = attnums
-        .iter()
         .zip(1..)
-        .filter_map(|(&attnum, position)| {
+        .filter_map(|(attnum, position)| {
             let column = table.column(attnum)?;
             Some(Column {
                 attnum: position,
@@ -294,6 +346,7 @@ fn create_key_index(
                 default_oid: 0,
                 not_null: false,
                 identity: None,
+                generated: false,
                 ..column.clone()
             })
         })
@@ -307,18 +360,7 @@ fn create_key_index(
         row_type: 0,
         row_array_type: 0,
         columns,
-        kind: RelationKind::Index(Index {
-            table: table.oid,
-            method: "btree".to_owned(),
-            keys,
-            include: Vec::new(),
-            unique: true,
-            primary,
-            nulls_not_distinct,
-            predicate: None,
-            storage: None,
-            options: Vec::new(),
-        }),
+        kind: RelationKind::Index(index),
     };
     let open = session.writable("CREATE INDEX")?;
     Ok(open.catalog.create_relation(open.tables.permanent(), relation)?.oid)
@@ -357,7 +399,8 @@ fn foreign_key(
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    let (referenced_columns, referenced_index) = referenced_key(&referenced, &names(&references.columns))?;
+    let (referenced_columns, referenced_index) =
+        referenced_key(&referenced, &names(&references.columns), &context.catalog)?;
     if referenced_columns.len() != attnums.len() {
         return Err(Error::new(
             sqlstate::INVALID_FOREIGN_KEY,
@@ -366,7 +409,12 @@ fn foreign_key(
     }
     for (&own, &other) in attnums.iter().zip(&referenced_columns) {
         let (Some(own), Some(other)) = (table.column(own), referenced.column(other)) else { continue };
-        if !bind::comparable(own.ty, other.ty, context) {
+        let is_date = |ty: Type| matches!(ty.oid, oid::DATE | oid::TIMESTAMP);
+        let is_zoned = |ty: Type| ty.oid == oid::TIMESTAMPTZ;
+        if (is_date(own.ty) && is_zoned(other.ty)) || (is_zoned(own.ty) && is_date(other.ty)) {
+            return Err(Error::unsupported("foreign key between a time with and one without time zone"));
+        }
+        if !bind::refers(own.ty, other.ty, context) {
             return Err(Error::new(
                 sqlstate::DATATYPE_MISMATCH,
                 format!("foreign key constraint \"{name}\" cannot be implemented"),
@@ -380,6 +428,20 @@ fn foreign_key(
             )));
         }
     }
+    let mut delete_columns = Vec::new();
+    for column in &references.delete_columns {
+        let attnum = table.column_by_name(&column.name).map(|column| column.attnum);
+        let Some(attnum) = attnum else {
+            let message = format!("column \"{}\" referenced in foreign key constraint does not exist", column.name);
+            return Err(Error::new(sqlstate::UNDEFINED_COLUMN, message));
+        };
+        if !attnums.contains(&attnum) {
+            let message =
+                format!("column \"{}\" referenced in ON DELETE SET action must be part of foreign key", column.name);
+            return Err(Error::new(sqlstate::INVALID_COLUMN_REFERENCE, message));
+        }
+        delete_columns.push(attnum);
+    }
     Ok(ConstraintKind::ForeignKey {
         columns: attnums,
         referenced: referenced.oid,
@@ -388,20 +450,31 @@ fn foreign_key(
         on_update: references.on_update,
         on_delete: references.on_delete,
         match_full: references.match_full,
+        delete_columns,
     })
 }
 
 /// The referenced columns (the primary key if none are named) and the unique index over exactly them.
-fn referenced_key(referenced: &Relation, named: &[String]) -> Result<(Vec<i16>, Oid)> {
+fn referenced_key(referenced: &Relation, named: &[String], catalog: &Catalog) -> Result<(Vec<i16>, Oid)> {
+    let constraint_of = |index: Oid| referenced.constraints().iter().find(|c| c.key_index() == Some(index));
+    let immediate = |index: Oid| match constraint_of(index).is_some_and(|constraint| constraint.deferrable) {
+        true => {
+            let table = &referenced.name;
+            let message = format!("cannot use a deferrable unique constraint for referenced table \"{table}\"");
+            Err(Error::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message))
+        }
+        false => Ok(index),
+    };
     if named.is_empty() {
         let primary = referenced.constraints().iter().find_map(|constraint| match &constraint.kind {
             ConstraintKind::PrimaryKey { index, columns } => Some((columns.clone(), *index)),
             _ => None,
         });
-        return primary.ok_or_else(|| {
+        let (columns, index) = primary.ok_or_else(|| {
             let message = format!("there is no primary key for referenced table \"{}\"", referenced.name);
             Error::new(sqlstate::UNDEFINED_OBJECT, message)
-        });
+        })?;
+        return Ok((columns, immediate(index)?));
     }
     let wanted = named
         .iter()
@@ -413,17 +486,21 @@ fn referenced_key(referenced: &Relation, named: &[String]) -> Result<(Vec<i16>, 
         })
         .collect::<Result<Vec<_>>>()?;
     let same = |columns: &[i16]| columns.len() == wanted.len() && wanted.iter().all(|attnum| columns.contains(attnum));
-    let index = referenced.constraints().iter().find_map(|constraint| match &constraint.kind {
-        ConstraintKind::PrimaryKey { index, columns } | ConstraintKind::Unique { index, columns, .. }
-            if same(columns) =>
-        {
-            Some(*index)
+    // Constraints first; the index of one may be there before the catalog's list of indexes knows it.
+    let keys = referenced.constraints().iter().filter(|constraint| same(constraint.columns()));
+    let mut found: Vec<Oid> = keys.filter_map(|constraint| constraint.key_index()).collect();
+    found.extend(catalog.indexes_of(referenced.oid).filter_map(|relation| {
+        let index = relation.index().filter(|index| index.unique && !index_key::is_computed(index))?;
+        let columns: Vec<i16> = index.keys.iter().map(|key| key.attnum).collect();
+        same(&columns).then_some(relation.oid)
+    }));
+    let usable = found.iter().copied().find(|index| immediate(*index).is_ok());
+    match usable.or_else(|| found.first().copied()) {
+        Some(index) => Ok((wanted, immediate(index)?)),
+        None => {
+            let table = &referenced.name;
+            let message = format!("there is no unique constraint matching given keys for referenced table \"{table}\"");
+            Err(Error::new(sqlstate::INVALID_FOREIGN_KEY, message))
         }
-        _ => None,
-    });
-    index.map(|index| (wanted, index)).ok_or_else(|| {
-        let message =
-            format!("there is no unique constraint matching given keys for referenced table \"{}\"", referenced.name);
-        Error::new(sqlstate::INVALID_FOREIGN_KEY, message)
-    })
+    }
 }

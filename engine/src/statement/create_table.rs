@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aegis_catalog::object::{Column, Identity, Relation, RelationKind, Table};
 use aegis_catalog::types::oid;
-use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
+use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
 use super::constraint::{self, Declared};
 use super::namespace::{self, Place};
@@ -89,7 +89,7 @@ impl Plan {
                     let named = |list: &[String]| list.iter().any(|word| word == what);
                     (named(including) || named_all(including)) && !named(excluding) && !named_all(excluding)
                 };
-                self.like(&source, &wants)
+                self.like(&source, &wants, &context.catalog)
             }
         }
     }
@@ -140,7 +140,7 @@ impl Plan {
         let name = &definition.name.name;
         let expression = |expr: &Expr, purpose| (name.clone(), expr.clone(), purpose);
         match kind {
-            ColumnConstraintKind::NotNull | ColumnConstraintKind::PrimaryKey => column.not_null = true,
+            ColumnConstraintKind::NotNull | ColumnConstraintKind::PrimaryKey { .. } => column.not_null = true,
             ColumnConstraintKind::Null if column.not_null => {
                 return Err(conflicting(name, "NULL/NOT NULL"));
             }
@@ -175,7 +175,7 @@ impl Plan {
     }
 
     /// `LIKE other`: its columns, and what INCLUDING names.
-    fn like(&mut self, source: &Relation, wants: &dyn Fn(&str) -> bool) -> Result<()> {
+    fn like(&mut self, source: &Relation, wants: &dyn Fn(&str) -> bool, catalog: &Catalog) -> Result<()> {
         for original in source.live_columns() {
             if self.columns.iter().any(|column| column.name == original.name) {
                 let message = format!("column \"{}\" specified more than once", original.name);
@@ -199,7 +199,7 @@ impl Plan {
             }
             self.columns.push(column);
         }
-        self.constraints.extend(constraint::copied(source, wants("constraints"), wants("indexes"))?);
+        self.constraints.extend(constraint::copied(source, wants("constraints"), wants("indexes"), catalog)?);
         Ok(())
     }
 }

@@ -43,6 +43,12 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
             Err(error) => return Err(error),
         }
     }
+    for root in &roots {
+        let relation = context.catalog.relation(root.object).filter(|_| root.class == PG_CLASS);
+        if let Some(relation) = relation.filter(|relation| relation.table().is_some()) {
+            session.writable(tag)?.tables.deferred.refuse(relation, tag)?;
+        }
+    }
     if !roots.is_empty() {
         let plan =
             plan_drop(Printer { catalog: &context.catalog, search_path: &context.search_path }, &roots, drop.cascade)?;

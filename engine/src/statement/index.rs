@@ -11,6 +11,7 @@ use aegis_catalog::{Error, Result, Type, sqlstate};
 use super::{Outcome, constraint, namespace, rewrite, table_storage};
 use crate::bind::{self, Purpose};
 use crate::execute::index_key;
+use crate::lower::free;
 use crate::parse::ast::{Expr, ExprKind};
 use crate::parse::utility::{CreateIndex, IndexElement};
 use crate::session::Session;
@@ -24,6 +25,7 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
             .with_detail(format!("This operation is not supported for {}s.", table.kind_name())));
     }
     namespace::reject_system(&table)?;
+    session.writable("CREATE INDEX")?.tables.deferred.refuse(&table, "CREATE INDEX")?;
     if create.concurrently {
         session.require_no_block("CREATE INDEX CONCURRENTLY")?;
     }
@@ -33,7 +35,9 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
     let predicate = match &create.predicate {
         Some((expr, _)) => {
             let purpose = Purpose::IndexPredicate;
-            Some(constraint::stored_expression(&table, expr, purpose, None, context)?.1)
+            let (bound, text) = constraint::stored_expression(&table, expr, purpose, None, context)?;
+            require_immutable(&bound, "index predicate")?;
+            Some(text)
         }
         None => None,
     };
@@ -138,6 +142,7 @@ fn keys(
                 let purpose = Purpose::IndexExpression;
                 let expr = with_collation(element);
                 let (bound, text) = constraint::stored_expression(table, &expr, purpose, None, context)?;
+                require_immutable(&bound, "index expression")?;
                 key.expression = Some(text);
                 let name = column_name(&element.expr, &columns);
                 let mut column = Column::new(name, position, bound.ty);
@@ -158,6 +163,15 @@ fn keys(
         keys.push(key);
     }
     Ok((keys, columns))
+}
+
+/// 42P17 for what may change under the index.
+fn require_immutable(expr: &bind::tree::Expr, place: &str) -> Result<()> {
+    if free::is_immutable(expr) {
+        return Ok(());
+    }
+    let message = format!("functions in {place} must be marked IMMUTABLE");
+    Err(Error::new(sqlstate::INVALID_OBJECT_DEFINITION, message))
 }
 
 /// An expression under the collation that the index has for it.

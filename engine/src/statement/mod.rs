@@ -151,7 +151,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
             alter_object::set_owner(session, object, owner, *if_exists, context)
         }
         Utility::Lock { tables, mode, nowait } => lock::run(session, tables, mode, *nowait, context).await,
-        Utility::SetConstraints { names, .. } => set_constraints::run(names, context),
+        Utility::SetConstraints { names, deferred } => set_constraints::run(session, names, *deferred, context).await,
         Utility::Maintenance { verb, tables } => maintenance::run(session, verb, tables, context).await,
         Utility::Grant(grant) => role::grant(session, grant, context),
         Utility::CreateExtension { name, .. } => Err(Error::unsupported(format!("extension \"{}\"", name.name))),

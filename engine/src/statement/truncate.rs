@@ -30,6 +30,7 @@ pub fn run(
     }
     add_referencing(session, &mut tables, cascade, context)?;
     for table in tables.values() {
+        session.writable("TRUNCATE TABLE")?.tables.deferred.refuse(table, "TRUNCATE")?;
         empty(session, table)?;
     }
     if restart_identity {

@@ -56,6 +56,7 @@ fn foreign_keys() {
         on_update: ReferentialAction::Cascade,
         on_delete,
         match_full: false,
+        delete_columns: Vec::new(),
     };
     let index = server.oid("p_pkey");
     let with_index = |kind: ConstraintKind| match kind {
@@ -75,6 +76,7 @@ fn foreign_keys() {
             on_update,
             on_delete,
             match_full,
+            delete_columns: Vec::new(),
         },
         other => other,
     };

@@ -97,7 +97,7 @@ impl Server {
             primary: true,
             nulls_not_distinct: false,
             ignored_suffix: Vec::new(),
-        deferrable: false,
+            deferrable: false,
         });
         let schema = TableSchema { columns: stored.collect(), indexes: indexes.into_iter().collect() };
         self.transaction.permanent().create_table(u64::from(oid), schema).unwrap();

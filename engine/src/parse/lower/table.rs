@@ -117,12 +117,28 @@ impl Lower<'_> {
                 let (expr, text) = self.expr_text(node)?;
                 ColumnConstraintKind::Check(expr, text)
             }
-            K::PRIMARY_KEY_CONSTRAINT => ColumnConstraintKind::PrimaryKey,
-            K::UNIQUE_CONSTRAINT => ColumnConstraintKind::Unique { nulls_not_distinct: self.nulls_not_distinct(node) },
+            K::PRIMARY_KEY_CONSTRAINT => ColumnConstraintKind::PrimaryKey { include: self.included(node)? },
+            K::UNIQUE_CONSTRAINT => ColumnConstraintKind::Unique {
+                include: self.included(node)?,
+                nulls_not_distinct: self.nulls_not_distinct(node),
+            },
             K::REFERENCES_CONSTRAINT => ColumnConstraintKind::References(self.references(node)?),
             K::GENERATED_CONSTRAINT => self.generated(node)?,
             _ => return Err(self.syntax_error(node.start())),
         };
+        let is_key = [K::PRIMARY_KEY_CONSTRAINT, K::UNIQUE_CONSTRAINT, K::REFERENCES_CONSTRAINT].contains(&node.kind());
+        let misplaced = node.nodes().find_map(|option| match option.kind() {
+            _ if is_key => None,
+            K::DEFERRABLE_CONSTRAINT_OPTION => Some((option, "DEFERRABLE")),
+            K::NOT_DEFERRABLE_CONSTRAINT_OPTION => Some((option, "NOT DEFERRABLE")),
+            K::INITIALLY_DEFERRED_CONSTRAINT_OPTION => Some((option, "INITIALLY DEFERRED")),
+            K::INITIALLY_IMMEDIATE_CONSTRAINT_OPTION => Some((option, "INITIALLY IMMEDIATE")),
+            _ => None,
+        });
+        if let Some((option, what)) = misplaced {
+            let message = format!("misplaced {what} clause");
+            return Err(Error::new(aegis_catalog::sqlstate::SYNTAX_ERROR, message).at(self.position(option)));
+        }
         Ok(ColumnConstraint { name: self.constraint_name(node)?, kind, timing: self.timing(node)? })
     }
 
@@ -157,6 +173,15 @@ impl Lower<'_> {
         node.child(K::INDEX_PARAMETERS).is_some_and(|parameters| parameters.has(K::NULLS_NOT_DISTINCT))
     }
 
+    /// `INCLUDE (…)` of a key.
+    fn included(&self, node: Node<'_>) -> Result<Vec<Ident>> {
+        let parameters = node.child(K::INDEX_PARAMETERS);
+        match parameters.and_then(|parameters| parameters.child(K::CONSTRAINT_INCLUDE_CLAUSE)) {
+            Some(clause) => self.column_list(clause.nodes().next()),
+            None => Ok(Vec::new()),
+        }
+    }
+
     pub fn timing(&self, node: Node<'_>) -> Result<ConstraintTiming> {
         let mut timing = ConstraintTiming::default();
         for option in node.nodes() {
@@ -185,10 +210,12 @@ impl Lower<'_> {
         };
         let kind = match node.kind() {
             K::PRIMARY_KEY_CONSTRAINT => {
-                TableConstraintKind::PrimaryKey { columns: self.key_columns(node)?, using_index }
+                let (columns, include) = (self.key_columns(node)?, self.included(node)?);
+                TableConstraintKind::PrimaryKey { columns, include, using_index }
             }
             K::UNIQUE_CONSTRAINT => TableConstraintKind::Unique {
                 columns: self.key_columns(node)?,
+                include: self.included(node)?,
                 nulls_not_distinct: self.nulls_not_distinct(node),
                 using_index,
             },
@@ -248,16 +275,23 @@ impl Lower<'_> {
             table: self.object(table)?,
             columns,
             match_full: node.has(K::MATCH_FULL),
-            on_update: self.referential_action(node.child(K::ON_UPDATE_ACTION))?,
-            on_delete: self.referential_action(node.child(K::ON_DELETE_ACTION))?,
+            on_update: self.referential_action(node.child(K::ON_UPDATE_ACTION), true)?,
+            on_delete: self.referential_action(node.child(K::ON_DELETE_ACTION), false)?,
+            delete_columns: match node.child(K::ON_DELETE_ACTION).and_then(|clause| clause.nodes().next()) {
+                Some(action) => self.column_list(action.nodes().next())?,
+                None => Vec::new(),
+            },
         })
     }
 
-    fn referential_action(&self, clause: Option<Node<'_>>) -> Result<ReferentialAction> {
+    fn referential_action(&self, clause: Option<Node<'_>>, update: bool) -> Result<ReferentialAction> {
         let Some(clause) = clause else { return Ok(ReferentialAction::NoAction) };
         let action = self.need(clause.nodes().next(), clause)?;
-        if let Some(columns) = action.nodes().next() {
-            return Err(Error::unsupported("column list in a referential action").at(self.position(columns)));
+        if update && action.nodes().next().is_some() {
+            let verb = if action.is(K::SET_NULL_COLUMNS) { "SET NULL" } else { "SET DEFAULT" };
+            let message = format!("a column list with {verb} is only supported for ON DELETE actions");
+            let code = aegis_catalog::sqlstate::FEATURE_NOT_SUPPORTED;
+            return Err(Error::new(code, message).at(self.position(clause)));
         }
         Ok(match action.kind() {
             K::NO_ACTION => ReferentialAction::NoAction,

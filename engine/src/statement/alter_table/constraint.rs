@@ -1,16 +1,16 @@
-//! ADD, DROP and VALIDATE CONSTRAINT.
+//! ADD, ALTER, DROP and VALIDATE CONSTRAINT.
 
 use std::sync::Arc;
 
 use aegis_catalog::definition::Printer;
 use aegis_catalog::dependency::plan_drop;
 use aegis_catalog::fixed_oid::PG_CONSTRAINT;
-use aegis_catalog::object::{ConstraintKind, ObjectAddress, Relation};
-use aegis_catalog::{Error, Result, sqlstate};
+use aegis_catalog::object::{Constraint, ConstraintKind, ObjectAddress, Relation, RelationKind};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use super::validate;
 use crate::parse::ast::Ident;
-use crate::parse::utility::TableConstraint;
+use crate::parse::utility::{ConstraintTiming, TableConstraint};
 use crate::session::Session;
 use crate::session::context::StatementContext;
 use crate::statement::constraint::{self, Declared};
@@ -30,7 +30,8 @@ pub async fn add_declared(
     let before = if changed.columns == table.columns { Arc::clone(table) } else { super::replace(session, changed)? };
     let known: Vec<_> = before.constraints().iter().map(|constraint| constraint.oid).collect();
     let after = constraint::add_all(session, before, declared, true)?;
-    for constraint in after.constraints().iter().filter(|constraint| !known.contains(&constraint.oid)) {
+    let added = after.constraints().iter().filter(|constraint| !known.contains(&constraint.oid));
+    for constraint in added.filter(|constraint| constraint.validated) {
         validate::constraint(session, &after, constraint).await?;
     }
     Ok(after)
@@ -44,13 +45,12 @@ pub fn drop(
     cascade: bool,
     context: &StatementContext,
 ) -> Result<()> {
-    let Some(found) = table.constraints().iter().find(|constraint| constraint.name == name.name) else {
-        let message = format!("constraint \"{}\" of relation \"{}\" does not exist", name.name, table.name);
-        if if_exists {
-            session.skip_notice(&format!("{message}, skipping"));
+    let found = match existing(table, name) {
+        Err(missing) if if_exists => {
+            session.skip_notice(&format!("{}, skipping", missing.message()));
             return Ok(());
         }
-        return Err(Error::new(sqlstate::UNDEFINED_OBJECT, message));
+        found => found?,
     };
     let root = ObjectAddress::new(PG_CONSTRAINT, found.oid);
     let printer = Printer { catalog: &context.catalog, search_path: &context.search_path };
@@ -59,12 +59,16 @@ pub fn drop(
     super::super::drop::apply(session, &plan)
 }
 
-/// There are no constraints that were not validated when they were added.
-pub fn validate(table: &Relation, name: &Ident) -> Result<()> {
-    let Some(found) = table.constraints().iter().find(|constraint| constraint.name == name.name) else {
+fn existing<'t>(table: &'t Relation, name: &Ident) -> Result<&'t Constraint> {
+    table.constraints().iter().find(|constraint| constraint.name == name.name).ok_or_else(|| {
         let message = format!("constraint \"{}\" of relation \"{}\" does not exist", name.name, table.name);
-        return Err(Error::new(sqlstate::UNDEFINED_OBJECT, message));
-    };
+        Error::new(sqlstate::UNDEFINED_OBJECT, message)
+    })
+}
+
+/// VALIDATE CONSTRAINT: the rows that were there when it was added are looked at.
+pub async fn validate(session: &mut Session, table: &Arc<Relation>, name: &Ident) -> Result<()> {
+    let found = existing(table, name)?;
     if !matches!(found.kind, ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. }) {
         let message = format!(
             "constraint \"{}\" of relation \"{}\" is not a foreign key or check constraint",
@@ -72,5 +76,34 @@ pub fn validate(table: &Relation, name: &Ident) -> Result<()> {
         );
         return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
     }
-    Ok(())
+    if found.validated {
+        return Ok(());
+    }
+    validate::constraint(session, table, found).await?;
+    change(session, table, found.oid, |constraint| constraint.validated = true)
+}
+
+/// ALTER CONSTRAINT: when a foreign key is checked.
+pub fn alter(session: &mut Session, table: &Relation, name: &Ident, timing: &ConstraintTiming) -> Result<()> {
+    let found = existing(table, name)?;
+    if !matches!(found.kind, ConstraintKind::ForeignKey { .. }) {
+        let message =
+            format!("constraint \"{}\" of relation \"{}\" is not a foreign key constraint", found.name, table.name);
+        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
+    }
+    let initially_deferred = timing.initially_deferred == Some(true);
+    change(session, table, found.oid, |constraint| {
+        constraint.deferrable = timing.deferrable.unwrap_or(initially_deferred);
+        constraint.initially_deferred = initially_deferred;
+    })
+}
+
+fn change(session: &mut Session, table: &Relation, oid: Oid, change: impl FnOnce(&mut Constraint)) -> Result<()> {
+    let mut changed = table.clone();
+    if let RelationKind::Table(table) = &mut changed.kind {
+        if let Some(constraint) = table.constraints.iter_mut().find(|constraint| constraint.oid == oid) {
+            change(constraint);
+        }
+    }
+    super::replace(session, changed).map(|_| ())
 }

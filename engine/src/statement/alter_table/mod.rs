@@ -28,7 +28,7 @@ pub async fn run(session: &mut Session, alter: &AlterTable, context: &StatementC
         return Err(missing);
     };
     namespace::reject_system(&table)?;
-    session.writable("ALTER TABLE")?;
+    session.writable("ALTER TABLE")?.tables.deferred.refuse(&table, "ALTER TABLE")?;
     let mut actions: Vec<&AlterTableAction> = alter.actions.iter().collect();
     actions.sort_by_key(|action| pass(action));
     for action in actions {
@@ -104,8 +104,8 @@ async fn run_action(
         AlterTableAction::DropConstraint { name, if_exists, cascade } => {
             constraint::drop(session, table, name, *if_exists, *cascade, context)
         }
-        AlterTableAction::ValidateConstraint(name) => constraint::validate(table, name),
-        AlterTableAction::AlterConstraint { .. } => Err(Error::unsupported("ALTER CONSTRAINT")),
+        AlterTableAction::ValidateConstraint(name) => constraint::validate(session, table, name).await,
+        AlterTableAction::AlterConstraint { name, timing } => constraint::alter(session, table, name, timing),
         AlterTableAction::SetOptions(options) => set_options(session, table, options, &[]),
         AlterTableAction::ResetOptions(names) => set_options(session, table, &[], names),
         AlterTableAction::SetLogged(_) => Err(Error::unsupported("SET LOGGED and SET UNLOGGED")),

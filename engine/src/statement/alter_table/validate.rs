@@ -6,6 +6,7 @@ use aegis_catalog::definition::{qualified_name, quote_identifier};
 use aegis_catalog::object::{Column, Constraint, ConstraintKind, Relation};
 use aegis_catalog::{Error, Result, sqlstate};
 
+use crate::execute::error::from_arrow;
 use crate::execute::{Execution, foreign_key};
 use crate::session::Session;
 use crate::session::context::StatementContext;
@@ -67,13 +68,12 @@ async fn references(session: &mut Session, table: &Arc<Relation>, constraint: &C
     let names: Vec<_> = table.live_columns().map(|column| quote_identifier(&column.name)).collect();
     let sql = format!("SELECT {} FROM {}", names.join(", "), name_of(table, &context));
     let batches = rewrite::select(session, &sql, &context).await?;
-    // The other constraints hold already.
-    let mut alone = Relation::clone(table);
-    if let aegis_catalog::object::RelationKind::Table(table) = &mut alone.kind {
-        table.constraints.retain(|other| other.oid == constraint.oid);
-    }
     let runtime = Arc::clone(&session.shared.executor);
     let open = session.writable("ALTER TABLE")?;
     let mut execution = Execution::new(&runtime, Arc::new(context), &mut open.tables, &[]);
-    foreign_key::check_references(&Arc::new(alone), &batches, None, &mut execution).await
+    for batch in &batches {
+        let key = batch.project(&foreign_key::places(table, constraint.columns())).map_err(from_arrow)?;
+        foreign_key::check_new(table, constraint, &key, false, &mut execution).await?;
+    }
+    Ok(())
 }
