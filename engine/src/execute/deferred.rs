@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use aegis_catalog::object::{Constraint, ConstraintKind, Relation};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
-use aegis_storage::lock::RowClaim;
-use arrow::array::{RecordBatch, UInt64Array};
+use aegis_storage::lock::{RowClaim, Want};
+use arrow::array::{BooleanArray, RecordBatch, UInt64Array};
+use arrow::compute::filter_record_batch;
 
 use super::change::storage_of;
+use super::error::from_arrow;
 use super::foreign_key;
 use super::row_rules::{duplicate_key, key_text};
 use super::statement::Execution;
@@ -134,7 +136,8 @@ impl Check {
     }
 }
 
-/// Leaves checks of the deferrable keys of new rows (in the order of the store). `changed` limits them to keys with a changed column.
+/// Leaves checks of the deferrable keys of new rows (in the order of the store), as far as they are in doubt: somebody else has the right
+/// to the key, or there is a row with it. `changed` limits them to keys with a changed column.
 pub fn check_keys_later(
     table: &Relation,
     stored: &RecordBatch,
@@ -148,10 +151,37 @@ pub fn check_keys_later(
         }
         let schema = execution.transaction.table_schema(storage_of(table)?).map_err(Error::from)?;
         let index = schema.index(index).ok_or_else(|| Error::internal("a key without its index"))?;
-        let keys = stored.project(&schema.key_positions(index)?).map_err(super::error::from_arrow)?;
-        execution.check_later(table, constraint, Keys::New(keys));
+        let keys = stored.project(&schema.key_positions(index)?).map_err(from_arrow)?;
+        let doubtful = doubtful(table, index.id, &keys, execution)?;
+        if doubtful.true_count() > 0 {
+            let keys = filter_record_batch(&keys, &doubtful).map_err(from_arrow)?;
+            execution.check_later(table, constraint, Keys::New(keys));
+        }
     }
     Ok(())
+}
+
+/// Which keys may be those of several rows. For the others this transaction has the right to the key from now on: who comes later waits
+/// for it, when its own check is due.
+fn doubtful(table: &Relation, index: Oid, keys: &RecordBatch, execution: &Execution<'_>) -> Result<BooleanArray> {
+    let (storage, locks) = (storage_of(table)?, execution.locks());
+    let holder = execution.transaction.of(table);
+    let hashes = holder.key_hashes(storage, index, keys)?;
+    let mut doubtful = Vec::with_capacity(hashes.len());
+    for hash in hashes {
+        doubtful.push(match hash {
+            Some(hash) if !execution.is_temporary(table) => !locks.attempt(Want::Key(storage, index, hash))?,
+            _ => false,
+        });
+    }
+    let latest = holder.at_latest();
+    let found = latest.as_ref().unwrap_or(holder).lookup_all(storage, index, keys)?;
+    let found = found.ok_or_else(unknown)?;
+    Ok(doubtful.into_iter().zip(found).map(|(doubtful, rows)| Some(doubtful || rows.len() > 1)).collect())
+}
+
+fn unknown() -> Error {
+    Error::internal("a key whose index does not know all rows")
 }
 
 /// 23505 if two rows have one of the keys. Waits for others who insert such a row, or delete one.
@@ -174,7 +204,7 @@ async fn check_unique(
             let latest = holder.at_latest();
             let view = latest.as_ref().unwrap_or(holder);
             let found = view.lookup_all(storage, index, keys)?;
-            let found = found.ok_or_else(|| Error::internal("a key whose index does not know all rows"))?;
+            let found = found.ok_or_else(unknown)?;
             let twice = found.into_iter().enumerate().find(|(_, rows)| rows.len() > 1);
             let Some((row, rows)) = twice else { return Ok(()) };
             let others = match private {
