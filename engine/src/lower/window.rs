@@ -103,9 +103,16 @@ impl Lowerer<'_> {
         }
         let mut order_by = Vec::new();
         let mut order_types = Vec::new();
+        let ranged = call.frame.unit == FrameUnit::Range
+            && [&call.frame.start, &call.frame.end]
+                .iter()
+                .any(|bound| matches!(bound, FrameBound::Preceding(_) | FrameBound::Following(_)));
         for sort in &call.order_by {
             let value = self.expr(&sort.expr, input)?;
-            let sort_key = key(&value)?;
+            let mut sort_key = key(&value)?;
+            if let Some(wider) = wider(&value.data_type).filter(|_| ranged) {
+                sort_key = cast(sort_key, &wider);
+            }
             // The type that RANGE offsets must have.
             order_types.push(sort_key.get_type(input.plan.schema()).map_err(from_datafusion)?);
             order_by.push(SortExpr::new(sort_key, !sort.descending, sort.nulls_first));
@@ -218,10 +225,31 @@ impl Lowerer<'_> {
         match (constant, ordered) {
             (ScalarValue::IntervalMonthDayNano(_), _) => Ok(constant.clone()),
             _ => {
-                let offset = constant.cast_to(ordered).map_err(from_datafusion)?;
+                let offset = match (constant.cast_to(&DataType::Int64), ordered) {
+                    // Whatever reaches beyond all values of the column.
+                    (Ok(ScalarValue::Int64(Some(offset))), DataType::Int64) => {
+                        ScalarValue::Int64(Some(offset.clamp(-BEYOND_INTEGERS, BEYOND_INTEGERS)))
+                    }
+                    (Ok(ScalarValue::Int64(Some(offset))), DataType::Decimal128(precision, scale)) => {
+                        ScalarValue::Decimal128(Some(i128::from(offset)), *precision, *scale)
+                    }
+                    _ => constant.cast_to(ordered).map_err(from_datafusion)?,
+                };
                 let zero = ScalarValue::new_zero(ordered).map_err(from_datafusion)?;
                 if offset < zero { Err(negative()) } else { Ok(offset) }
             }
         }
+    }
+}
+
+/// An offset that no difference of two `integer` values reaches.
+const BEYOND_INTEGERS: i64 = 1 << 40;
+
+/// The type in which a key of this type and a RANGE offset can be added and subtracted.
+fn wider(key: &DataType) -> Option<DataType> {
+    match key {
+        DataType::Int16 | DataType::Int32 => Some(DataType::Int64),
+        DataType::Int64 => Some(DataType::Decimal128(38, 0)),
+        _ => None,
     }
 }

@@ -43,6 +43,7 @@ pub struct SavepointEntry {
     settings: settings::Mark,
     locks: lock::Mark,
     deferred: Deferred,
+    read_only: bool,
 }
 
 impl OpenTransaction {
@@ -54,6 +55,7 @@ impl OpenTransaction {
             settings,
             locks: self.tables.locks().mark(),
             deferred: self.tables.deferred.clone(),
+            read_only: self.read_only,
         });
     }
 
@@ -64,9 +66,10 @@ impl OpenTransaction {
         })
     }
 
-    /// Forgets the savepoint and those after it, keeping their changes.
+    /// Forgets the savepoint and those after it, keeping their changes. READ ONLY was only for them.
     pub fn release(&mut self, name: &str) -> Result<()> {
         let position = self.find(name)?;
+        self.read_only = self.savepoints[position].read_only;
         self.savepoints.truncate(position);
         Ok(())
     }
@@ -80,6 +83,7 @@ impl OpenTransaction {
         self.catalog.rollback_to(entry.catalog);
         self.tables.locks().release_to(entry.locks);
         self.tables.deferred = entry.deferred.clone();
+        self.read_only = entry.read_only;
         self.failed = false;
         Ok((position, entry.settings))
     }

@@ -139,16 +139,25 @@ pub fn savepoint(session: &mut Session, name: &str) -> Result<Outcome> {
 
 pub fn release(session: &mut Session, name: &str) -> Result<Outcome> {
     block(session, "RELEASE SAVEPOINT")?.release(name)?;
+    show_read_only(session);
     Outcome::tag("RELEASE")
 }
 
 pub fn rollback_to(session: &mut Session, name: &str) -> Result<Outcome> {
     let (depth, mark) = block(session, "ROLLBACK TO SAVEPOINT")?.rollback_to(name)?;
     session.backend.settings.lock().rollback_to(mark);
+    show_read_only(session);
     session.pending_notifications.lock().rollback_to(depth);
     // Cursors opened inside the savepoint close with it; the portal of this very statement stays.
     session.portals.retain(|name, portal| portal.depth <= depth || portal.cursor.is_none() || name.is_empty());
     Outcome::tag("ROLLBACK")
+}
+
+/// `transaction_read_only` is what the transaction is.
+fn show_read_only(session: &Session) {
+    if let Some(open) = &session.transaction {
+        session.backend.settings.lock().set_fact("transaction_read_only", if open.read_only { "on" } else { "off" });
+    }
 }
 
 /// SET TRANSACTION, BEGIN's modes, and SET SESSION CHARACTERISTICS (`of_session`).
@@ -185,6 +194,11 @@ pub fn characteristics(
     if let Some(mut open) = session.transaction.take() {
         if let Some(level) = &level {
             let wanted = isolation(level)?;
+            if !open.savepoints.is_empty() && wanted != open.isolation {
+                session.transaction = Some(open);
+                let message = "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction";
+                return Err(Error::new(sqlstate::ACTIVE_SQL_TRANSACTION, message));
+            }
             if open.used && wanted != open.isolation {
                 session.transaction = Some(open);
                 return Err(Error::new(
@@ -198,6 +212,11 @@ pub fn characteristics(
             session.backend.settings.lock().set_fact("transaction_isolation", level);
         }
         if let Some(flag) = read_only {
+            if !open.savepoints.is_empty() && open.read_only && !flag {
+                session.transaction = Some(open);
+                let message = "cannot set transaction read-write mode inside a read-only transaction";
+                return Err(Error::new(sqlstate::ACTIVE_SQL_TRANSACTION, message));
+            }
             if open.used && open.read_only && !flag {
                 session.transaction = Some(open);
                 return Err(Error::new(
