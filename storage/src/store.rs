@@ -314,7 +314,7 @@ impl Store {
         let mut sequencer = self.sequencer.lock();
         self.check_running()?;
         let changes = prepared.into_iter().map(|p| p.validate(&sequencer.head)).collect::<Result<Vec<_>>>()?;
-        self.log.reserve(payload.len())?;
+        self.reserve(payload.len())?;
         let ts = self.next_ts(&sequencer);
         let attached: Vec<_> =
             changes.iter().flat_map(|c| c.attached.iter().map(|a| (c.table, a.segment.unit))).collect();
@@ -328,6 +328,15 @@ impl Store {
         sequencer.head = version;
         self.flush_if_large(&sequencer.head);
         Ok((ts, self.append(&sequencer, payload, synchronous)))
+    }
+
+    /// Log space. A full disk asks for a flush, after which the log needs less.
+    fn reserve(&self, bytes: usize) -> Result<()> {
+        self.log.reserve(bytes).inspect_err(|error| {
+            if let (Error::DiskFull(_), Some(durable)) = (error, &self.durable) {
+                durable.flusher.wake();
+            }
+        })
     }
 
     /// Sends the head's newest change to the log; when it is durable the head as of now becomes visible.
@@ -401,7 +410,7 @@ impl Store {
         let durable = {
             let mut sequencer = self.sequencer.lock();
             self.check_running()?;
-            self.log.reserve(payload.len())?;
+            self.reserve(payload.len())?;
             match value {
                 Some(value) => sequencer.counters.insert(id, value),
                 None => sequencer.counters.remove(&id),

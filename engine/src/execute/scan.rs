@@ -48,6 +48,8 @@ pub enum Source {
 #[derive(Debug)]
 pub struct TableScanExec {
     name: String,
+    /// By which rows were found.
+    index: Option<String>,
     table: Arc<TableSchema>,
     sources: Vec<Source>,
     partitions: Vec<Vec<Part>>,
@@ -78,6 +80,7 @@ impl TableScanExec {
         let ScanRequest { name, scan, schema, sources, predicates, filtered, limit, target_partitions } = request;
         let parts = scan.parts(&predicates).map_err(storage)?;
         let read = parts.iter().map(rows_of).sum();
+        let index = index_of(&parts, &scan.table_schema);
         let partitions = distribute(parts, target_partitions);
         let partitioning = Partitioning::UnknownPartitioning(partitions.len());
         let equivalences = match ordering(scan, &schema, &sources)? {
@@ -93,6 +96,7 @@ impl TableScanExec {
         };
         Ok(Self {
             name: name.to_owned(),
+            index,
             table: scan.table_schema.clone(),
             sources,
             partitions,
@@ -141,6 +145,15 @@ fn ordering(scan: &TableScan, schema: &SchemaRef, sources: &[Source]) -> Result<
         columns.push(PhysicalSortExpr::new(column, options));
     }
     Ok(LexOrdering::new(columns))
+}
+
+/// The name of the index by which parts were found.
+fn index_of(parts: &[Part], table: &TableSchema) -> Option<String> {
+    let mut indexes = parts.iter().filter_map(|part| match part {
+        Part::Rows(part) => table.index(part.index?),
+        Part::Chunk(_) => None,
+    });
+    indexes.next().map(|index| index.name.clone())
 }
 
 fn rows_of(part: &Part) -> usize {
@@ -308,6 +321,9 @@ impl DisplayAs for TableScanExec {
         let columns: Vec<_> =
             self.properties.eq_properties.schema().fields().iter().map(|field| field.name().as_str()).collect();
         write!(f, "TableScanExec: {}, columns=[{}]", self.name, columns.join(", "))?;
+        if let Some(index) = &self.index {
+            write!(f, ", index={index}")?;
+        }
         if let Some(limit) = self.limit {
             write!(f, ", limit={limit}")?;
         }

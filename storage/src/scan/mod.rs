@@ -1,5 +1,6 @@
 //! What a table's scan consists of, which parts of it may hold the rows wanted, and how they are read.
 
+mod by_key;
 pub mod part;
 pub mod predicate;
 mod prune;
@@ -98,9 +99,10 @@ impl TableScan {
 
     /// The parts that may hold a row that meets all of `predicates`, in storage order: first segments, then memory.
     pub fn parts(&self, predicates: &[Predicate]) -> Result<Vec<Part>> {
+        let keys = by_key::keys(&self.table_schema, predicates)?;
         let mut rows = Vec::new();
         for segment in &self.segments {
-            segment.parts(&self.table_schema, predicates, &mut rows)?;
+            segment.parts(&self.table_schema, predicates, &keys, &mut rows)?;
         }
         Ok(rows.into_iter().map(Part::Rows).chain(self.chunks.iter().cloned().map(Part::Chunk)).collect())
     }

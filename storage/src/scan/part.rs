@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use super::SegmentScan;
 use crate::Result;
 use crate::memtable::options;
-use crate::schema::{ColumnSchema, TableSchema};
+use crate::schema::{ColumnSchema, IndexId, TableSchema};
 use crate::segment::column_name;
 use crate::segment::reader::BATCH_ROWS;
 use crate::segment::stored::from_stored;
@@ -26,6 +26,8 @@ pub struct SegmentPart {
     pub(super) all: Range<u32>,
     /// Those that may be wanted, ascending.
     pub(super) ranges: Vec<Range<u32>>,
+    /// By which they were found.
+    pub index: Option<IndexId>,
 }
 
 /// Live rows of a part.

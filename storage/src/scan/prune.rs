@@ -1,5 +1,5 @@
 //! Which parts of a segment a scan with conditions has to read: first by the manifest's ranges, then by the statistics of
-//! row groups, their Bloom filters, and the statistics of pages.
+//! row groups, their Bloom filters, the statistics of pages, and the key files of indexes.
 
 use std::ops::Range;
 
@@ -15,8 +15,9 @@ use parquet::file::metadata::RowGroupMetaData;
 use super::predicate::{Predicate, Summary, Test};
 use super::{SegmentPart, SegmentScan};
 use crate::Result;
-use crate::schema::{ColumnSchema, TableSchema};
+use crate::schema::{ColumnSchema, IndexId, TableSchema};
 use crate::segment::column_name;
+use crate::version::RowKeys;
 
 /// Values up to which an equality asks Bloom filters.
 const BLOOM_VALUES: usize = 16;
@@ -30,6 +31,7 @@ impl SegmentScan {
         &self,
         schema: &TableSchema,
         predicates: &[Predicate],
+        keys: &[RowKeys],
         out: &mut Vec<SegmentPart>,
     ) -> Result<()> {
         let column = |p: &Predicate| schema.columns.iter().find(|c| c.id == p.column);
@@ -39,6 +41,7 @@ impl SegmentScan {
                 return Ok(());
             }
         }
+        let by_key = self.rows_by_key(schema, keys)?;
         let footer = self.segment.footer()?;
         let stored: Vec<On<'_>> = (conditions.into_iter())
             .filter(|(_, c)| self.segment.meta.columns.contains(&c.id) && !c.data_type.is_nested())
@@ -55,18 +58,36 @@ impl SegmentScan {
             let rows = u32::try_from(groups[group].num_rows()).unwrap_or(0);
             let all = start..start + rows;
             start += rows;
-            if !kept || !self.blooms_may_match(&footer, group, &stored)? {
+            let listed = by_key.as_ref().map(|(_, rows)| listed(rows, &all));
+            if !kept || listed.as_ref().is_some_and(Vec::is_empty) || !self.blooms_may_match(&footer, group, &stored)? {
                 continue;
             }
             let mut ranges = vec![all.clone()];
             for (predicate, column) in &stored {
                 ranges = intersect(&ranges, &pages(&footer, group, all.start, predicate, column));
             }
+            if let Some(listed) = &listed {
+                ranges = intersect(&ranges, listed);
+            }
             if !ranges.is_empty() && all.len() > 0 {
-                out.push(SegmentPart { segment: self.clone(), group, all, ranges });
+                let index = by_key.as_ref().map(|(index, _)| *index);
+                out.push(SegmentPart { segment: self.clone(), group, all, ranges, index });
             }
         }
         Ok(())
+    }
+
+    /// The fewest rows that an index leaves, ascending, and which index.
+    fn rows_by_key(&self, schema: &TableSchema, keys: &[RowKeys]) -> Result<Option<(IndexId, Vec<u32>)>> {
+        let mut fewest: Option<(IndexId, Vec<u32>)> = None;
+        for keys in keys {
+            let Some(index) = schema.index(keys.index) else { continue };
+            let Some(rows) = self.segment.rows_by_key(schema, index, keys)? else { continue };
+            if fewest.as_ref().is_none_or(|(_, other)| rows.len() < other.len()) {
+                fewest = Some((index.id, rows));
+            }
+        }
+        Ok(fewest)
     }
 
     /// By what the manifest knows of the segment.
@@ -161,6 +182,13 @@ fn pages(
         from = until;
     }
     ranges
+}
+
+/// The rows within `all`, as ranges.
+fn listed(rows: &[u32], all: &Range<u32>) -> Vec<Range<u32>> {
+    let (from, until) = (rows.partition_point(|row| *row < all.start), rows.partition_point(|row| *row < all.end));
+    let runs = rows.get(from..until).unwrap_or_default().chunk_by(|a, b| a + 1 == *b);
+    runs.filter_map(|run| Some(*run.first()?..*run.last()? + 1)).collect()
 }
 
 /// What is in both lists of ascending ranges.

@@ -33,6 +33,9 @@ const BUCKET_ENTRIES: usize = 64;
 /// From this share of buckets on, the whole file is read instead of single buckets.
 const WHOLE_READ_SHARE: usize = 4;
 
+/// A scan uses an index if at most one row of so many can have the keys.
+const FEW_OF: u64 = 16;
+
 #[derive(Debug)]
 pub struct KeyFile {
     file: Arc<dyn File>,
@@ -105,6 +108,16 @@ impl KeyFile {
         Ok(Some(Self { file, bits, directory }))
     }
 
+    /// How many entries are looked at for these hashes.
+    fn entries(&self, hashes: impl Iterator<Item = u64>) -> u64 {
+        let entries = |hash| {
+            let bucket = bucket_of(hash, self.bits) as usize;
+            let first = bucket.checked_sub(1).and_then(|before| self.directory.get(before)).map_or(0, |(end, _)| *end);
+            u64::from(self.directory.get(bucket).map_or(0, |(end, _)| *end).saturating_sub(first))
+        };
+        hashes.map(entries).sum()
+    }
+
     /// Calls `found` with (position among `wanted`, row) for each entry with a wanted hash.
     fn probe(&self, wanted: &[(usize, u64)], found: &mut impl FnMut(usize, u32)) -> Result<bool> {
         let start = (HEADER + self.directory.len() * 8) as u64;
@@ -174,6 +187,21 @@ impl Segment {
             }
         }
         Ok(out)
+    }
+
+    /// The rows that may have one of the keys, ascending; None if those would be so many that it is better to look at all.
+    pub fn rows_by_key(&self, schema: &TableSchema, index: &IndexSchema, keys: &RowKeys) -> Result<Option<Vec<u32>>> {
+        let wanted: Vec<(usize, u64)> =
+            keys.hashes.iter().enumerate().filter_map(|(at, hash)| Some((at, (*hash)?))).collect();
+        let entries = self.key_file(schema, index)?.entries(wanted.iter().map(|(_, hash)| *hash));
+        if entries.saturating_mul(FEW_OF) > u64::from(self.meta.rows) {
+            return Ok(None);
+        }
+        let found = self.candidates(schema, index, keys, &wanted)?;
+        let mut rows: Vec<u32> = found.into_iter().map(|(_, row)| row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        Ok(Some(rows))
     }
 
     /// Which keys have a first column within this segment's range; None if that is not known.

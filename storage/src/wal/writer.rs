@@ -24,8 +24,12 @@ const DIRECT_WRITE: usize = 256 << 10;
 /// sync would have to wait for. So zeros are written this far ahead of small records.
 const ZEROS_AHEAD: u64 = 1 << 20;
 
+/// A disk that is nearly full gets smaller segments, as long as they are at least so large.
+const LEAST_SEGMENT_BYTES: u64 = 1 << 20;
+
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Of one segment, if the disk has room for it.
     pub segment_bytes: u64,
     /// Bytes that one write and sync take at most.
     pub batch_bytes: usize,
@@ -99,6 +103,7 @@ enum Item {
 /// A record with its place in the log.
 struct Record {
     file: Arc<dyn File>,
+    file_size: u64,
     offset: u64,
     header: RecordHeader,
     payload: Bytes,
@@ -133,12 +138,24 @@ impl LocalLog {
         on_failure: Box<dyn Fn(&str) + Send>,
     ) -> Result<Self> {
         let Recovered { mut segments, next_seq, next_segment, last_ts, unused } = recovered;
-        let tail = create_segment(disk.as_ref(), &dir, next_segment, options.segment_bytes)?;
-        for path in unused {
-            disk.remove(&path)?;
-        }
-        disk.sync_dir(&dir)?;
-        segments.push_back(SegmentInfo { number: tail.number, last_ts: 0, bytes: tail.size });
+        let created = create_segment(disk.as_ref(), &dir, next_segment, options.segment_bytes);
+        let (tail, next_segment) = match (created, segments.back()) {
+            (Ok(tail), _) => {
+                for path in unused {
+                    disk.remove(&path)?;
+                }
+                disk.sync_dir(&dir)?;
+                segments.push_back(SegmentInfo { number: tail.number, last_ts: 0, bytes: tail.size });
+                (tail, next_segment + 1)
+            }
+            // Reading needs no log; commits will try again, and fail as long as there is no space.
+            (Err(Error::DiskFull(why)), Some(last)) => {
+                tracing::warn!(why, "the disk is full");
+                let file = disk.open(&segment_path(&dir, last.number))?;
+                (Tail { file, number: last.number, offset: 0, size: 0 }, next_segment)
+            }
+            (Err(error), _) => return Err(error),
+        };
         let state = State {
             queue: VecDeque::new(),
             complete_before: tail.number,
@@ -146,7 +163,7 @@ impl LocalLog {
             segments,
             tail,
             spare: VecDeque::new(),
-            next_segment: next_segment + 1,
+            next_segment,
             next_seq,
             last_ts,
             failed: None,
@@ -176,7 +193,15 @@ impl LocalLog {
     }
 }
 
+/// Reserves a segment of `size` bytes, or of fewer if the disk has no room for that.
 fn create_segment(disk: &dyn Disk, dir: &std::path::Path, number: u64, size: u64) -> Result<Tail> {
+    match create_segment_of(disk, dir, number, size) {
+        Err(Error::DiskFull(_)) if size / 4 >= LEAST_SEGMENT_BYTES => create_segment(disk, dir, number, size / 4),
+        done => done,
+    }
+}
+
+fn create_segment_of(disk: &dyn Disk, dir: &std::path::Path, number: u64, size: u64) -> Result<Tail> {
     let path = segment_path(dir, number);
     let create = || {
         let file = disk.create(&path)?;
@@ -245,6 +270,7 @@ impl State {
             };
             self.queue.push_back(Item::Record(Record {
                 file: self.tail.file.clone(),
+                file_size: self.tail.size,
                 offset: self.tail.offset,
                 header,
                 payload,
@@ -423,6 +449,7 @@ struct Current {
     synced: u64,
     /// Blocks up to here were written.
     zeroed: u64,
+    size: u64,
 }
 
 impl Writer {
@@ -501,9 +528,9 @@ impl Writer {
         if self.current.as_ref().is_none_or(|c| c.number != record.header.segment) {
             self.write_buffer()?;
             self.sync()?;
-            let (file, number) = (record.file.clone(), record.header.segment);
+            let (file, number, size) = (record.file.clone(), record.header.segment, record.file_size);
             self.complete(number);
-            self.current = Some(Current { file, number, written: HEADER, synced: HEADER, zeroed: HEADER });
+            self.current = Some(Current { file, number, written: HEADER, synced: HEADER, zeroed: HEADER, size });
         }
         let Some(current) = &mut self.current else { return Ok(()) };
         let payload = &record.payload;
@@ -537,7 +564,7 @@ impl Writer {
     fn write_zeros_ahead(&mut self, small: bool) -> std::io::Result<()> {
         let Some(current) = self.current.as_mut().filter(|c| c.written > c.zeroed) else { return Ok(()) };
         current.zeroed = current.written;
-        let ahead = ZEROS_AHEAD.min(self.shared.options.segment_bytes.saturating_sub(current.written));
+        let ahead = ZEROS_AHEAD.min(current.size.saturating_sub(current.written));
         if small && ahead > 0 {
             current.file.write_all_at(&vec![0; ahead as usize], current.written)?;
             current.zeroed += ahead;

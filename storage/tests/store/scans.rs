@@ -137,3 +137,92 @@ async fn statistics_and_order_are_known_without_reading() {
     assert_eq!(scan.segments.len(), 3);
     assert!(scan.sorted_by().unwrap().is_empty(), "the newest segment has the least key");
 }
+
+/// The ids of the rows with one of the names, as a scan with that condition finds them, and whether an index was used.
+fn named(tx: &Transaction, names: &[&str]) -> (Vec<i32>, bool) {
+    let scan = tx.scan(TABLE).unwrap();
+    let values: ArrayRef = Arc::new(StringViewArray::from(names.to_vec()));
+    let condition = Predicate::new(2, Test::OneOf(values)).unwrap();
+    let (mut ids, mut used) = (Vec::new(), false);
+    let mut keep = |batch: &RecordBatch, visible: &dyn Fn(usize) -> bool| {
+        let (id, name) = (batch.column(0).as_primitive::<Int32Type>(), batch.column(1).as_string_view());
+        ids.extend((0..id.len()).filter(|i| visible(*i) && names.contains(&name.value(*i))).map(|i| id.value(i)));
+    };
+    for part in scan.parts(&[condition]).unwrap() {
+        match part {
+            Part::Rows(part) => {
+                used |= part.index == Some(BY_NAME);
+                for batch in part.read(&scan.table_schema, &[0, 1], false).unwrap() {
+                    keep(&batch.unwrap().rows, &|_| true);
+                }
+            }
+            Part::Chunk(chunk) => keep(&chunk.batch, &|i| chunk.visible.as_ref().is_none_or(|v| v.value(i))),
+        }
+    }
+    ids.sort_unstable();
+    (ids, used)
+}
+
+fn name_of(i: i32) -> String {
+    format!("one of many names, number {}", i.wrapping_mul(7919).rem_euclid(3000))
+}
+
+fn named_rows(ids: impl Iterator<Item = i32>) -> RecordBatch {
+    let values: Vec<(i32, String)> = ids.map(|i| (i, name_of(i))).collect();
+    rows(&values.iter().map(|(i, s)| (*i, s.as_str())).collect::<Vec<_>>())
+}
+
+#[tokio::test]
+async fn a_scan_by_an_index_finds_what_a_whole_scan_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Config {
+        row_group_rows: 4000,
+        stage_bytes: 200_000,
+        compaction_background: false,
+        ..Config::new(dir.path())
+    });
+    let store = store.unwrap();
+    create(&store).await;
+    let mut tx = begin(&store);
+    tx.insert(TABLE, &named_rows(0..12_000)).unwrap();
+    tx.commit(true).await.unwrap();
+    store.flush().await.unwrap();
+    index_names(&store).await;
+    let old = begin(&store);
+    let before = contents(&old);
+    // Committed since: deleted, moved to other names, and rows in memory.
+    let mut tx = begin(&store);
+    delete(&mut tx, &(0..400).map(|i| i * 29).collect::<Vec<_>>()).unwrap();
+    for i in 0..20 {
+        update(&mut tx, i * 29 + 1, (i * 29 + 1, &name_of(i * 5))).unwrap();
+    }
+    tx.insert(TABLE, &named_rows(40_000..45_000)).unwrap();
+    tx.commit(true).await.unwrap();
+    // Own changes, in memory and in files, some undone.
+    let mut tx = begin(&store);
+    delete(&mut tx, &[2, 3, 40_001]).unwrap();
+    for start in (50_000..58_000).step_by(1000) {
+        tx.insert(TABLE, &named_rows(start..start + 1000)).unwrap();
+        tx.make_room().await.unwrap();
+    }
+    let point = tx.savepoint();
+    delete(&mut tx, &(57_000..57_100).collect::<Vec<_>>()).unwrap();
+    tx.insert(TABLE, &named_rows(80_000..83_000)).unwrap();
+    tx.make_room().await.unwrap();
+    tx.rollback_to(point).unwrap();
+    delete(&mut tx, &(50_100..50_200).collect::<Vec<_>>()).unwrap();
+    let now = contents(&tx);
+    let mut uses = 0;
+    for i in 0..60 {
+        let names = [name_of(i * 26), name_of(i * 5 + 50_000), "nobody".to_owned()];
+        let names = &names.iter().map(String::as_str).collect::<Vec<_>>()[i as usize % 2..];
+        for (tx, all) in [(&old, &before), (&tx, &now)] {
+            let expected: Vec<i32> =
+                all.iter().filter(|row| names.contains(&row.1.as_str())).map(|row| row.0).collect();
+            let (found, used) = named(tx, names);
+            assert_eq!(found, expected, "{names:?}");
+            uses += i32::from(used);
+        }
+    }
+    assert!(uses > 90, "{uses}");
+}
