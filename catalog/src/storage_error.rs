@@ -26,6 +26,9 @@ impl From<StorageError> for Error {
             StorageError::Corrupt(_) => sqlstate::DATA_CORRUPTED,
             StorageError::Stopped(_) => sqlstate::ADMIN_SHUTDOWN,
             StorageError::Io(_) => sqlstate::IO_ERROR,
+            StorageError::Interrupted => {
+                return Error::new(sqlstate::QUERY_CANCELED, "canceling statement due to user request");
+            }
             _ => sqlstate::INTERNAL_ERROR,
         };
         Error::new(code, message)

@@ -26,6 +26,9 @@ pub enum Error {
     /// The store stopped after an I/O failure and takes no more writes (57P01 to clients).
     #[error("the store has stopped: {0}")]
     Stopped(String),
+    /// Whoever asked for it does not want it any more (57014).
+    #[error("the work was interrupted")]
+    Interrupted,
     /// Another process uses the data directory.
     #[error("data directory {} is in use by another process{}", data_dir.display(), holder.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
     Locked { data_dir: std::path::PathBuf, holder: Option<u32> },

@@ -583,28 +583,63 @@ impl Store {
 
     /// See [`crate::compaction`]. False if there was nothing to do.
     pub(crate) fn compact_once(&self) -> Result<bool> {
-        match self.begin_compaction()? {
+        let Some(durable) = &self.durable else { return Ok(false) };
+        let mut pace = Pace::new(self.config.compaction_bytes_per_second);
+        self.compact_some(None, &compaction::settings(&self.config), &mut |bytes| {
+            pace.done(bytes, durable.compactor.stopping())
+        })
+    }
+
+    fn compact_some(
+        &self,
+        tables: Option<&[crate::TableId]>,
+        settings: &compaction::policy::Settings,
+        pace: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<bool> {
+        match self.write_compaction(tables, settings, pace)? {
             Some(written) => self.finish_compaction(written).map(|()| true),
             None => Ok(false),
         }
     }
 
+    /// Writes what is in memory, then rewrites the segments of some tables (None: of all) that hold dead rows, and merges small ones, at once
+    /// and without a limit to its pace. `stop` is asked now and then. Blocking.
+    pub fn vacuum(&self, tables: Option<&[crate::TableId]>, stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+        let Some(durable) = &self.durable else { return Ok(()) };
+        let settings = compaction::policy::Settings { dead_percent: 1, ..compaction::settings(&self.config) };
+        let mut pace = |_| match stop() || durable.compactor.stopping().load(Ordering::Acquire) {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        };
+        crate::block_on(self.flush())?;
+        while self.compact_some(tables, &settings, &mut pace)? {}
+        Ok(())
+    }
+
     /// The first half of [`Store::compact`], for tests of what happens in between.
     #[doc(hidden)]
     pub fn begin_compaction(&self) -> Result<Option<Written>> {
+        self.write_compaction(None, &compaction::settings(&self.config), &mut |_| Ok(()))
+    }
+
+    fn write_compaction(
+        &self,
+        tables: Option<&[crate::TableId]>,
+        settings: &compaction::policy::Settings,
+        pace: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<Option<Written>> {
         let Some(durable) = &self.durable else { return Ok(None) };
         let (compaction, folder) = {
             let mut files = durable.files.lock();
             self.check_running()?;
-            let chosen = compaction::choose(&files, &compaction::settings(&self.config))?;
+            let chosen = compaction::choose(&files, settings, tables)?;
             let Some((table, merge)) = chosen else { return Ok(None) };
             let Some(unit) = self.take_unit(table)? else { return Ok(None) };
             tracing::debug!(table, ?merge, unit, "compacting");
             let compaction = Compaction::begin(&mut files, table, &merge, unit, self.config.row_group_rows)?;
             (compaction, files.folder.clone())
         };
-        let mut pace = Pace::new(self.config.compaction_bytes_per_second);
-        let work = |rows: usize| pace.done(rows as u64 * compaction.bytes_per_row, durable.compactor.stopping());
+        let work = |rows: usize| pace(rows as u64 * compaction.bytes_per_row);
         match compaction.rewrite.run(&folder, work) {
             Ok(rewritten) => Ok(Some(Written(compaction, rewritten))),
             Err(error) => {

@@ -78,6 +78,10 @@ pub trait SessionServices: Send + Sync {
     fn export_snapshot(&self) -> Result<String> {
         Err(Error::unsupported("pg_export_snapshot"))
     }
+    /// `pg_switch_wal`: ends the log's newest file; the newest commit, as a position in the log.
+    fn switch_log(&self) -> Result<i64> {
+        Err(Error::unsupported("pg_switch_wal"))
+    }
     fn prepared_transactions(&self) -> Vec<super::two_phase::Shown> {
         Vec::new()
     }

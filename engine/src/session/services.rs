@@ -174,6 +174,16 @@ impl SessionServices for Services {
         exportable.export(&self.shared.store, self.backend.pid, self.backend.database_oid)
     }
 
+    fn switch_log(&self) -> Result<i64> {
+        if !self.superuser {
+            let message = "permission denied for function pg_switch_wal";
+            return Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message));
+        }
+        // The archive follows in its own time.
+        self.shared.store.switch_log(std::time::Duration::ZERO).map_err(Error::from)?;
+        Ok(self.shared.store.begin(aegis_storage::Isolation::ReadCommitted).snapshot().cast_signed())
+    }
+
     fn prepared_transactions(&self) -> Vec<super::two_phase::Shown> {
         self.shared.prepared.list()
     }

@@ -1,6 +1,9 @@
 //! VACUUM, ANALYZE, CHECKPOINT, REINDEX and CLUSTER, as far as they have a meaning here.
 
+use std::sync::Arc;
+
 use aegis_catalog::{Error, Result, sqlstate};
+use aegis_storage::Store;
 
 use super::{Outcome, namespace};
 use crate::parse::ast::Name;
@@ -9,22 +12,32 @@ use crate::session::context::StatementContext;
 
 pub async fn run(session: &mut Session, verb: &str, tables: &[Name], context: &StatementContext) -> Result<Outcome> {
     let verb = verb.to_uppercase();
+    let mut chosen = Vec::with_capacity(tables.len());
     for name in tables {
         let relation = namespace::existing(name, context)?;
         if relation.table().is_none() && verb != "REINDEX" {
             let message = format!("skipping \"{}\" --- cannot {} non-tables", relation.name, verb.to_lowercase());
             session.warn(sqlstate::WRONG_OBJECT_TYPE, &message);
         }
+        chosen.extend(relation.table().map(|table| table.storage));
     }
     match verb.as_str() {
         // What is committed but only in memory and the log goes to segments.
         "CHECKPOINT" => session.shared.store.flush().await?,
         "VACUUM" => {
             session.require_no_block("VACUUM")?;
-            session.shared.store.flush().await?;
+            vacuum(Arc::clone(&session.shared.store), chosen, context).await?;
         }
         "ANALYZE" => session.skip_notice("ANALYZE collects nothing: the store knows the statistics of its segments"),
         _ => return Err(Error::unsupported(verb)),
     }
     Outcome::tag(verb)
+}
+
+/// Rewrites segments with dead rows and merges small ones, of the tables named or of all.
+async fn vacuum(store: Arc<Store>, tables: Vec<u64>, context: &StatementContext) -> Result<()> {
+    let cancel = context.cancel.clone();
+    let run = move || store.vacuum((!tables.is_empty()).then_some(&tables), &|| cancel.is_cancelled());
+    let done = tokio::task::spawn_blocking(run).await.map_err(|e| Error::internal(e.to_string()))?;
+    done.map_err(Error::from)
 }

@@ -42,9 +42,9 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
-/// The most useful merge of any table, if one is.
-pub fn choose(files: &Files, settings: &Settings) -> Result<Option<(TableId, Merge)>> {
-    for (id, record) in &files.state.tables {
+/// The most useful merge of one of these tables (None: any), if one is.
+pub fn choose(files: &Files, settings: &Settings, tables: Option<&[TableId]>) -> Result<Option<(TableId, Merge)>> {
+    for (id, record) in files.state.tables.iter().filter(|(id, _)| tables.is_none_or(|tables| tables.contains(id))) {
         let idle = record.segments.keys().filter(|unit| !files.busy.contains(&(*id, **unit)));
         let facts = idle.map(|unit| facts(files, *id, record, *unit)).collect::<Result<Vec<_>>>()?;
         if let Some(merge) = policy::choose(&facts, settings) {

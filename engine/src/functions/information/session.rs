@@ -176,6 +176,7 @@ fn transactions() -> Vec<Row> {
         f("txid_current()", kernel!(|call;| call.context.services.transaction_id() as i64)),
         f("pg_current_xact_id()", kernel!(|call;| call.context.services.transaction_id())),
         f("pg_is_in_recovery()", kernel!(|| false)),
+        f("pg_switch_wal()", volatile!(|call;| call.context.services.switch_log())),
         f("pg_is_wal_replay_paused()", kernel!(|| Err::<bool, _>(not_in_recovery()))),
         f("pg_last_wal_receive_lsn()", kernel!(|| None::<i64>)),
         f("pg_last_wal_replay_lsn()", kernel!(|| None::<i64>)),
