@@ -20,6 +20,7 @@ mod group;
 mod insert;
 mod join;
 mod literal;
+mod locking;
 mod modify;
 mod operator;
 mod output_name;

@@ -5,8 +5,8 @@ use aegis_catalog::{Error, Result, Type, sqlstate};
 use datafusion::scalar::ScalarValue;
 
 use super::Binder;
-use super::scope::{Clause, Item};
-use super::tree::{Expr, ExprKind, Locking, OutputColumn, Query, RelId, SetExpr};
+use super::scope::Clause;
+use super::tree::{Expr, ExprKind, OutputColumn, Query, SetExpr};
 use crate::parse::ast::{self, Span};
 
 /// What follows a query's body.
@@ -57,7 +57,7 @@ impl Binder<'_> {
                 let (mut bound, targets, order_by) = self.select(select, tail.order_by, resolve)?;
                 let columns = targets.columns();
                 bound.targets = targets.into_exprs();
-                self.check_locking(select, &bound, tail.locking)?;
+                super::locking::check_written(select, &bound, tail.locking)?;
                 let mut query = bare(SetExpr::Select(Box::new(bound)), columns);
                 query.order_by = order_by;
                 self.finish_query(query, tail)
@@ -183,7 +183,7 @@ impl Binder<'_> {
             Some(offset) => Some(self.limit(offset, Clause::Offset)?),
             None => None,
         };
-        query.locking = self.locking(tail.locking)?;
+        query.locking = self.locking(tail.locking, &query.body)?;
         Ok(query)
     }
 
@@ -198,60 +198,6 @@ impl Binder<'_> {
             binder.refuse_own_columns(&bound, clause.place())?;
             Ok(bound)
         })
-    }
-
-    fn check_locking(
-        &mut self,
-        select: &ast::Select,
-        bound: &super::tree::Select,
-        locking: &[ast::Locking],
-    ) -> Result<()> {
-        let Some(lock) = locking.first() else { return Ok(()) };
-        let with = if select.distinct != ast::Distinct::None {
-            "DISTINCT clause"
-        } else if !select.group_by.is_empty() {
-            "GROUP BY clause"
-        } else if select.having.is_some() {
-            "HAVING clause"
-        } else if bound.grouping.is_some() {
-            "aggregate functions"
-        } else if bound.windows.is_some() {
-            "window functions"
-        } else if bound.set_functions.is_some() {
-            "set-returning functions in the target list"
-        } else {
-            return Ok(());
-        };
-        let message = format!("{} is not allowed with {with}", strength_name(lock.strength));
-        Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message))
-    }
-
-    fn locking(&mut self, clauses: &[ast::Locking]) -> Result<Vec<Locking>> {
-        let mut bound = Vec::with_capacity(clauses.len());
-        for clause in clauses {
-            let strength = strength_name(clause.strength);
-            let items: Vec<Item> = self.level().items.clone();
-            let mut rels: Vec<RelId> = Vec::new();
-            if clause.of.is_empty() {
-                rels.extend(items.iter().filter_map(|item| item.table.as_ref().map(|(rel, _)| *rel)));
-            }
-            for name in &clause.of {
-                let [table] = name.parts.as_slice() else {
-                    let message = format!("{strength} must specify unqualified relation names");
-                    return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(name.span.start));
-                };
-                match items.iter().find(|item| item.name.as_deref() == Some(&table.name)) {
-                    Some(item) => rels.extend(item.table.as_ref().map(|(rel, _)| *rel)),
-                    None => {
-                        let message =
-                            format!("relation \"{}\" in {strength} clause not found in FROM clause", table.name);
-                        return Err(Error::new(sqlstate::UNDEFINED_TABLE, message).at(name.span.start));
-                    }
-                }
-            }
-            bound.push(Locking { rels, strength: clause.strength, wait: clause.wait });
-        }
-        Ok(bound)
     }
 
     /// Coerces one output column of a query, at its source if that is possible.
@@ -322,14 +268,5 @@ fn limit_span(limit: &ast::Limit) -> Span {
     match limit {
         ast::Limit::Rows(expr) | ast::Limit::WithTies(expr) => expr.span,
         ast::Limit::All => Span::default(),
-    }
-}
-
-fn strength_name(strength: ast::LockStrength) -> &'static str {
-    match strength {
-        ast::LockStrength::Update => "FOR UPDATE",
-        ast::LockStrength::NoKeyUpdate => "FOR NO KEY UPDATE",
-        ast::LockStrength::Share => "FOR SHARE",
-        ast::LockStrength::KeyShare => "FOR KEY SHARE",
     }
 }

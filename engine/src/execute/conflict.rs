@@ -296,6 +296,7 @@ async fn plan_updates(
             statement: execution.context.clone(),
             tables: &tables,
             changes: HashMap::new(),
+            locked: HashMap::new(),
             outer_ctes: Vec::new(),
         };
         lower_conflict_update(insert, update, source, execution.parameters, &context)?

@@ -98,5 +98,11 @@ pub async fn explain(
 }
 
 fn lower_context<'a>(tables: &'a SnapshotTables<'a>, context: &Arc<StatementContext>) -> LowerContext<'a> {
-    LowerContext { statement: context.clone(), tables, changes: HashMap::new(), outer_ctes: Vec::new() }
+    LowerContext {
+        statement: context.clone(),
+        tables,
+        changes: HashMap::new(),
+        locked: HashMap::new(),
+        outer_ctes: Vec::new(),
+    }
 }

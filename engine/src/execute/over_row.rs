@@ -32,8 +32,13 @@ pub fn values(
         return Ok(Vec::new());
     }
     let source = provider_as_source(Arc::new(KeyedTable::new(rows.clone())));
-    let lowering =
-        LowerContext { statement: context.clone(), tables: &NoTables, changes: HashMap::new(), outer_ctes: Vec::new() };
+    let lowering = LowerContext {
+        statement: context.clone(),
+        tables: &NoTables,
+        changes: HashMap::new(),
+        locked: HashMap::new(),
+        outer_ctes: Vec::new(),
+    };
     let plan = lower::lower_over_row(table, ROW, exprs, form, source, &lowering)?;
     if !direct::is_plain(&plan) {
         return Err(Error::internal("an expression that is not computed from one row"));

@@ -1,6 +1,8 @@
 //! SELECT … FOR UPDATE, SHARE and so on: locks the rows of a result before it is handed out (PostgreSQL manual, "The Locking
 //! Clause").
 
+use std::borrow::Cow;
+
 use aegis_catalog::{Error, Result};
 use aegis_storage::Isolation;
 use aegis_storage::lock::{RowClaim, Want};
@@ -26,15 +28,28 @@ pub struct Part {
     limit: Option<u64>,
 }
 
+/// Does SKIP LOCKED decide which rows LIMIT and OFFSET count?
+fn counts_locked(query: &Query) -> bool {
+    let skips = query.locking.iter().any(|locking| locking.wait == LockWait::SkipLocked);
+    skips && !query.with_ties && (query.limit.is_some() || query.offset.is_some())
+}
+
+/// The query whose rows are looked at until enough of them are locked.
+pub fn without_limit(query: &Query) -> Cow<'_, Query> {
+    match counts_locked(query) {
+        true => Cow::Owned(Query { limit: None, offset: None, ..query.clone() }),
+        false => Cow::Borrowed(query),
+    }
+}
+
 /// The part that is wanted of a query with SKIP LOCKED; None for a query that counts its rows itself.
 pub async fn part(query: &Query, execution: &Execution<'_>) -> Result<Option<Part>> {
-    let skips = query.locking.iter().any(|locking| locking.wait == LockWait::SkipLocked);
-    if !skips || query.with_ties || (query.limit.is_none() && query.offset.is_none()) {
+    if !counts_locked(query) {
         return Ok(None);
     }
     let limit = count(query.limit.as_ref(), execution).await?;
     let skip = count(query.offset.as_ref(), execution).await?.unwrap_or(0);
-    let whole = Query { limit: None, offset: None, ..query.clone() };
+    let whole = without_limit(query).into_owned();
     Ok(Some(Part { whole, skip, limit }))
 }
 

@@ -20,6 +20,7 @@ use super::select_locked;
 use super::shared::LateTable;
 use super::stream::RowStream;
 use crate::bind::tree::{Cte, CteBody, Delete, Insert, Query, Statement, Update};
+use crate::lower::free::{StatementPart, is_correlated, locking_in_statement};
 use crate::lower::{self, LowerContext, LoweredChange, LoweredQuery};
 use crate::session::context::StatementContext;
 use crate::session::tables::{Mark, Tables};
@@ -73,8 +74,9 @@ pub async fn run_query(query: &Query, execution: &mut Execution<'_>) -> Result<R
     let part = select_locked::part(query, execution).await?;
     let query = part.as_ref().map_or(query, |part| &part.whole);
     loop {
-        let (lowered, changes) =
-            execution.lower(&query.ctes, |context, parameters| lower::lower_query(query, parameters, context))?;
+        let (lowered, changes) = execution.lower(&query.ctes, StatementPart::Query(query), |context, parameters| {
+            lower::lower_query(query, parameters, context)
+        })?;
         let (savepoint, deferred) = (execution.transaction.mark(), execution.transaction.deferred.len());
         let outcome = async {
             execution.run_changes(changes).await?;
@@ -97,7 +99,9 @@ pub async fn run_query(query: &Query, execution: &mut Execution<'_>) -> Result<R
 pub async fn run_insert(insert: &Insert, execution: &mut Execution<'_>) -> Result<ChangeResult> {
     loop {
         let (lowered, changes) =
-            execution.lower(&insert.ctes, |context, parameters| lower::lower_insert(insert, parameters, context))?;
+            execution.lower(&insert.ctes, StatementPart::Insert(insert), |context, parameters| {
+                lower::lower_insert(insert, parameters, context)
+            })?;
         let outcome = execution.atomically(changes, Step::Insert(insert.clone(), lowered)).await;
         if outcome.is_ok() || !execution.runs_again()? {
             return outcome;
@@ -108,7 +112,9 @@ pub async fn run_insert(insert: &Insert, execution: &mut Execution<'_>) -> Resul
 pub async fn run_update(update: &Update, execution: &mut Execution<'_>) -> Result<ChangeResult> {
     loop {
         let (lowered, changes) =
-            execution.lower(&update.ctes, |context, parameters| lower::lower_update(update, parameters, context))?;
+            execution.lower(&update.ctes, StatementPart::Update(update), |context, parameters| {
+                lower::lower_update(update, parameters, context)
+            })?;
         let outcome = execution.atomically(changes, Step::Update(update.clone(), lowered)).await;
         if outcome.is_ok() || !execution.runs_again()? {
             return outcome;
@@ -119,7 +125,9 @@ pub async fn run_update(update: &Update, execution: &mut Execution<'_>) -> Resul
 pub async fn run_delete(delete: &Delete, execution: &mut Execution<'_>) -> Result<ChangeResult> {
     loop {
         let (lowered, changes) =
-            execution.lower(&delete.ctes, |context, parameters| lower::lower_delete(delete, parameters, context))?;
+            execution.lower(&delete.ctes, StatementPart::Delete(delete), |context, parameters| {
+                lower::lower_delete(delete, parameters, context)
+            })?;
         let outcome = execution.atomically(changes, Step::Delete(delete.clone(), lowered)).await;
         if outcome.is_ok() || !execution.runs_again()? {
             return outcome;
@@ -132,9 +140,11 @@ pub(super) enum Step {
     Insert(Insert, LoweredChange),
     Update(Update, LoweredChange),
     Delete(Delete, LoweredChange),
+    /// A query that locks its rows.
+    Lock(Box<Query>, LoweredQuery),
 }
 
-/// A data-modifying CTE and where its rows go.
+/// A data-modifying CTE, or a sub-query that locks, and where its rows go.
 pub(super) struct PendingChange {
     step: Step,
     rows: Arc<LateTable>,
@@ -155,6 +165,7 @@ impl Execution<'_> {
     fn lower<T>(
         &self,
         ctes: &[Cte],
+        part: StatementPart<'_>,
         statement: impl FnOnce(&LowerContext<'_>, &[ScalarValue]) -> Result<T>,
     ) -> Result<(T, Vec<PendingChange>)> {
         let tables = self.tables();
@@ -162,10 +173,12 @@ impl Execution<'_> {
             statement: self.context.clone(),
             tables: &tables,
             changes: HashMap::new(),
+            locked: HashMap::new(),
             outer_ctes: Vec::new(),
         };
         let mut pending = Vec::new();
         for cte in ctes {
+            self.lower_locks(StatementPart::Cte(cte), &mut context, &mut pending)?;
             if let CteBody::Change(change) = &cte.body {
                 let rows = late_table(cte);
                 let step = lower_change(change, &context, self.parameters)?;
@@ -175,8 +188,35 @@ impl Execution<'_> {
             }
             context.outer_ctes.push(cte.clone());
         }
+        self.lower_locks(part, &mut context, &mut pending)?;
         context.outer_ctes.clear();
         Ok((statement(&context, self.parameters)?, pending))
+    }
+
+    /// Sub-queries that lock rows run before the statement, which then reads what they have found.
+    fn lower_locks(
+        &self,
+        part: StatementPart<'_>,
+        context: &mut LowerContext<'_>,
+        pending: &mut Vec<PendingChange>,
+    ) -> Result<()> {
+        for query in locking_in_statement(part) {
+            if is_correlated(&query) {
+                return Err(Error::unsupported("FOR UPDATE in a correlated sub-query"));
+            }
+            let lowered = {
+                let query = select_locked::without_limit(&query);
+                lower::lower_query(&query, self.parameters, context)?
+            };
+            let columns = lowered.plan.schema().fields().iter().take(lowered.columns.len());
+            let columns = columns.enumerate().map(|(at, field)| (format!("column_{at}"), field.data_type().clone()));
+            let rows = Arc::new(LateTable::new(columns));
+            if let Some(key) = lower::lock_key(&query) {
+                context.locked.insert(key, provider_as_source(rows.clone()));
+            }
+            pending.push(PendingChange { step: Step::Lock(Box::new(query), lowered), rows });
+        }
+        Ok(())
     }
 
     /// Runs the changes of CTEs and then a change; all or nothing.
@@ -225,6 +265,11 @@ impl Execution<'_> {
             Step::Insert(insert, lowered) => change::insert(&insert, lowered, self).await,
             Step::Update(update, lowered) => change::update(&update, lowered, self).await,
             Step::Delete(delete, lowered) => change::delete(&delete, lowered, self).await,
+            Step::Lock(query, lowered) => {
+                let part = select_locked::part(&query, self).await?;
+                let rows = select_locked::start(lowered, part.as_ref(), self).await?.collect().await?;
+                Ok(ChangeResult { count: 0, returning: rows })
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::build::{aggregate, integer, join_not_distinct, literal, project};
 use super::expr::when;
-use super::key::{is_keyed, key, key_of_column};
+use super::key::{exact_key, is_keyed, key, key_of_column};
 use super::relation::{Binding, DomainColumn, Relation};
 use super::set_operation::representative;
 use super::value::{Value, cast};
@@ -241,7 +241,7 @@ impl Lowerer<'_> {
         let (udaf, args, native_distinct) = if name == "count" && args.len() <= 1 && !ordered {
             let arg = match args.first() {
                 None => integer(1),
-                Some(arg) if distinct => key(arg)?,
+                Some(arg) if distinct => exact_key(arg)?,
                 Some(arg) => arg.expr.clone(),
             };
             (count_udaf(), vec![arg], distinct)
@@ -297,7 +297,7 @@ impl Lowerer<'_> {
         let mut distinct_keys = 0;
         if distinct {
             for arg in &args {
-                keys.push(key(arg)?);
+                keys.push(exact_key(arg)?);
                 options.push(SortOptions { descending: false, nulls_first: false });
                 distinct_keys += 1;
             }

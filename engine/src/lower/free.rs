@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Oid, Type};
 
-use super::{ColumnRef, Lowerer};
+use super::{ColumnRef, Lowerer, lock_key};
 use crate::bind::tree::{
-    CastMethod, Cte, CteBody, CteId, Expr, ExprKind, FrameBound, From, Query, RelId, Select, SetCall, SetExpr,
-    Statement, Subquery, SubqueryKind, Subscript,
+    CastMethod, Cte, CteBody, CteId, Delete, Expr, ExprKind, FrameBound, From, Insert, Query, RelId, Select, SetCall,
+    SetExpr, Statement, Subquery, SubqueryKind, Subscript, Update,
 };
 use crate::functions::{Function, Volatility};
 
@@ -20,6 +20,14 @@ struct Walk<'a> {
     /// Free columns of the CTEs that are defined outside.
     ctes: &'a HashMap<CteId, Vec<ColumnRef>>,
     volatile: bool,
+    /// Queries that lock rows, the innermost first; only if they are looked for.
+    locking: Option<Vec<Query>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(ctes: &'a HashMap<CteId, Vec<ColumnRef>>) -> Self {
+        Self { used: Vec::new(), seen: HashSet::new(), produced: HashSet::new(), ctes, volatile: false, locking: None }
+    }
 }
 
 impl Lowerer<'_> {
@@ -46,8 +54,7 @@ impl Lowerer<'_> {
 
     fn walk(&self, start: impl FnOnce(&mut Walk<'_>)) -> Vec<ColumnRef> {
         let ctes = self.ctes.iter().map(|(id, definition)| (*id, definition.free.clone())).collect();
-        let mut walk =
-            Walk { used: Vec::new(), seen: HashSet::new(), produced: HashSet::new(), ctes: &ctes, volatile: false };
+        let mut walk = Walk::new(&ctes);
         start(&mut walk);
         let Walk { used, produced, .. } = walk;
         used.into_iter().filter(|(rel, _)| !produced.contains(rel)).collect()
@@ -57,8 +64,7 @@ impl Lowerer<'_> {
 /// Does the query call a volatile function or change rows?
 pub fn is_volatile(query: &Query) -> bool {
     let ctes = HashMap::new();
-    let mut walk =
-        Walk { used: Vec::new(), seen: HashSet::new(), produced: HashSet::new(), ctes: &ctes, volatile: false };
+    let mut walk = Walk::new(&ctes);
     walk.query(query);
     walk.volatile
 }
@@ -95,10 +101,42 @@ pub fn reads_column(expr: &Expr, column: ColumnRef) -> bool {
 
 fn over_expr<T>(expr: &Expr, result: impl FnOnce(&Walk<'_>) -> T) -> T {
     let ctes = HashMap::new();
-    let mut walk =
-        Walk { used: Vec::new(), seen: HashSet::new(), produced: HashSet::new(), ctes: &ctes, volatile: false };
+    let mut walk = Walk::new(&ctes);
     walk.expr(expr);
     result(&walk)
+}
+
+/// The queries inside of a statement that lock rows (those of its CTEs aside), the innermost first.
+pub fn locking_in_statement(part: StatementPart<'_>) -> Vec<Query> {
+    let ctes = HashMap::new();
+    let mut walk = Walk::new(&ctes);
+    walk.locking = Some(Vec::new());
+    match part {
+        StatementPart::Query(query) => walk.body(query),
+        StatementPart::Insert(insert) => walk.insert(insert),
+        StatementPart::Update(update) => walk.update(update),
+        StatementPart::Delete(delete) => walk.delete(delete),
+        StatementPart::Cte(cte) => walk.ctes(std::slice::from_ref(cte)),
+    }
+    walk.locking.unwrap_or_default()
+}
+
+/// A part of a statement that is executed as one.
+#[derive(Clone, Copy)]
+pub enum StatementPart<'a> {
+    Query(&'a Query),
+    Insert(&'a Insert),
+    Update(&'a Update),
+    Delete(&'a Delete),
+    Cte(&'a Cte),
+}
+
+/// Does the query mention columns that it does not produce?
+pub fn is_correlated(query: &Query) -> bool {
+    let ctes = HashMap::new();
+    let mut walk = Walk::new(&ctes);
+    walk.query(query);
+    walk.used.iter().any(|(rel, _)| !walk.produced.contains(rel))
 }
 
 /// Does the expression contain a sub-query?
@@ -145,6 +183,14 @@ impl Walk<'_> {
 
     fn query(&mut self, query: &Query) {
         self.ctes(&query.ctes);
+        self.body(query);
+        if let (Some(locking), Some(_)) = (&mut self.locking, lock_key(query)) {
+            locking.push(query.clone());
+        }
+    }
+
+    /// A query without its CTEs.
+    fn body(&mut self, query: &Query) {
         match &query.body {
             SetExpr::Select(select) => self.select(select),
             SetExpr::Values(rows) => self.exprs(rows.iter().flatten()),
@@ -158,7 +204,37 @@ impl Walk<'_> {
     }
 
     fn ctes(&mut self, ctes: &[Cte]) {
-        ctes.iter().for_each(|cte| self.cte_body(&cte.body));
+        for cte in ctes {
+            match &cte.body {
+                // What nobody refers to does not run.
+                CteBody::Query(_) if self.locking.is_some() && cte.references == 0 => {}
+                CteBody::Change(statement) if self.locking.is_some() => match statement.as_ref() {
+                    Statement::Query(query) => self.query(query),
+                    Statement::Insert(insert) => self.insert(insert),
+                    Statement::Update(update) => self.update(update),
+                    Statement::Delete(delete) => self.delete(delete),
+                },
+                body => self.cte_body(body),
+            }
+        }
+    }
+
+    fn insert(&mut self, insert: &Insert) {
+        self.query(&insert.source);
+        self.exprs(insert.values.iter().map(|(_, value)| value));
+        self.exprs(insert.returning.iter().flat_map(|returning| &returning.targets));
+    }
+
+    fn update(&mut self, update: &Update) {
+        update.from.iter().for_each(|from| self.from(from));
+        self.exprs(update.filter.iter().chain(update.set.iter().map(|(_, value)| value)));
+        self.exprs(update.returning.iter().flat_map(|returning| &returning.targets));
+    }
+
+    fn delete(&mut self, delete: &Delete) {
+        delete.using.iter().for_each(|from| self.from(from));
+        self.exprs(delete.filter.iter());
+        self.exprs(delete.returning.iter().flat_map(|returning| &returning.targets));
     }
 
     fn cte_body(&mut self, body: &CteBody) {

@@ -30,7 +30,10 @@ impl Lowerer<'_> {
     fn item(&mut self, from: &From) -> Result<Relation> {
         match from {
             From::Table { rel, relation, .. } => self.table(*rel, relation),
-            From::Subquery { rel, query, .. } => Ok(self.query(query, None)?.into_relation(*rel)),
+            From::Subquery { rel, query, .. } => {
+                self.locked = self.locked_within.remove(rel).unwrap_or_default();
+                Ok(self.query(query, None)?.into_relation(*rel))
+            }
             From::Function { rel, calls, ordinality, .. } => self.function_item(*rel, calls, *ordinality),
             From::Cte { rel, cte, .. } => self.cte_reference(*rel, *cte, None),
             From::Join { kind, left, right, condition, .. } => {

@@ -19,8 +19,26 @@ pub fn key(value: &Value) -> Result<Expr> {
     key_of(value.expr.clone(), value.ty, &value.data_type)
 }
 
+/// As [`key`], for what compares representations bit by bit: zero has one sign, and there is one NaN.
+pub fn exact_key(value: &Value) -> Result<Expr> {
+    exact_key_of(value.expr.clone(), value.ty, &value.data_type)
+}
+
+pub fn exact_key_of(expr: Expr, ty: Type, data_type: &DataType) -> Result<Expr> {
+    match data_type.is_floating() {
+        true => computed(expr, ty, data_type, data_type.clone()),
+        false => key_of(expr, ty, data_type),
+    }
+}
+
 pub fn key_of(expr: Expr, ty: Type, data_type: &DataType) -> Result<Expr> {
-    let Some(key_type) = key_type(ty, data_type) else { return Ok(expr) };
+    match key_type(ty, data_type) {
+        Some(key_type) => computed(expr, ty, data_type, key_type),
+        None => Ok(expr),
+    }
+}
+
+fn computed(expr: Expr, ty: Type, data_type: &DataType, key_type: DataType) -> Result<Expr> {
     let identity = format!("{}:{data_type}", ty.oid);
     let operator = ScalarOperator::new("key", identity, key_type, move |args, rows| {
         let arrays = arrays(args, rows)?;

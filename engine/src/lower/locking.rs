@@ -10,7 +10,8 @@ use datafusion::common::Column;
 use datafusion::logical_expr::Expr;
 
 use super::Lowerer;
-use super::relation::{Binding, Relation};
+use super::build::cross;
+use super::relation::{Binding, Output, Relation};
 use crate::bind::tree::{From, Locking, Query, RelId, SetExpr};
 use crate::parse::ast::{LockStrength, LockWait};
 
@@ -22,33 +23,94 @@ pub struct LockedTable {
     pub wait: LockWait,
 }
 
+/// Where the address of a locked row comes from at one level of a query.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    Table(RelId),
+    /// A column of a sub-query, behind those that it has of its own.
+    Within(RelId, usize),
+}
+
 impl Lowerer<'_> {
-    /// Notes the relations that the query locks; their tables in the order of the address columns.
+    /// Notes the relations that the query locks, those of its sub-queries too; their tables in the order of the address columns.
     pub fn lock(&mut self, query: &Query) -> Result<Vec<LockedTable>> {
-        if query.locking.iter().all(|locking| locking.rels.is_empty()) {
-            return Ok(Vec::new());
-        }
-        let SetExpr::Select(select) = &query.body else {
-            return Err(Error::unsupported("FOR UPDATE of a set operation"));
-        };
         let mut tables = Vec::new();
-        if let Some(from) = &select.from {
-            collect(from, &query.locking, &mut tables);
+        let SetExpr::Select(select) = &query.body else { return Ok(tables) };
+        if let (Some(from), false) = (&select.from, query.locking.is_empty()) {
+            let mut places = Vec::new();
+            self.collect(from, &|rel| locking_of(rel, &query.locking), &mut places, &mut tables);
+            self.locked = places;
         }
-        self.locked = tables.iter().map(|(rel, _)| *rel).collect();
-        Ok(tables.into_iter().map(|(_, table)| table).collect())
+        Ok(tables)
     }
 
-    /// The addresses of the locked rows as columns to add to the targets of the outermost SELECT.
-    pub fn locked_addresses(&mut self, input: &Relation) -> Vec<(Expr, Binding)> {
-        let locked = std::mem::take(&mut self.locked);
-        let addresses = locked.into_iter().filter_map(|rel| {
-            let qualifier = input.rels.get(&rel)?.iter().find_map(|binding| binding.column.relation.clone());
-            let address = Expr::Column(Column::new(qualifier, ADDRESS_COLUMN));
-            Some((address, self.binding("locked", DataType::UInt64)))
-        });
-        addresses.collect()
+    /// The stored tables of FROM that are to be locked.
+    fn collect(
+        &mut self,
+        from: &From,
+        how: &dyn Fn(RelId) -> Option<(LockStrength, LockWait)>,
+        places: &mut Vec<Place>,
+        tables: &mut Vec<LockedTable>,
+    ) {
+        match from {
+            From::Table { rel, relation, .. } if matches!(relation.kind, RelationKind::Table(_)) => {
+                let Some((strength, wait)) = how(*rel) else { return };
+                places.push(Place::Table(*rel));
+                tables.push(LockedTable { table: relation.clone(), strength, wait });
+            }
+            // What a sub-query locks itself is locked before.
+            From::Subquery { rel, query, .. } if query.locking.is_empty() => {
+                let (Some(how), SetExpr::Select(select)) = (how(*rel), &query.body) else { return };
+                let Some(from) = &select.from else { return };
+                let mut within = Vec::new();
+                self.collect(from, &|_| Some(how), &mut within, tables);
+                places.extend((0..within.len()).map(|at| Place::Within(*rel, select.targets.len() + at)));
+                self.locked_within.insert(*rel, within);
+            }
+            From::Join { left, right, .. } => {
+                self.collect(left, how, places, tables);
+                self.collect(right, how, places, tables);
+            }
+            _ => {}
+        }
     }
+
+    /// The addresses of the locked rows as columns to add to the targets of a SELECT.
+    pub fn locked_addresses(&mut self, input: &Relation) -> Result<Vec<(Expr, Binding)>> {
+        let locked = std::mem::take(&mut self.locked);
+        let mut addresses = Vec::with_capacity(locked.len());
+        for place in locked {
+            let address = match place {
+                Place::Table(rel) => {
+                    let columns = input.rels.get(&rel).into_iter().flatten();
+                    let qualifier = columns.into_iter().find_map(|binding| binding.column.relation.clone());
+                    Expr::Column(Column::new(qualifier, ADDRESS_COLUMN))
+                }
+                Place::Within(rel, column) => match input.find(rel, column) {
+                    Some(binding) => binding.expr(),
+                    None => return Err(Error::unsupported("FOR UPDATE of a lateral sub-query")),
+                },
+            };
+            addresses.push((address, self.binding("locked", DataType::UInt64)));
+        }
+        Ok(addresses)
+    }
+
+    /// The rows of a sub-query that locks them itself, which ran before; None if there is no such sub-query here.
+    pub fn locked_rows(&mut self, query: &Query, base: Option<&Relation>) -> Result<Option<Output>> {
+        let source = lock_key(query).and_then(|rel| self.context.locked.get(&rel).cloned());
+        let Some(source) = source else { return Ok(None) };
+        let (plan, columns) = self.scan("locked", source)?;
+        Ok(Some(match base {
+            Some(base) => Output { plan: cross(base.plan.clone(), plan)?, columns, domain: base.domain.clone() },
+            None => Output { plan, columns, domain: Vec::new() },
+        }))
+    }
+}
+
+/// What names a query that locks rows: the first of the relations, which are unique within a statement.
+pub fn lock_key(query: &Query) -> Option<RelId> {
+    query.locking.iter().find_map(|locking| locking.rels.first().copied())
 }
 
 /// How a relation is locked, by all clauses that name it: the strongest mode, and the least patience.
@@ -72,22 +134,5 @@ fn rank(strength: LockStrength) -> u8 {
         LockStrength::Share => 1,
         LockStrength::NoKeyUpdate => 2,
         LockStrength::Update => 3,
-    }
-}
-
-/// The stored tables of FROM that are to be locked, those inside of sub-queries aside.
-fn collect(from: &From, clauses: &[Locking], tables: &mut Vec<(RelId, LockedTable)>) {
-    match from {
-        From::Table { rel, relation, .. } if matches!(relation.kind, RelationKind::Table(_)) => {
-            let Some((strength, wait)) = locking_of(*rel, clauses) else { return };
-            if !tables.iter().any(|(found, _)| found == rel) {
-                tables.push((*rel, LockedTable { table: relation.clone(), strength, wait }));
-            }
-        }
-        From::Join { left, right, .. } => {
-            collect(left, clauses, tables);
-            collect(right, clauses, tables);
-        }
-        _ => {}
     }
 }

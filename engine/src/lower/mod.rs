@@ -50,7 +50,7 @@ pub use dml::{
     Form, LoweredChange, lower_conflict_update, lower_constants, lower_delete, lower_insert, lower_over_row,
     lower_update,
 };
-pub use locking::LockedTable;
+pub use locking::{LockedTable, lock_key};
 
 /// What lowering needs besides the tree.
 pub struct LowerContext<'a> {
@@ -58,6 +58,8 @@ pub struct LowerContext<'a> {
     pub tables: &'a dyn Tables,
     /// Results of data-modifying CTEs, which ran before.
     pub changes: HashMap<CteId, Arc<dyn TableSource>>,
+    /// Rows of sub-queries that lock them, by [`lock_key`]; they ran before too.
+    pub locked: HashMap<RelId, Arc<dyn TableSource>>,
     /// CTEs of the enclosing statement, in order.
     pub outer_ctes: Vec<Cte>,
 }
@@ -115,7 +117,9 @@ pub(crate) struct Lowerer<'a> {
     /// Values that WHERE demands of columns.
     demanded: HashMap<ColumnRef, ScalarValue>,
     /// Relations of the statement's own FROM whose rows are locked.
-    locked: Vec<RelId>,
+    locked: Vec<locking::Place>,
+    /// The same of its sub-queries.
+    locked_within: HashMap<RelId, Vec<locking::Place>>,
     /// Values of the operands of the enclosing CASE expressions.
     case_operands: Vec<value::Value>,
     depth: usize,
@@ -134,6 +138,7 @@ impl<'a> Lowerer<'a> {
             domains: Vec::new(),
             demanded: HashMap::new(),
             locked: Vec::new(),
+            locked_within: HashMap::new(),
             case_operands: Vec::new(),
             depth: 0,
         }

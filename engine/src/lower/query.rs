@@ -21,9 +21,16 @@ impl Lowerer<'_> {
     }
 
     fn query_here(&mut self, query: &Query, base: Option<&Relation>) -> Result<Output> {
+        let locked = std::mem::take(&mut self.locked);
+        if locked.is_empty()
+            && let Some(rows) = self.locked_rows(query, base)?
+        {
+            return Ok(rows);
+        }
         for cte in &query.ctes {
             self.define_cte(cte)?;
         }
+        self.locked = locked;
         let (output, types) = self.body(query, base)?;
         self.order_and_limit(query, output, &types)
     }

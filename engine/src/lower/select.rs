@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, Operator};
 use super::Lowerer;
 use super::build::{binary, filter, integer, one_row, project};
 use super::free::has_subquery;
-use super::key::key_of_column;
+use super::key::exact_key_of;
 use super::relation::{Binding, Output, Relation};
 use super::value::Value;
 use crate::bind::tree::{self, Distinct, ExprKind, Query, Select};
@@ -74,7 +74,7 @@ impl Lowerer<'_> {
             };
             columns.push(binding);
         }
-        let addresses = self.locked_addresses(&input);
+        let addresses = self.locked_addresses(&input)?;
         let carried = input.domain_bindings().map(|binding| (binding.expr(), binding));
         let exprs = carried
             .chain(values.into_iter().map(|value| value.expr).zip(&columns))
@@ -90,7 +90,7 @@ impl Lowerer<'_> {
         let mut partition: Vec<Expr> = output.domain.iter().map(|column| column.binding.expr()).collect();
         for position in on {
             if let (Some(binding), Some(ty)) = (output.columns.get(*position), types.get(*position)) {
-                partition.push(key_of_column(binding, *ty)?);
+                partition.push(exact_key_of(binding.expr(), *ty, &binding.data_type)?);
             }
         }
         let order = self.sort_keys(&query.order_by, &output.columns, types)?;

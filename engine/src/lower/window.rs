@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::Lowerer;
-use super::key::key;
+use super::key::exact_key;
 use super::relation::{Binding, Relation};
 use super::value::{Value, cast};
 use crate::bind::tree::{Frame, FrameBound, WindowCall, Windows};
@@ -99,7 +99,7 @@ impl Lowerer<'_> {
         let mut partition_by: Vec<Expr> = input.domain_bindings().map(Binding::expr).collect();
         for partition in &call.partition_by {
             let value = self.expr(partition, input)?;
-            partition_by.push(key(&value)?);
+            partition_by.push(exact_key(&value)?);
         }
         let mut order_by = Vec::new();
         let mut order_types = Vec::new();
@@ -109,7 +109,7 @@ impl Lowerer<'_> {
                 .any(|bound| matches!(bound, FrameBound::Preceding(_) | FrameBound::Following(_)));
         for sort in &call.order_by {
             let value = self.expr(&sort.expr, input)?;
-            let mut sort_key = key(&value)?;
+            let mut sort_key = exact_key(&value)?;
             if let Some(wider) = wider(&value.data_type).filter(|_| ranged) {
                 sort_key = cast(sort_key, &wider);
             }
