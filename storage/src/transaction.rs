@@ -75,6 +75,11 @@ pub struct Taken {
     pub address: RowAddress,
 }
 
+/// Is it the address of a row that the transaction itself has inserted?
+pub fn is_own(address: RowAddress) -> bool {
+    unit_of(address) >= OWN_UNITS
+}
+
 impl Taken {
     /// Did the transaction insert the row with the key itself?
     pub fn is_own(&self) -> bool {

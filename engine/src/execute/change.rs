@@ -70,12 +70,13 @@ pub async fn update_rows(
 ) -> Result<()> {
     let storage = storage_of(table)?;
     let (keys, referable) = changed_indexes(table, columns, execution)?;
-    let claim = match referable.is_empty() || keeps_keys(table, &referable, addresses, rows, execution)? {
-        true => RowClaim::CHANGE,
-        false => RowClaim::REPLACE,
+    let keeps = referable.is_empty() || keeps_keys(table, &referable, addresses, rows, execution)?;
+    execution.lock_rows(table, addresses, if keeps { RowClaim::CHANGE } else { RowClaim::REPLACE }).await?;
+    let old = match keeps {
+        // Only these keys can be referred to.
+        true => foreign_key::OldKeys::default(),
+        false => foreign_key::old_keys(table, addresses, columns, execution).await?,
     };
-    execution.lock_rows(table, addresses, claim).await?;
-    let old = foreign_key::old_keys(table, addresses, columns, execution).await?;
     let stored = to_storage_order(table, rows, execution)?;
     // Keys are checked only after all rows are gone, so that they may be exchanged.
     execution.transaction.delete(storage, addresses).map_err(Error::from)?;

@@ -167,13 +167,13 @@ async fn lock_referenced(
 }
 
 /// The lock on a key that is referred to.
-fn reference(table: TableId, index: u32, hash: u64, exclusive: bool) -> Want {
+pub(super) fn reference(table: TableId, index: u32, hash: u64, exclusive: bool) -> Want {
     let mode = if exclusive { TableMode::AccessExclusive } else { TableMode::AccessShare };
     Want::Object(Object::Reference { table, index, hash }, mode)
 }
 
 /// Which keys have a row by now, and these rows.
-fn at_latest(
+pub(super) fn at_latest(
     table: TableId,
     index: u32,
     keys: &RecordBatch,
@@ -250,6 +250,7 @@ fn still_referenced(table: &Relation, key: &OldKey, orphans: &Orphans, execution
 }
 
 /// The rows that are about to change, for each foreign key that refers to them.
+#[derive(Default)]
 pub struct OldKeys {
     keys: Vec<OldKey>,
 }

@@ -9,13 +9,14 @@ use std::time::Duration;
 use aegis_catalog::object::{Persistence, Relation};
 use aegis_catalog::{Error, Result, sqlstate};
 use aegis_storage::lock::{Deadlock, LockSet, Object, RowClaim, Waiting, Want};
-use aegis_storage::transaction::{NewRows, RowAddress, Transaction};
-use aegis_storage::{Isolation, TableId};
+use aegis_storage::transaction::{NewRows, RowAddress, Transaction, is_own};
+use aegis_storage::{IndexSchema, Isolation, TableId, TableSchema};
 use arrow::array::{RecordBatch, UInt64Array};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::change::{explain, storage_of};
+use super::foreign_key::{at_latest, reference};
 use super::statement::Execution;
 
 /// How long a statement waits for locks.
@@ -120,16 +121,99 @@ impl Execution<'_> {
         let Some(rows) = self.transaction.permanent_ref().row_ids(storage, addresses)? else {
             return Err(self.overtaken(table, addresses));
         };
-        if rows.is_empty() {
-            return Ok(());
+        if !rows.is_empty() {
+            while let Some(waiting) = locks.rows(storage, &rows, claim)? {
+                self.wait(waiting).await?;
+            }
+            if self.transaction.permanent_ref().is_outdated(storage, addresses) {
+                return Err(self.overtaken(table, addresses));
+            }
         }
-        while let Some(waiting) = locks.rows(storage, &rows, claim)? {
+        match claim {
+            RowClaim::REPLACE | RowClaim::UPDATE => self.exclude_key_shares(table, addresses, claim).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// FOR KEY SHARE: the rows may change meanwhile, as long as their keys stay, and are locked through such changes.
+    pub async fn lock_keys_of_rows(&mut self, table: &Relation, addresses: &UInt64Array) -> Result<()> {
+        let storage = storage_of(table)?;
+        let schema = self.transaction.table_schema(storage).map_err(Error::from)?;
+        let Some(index) = identity(&schema, table).filter(|_| !is_private(table)) else {
+            return self.lock_rows(table, addresses, RowClaim::KEY_SHARE).await;
+        };
+        let locks = self.locks();
+        locks.follow(storage);
+        let Some(rows) = self.transaction.permanent_ref().row_ids(storage, addresses)? else {
+            return Err(self.overtaken(table, addresses));
+        };
+        while let Some(waiting) = locks.rows(storage, &rows, RowClaim::KEY_SHARE)? {
             self.wait(waiting).await?;
         }
-        match self.transaction.permanent_ref().is_outdated(storage, addresses) {
-            true => Err(self.overtaken(table, addresses)),
-            false => Ok(()),
+        let keys = self.keys_of(storage, &schema, index, addresses)?;
+        let hashes = self.transaction.permanent_ref().key_hashes(storage, index.id, &keys)?;
+        loop {
+            let (found, latest) = at_latest(storage, index.id, &keys, self)?;
+            if found.contains(&false) {
+                return Err(self.overtaken(table, addresses));
+            }
+            // The row before its key, as everybody does.
+            while let Some(waiting) = locks.rows(storage, &latest, RowClaim::KEY_SHARE)? {
+                self.wait(waiting).await?;
+            }
+            for hash in hashes.iter().flatten() {
+                if let Some(waiting) = locks.request(reference(storage, index.id, *hash, false))? {
+                    self.wait(waiting).await?;
+                }
+            }
+            if at_latest(storage, index.id, &keys, self)? == (found, latest) {
+                return Ok(());
+            }
         }
+    }
+
+    fn keys_of(
+        &self,
+        storage: TableId,
+        schema: &TableSchema,
+        index: &IndexSchema,
+        addresses: &UInt64Array,
+    ) -> Result<RecordBatch> {
+        let addresses: Vec<RowAddress> = addresses.iter().flatten().collect();
+        let positions = schema.key_positions(index)?;
+        self.transaction.permanent_ref().fetch(storage, &addresses, &positions).map_err(Error::from)
+    }
+
+    /// Waits for those who count on the keys of rows that are about to go: through changes that others have made to them, and
+    /// through our own.
+    async fn exclude_key_shares(&mut self, table: &Relation, addresses: &UInt64Array, claim: RowClaim) -> Result<()> {
+        let (storage, locks) = (storage_of(table)?, self.locks());
+        let schema = self.transaction.table_schema(storage).map_err(Error::from)?;
+        let Some(index) = identity(&schema, table) else { return Ok(()) };
+        let own = UInt64Array::from_iter_values(addresses.iter().flatten().filter(|address| is_own(*address)));
+        if own.values().len() > 0 {
+            // The rows that they have taken the place of.
+            let keys = self.keys_of(storage, &schema, index, &own)?;
+            let committed = self.transaction.permanent_ref().store().begin(Isolation::ReadCommitted);
+            // A table of our own has none.
+            if let Ok(found) = committed.lookup(storage, index.id, &keys) {
+                let found = UInt64Array::from_iter_values(found.into_iter().flatten());
+                let rows = committed.row_ids(storage, &found)?.unwrap_or_default();
+                while let Some(waiting) = locks.rows(storage, &rows, claim)? {
+                    self.wait(waiting).await?;
+                }
+            }
+        }
+        if locks.is_followed(storage) {
+            let keys = self.keys_of(storage, &schema, index, addresses)?;
+            let hashes = self.transaction.permanent_ref().key_hashes(storage, index.id, &keys)?;
+            for hash in hashes.into_iter().flatten() {
+                if let Some(waiting) = locks.request(reference(storage, index.id, hash, true))? {
+                    self.wait(waiting).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A row of the snapshot is not the newest any more: the statement runs again, or fails if its snapshot must stay.
@@ -239,6 +323,16 @@ impl Execution<'_> {
         locks.release_to(mark);
         Ok(waits)
     }
+}
+
+/// The index whose keys tell the rows of a table apart, all of them.
+fn identity<'s>(schema: &'s TableSchema, table: &Relation) -> Option<&'s IndexSchema> {
+    let not_null = |id: &u32| {
+        let attnum = i16::try_from(*id).ok();
+        attnum.and_then(|attnum| table.column(attnum)).is_some_and(|column| column.not_null)
+    };
+    let immediate = schema.indexes.iter().filter(|index| index.is_immediate());
+    immediate.into_iter().find(|index| index.columns.iter().all(not_null))
 }
 
 fn row_of(

@@ -118,7 +118,10 @@ async fn lock_rows(locked: &LockedTable, addresses: &UInt64Array, execution: &mu
             return Err(not_available(table));
         }
     }
-    execution.lock_rows(table, addresses, claim).await
+    match claim {
+        RowClaim::KEY_SHARE => execution.lock_keys_of_rows(table, addresses).await,
+        claim => execution.lock_rows(table, addresses, claim).await,
+    }
 }
 
 /// SKIP LOCKED: true for the rows that are locked now, the first `wanted` of them. A row that has changed since the snapshot

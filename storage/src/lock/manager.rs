@@ -1,10 +1,10 @@
 //! The lock table, and who is in it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::graph::{Edge, OwnerId};
 use super::mode::TableMode;
@@ -24,6 +24,8 @@ pub struct LockManager {
     next_owner: AtomicU64,
     next_request: AtomicU64,
     next_transaction: AtomicU64,
+    /// Tables whose rows somebody has locked by their keys.
+    followed: RwLock<HashSet<TableId>>,
 }
 
 /// A session, or a prepared transaction. Its own locks never stand in its way.
@@ -67,7 +69,18 @@ impl LockManager {
             next_owner: AtomicU64::new(1),
             next_request: AtomicU64::new(1),
             next_transaction: AtomicU64::new(FIRST_TRANSACTION),
+            followed: RwLock::default(),
         })
+    }
+
+    pub(super) fn follow(&self, table: TableId) {
+        if !self.is_followed(table) {
+            self.followed.write().insert(table);
+        }
+    }
+
+    pub(super) fn is_followed(&self, table: TableId) -> bool {
+        self.followed.read().contains(&table)
     }
 
     /// Registers a session by its process id, or a prepared transaction (0).

@@ -331,11 +331,25 @@ impl LockSet {
         let set = Self::of_transaction(owner);
         let held = stored.into_iter().map(Stored::held).collect::<Result<Vec<_>>>()?;
         for want in held.iter().flat_map(Held::wants) {
+            if let Want::Object(Object::Reference { table, .. }, _) = want {
+                set.follow(table);
+            }
             set.manager().shard(&want).take(owner.id, &want);
         }
         set.number();
         *set.held.lock() = held;
         Ok(set)
+    }
+
+    /// From now on who takes a key of the table away asks for the key's [`Object::Reference`] too: somebody counts on keys, and
+    /// not only on versions of rows.
+    pub fn follow(&self, table: TableId) {
+        self.manager().follow(table);
+    }
+
+    /// Does somebody count on keys of the table?
+    pub fn is_followed(&self, table: TableId) -> bool {
+        self.manager().is_followed(table)
     }
 
     /// Objects held, oldest first.
