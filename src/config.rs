@@ -68,6 +68,15 @@ pub struct Options {
     /// Most memory that queries may take, e.g. 2GB [default: 60 % of the machine's]
     #[arg(long, env = "AEGIS_MEMORY_LIMIT", value_name = "SIZE")]
     pub memory_limit: Option<String>,
+    /// Most bytes of segments per second that merging them in the background reads, 0 for no limit [default: 64MB]
+    #[arg(long, env = "AEGIS_COMPACTION_BYTES_PER_SECOND", value_name = "SIZE")]
+    pub compaction_bytes_per_second: Option<String>,
+    /// Neighbouring segments of about one size that are merged [default: 4]
+    #[arg(long, env = "AEGIS_COMPACTION_FAN_IN", value_name = "N")]
+    pub compaction_fan_in: Option<usize>,
+    /// Percentage of dead rows from which a segment is written anew [default: 20]
+    #[arg(long, env = "AEGIS_COMPACTION_DEAD_PERCENT", value_name = "N")]
+    pub compaction_dead_percent: Option<u64>,
 }
 
 /// How clients authenticate.
@@ -94,6 +103,7 @@ pub struct Config {
     pub max_connections: usize,
     /// Bytes.
     pub memory_limit: usize,
+    pub compaction: aegis_engine::Compaction,
 }
 
 /// Share of the machine's memory that queries may take by default, in percent.
@@ -131,6 +141,7 @@ impl Config {
         if superuser_password.as_deref() == Some("") {
             bail!("superuser_password: must not be empty");
         }
+        let compaction = compaction(&options)?;
         Ok(Self {
             data_dir: options.data_dir.unwrap_or_else(|| PathBuf::from("./aegis-data")),
             wal_archive_dir: options.wal_archive_dir,
@@ -155,6 +166,7 @@ impl Config {
                 }
                 None => crate::memory::available() / 100 * DEFAULT_MEMORY_PERCENT,
             },
+            compaction,
             listen,
         })
     }
@@ -182,6 +194,9 @@ impl Options {
             log_format: self.log_format.or(file.log_format),
             max_connections: self.max_connections.or(file.max_connections),
             memory_limit: self.memory_limit.or(file.memory_limit),
+            compaction_bytes_per_second: self.compaction_bytes_per_second.or(file.compaction_bytes_per_second),
+            compaction_fan_in: self.compaction_fan_in.or(file.compaction_fan_in),
+            compaction_dead_percent: self.compaction_dead_percent.or(file.compaction_dead_percent),
         }
     }
 }
@@ -222,6 +237,26 @@ fn tls(cert: Option<PathBuf>, key: Option<PathBuf>, required: bool) -> Result<Op
     }
 }
 
+fn compaction(options: &Options) -> Result<aegis_engine::Compaction> {
+    let defaults = aegis_engine::Compaction::default();
+    let bytes_per_second = match options.compaction_bytes_per_second.as_deref().map(str::trim) {
+        None => defaults.bytes_per_second,
+        Some("0") => 0,
+        Some(text) => size(text)
+            .map(|bytes| bytes as u64)
+            .with_context(|| format!("compaction_bytes_per_second: \"{text}\" is neither 0 nor a size such as 16MB"))?,
+    };
+    let fan_in = match options.compaction_fan_in.unwrap_or(defaults.fan_in) {
+        0 | 1 => bail!("compaction_fan_in: must be at least 2"),
+        n => n,
+    };
+    let dead_percent = match options.compaction_dead_percent.unwrap_or(defaults.dead_percent) {
+        n @ 1..=100 => n,
+        n => bail!("compaction_dead_percent: {n} is not between 1 and 100"),
+    };
+    Ok(aegis_engine::Compaction { bytes_per_second, fan_in, dead_percent })
+}
+
 /// Bytes of `512MB`, `2GB`, `1048576`.
 fn size(text: &str) -> Option<usize> {
     let text = text.trim();
@@ -253,6 +288,16 @@ mod tests {
         let config = Config::load(Options::default()).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:5432");
         assert_eq!(config.auth, Auth::Trust);
+    }
+
+    #[test]
+    fn compaction_is_limited_or_not() {
+        let limited = |text: &str| Config::load(options(|o| o.compaction_bytes_per_second = Some(text.into())));
+        assert_eq!(limited("16MB").unwrap().compaction.bytes_per_second, 16 << 20);
+        assert_eq!(limited("0").unwrap().compaction.bytes_per_second, 0);
+        assert!(limited("fast").unwrap_err().to_string().starts_with("compaction_bytes_per_second: "));
+        assert!(Config::load(options(|o| o.compaction_fan_in = Some(1))).is_err());
+        assert!(Config::load(options(|o| o.compaction_dead_percent = Some(0))).is_err());
     }
 
     #[test]

@@ -44,6 +44,7 @@ async fn serve(config: Config, with_demo: bool) -> Result<()> {
         data_dir: config.data_dir.clone(),
         wal_archive_dir: config.wal_archive_dir.clone(),
         memory_limit: config.memory_limit,
+        compaction: config.compaction,
         max_connections: config.max_connections,
         query_threads: std::thread::available_parallelism().map_or(1, usize::from),
         superuser_password: config.superuser_password.clone(),

@@ -28,6 +28,7 @@ pub struct Config {
     pub wal_archive_dir: Option<PathBuf>,
     /// Most bytes that queries may hold; beyond it they spill, then fail with 53200.
     pub memory_limit: usize,
+    pub compaction: Compaction,
     pub max_connections: usize,
     /// Threads that run queries.
     pub query_threads: usize,
@@ -37,6 +38,28 @@ pub struct Config {
     pub trust: bool,
     /// TCP port that clients reach, for `SHOW port`.
     pub port: u16,
+}
+
+/// How eagerly segments are merged in the background.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compaction {
+    /// Bytes of segments read per second at most; 0 for no limit.
+    pub bytes_per_second: u64,
+    /// Neighbouring segments of about one size that are merged.
+    pub fan_in: usize,
+    /// Percentage of dead rows from which a segment is written anew.
+    pub dead_percent: u64,
+}
+
+impl Default for Compaction {
+    fn default() -> Self {
+        let store = aegis_storage::Config::default();
+        Self {
+            bytes_per_second: store.compaction_bytes_per_second,
+            fan_in: store.compaction_fan_in,
+            dead_percent: store.compaction_dead_percent,
+        }
+    }
 }
 
 /// What all sessions share.
@@ -72,6 +95,9 @@ impl Engine {
             stage_bytes: budget.stage,
             piece_cache_bytes: budget.pieces,
             wal_archive_dir: config.wal_archive_dir.clone(),
+            compaction_bytes_per_second: config.compaction.bytes_per_second,
+            compaction_fan_in: config.compaction.fan_in,
+            compaction_dead_percent: config.compaction.dead_percent,
             ..aegis_storage::Config::new(&config.data_dir)
         };
         let store = tokio::task::spawn_blocking(move || Store::open(store_config))

@@ -15,6 +15,6 @@ mod stack;
 pub mod statement;
 
 pub use aegis_catalog as catalog;
-pub use engine::{Config, Engine};
+pub use engine::{Compaction, Config, Engine};
 pub use session::Session;
 pub use statement::role::password_matches;

@@ -338,6 +338,7 @@ mod tests {
                     rows: 3,
                     bytes: 4,
                     crc: 5,
+                    blocks: vec![1, u32::MAX],
                     sorted_by: vec![1],
                     columns: vec![1, 2],
                     nulls: vec![0, 1],

@@ -1,6 +1,7 @@
 //! The disk behind an interface, so that tests can make it fail, tear writes and forget what was not synced.
 //! Everything the store does to files goes through [`Disk`] and [`File`], except the data directory's lock.
 
+pub(crate) mod blocks;
 pub(crate) mod read_only;
 pub mod simulated;
 
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+use blocks::{BlockSums, CheckedFile};
 
 pub trait Disk: Debug + Send + Sync + 'static {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
@@ -142,19 +145,19 @@ pub(crate) struct FileWriter {
     file: Arc<dyn File>,
     offset: u64,
     buffer: Vec<u8>,
-    hasher: crc32fast::Hasher,
+    sums: BlockSums,
 }
 
 impl FileWriter {
     const BUFFER: usize = 1 << 20;
 
     pub fn new(file: Arc<dyn File>) -> Self {
-        Self { file, offset: 0, buffer: Vec::new(), hasher: crc32fast::Hasher::new() }
+        Self { file, offset: 0, buffer: Vec::new(), sums: BlockSums::default() }
     }
 
-    /// Of what was flushed.
-    pub fn crc(&self) -> u32 {
-        self.hasher.clone().finalize()
+    /// The crc32 of what was flushed, and of its blocks.
+    pub fn sums(&mut self) -> (u32, Vec<u32>) {
+        std::mem::take(&mut self.sums).finish()
     }
 }
 
@@ -169,7 +172,7 @@ impl io::Write for FileWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.write_all_at(&self.buffer, self.offset)?;
-        self.hasher.update(&self.buffer);
+        self.sums.update(&self.buffer);
         self.offset += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
@@ -178,14 +181,11 @@ impl io::Write for FileWriter {
 
 /// A [`File`] as the Parquet reader wants it.
 #[derive(Debug, Clone)]
-pub(crate) struct ParquetSource {
-    pub file: Arc<dyn File>,
-    pub len: u64,
-}
+pub(crate) struct ParquetSource(pub CheckedFile);
 
 impl parquet::file::reader::Length for ParquetSource {
     fn len(&self) -> u64 {
-        self.len
+        self.0.len()
     }
 }
 
@@ -198,7 +198,7 @@ impl parquet::file::reader::ChunkReader for ParquetSource {
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, start)?;
+        self.0.read_exact_at(&mut bytes, start)?;
         Ok(bytes.into())
     }
 }
@@ -211,9 +211,9 @@ pub(crate) struct SourceRead {
 
 impl Read for SourceRead {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let left = self.source.len.saturating_sub(self.offset);
+        let left = self.source.0.len().saturating_sub(self.offset);
         let n = out.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        self.source.file.read_exact_at(&mut out[..n], self.offset)?;
+        self.source.0.read_exact_at(&mut out[..n], self.offset)?;
         self.offset += n as u64;
         Ok(n)
     }

@@ -21,6 +21,7 @@ use arrow::ipc::reader::StreamReader;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::file::blocks::{self, CheckedFile};
 use crate::file::{Disk, File};
 use crate::schema::{ColumnId, IndexId, TableId};
 use crate::version::STAGED_UNITS;
@@ -63,6 +64,9 @@ pub struct SegmentMeta {
     pub bytes: u64,
     /// crc32 of the whole file.
     pub crc: u32,
+    /// And of its blocks; empty if it is from before there were any.
+    #[serde(default, with = "blocks::hex")]
+    pub blocks: Vec<u32>,
     /// The primary key that its rows are in the order of; empty if it had none.
     pub sorted_by: Vec<ColumnId>,
     pub columns: Vec<ColumnId>,
@@ -84,7 +88,7 @@ pub struct Segment {
     pub path: PathBuf,
     pub meta: Arc<SegmentMeta>,
     disk: Arc<dyn Disk>,
-    file: Arc<dyn File>,
+    file: CheckedFile,
     footers: Arc<FooterCache>,
     pieces: Arc<PieceCache>,
     statistics: OnceLock<Option<RecordBatch>>,
@@ -114,11 +118,12 @@ impl Segment {
             return Err(damaged(format!("has {len} bytes instead of {}", meta.bytes)));
         }
         let (statistics, keys, retired) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
+        let file = CheckedFile::new(file, meta.bytes, &meta.blocks);
         Ok(Self { table, unit, path, meta, disk, file, footers, pieces, statistics, keys, retired })
     }
 
     pub fn file(&self) -> &dyn File {
-        self.file.as_ref()
+        self.file.unchecked()
     }
 
     /// Was it written before its commit had a timestamp? Then all its rows are of `meta.max_ts`, whatever its column says.

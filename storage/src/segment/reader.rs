@@ -27,7 +27,7 @@ pub const BATCH_ROWS: usize = 8192;
 
 impl Segment {
     fn source(&self) -> ParquetSource {
-        ParquetSource { file: self.file.clone(), len: self.meta.bytes }
+        ParquetSource(self.file.clone())
     }
 
     pub fn damaged(&self, what: impl std::fmt::Display) -> Error {

@@ -118,10 +118,12 @@ impl<'a> SegmentWriter<'a> {
         self.writer.finish().map_err(|e| self.failed(e))?;
         std::io::Write::flush(self.writer.inner_mut()).map_err(Error::at(&self.path))?;
         self.file.sync_data().map_err(Error::at(&self.path))?;
+        let (crc, blocks) = self.writer.inner_mut().sums();
         Ok(SegmentMeta {
             rows: self.rows,
             bytes: self.file.len().map_err(Error::at(&self.path))?,
-            crc: self.writer.inner_mut().crc(),
+            crc,
+            blocks,
             sorted_by: self.sorted_by,
             columns: self.shape.columns.to_vec(),
             nulls: self.nulls,

@@ -120,3 +120,38 @@ async fn lost_and_left_over_files_are_named() {
     assert!(found.to_string().contains(segment.unwrap().to_str().unwrap()), "{found}");
     assert!(check(Arc::new(RealDisk), &dir.path().join("nowhere")).is_err());
 }
+
+#[tokio::test]
+async fn a_read_never_returns_what_was_changed_in_a_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path()).await;
+    let expected = read(&open(dir.path()));
+    let mut all = Vec::new();
+    files(dir.path(), &mut all);
+    all.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));
+    assert_eq!(all.len(), 2);
+    let mut found = 0;
+    for path in &all {
+        let whole = std::fs::read(path).unwrap();
+        for at in (0..whole.len()).step_by(whole.len() / 12) {
+            let mut changed = whole.clone();
+            changed[at] ^= 1 << (at % 8);
+            std::fs::write(path, &changed).unwrap();
+            // Replaying the log reads some of it already.
+            let config = Config { compaction_background: false, ..Config::new(dir.path()) };
+            let rows =
+                Store::open(config).and_then(|store| begin(&store).scan(TABLE).and_then(|scan| scan.read(None, true)));
+            match rows {
+                Ok(_) => panic!("nobody noticed byte {at}"),
+                Err(Error::Corrupt(message)) => {
+                    assert!(message.contains("restore"), "{message}");
+                    found += 1;
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        std::fs::write(path, &whole).unwrap();
+    }
+    assert!(found >= 24);
+    assert_eq!(read(&open(dir.path())), expected);
+}

@@ -21,6 +21,7 @@ pub fn start() -> Running {
         wal_archive_dir: None,
         memory_limit: 256 << 20,
         max_connections: 100,
+        compaction: Default::default(),
         query_threads: 2,
         superuser_password: None,
         trust: true,
