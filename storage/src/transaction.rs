@@ -8,8 +8,7 @@ use roaring::RoaringBitmap;
 
 pub use crate::memtable::RowId;
 pub use crate::scan::{
-    Bound, ChunkScan, ColumnStatistics, Part, PartBatch, PartReader, Predicate, SegmentPart, SegmentScan, TableScan,
-    Test,
+    Bound, ChunkScan, ColumnStatistics, Columns, Part, Piece, Predicate, SegmentScan, TableScan, Test,
 };
 
 use crate::commit::{self, Prepared};

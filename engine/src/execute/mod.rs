@@ -9,7 +9,6 @@ mod cross_type;
 pub mod deferred;
 mod direct;
 pub mod error;
-mod filter;
 pub mod foreign_key;
 pub mod given;
 pub mod in_order;

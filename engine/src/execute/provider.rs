@@ -17,8 +17,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
 
 use super::error::{from_arrow, from_datafusion};
-use super::filter::{Columns, predicates};
 use super::key::key_type;
+use super::scan::predicate::{Columns, predicates};
 use super::scan::{ScanRequest, Source, TableScanExec, read_chunk};
 use super::shared::SharedTable;
 use super::system::{SequenceTable, SystemTable};
@@ -64,7 +64,7 @@ impl Tables for SnapshotTables<'_> {
             let first_address = addresses.first().copied().unwrap_or(0);
             let (fields, sources) = layout(relation, &schema)?;
             let chunk = ChunkScan { batch, visible: None, first_address };
-            let rows = read_chunk(&chunk, schema.clone(), sources, fields).map_err(from_datafusion)?;
+            let rows = read_chunk(chunk, schema.clone(), sources, fields).map_err(from_datafusion)?;
             return Ok(Some(provider_as_source(Arc::new(KeyedTable { rows }))));
         }
         Ok(None)

@@ -32,6 +32,8 @@ const UNORDERED: [&str; 10] =
     ["count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or"];
 /// Aggregates whose result does not depend on duplicates.
 const IDEMPOTENT: [&str; 7] = ["min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or"];
+/// Aggregates that read Decimal128 as it is, and sum products of two.
+const TOTALS: [&str; 2] = ["sum", "avg"];
 /// Digits of a Decimal128 that leave room for the sum of any number of rows.
 const SUM_PRECISION: u8 = 28;
 
@@ -248,6 +250,7 @@ impl Lowerer<'_> {
         } else if let Some((udaf, arg)) = native_decimal(name, &args, distinct) {
             (udaf, vec![arg], false)
         } else {
+            let args = if distinct || ordered { args } else { factors(name, args, input) };
             let (udaf, args) = self.aggregate_function(&call.function, args, call.ty)?;
             if distinct || ordered {
                 let (udaf, args) = self.ordered(udaf, args, &call.order_by, distinct, input)?;
@@ -271,7 +274,12 @@ impl Lowerer<'_> {
         let Body::Aggregate(make) = &function.body else {
             return Err(Error::internal(format!("function {} is no aggregate", function.name)));
         };
-        let args = args.into_iter().map(Value::into_computed).collect::<Result<Vec<_>>>()?;
+        let reads_decimals = TOTALS.contains(&function.name.as_str());
+        let args = args.into_iter().map(|arg| match arg.data_type {
+            DataType::Decimal128(..) if reads_decimals => Ok(arg),
+            _ => arg.into_computed(),
+        });
+        let args = args.collect::<Result<Vec<_>>>()?;
         let types: Vec<Type> = args.iter().map(|arg| arg.ty).collect();
         let context = self.statement().clone();
         let udaf = make(&AggregateTypes { context: &context, args: &types, result: ty })?;
@@ -339,6 +347,21 @@ fn guarded(arg: Value, filter: &Expr) -> Result<Value> {
     }
     let null = super::build::null(&arg.data_type)?;
     Ok(Value { expr: when(vec![(filter.clone(), arg.expr)], null), ..arg })
+}
+
+/// The arguments of the sum of a product that has too many digits for a Decimal128, while its factors have not: the two of them.
+fn factors(name: &str, args: Vec<Value>, input: &Relation) -> Vec<Value> {
+    use datafusion::logical_expr::ExprSchemable;
+    let [Value { expr: Expr::ScalarFunction(product), ty, .. }] = args.as_slice() else { return args };
+    if !TOTALS.contains(&name) || product.func.name() != "numeric_mul" {
+        return args;
+    }
+    let factor = |expr: &Expr| match expr.get_type(input.plan.schema()) {
+        Ok(data_type @ DataType::Decimal128(..)) => Some(Value::new(expr.clone(), *ty, data_type)),
+        _ => None,
+    };
+    let factors: Option<Vec<Value>> = product.args.iter().map(factor).collect();
+    factors.unwrap_or(args)
 }
 
 /// Sum, minimum and maximum of a stored numeric stay Decimal128; their scale is PostgreSQL's.

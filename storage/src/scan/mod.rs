@@ -9,9 +9,8 @@ mod statistics;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array};
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use roaring::RoaringBitmap;
 
@@ -21,7 +20,7 @@ use crate::schema::{ColumnId, TableSchema};
 use crate::segment::Segment;
 use crate::transaction::{ADDRESS_COLUMN, RowAddress};
 use crate::version::Version;
-pub use part::{PartBatch, PartReader, SegmentPart};
+pub use part::{Columns, Part, PartBatch, Piece, SegmentPart};
 pub use predicate::{Bound, Predicate, Test};
 pub use statistics::ColumnStatistics;
 
@@ -66,13 +65,6 @@ pub struct SegmentScan {
     pub segment: Arc<Segment>,
 }
 
-/// A piece of a table that is read at once.
-#[derive(Debug, Clone)]
-pub enum Part {
-    Chunk(ChunkScan),
-    Rows(SegmentPart),
-}
-
 impl TableScan {
     /// All live rows, projected to `columns` (positions in the schema; None means all), the hidden address column
     /// last if asked for. Rows come in storage order. Meant for small tables: large ones are read by [`TableScan::parts`].
@@ -81,17 +73,9 @@ impl TableScan {
         let columns = columns.unwrap_or(&all);
         let mut out = Vec::new();
         for part in self.parts(&[])? {
-            match part {
-                Part::Rows(part) => {
-                    for batch in part.read(&self.table_schema, columns, with_address)? {
-                        let PartBatch { rows, addresses } = batch?;
-                        out.push(if with_address { with_addresses(&rows, addresses)? } else { rows });
-                    }
-                }
-                Part::Chunk(chunk) => {
-                    let batch = chunk.batch.project(columns)?;
-                    out.extend(live(batch, chunk.visible.clone(), with_address.then_some(chunk.first_address))?);
-                }
+            for batch in part.read(&self.table_schema, columns) {
+                let PartBatch { rows, addresses } = batch?;
+                out.push(if with_address { with_addresses(&rows, addresses)? } else { rows });
             }
         }
         Ok(out)
@@ -106,19 +90,6 @@ impl TableScan {
         }
         Ok(rows.into_iter().map(Part::Rows).chain(self.chunks.iter().cloned().map(Part::Chunk)).collect())
     }
-}
-
-/// The visible rows of a batch with their addresses; None if there are none.
-fn live(batch: RecordBatch, visible: Option<BooleanBuffer>, first: Option<RowAddress>) -> Result<Option<RecordBatch>> {
-    let batch = match first {
-        None => batch,
-        Some(first) => with_addresses(&batch, (first..first + batch.num_rows() as u64).collect())?,
-    };
-    let batch = match visible {
-        None => batch,
-        Some(visible) => filter_record_batch(&batch, &BooleanArray::new(visible, None))?,
-    };
-    Ok((batch.num_rows() > 0).then_some(batch))
 }
 
 fn with_addresses(batch: &RecordBatch, addresses: Vec<RowAddress>) -> Result<RecordBatch> {

@@ -1,14 +1,17 @@
-//! Reads a part of a segment: batch after batch, live rows only.
+//! Parts of a table, in memory or of a segment. A part is read piece after piece, and of each only the columns that are still wanted
+//! then: who filters by some columns asks for the others where rows are left.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
-use super::SegmentScan;
+use super::{ChunkScan, SegmentScan};
 use crate::Result;
 use crate::memtable::options;
 use crate::schema::{ColumnSchema, IndexId, TableSchema};
@@ -17,179 +20,249 @@ use crate::segment::reader::BATCH_ROWS;
 use crate::segment::stored::from_stored;
 use crate::transaction::RowAddress;
 
-/// Rows of one row group that a scan reads.
+/// Rows of a piece: what is decoded, kept and handed on at once.
+const PIECE_ROWS: u32 = BATCH_ROWS as u32;
+
+/// A piece of a part: rows of its file or chunk.
+pub type Piece = Range<u32>;
+
+/// What of a table is read in one go.
 #[derive(Debug, Clone)]
-pub struct SegmentPart {
-    pub segment: SegmentScan,
-    pub(super) group: usize,
-    /// The rows of the file that the row group holds.
-    pub(super) all: Range<u32>,
-    /// Those that may be wanted, ascending.
-    pub(super) ranges: Vec<Range<u32>>,
-    /// By which they were found.
-    pub index: Option<IndexId>,
+pub enum Part {
+    Chunk(ChunkScan),
+    Rows(SegmentPart),
 }
 
-/// Live rows of a part.
-#[derive(Debug)]
-pub struct PartBatch {
-    /// The columns asked for.
-    pub rows: RecordBatch,
-    /// Each row's address, if asked for.
-    pub addresses: Vec<RowAddress>,
-}
+/// Yields the columns of one piece after the other.
+pub type Columns = Box<dyn Iterator<Item = Result<Vec<ArrayRef>>> + Send>;
 
-impl SegmentPart {
-    /// Rows that will be decoded.
+impl Part {
+    /// Rows that may have to be decoded, dead ones among them.
     pub fn rows(&self) -> usize {
-        self.ranges.iter().map(Range::len).sum()
+        match self {
+            Self::Chunk(chunk) => chunk.batch.num_rows(),
+            Self::Rows(part) => part.rows(),
+        }
     }
 
-    /// The part in two, the first with at least `rows` rows.
-    pub fn split(mut self, rows: usize) -> (Self, Option<Self>) {
-        let (mut left, mut first) = (rows, Vec::new());
-        let mut rest = self.ranges.clone().into_iter();
-        for range in rest.by_ref() {
-            if range.len() > left {
-                let middle = range.start + left as u32;
-                if middle > range.start {
-                    first.push(range.start..middle);
-                }
-                let second = std::iter::once(middle..range.end).chain(rest).collect();
-                let second = Self { ranges: second, ..self.clone() };
-                if first.is_empty() {
-                    return (second, None);
-                }
-                self.ranges = first;
-                return (self, Some(second));
+    /// The part in two, the first with at least `rows` rows. Chunks stay whole.
+    pub fn split(self, rows: usize) -> (Self, Option<Self>) {
+        match self {
+            Self::Chunk(_) => (self, None),
+            Self::Rows(part) => {
+                let (first, second) = part.split(rows);
+                (Self::Rows(first), second.map(Self::Rows))
             }
-            left -= range.len();
-            first.push(range);
         }
-        (self, None)
+    }
+
+    pub fn pieces(&self) -> Vec<Piece> {
+        match self {
+            Self::Chunk(chunk) => pieces(0..u32::try_from(chunk.batch.num_rows()).unwrap_or(u32::MAX)).collect(),
+            Self::Rows(part) => part.pieces.clone(),
+        }
+    }
+
+    /// Address of the first row of a piece; those of the others follow.
+    pub fn address(&self, piece: &Piece) -> RowAddress {
+        let first = match self {
+            Self::Chunk(chunk) => chunk.first_address,
+            Self::Rows(part) => part.segment.first_address,
+        };
+        first + u64::from(piece.start)
+    }
+
+    /// Which rows of a piece are to be seen; None means all.
+    pub fn live(&self, piece: &Piece) -> Option<BooleanBuffer> {
+        match self {
+            Self::Chunk(chunk) => Some(chunk.visible.as_ref()?.slice(piece.start as usize, piece.len())),
+            Self::Rows(part) => part.live(piece),
+        }
+    }
+
+    /// Reads columns (positions in the schema) of some of its pieces, dead rows and all.
+    pub fn columns(&self, schema: &TableSchema, columns: &[usize], pieces: &[Piece]) -> Columns {
+        match self {
+            Self::Chunk(chunk) => {
+                let columns: Vec<ArrayRef> =
+                    columns.iter().filter_map(|at| chunk.batch.columns().get(*at)).cloned().collect();
+                let cut = move |piece: Piece| {
+                    Ok(columns.iter().map(|column| column.slice(piece.start as usize, piece.len())).collect())
+                };
+                Box::new(pieces.to_vec().into_iter().map(cut))
+            }
+            Self::Rows(part) => {
+                let columns = columns.iter().filter_map(|at| schema.columns.get(*at)).cloned().collect();
+                Box::new(part.columns(columns, pieces))
+            }
+        }
     }
 
     /// Live rows, projected to `columns` (positions in the schema).
-    pub fn read(&self, schema: &TableSchema, columns: &[usize], with_addresses: bool) -> Result<PartReader> {
-        let columns: Vec<ColumnSchema> = columns.iter().filter_map(|c| schema.columns.get(*c)).cloned().collect();
-        let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, c.data_type.clone(), true)).collect();
-        let known = &self.segment.segment.meta.columns;
-        let present: Vec<String> =
-            columns.iter().filter(|c| known.contains(&c.id)).map(|c| column_name(c.id)).collect();
-        let reader = match present.is_empty() {
-            true => None,
-            false => Some(self.segment.segment.read_group(self.group, &self.all, &self.ranges, &present)?),
-        };
-        Ok(PartReader {
-            part: self.clone(),
-            reader,
-            names: columns.iter().map(|c| column_name(c.id)).collect(),
-            columns,
-            schema: Arc::new(Schema::new(fields)),
-            with_addresses,
-            range: 0,
-            taken: 0,
+    pub fn read(&self, schema: &TableSchema, columns: &[usize]) -> impl Iterator<Item = Result<PartBatch>> + use<> {
+        let fields = columns.iter().filter_map(|at| schema.columns.get(*at));
+        let fields = fields.map(|c| Field::new(&c.name, c.data_type.clone(), true)).collect::<Vec<_>>();
+        let (fields, pieces, part) = (Arc::new(Schema::new(fields)), self.pieces(), self.clone());
+        self.columns(schema, columns, &pieces).zip(pieces).filter_map(move |(arrays, piece)| {
+            let batch = arrays.and_then(|arrays| {
+                let rows = RecordBatch::try_new_with_options(fields.clone(), arrays, &options(piece.len()))?;
+                let first = part.address(&piece);
+                Ok(match part.live(&piece) {
+                    None => PartBatch { rows, addresses: (first..first + piece.len() as u64).collect() },
+                    Some(live) => PartBatch {
+                        addresses: live.set_indices().map(|at| first + at as u64).collect(),
+                        rows: filter_record_batch(&rows, &BooleanArray::new(live, None))?,
+                    },
+                })
+            });
+            Some(batch).filter(|batch| !matches!(batch, Ok(batch) if batch.addresses.is_empty()))
         })
     }
 }
 
-/// Yields batches of live rows.
+/// Live rows of a piece.
 #[derive(Debug)]
-pub struct PartReader {
-    part: SegmentPart,
-    /// None if no column of the file is wanted.
-    reader: Option<ParquetRecordBatchReader>,
-    columns: Vec<ColumnSchema>,
-    names: Vec<String>,
-    schema: SchemaRef,
-    with_addresses: bool,
-    /// The range that the next row is in, and how much of it was read.
-    range: usize,
-    taken: u32,
+pub struct PartBatch {
+    /// The columns asked for.
+    pub rows: RecordBatch,
+    pub addresses: Vec<RowAddress>,
 }
 
-impl PartReader {
-    /// The next rows of the file, as ranges.
-    fn take(&mut self, rows: usize) -> Vec<Range<u32>> {
-        let (mut left, mut out) = (u32::try_from(rows).unwrap_or(u32::MAX), Vec::new());
-        while let Some(range) = self.part.ranges.get(self.range).filter(|_| left > 0) {
-            let start = range.start + self.taken;
-            let end = range.end.min(start.saturating_add(left));
-            left -= end - start;
-            out.push(start..end);
-            if end == range.end {
-                (self.range, self.taken) = (self.range + 1, 0);
-            } else {
-                self.taken += end - start;
-            }
-        }
-        out
-    }
+fn pieces(all: Range<u32>) -> impl Iterator<Item = Piece> {
+    (all.start..all.end)
+        .step_by(PIECE_ROWS as usize)
+        .map(move |start| start..all.end.min(start.saturating_add(PIECE_ROWS)))
+}
 
-    fn decode(&mut self) -> Option<Result<RecordBatch>> {
-        let Some(reader) = &mut self.reader else {
-            let left: usize = self.part.ranges.iter().skip(self.range).map(Range::len).sum();
-            let rows = left.saturating_sub(self.taken as usize).min(BATCH_ROWS);
-            return (rows > 0).then(|| self.assemble(rows, |_| None));
-        };
-        match reader.next()? {
-            Ok(batch) => Some(self.assemble(batch.num_rows(), |name| batch.column_by_name(name))),
-            Err(error) => Some(Err(self.part.segment.segment.damaged(error))),
-        }
-    }
+/// Rows of one row group that a scan reads.
+#[derive(Debug, Clone)]
+pub struct SegmentPart {
+    segment: SegmentScan,
+    group: usize,
+    /// The rows of the file that the row group holds.
+    all: Range<u32>,
+    /// What may be wanted: rows of the file, each a piece of the row group, ascending.
+    pieces: Vec<Piece>,
+    /// By which they were found.
+    pub index: Option<IndexId>,
+}
 
-    fn assemble<'b>(&self, rows: usize, stored: impl Fn(&str) -> Option<&'b ArrayRef>) -> Result<RecordBatch> {
-        let arrays = self.columns.iter().zip(&self.names).map(|(column, name)| match stored(name) {
-            Some(stored) => from_stored(stored, &column.data_type),
-            None => column.missing_array(rows),
+impl SegmentPart {
+    /// The pieces of a row group that hold any of `ranges` (ascending).
+    pub(super) fn new(
+        segment: SegmentScan,
+        group: usize,
+        all: Range<u32>,
+        ranges: &[Range<u32>],
+        index: Option<IndexId>,
+    ) -> Self {
+        let mut ranges = ranges.iter().peekable();
+        let wanted = pieces(all.clone()).filter(|piece| {
+            while ranges.next_if(|range| range.end <= piece.start).is_some() {}
+            ranges.peek().is_some_and(|range| range.start < piece.end)
         });
-        let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;
-        Ok(RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options(rows))?)
+        let pieces = wanted.collect();
+        Self { segment, group, all, pieces, index }
     }
 
-    fn live(&mut self, batch: RecordBatch) -> Result<PartBatch> {
-        let ranges = self.take(batch.num_rows());
-        let first = self.part.segment.first_address;
-        let deleted = self.part.segment.deleted.clone();
-        let dead = deleted.filter(|dead| ranges.iter().any(|r| dead.range_cardinality(r.clone()) > 0));
-        let mut live = BooleanBufferBuilder::new(batch.num_rows());
-        live.append_n(batch.num_rows(), true);
-        if let Some(dead) = &dead {
-            let mut start = 0;
-            for range in &ranges {
-                dead.range(range.clone()).for_each(|row| live.set_bit(start + (row - range.start) as usize, false));
-                start += range.len();
-            }
-        }
-        let live = live.finish();
-        let addresses = match self.with_addresses {
-            true => {
-                let rows = ranges.iter().cloned().flatten().zip(&live);
-                rows.filter(|(_, live)| *live).map(|(row, _)| first + u64::from(row)).collect()
-            }
-            false => Vec::new(),
-        };
-        let rows = match dead {
-            None => batch,
-            Some(_) => filter_record_batch(&batch, &BooleanArray::new(live, None))?,
-        };
-        Ok(PartBatch { rows, addresses })
+    fn rows(&self) -> usize {
+        self.pieces.iter().map(Range::len).sum()
+    }
+
+    fn split(mut self, rows: usize) -> (Self, Option<Self>) {
+        let mut left = rows;
+        let full = self.pieces.iter().position(|piece| {
+            left = left.saturating_sub(piece.len());
+            left == 0
+        });
+        let rest = self.pieces.split_off(full.map_or(self.pieces.len(), |last| last + 1));
+        let second = (!rest.is_empty()).then(|| Self { pieces: rest, ..self.clone() });
+        (self, second)
+    }
+
+    fn live(&self, piece: &Piece) -> Option<BooleanBuffer> {
+        let dead = self.segment.deleted.as_ref().filter(|dead| dead.range_cardinality(piece.clone()) > 0)?;
+        let mut live = BooleanBufferBuilder::new(piece.len());
+        live.append_n(piece.len(), true);
+        dead.range(piece.clone()).for_each(|row| live.set_bit((row - piece.start) as usize, false));
+        Some(live.finish())
+    }
+
+    fn columns(&self, columns: Vec<ColumnSchema>, pieces: &[Piece]) -> ColumnReader {
+        let segment = &self.segment.segment;
+        let known = |column: &ColumnSchema, piece: &Range<u32>| segment.cached(column, piece);
+        let pieces = pieces.iter().map(|piece| Pending {
+            rows: piece.clone(),
+            found: columns.iter().map(|column| known(column, piece)).collect(),
+        });
+        let pieces = pieces.collect();
+        ColumnReader { part: self.clone(), columns, pieces, open: None }
     }
 }
 
-impl Iterator for PartReader {
-    type Item = Result<PartBatch>;
+/// A piece of which some columns were found in the cache.
+#[derive(Debug)]
+struct Pending {
+    rows: Piece,
+    found: Vec<Option<ArrayRef>>,
+}
+
+impl Pending {
+    fn missing(&self) -> impl Iterator<Item = usize> + '_ {
+        self.found.iter().enumerate().filter(|(_, array)| array.is_none()).map(|(place, _)| place)
+    }
+}
+
+/// Takes columns from the cache, and decodes and keeps what is not there.
+#[derive(Debug)]
+struct ColumnReader {
+    part: SegmentPart,
+    columns: Vec<ColumnSchema>,
+    pieces: VecDeque<Pending>,
+    /// Decodes the places that the next so many pieces lack.
+    open: Option<(Vec<usize>, usize, ParquetRecordBatchReader)>,
+}
+
+impl ColumnReader {
+    fn read(&mut self, mut piece: Pending) -> Result<Vec<ArrayRef>> {
+        let segment = self.part.segment.segment.clone();
+        let missing: Vec<usize> = piece.missing().collect();
+        if !missing.is_empty() {
+            let (_, left, reader) = match &mut self.open {
+                Some(open) if open.0 == missing && open.1 > 0 => open,
+                _ => {
+                    let names: Vec<String> = missing.iter().map(|place| column_name(self.columns[*place].id)).collect();
+                    let alike = self.pieces.iter().take_while(|next| next.missing().eq(missing.iter().copied()));
+                    let rows: Vec<Range<u32>> =
+                        std::iter::once(&piece).chain(alike).map(|piece| piece.rows.clone()).collect();
+                    let reader = segment.read_group(self.part.group, &self.part.all, &rows, &names)?;
+                    self.open.insert((missing.clone(), rows.len(), reader))
+                }
+            };
+            *left -= 1;
+            let batch = reader.next().ok_or_else(|| segment.damaged("rows are missing"))?;
+            let batch = batch.map_err(|error| segment.damaged(error))?;
+            if batch.num_rows() != piece.rows.len() {
+                return Err(segment.damaged("a page has another number of rows than its index says"));
+            }
+            for place in missing {
+                let column = &self.columns[place];
+                let stored = batch.column_by_name(&column_name(column.id));
+                let array =
+                    from_stored(stored.ok_or_else(|| segment.damaged("a column is missing"))?, &column.data_type)?;
+                segment.keep(column, &piece.rows, &array);
+                piece.found[place] = Some(array);
+            }
+        }
+        Ok(piece.found.into_iter().flatten().collect())
+    }
+}
+
+impl Iterator for ColumnReader {
+    type Item = Result<Vec<ArrayRef>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let batch = match self.decode()? {
-                Ok(batch) => batch,
-                Err(error) => return Some(Err(error)),
-            };
-            match self.live(batch) {
-                Ok(batch) if batch.rows.num_rows() == 0 => {}
-                other => return Some(other),
-            }
-        }
+        let piece = self.pieces.pop_front()?;
+        Some(self.read(piece))
     }
 }

@@ -71,7 +71,7 @@ impl SegmentScan {
             }
             if !ranges.is_empty() && all.len() > 0 {
                 let index = by_key.as_ref().map(|(index, _)| *index);
-                out.push(SegmentPart { segment: self.clone(), group, all, ranges, index });
+                out.push(SegmentPart::new(self.clone(), group, all, &ranges, index));
             }
         }
         Ok(())

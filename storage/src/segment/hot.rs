@@ -1,10 +1,11 @@
-//! Decoded pieces of columns that single rows were read from, as many as fit in a limit: the next look-up nearby decodes nothing.
+//! Decoded pieces of columns, as many as fit in a limit: the next scan of a hot column, and the next look-up nearby, decode nothing.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, GenericByteViewArray, MAX_INLINE_VIEW_LEN, RecordBatch, UInt32Array};
 use arrow::compute::{concat, concat_batches, take};
-use arrow::datatypes::{Field, Schema, UInt32Type, UInt64Type};
+use arrow::datatypes::{ByteViewType, DataType, Field, Schema, UInt32Type, UInt64Type};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -13,7 +14,8 @@ use crate::memtable::{RowId, options};
 use crate::schema::{ColumnId, ColumnSchema, TableId};
 use crate::{Error, Result};
 
-/// Rows of a piece: a page of a table with a primary key, a quarter of one without.
+/// Rows of a piece that single rows are looked up in: a page of a table with a primary key, a quarter of one without. (Scans have
+/// pieces of their own, as large as a batch.)
 const PIECE_ROWS: u32 = 2048;
 
 /// Most rows that are read by way of the cache; more would push out what single look-ups need.
@@ -31,7 +33,9 @@ struct Key {
     table: TableId,
     unit: u32,
     column: ColumnId,
-    piece: u32,
+    /// Rows of the file.
+    first: u32,
+    rows: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -39,7 +43,21 @@ struct Bytes;
 
 impl Weighter<Key, ArrayRef> for Bytes {
     fn weight(&self, _: &Key, array: &ArrayRef) -> u64 {
-        (array.get_array_memory_size() + size_of::<Key>()) as u64
+        (bytes_of(array) + size_of::<Key>()) as u64
+    }
+}
+
+/// Memory that an array keeps. Views into the buffers of a page or a dictionary, which many pieces share, count for what they show.
+fn bytes_of(array: &ArrayRef) -> usize {
+    fn shown<T: ByteViewType>(array: &GenericByteViewArray<T>) -> usize {
+        let long = array.lengths().filter(|length| *length > MAX_INLINE_VIEW_LEN).map(|length| length as usize);
+        let views = size_of::<u128>() * array.len();
+        array.get_array_memory_size().min(long.sum::<usize>() + views)
+    }
+    match array.data_type() {
+        DataType::Utf8View => shown(array.as_string_view()),
+        DataType::BinaryView => shown(array.as_binary_view()),
+        _ => array.get_array_memory_size(),
     }
 }
 
@@ -54,6 +72,22 @@ impl PieceCache {
 }
 
 impl Segment {
+    /// A column of a scan's piece, if it is kept or the file has no such column.
+    pub fn cached(&self, column: &ColumnSchema, rows: &Range<u32>) -> Option<ArrayRef> {
+        if !self.meta.columns.contains(&column.id) {
+            return column.missing_array(rows.len()).ok();
+        }
+        self.pieces.0.get(&self.key(column.id, rows)).filter(|array| *array.data_type() == column.data_type)
+    }
+
+    pub fn keep(&self, column: &ColumnSchema, rows: &Range<u32>, array: &ArrayRef) {
+        self.pieces.0.insert(self.key(column.id, rows), Arc::clone(array));
+    }
+
+    fn key(&self, column: ColumnId, rows: &Range<u32>) -> Key {
+        Key { table: self.table, unit: self.unit, column, first: rows.start, rows: rows.len() as u32 }
+    }
+
     /// As [`Segment::read_rows`], of few rows.
     pub(super) fn read_few(&self, rows: &[u32], columns: &[&ColumnSchema]) -> Result<RecordBatch> {
         let (stored, absent): (Vec<&ColumnSchema>, Vec<&ColumnSchema>) =
@@ -117,15 +151,15 @@ impl Segment {
     ) -> Result<Vec<ArrayRef>> {
         let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); columns.len()];
         for run in rows.chunk_by(|a, b| a / PIECE_ROWS == b / PIECE_ROWS) {
-            let piece = run[0] / PIECE_ROWS;
-            let key = |column: ColumnId| Key { table: self.table, unit: self.unit, column, piece };
+            let first = run[0] / PIECE_ROWS * PIECE_ROWS;
+            let piece = first..self.meta.rows.min(first + PIECE_ROWS);
+            let key = |column: ColumnId| self.key(column, &piece);
             let known =
                 columns.iter().enumerate().map(|(place, c)| self.pieces.0.get(&key(*c)).filter(|a| fits(place, a)));
             let mut known: Vec<Option<ArrayRef>> = known.collect();
             let missed: Vec<usize> = (0..columns.len()).filter(|place| known[*place].is_none()).collect();
-            let first = piece * PIECE_ROWS;
             if !missed.is_empty() {
-                let all: Vec<u32> = (first..self.meta.rows.min(first + PIECE_ROWS)).collect();
+                let all: Vec<u32> = piece.clone().collect();
                 for (place, array) in missed.iter().zip(read(&all, &missed)?) {
                     self.pieces.0.insert(key(columns[*place]), Arc::clone(&array));
                     known[*place] = Some(array);

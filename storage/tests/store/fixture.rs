@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_storage::transaction::{ADDRESS_COLUMN, Bound, Part, Predicate, TableScan, Test};
+use aegis_storage::transaction::{ADDRESS_COLUMN, Bound, Predicate, TableScan, Test};
 use aegis_storage::{ColumnSchema, Error, IndexSchema, Isolation, Store, TableSchema, Transaction};
 use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringViewArray, UInt64Array};
 use arrow::datatypes::{DataType, Int32Type, UInt64Type};
@@ -128,17 +128,8 @@ fn ids_from(scan: &TableScan, least: i32) -> Vec<i32> {
     let condition = Predicate::new(id, Test::Range { low: Some(bound), high: None }).unwrap();
     let mut ids: Vec<i32> = Vec::new();
     for part in scan.parts(&[condition]).unwrap() {
-        match part {
-            Part::Rows(part) => {
-                for batch in part.read(&scan.table_schema, &[0], false).unwrap() {
-                    ids.extend(batch.unwrap().rows.column(0).as_primitive::<Int32Type>().values());
-                }
-            }
-            Part::Chunk(chunk) => {
-                let values = chunk.batch.column(0).as_primitive::<Int32Type>().values().iter().enumerate();
-                let live = values.filter(|(i, _)| chunk.visible.as_ref().is_none_or(|v| v.value(*i)));
-                ids.extend(live.map(|(_, id)| *id));
-            }
+        for batch in part.read(&scan.table_schema, &[0]) {
+            ids.extend(batch.unwrap().rows.column(0).as_primitive::<Int32Type>().values());
         }
     }
     ids.retain(|id| *id >= least);

@@ -111,26 +111,60 @@ fn integer_average(state: &Sum<i128>) -> Result<Option<Numeric>> {
     }
 }
 
-/// `sum` and `avg` of numeric: digits are added as they are stored.
+/// `sum` and `avg` of numeric: digits are added as they are stored. With a second argument, of the products of both: that of two
+/// Decimal128 needs no encoding, however many digits its type would have to allow for.
 struct NumericTotal {
     average: bool,
 }
 
-impl Fold for NumericTotal {
-    type State = NumericSum;
-    type Columns<'a> = NumericColumn<'a>;
+struct Factors<'a> {
+    first: NumericColumn<'a>,
+    second: Option<NumericColumn<'a>>,
+}
 
-    fn open<'a>(&self, args: &'a [ArrayRef]) -> Result<NumericColumn<'a>> {
-        <Numeric as Read<'a>>::open(args.first().ok_or_else(|| Error::internal("an aggregate has an argument"))?)
+impl Factors<'_> {
+    /// Mantissa and scale of a row's value, if they are at hand.
+    fn decimal(&self, row: usize) -> Option<(i128, u32)> {
+        let digits = |column: &NumericColumn<'_>| match column {
+            NumericColumn::Decimal(values) => Some((values.value(row), u32::try_from(values.scale()).ok()?)),
+            NumericColumn::Encoded(_) => None,
+        };
+        let (mantissa, scale) = digits(&self.first)?;
+        match &self.second {
+            None => Some((mantissa, scale)),
+            Some(second) => {
+                let (factor, more) = digits(second)?;
+                Some((mantissa.checked_mul(factor)?, scale + more))
+            }
+        }
     }
 
-    fn add(&self, state: &mut NumericSum, columns: &NumericColumn<'_>, row: usize) -> Result<()> {
-        match columns {
-            NumericColumn::Encoded(values) => state.add_bytes(values.value(row)),
-            NumericColumn::Decimal(values) => match u32::try_from(values.scale()) {
-                Ok(scale) => state.add_decimal(values.value(row), scale),
-                Err(_) => state.add(&<Numeric as Read>::get(columns, row)),
-            },
+    fn value(&self, row: usize) -> Result<Numeric> {
+        let first = <Numeric as Read>::get(&self.first, row);
+        match &self.second {
+            None => Ok(first),
+            Some(second) => first.mul(&<Numeric as Read>::get(second, row)),
+        }
+    }
+}
+
+impl Fold for NumericTotal {
+    type State = NumericSum;
+    type Columns<'a> = Factors<'a>;
+
+    fn open<'a>(&self, args: &'a [ArrayRef]) -> Result<Factors<'a>> {
+        let first = args.first().ok_or_else(|| Error::internal("an aggregate has an argument"))?;
+        let second = args.get(1).map(<Numeric as Read<'a>>::open).transpose()?;
+        Ok(Factors { first: <Numeric as Read<'a>>::open(first)?, second })
+    }
+
+    fn add(&self, state: &mut NumericSum, columns: &Factors<'_>, row: usize) -> Result<()> {
+        match (columns.decimal(row), columns) {
+            (Some((mantissa, scale)), _) => state.add_decimal(mantissa, scale),
+            (None, Factors { first: NumericColumn::Encoded(values), second: None }) => {
+                state.add_bytes(values.value(row))
+            }
+            (None, _) => state.add(&columns.value(row)?),
         }
     }
 
@@ -150,8 +184,8 @@ impl Fold for NumericTotal {
         true
     }
 
-    fn remove(&self, state: &mut NumericSum, columns: &NumericColumn<'_>, row: usize) -> Result<()> {
-        state.remove(&<Numeric as Read>::get(columns, row))
+    fn remove(&self, state: &mut NumericSum, columns: &Factors<'_>, row: usize) -> Result<()> {
+        state.remove(&columns.value(row)?)
     }
 
     fn heap_size(&self, state: &NumericSum) -> usize {

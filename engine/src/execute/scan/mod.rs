@@ -1,33 +1,46 @@
-//! Physical scan of a stored table: chunks in memory and row groups of segments, read one after the other in each partition.
+//! Physical scan of a stored table: chunks in memory and row groups of segments, read one after the other in each partition, and
+//! filtered there: by what the statement says and by what sorts and joins above find out while it runs.
+
+mod filter;
+pub mod predicate;
+mod read;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use aegis_storage::TableSchema;
-use aegis_storage::transaction::{ChunkScan, Part, PartBatch, Predicate, TableScan};
-use arrow::array::{
-    Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array, new_null_array,
-};
-use arrow::compute::{SortOptions, concat_batches};
-use arrow::datatypes::{DataType, SchemaRef};
+use aegis_storage::transaction::{ChunkScan, Part, Predicate, TableScan};
+use arrow::array::RecordBatch;
+use arrow::compute::SortOptions;
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ColumnStatistics, Result, Statistics, internal_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::expressions::Column;
+use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column};
+use datafusion::physical_expr::projection::ProjectionMapping;
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::execution_plan::{Boundedness, CardinalityEffect, EmissionType};
+use datafusion::physical_plan::filter_pushdown::{
+    ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
+};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, StatisticsArgs,
 };
 use datafusion::scalar::ScalarValue;
-use futures::{StreamExt, stream};
+use futures::StreamExt;
 
+use self::filter::{Conjunct, arrange, with_columns};
+use self::read::Reader;
 use super::error::to_datafusion;
 
-/// Rows per batch from memory.
+/// Rows per batch.
 const BATCH_ROWS: usize = 8192;
 
 /// What a column of the scan is made from.
@@ -45,18 +58,18 @@ pub enum Source {
 }
 
 /// The leaf of plans over stored tables.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TableScanExec {
     name: String,
     /// By which rows were found.
     index: Option<String>,
-    table: Arc<TableSchema>,
-    sources: Vec<Source>,
+    reader: Reader,
     partitions: Vec<Vec<Part>>,
-    limit: Option<usize>,
     row_count: Precision<usize>,
+    /// Of the columns of the scan.
     columns: OnceLock<Vec<ColumnStatistics>>,
     properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
     /// Keeps files alive.
     scan: TableScan,
 }
@@ -79,13 +92,13 @@ impl TableScanExec {
     pub fn new(request: ScanRequest<'_>) -> Result<Self> {
         let ScanRequest { name, scan, schema, sources, predicates, filtered, limit, target_partitions } = request;
         let parts = scan.parts(&predicates).map_err(storage)?;
-        let read = parts.iter().map(rows_of).sum();
+        let read = parts.iter().map(Part::rows).sum();
         let index = index_of(&parts, &scan.table_schema);
         let partitions = distribute(parts, target_partitions);
         let partitioning = Partitioning::UnknownPartitioning(partitions.len());
         let equivalences = match ordering(scan, &schema, &sources)? {
-            Some(ordering) => EquivalenceProperties::new_with_orderings(schema, [ordering]),
-            None => EquivalenceProperties::new(schema),
+            Some(ordering) => EquivalenceProperties::new_with_orderings(schema.clone(), [ordering]),
+            None => EquivalenceProperties::new(schema.clone()),
         };
         let properties =
             PlanProperties::new(equivalences, partitioning, EmissionType::Incremental, Boundedness::Bounded);
@@ -94,18 +107,43 @@ impl TableScanExec {
             (Some(rows), true) => Precision::Inexact(rows.min(read)),
             (None, _) => Precision::Absent,
         };
+        let reader = Reader {
+            table: scan.table_schema.clone(),
+            layout: schema.clone(),
+            output: (0..sources.len()).collect(),
+            sources,
+            conjuncts: Vec::new(),
+            schema,
+            limit,
+        };
         Ok(Self {
             name: name.to_owned(),
             index,
-            table: scan.table_schema.clone(),
-            sources,
+            reader,
             partitions,
-            limit,
             row_count,
             columns: OnceLock::new(),
             properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
             scan: scan.clone(),
         })
+    }
+
+    /// The same scan, which leaves out rows that do not meet all of `filters` (over its output).
+    fn filtered(&self, filters: Vec<Arc<dyn PhysicalExpr>>) -> Result<Self> {
+        let mut scan = self.clone();
+        let mut equivalences = self.properties.eq_properties.clone();
+        for filter in filters {
+            if let Some(equality) = filter.downcast_ref::<BinaryExpr>().filter(|binary| *binary.op() == Operator::Eq) {
+                equivalences.add_equal_conditions(equality.left().clone(), equality.right().clone())?;
+            }
+            let whole = with_columns(&filter, |at| self.reader.output.get(at).copied())?;
+            scan.reader.conjuncts.push(Conjunct::new(whole, &self.reader.layout)?);
+        }
+        arrange(&mut scan.reader.conjuncts);
+        scan.row_count = self.row_count.to_inexact();
+        scan.properties = Arc::new((*self.properties).clone().with_eq_properties(equivalences));
+        Ok(scan)
     }
 
     /// What the store knows of each column's values: estimates, good for choosing plans.
@@ -126,7 +164,7 @@ impl TableScanExec {
             }
             Ok(column)
         };
-        let columns = self.sources.iter().map(of).collect::<Result<Vec<_>>>()?;
+        let columns = self.reader.sources.iter().map(of).collect::<Result<Vec<_>>>()?;
         Ok(self.columns.get_or_init(|| columns))
     }
 }
@@ -156,16 +194,9 @@ fn index_of(parts: &[Part], table: &TableSchema) -> Option<String> {
     indexes.next().map(|index| index.name.clone())
 }
 
-fn rows_of(part: &Part) -> usize {
-    match part {
-        Part::Chunk(chunk) => chunk.batch.num_rows(),
-        Part::Rows(part) => part.rows(),
-    }
-}
-
 /// Spreads a table over partitions of about as many rows each, in storage order.
 fn distribute(parts: Vec<Part>, target: usize) -> Vec<Vec<Part>> {
-    let total: usize = parts.iter().map(rows_of).sum();
+    let total: usize = parts.iter().map(Part::rows).sum();
     let count = target.min(total / BATCH_ROWS + 1).max(1);
     let share = total.div_ceil(count).max(1);
     let mut partitions: Vec<Vec<Part>> = vec![Vec::new()];
@@ -177,14 +208,11 @@ fn distribute(parts: Vec<Part>, target: usize) -> Vec<Vec<Part>> {
                 partitions.push(Vec::new());
                 room += share;
             }
-            let (part, more) = match part {
-                Part::Rows(rows) if partitions.len() < count => {
-                    let (first, more) = rows.split(room.next_multiple_of(BATCH_ROWS));
-                    (Part::Rows(first), more.map(Part::Rows))
-                }
-                whole => (whole, None),
+            let (part, more) = match partitions.len() < count {
+                true => part.split(room.next_multiple_of(BATCH_ROWS)),
+                false => (part, None),
             };
-            room = room.saturating_sub(rows_of(&part));
+            room = room.saturating_sub(part.rows());
             rest = more;
             if let Some(last) = partitions.last_mut() {
                 last.push(part);
@@ -196,124 +224,22 @@ fn distribute(parts: Vec<Part>, target: usize) -> Vec<Vec<Part>> {
 
 /// The rows of one chunk, all at once.
 pub fn read_chunk(
-    chunk: &ChunkScan,
+    chunk: ChunkScan,
     table: Arc<TableSchema>,
     sources: Vec<Source>,
     schema: SchemaRef,
 ) -> Result<RecordBatch> {
-    let reader = Reader { table, sources, schema: schema.clone() };
-    let batches = reader.chunk(chunk)?;
-    Ok(concat_batches(&schema, &batches)?)
-}
-
-type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
-
-/// How the columns of batches come from parts.
-#[derive(Clone)]
-struct Reader {
-    table: Arc<TableSchema>,
-    sources: Vec<Source>,
-    schema: SchemaRef,
-}
-
-impl Reader {
-    /// The batches of a part, each decoded when it is asked for.
-    fn read(&self, part: Part) -> Result<Batches> {
-        match part {
-            Part::Chunk(chunk) => Ok(Box::new(self.chunk(&chunk)?.into_iter().map(Ok))),
-            Part::Rows(part) => {
-                let mut wanted: Vec<usize> = Vec::new();
-                for source in &self.sources {
-                    if let Source::Stored(position) = source
-                        && !wanted.contains(position)
-                    {
-                        wanted.push(*position);
-                    }
-                }
-                let with_addresses = self.sources.iter().any(|s| matches!(s, Source::Address | Source::TupleId));
-                let read = part.read(&self.table, &wanted, with_addresses).map_err(storage)?;
-                let reader = self.clone();
-                Ok(Box::new(read.map(move |batch| reader.rows(&batch.map_err(storage)?, &wanted))))
-            }
-        }
-    }
-
-    fn rows(&self, part: &PartBatch, wanted: &[usize]) -> Result<RecordBatch> {
-        let stored = |position: usize| {
-            let place = wanted.iter().position(|wanted| *wanted == position);
-            match place.and_then(|place| part.rows.columns().get(place)) {
-                Some(column) => Ok(column.clone()),
-                None => internal_err!("a segment has too few columns"),
-            }
-        };
-        self.batch(part.rows.num_rows(), stored, || part.addresses.clone())
-    }
-
-    fn chunk(&self, chunk: &ChunkScan) -> Result<Vec<RecordBatch>> {
-        let rows = chunk.batch.num_rows();
-        let mut batches = Vec::with_capacity(rows / BATCH_ROWS + 1);
-        let mut start = 0;
-        while start < rows {
-            let count = BATCH_ROWS.min(rows - start);
-            let visible = chunk.visible.as_ref().map(|visible| BooleanArray::new(visible.slice(start, count), None));
-            let live = visible.as_ref().map_or(count, BooleanArray::true_count);
-            // Dead rows go first: they may hold nulls from before their column was NOT NULL.
-            let stored = |position: usize| match chunk.batch.columns().get(position) {
-                Some(column) => match &visible {
-                    None => Ok(column.slice(start, count)),
-                    Some(visible) => Ok(arrow::compute::filter(&column.slice(start, count), visible)?),
-                },
-                None => internal_err!("a chunk has too few columns"),
-            };
-            let addresses = || {
-                let is_live = |row: &usize| visible.as_ref().is_none_or(|visible| visible.value(*row));
-                (0..count).filter(is_live).map(|row| chunk.first_address + (start + row) as u64).collect()
-            };
-            if live > 0 {
-                batches.push(self.batch(live, stored, addresses)?);
-            }
-            start += count;
-        }
-        Ok(batches)
-    }
-
-    fn batch(
-        &self,
-        rows: usize,
-        stored: impl Fn(usize) -> Result<ArrayRef>,
-        addresses: impl Fn() -> Vec<u64>,
-    ) -> Result<RecordBatch> {
-        let columns = self
-            .sources
-            .iter()
-            .zip(self.schema.fields())
-            .map(|(source, field)| {
-                Ok(match source {
-                    Source::Stored(position) => stored(*position)?,
-                    Source::TableOid(oid) => Arc::new(UInt32Array::from_value(*oid, rows)),
-                    Source::Address => Arc::new(UInt64Array::from(addresses())),
-                    Source::TupleId => Arc::new(UInt64Array::from_iter_values(addresses().into_iter().map(tuple_id))),
-                    Source::Constant(value) => constant(field.data_type(), *value, rows),
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
-    }
-}
-
-/// A tuple id (block << 16 | offset, offsets from 1) that tells rows apart as their addresses do.
-fn tuple_id(address: u64) -> u64 {
-    const PER_BLOCK: u64 = 0xFFFE;
-    ((address / PER_BLOCK) << 16) | (address % PER_BLOCK + 1)
-}
-
-fn constant(data_type: &DataType, value: u64, rows: usize) -> ArrayRef {
-    match data_type {
-        DataType::UInt32 => Arc::new(UInt32Array::from_value(value as u32, rows)),
-        DataType::UInt64 => Arc::new(UInt64Array::from_value(value, rows)),
-        other => new_null_array(other, rows),
-    }
+    let output = (0..sources.len()).collect();
+    let reader = Reader {
+        table,
+        layout: schema.clone(),
+        sources,
+        conjuncts: Vec::new(),
+        output,
+        schema: schema.clone(),
+        limit: None,
+    };
+    reader.read_whole(Part::Chunk(chunk))
 }
 
 impl DisplayAs for TableScanExec {
@@ -324,7 +250,10 @@ impl DisplayAs for TableScanExec {
         if let Some(index) = &self.index {
             write!(f, ", index={index}")?;
         }
-        if let Some(limit) = self.limit {
+        for (at, conjunct) in self.reader.conjuncts.iter().enumerate() {
+            write!(f, "{}{}", if at == 0 { ", filter=" } else { " AND " }, conjunct.whole())?;
+        }
+        if let Some(limit) = self.reader.limit {
             write!(f, ", limit={limit}")?;
         }
         Ok(())
@@ -346,8 +275,13 @@ impl ExecutionPlan for TableScanExec {
 
     fn apply_expressions(
         &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
+        for conjunct in &self.reader.conjuncts {
+            if f(conjunct.whole())? == TreeNodeRecursion::Stop {
+                return Ok(TreeNodeRecursion::Stop);
+            }
+        }
         Ok(TreeNodeRecursion::Continue)
     }
 
@@ -359,21 +293,66 @@ impl ExecutionPlan for TableScanExec {
         let Some(parts) = self.partitions.get(partition).cloned() else {
             return internal_err!("no partition {partition}");
         };
-        let schema = self.properties.eq_properties.schema().clone();
-        let reader = Reader { table: self.table.clone(), sources: self.sources.clone(), schema: schema.clone() };
-        let mut left = self.limit.unwrap_or(usize::MAX);
-        let batches = stream::iter(parts)
-            .map(move |part| match reader.read(part) {
-                Ok(batches) => stream::iter(batches),
-                Err(error) => stream::iter(Box::new(std::iter::once(Err(error))) as Batches),
-            })
-            .flatten()
-            .take_while(move |batch: &Result<RecordBatch>| {
-                let open = left > 0;
-                left = left.saturating_sub(batch.as_ref().map_or(0, RecordBatch::num_rows));
-                futures::future::ready(open)
-            });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let rows = self.reader.clone().stream(parts).inspect(move |batch| {
+            metrics.record_output(batch.as_ref().map_or(0, RecordBatch::num_rows));
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.reader.schema.clone(), rows)))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn supports_limit_pushdown(&self) -> bool {
+        false
+    }
+
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        let mut scan = self.clone();
+        scan.reader.limit = limit;
+        Some(Arc::new(scan))
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.reader.limit
+    }
+
+    fn cardinality_effect(&self) -> CardinalityEffect {
+        CardinalityEffect::LowerEqual
+    }
+
+    fn handle_child_pushdown_result(
+        &self,
+        _phase: FilterPushdownPhase,
+        child_pushdown_result: ChildPushdownResult,
+        _config: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
+        let filters: Vec<_> = child_pushdown_result.parent_filters.into_iter().map(|parent| parent.filter).collect();
+        if filters.is_empty() || self.reader.limit.is_some() {
+            let refused = vec![PushedDown::No; filters.len()];
+            return Ok(FilterPushdownPropagation::with_parent_pushdown_result(refused));
+        }
+        let taken = FilterPushdownPropagation::with_parent_pushdown_result(vec![PushedDown::Yes; filters.len()]);
+        Ok(taken.with_updated_node(Arc::new(self.filtered(filters)?)))
+    }
+
+    fn try_swapping_with_projection(&self, projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let kept = projection.expr().iter().map(|expr| {
+            let column = expr.expr.downcast_ref::<Column>().filter(|column| column.name() == expr.alias)?;
+            Some(column.index())
+        });
+        let Some(kept) = kept.collect::<Option<Vec<usize>>>() else { return Ok(None) };
+        let mut scan = self.clone();
+        let Some(output) = kept.iter().map(|at| self.reader.output.get(*at).copied()).collect() else {
+            return internal_err!("a projection has a column that its scan has not");
+        };
+        scan.reader.output = output;
+        scan.reader.schema = Arc::new(Schema::project(&self.reader.schema, &kept)?);
+        let mapping = ProjectionMapping::from_indices(&kept, &self.reader.schema)?;
+        let equivalences = self.properties.eq_properties.project(&mapping, scan.reader.schema.clone());
+        scan.properties = Arc::new((*self.properties).clone().with_eq_properties(equivalences));
+        Ok(Some(Arc::new(scan)))
     }
 
     fn statistics_from_inputs(&self, _inputs: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {
@@ -382,10 +361,11 @@ impl ExecutionPlan for TableScanExec {
             None => self.row_count,
             Some(partition) => {
                 let parts = self.partitions.get(partition).map(Vec::as_slice).unwrap_or_default();
-                Precision::Inexact(parts.iter().map(rows_of).sum())
+                Precision::Inexact(parts.iter().map(Part::rows).sum())
             }
         };
-        statistics.column_statistics = self.column_statistics()?.to_vec();
+        let columns = self.column_statistics()?;
+        statistics.column_statistics = self.reader.output.iter().filter_map(|at| columns.get(*at).cloned()).collect();
         Ok(Arc::new(statistics))
     }
 }

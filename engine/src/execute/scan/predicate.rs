@@ -8,7 +8,7 @@ use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Between, BinaryExpr, Cast, Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
-use super::scan::Source;
+use super::Source;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 /// The function that makes comparison keys.
