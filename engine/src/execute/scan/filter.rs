@@ -51,7 +51,10 @@ impl Conjunct {
         let mut columns: Vec<usize> = collect_columns(&whole).iter().map(Column::index).collect();
         columns.sort_unstable();
         let expr = with_columns(&whole, |at| columns.binary_search(&at).ok())?;
-        let schema = Arc::new(layout.project(&columns)?);
+        // Rows that are dead may hold nulls from before a column was NOT NULL.
+        let fields = columns.iter().filter_map(|at| layout.fields().get(*at));
+        let fields = fields.map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+        let schema = Arc::new(Schema::new(fields));
         let fixed = schema
             .fields()
             .iter()
