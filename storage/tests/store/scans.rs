@@ -144,19 +144,12 @@ fn named(tx: &Transaction, names: &[&str]) -> (Vec<i32>, bool) {
     let values: ArrayRef = Arc::new(StringViewArray::from(names.to_vec()));
     let condition = Predicate::new(2, Test::OneOf(values)).unwrap();
     let (mut ids, mut used) = (Vec::new(), false);
-    let mut keep = |batch: &RecordBatch, visible: &dyn Fn(usize) -> bool| {
-        let (id, name) = (batch.column(0).as_primitive::<Int32Type>(), batch.column(1).as_string_view());
-        ids.extend((0..id.len()).filter(|i| visible(*i) && names.contains(&name.value(*i))).map(|i| id.value(i)));
-    };
     for part in scan.parts(&[condition]).unwrap() {
-        match part {
-            Part::Rows(part) => {
-                used |= part.index == Some(BY_NAME);
-                for batch in part.read(&scan.table_schema, &[0, 1], false).unwrap() {
-                    keep(&batch.unwrap().rows, &|_| true);
-                }
-            }
-            Part::Chunk(chunk) => keep(&chunk.batch, &|i| chunk.visible.as_ref().is_none_or(|v| v.value(i))),
+        used |= matches!(&part, Part::Rows(part) if part.index == Some(BY_NAME));
+        for batch in part.read(&scan.table_schema, &[0, 1]) {
+            let batch = batch.unwrap().rows;
+            let (id, name) = (batch.column(0).as_primitive::<Int32Type>(), batch.column(1).as_string_view());
+            ids.extend((0..id.len()).filter(|i| names.contains(&name.value(*i))).map(|i| id.value(i)));
         }
     }
     ids.sort_unstable();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aegis_catalog::{Error, Result, sqlstate};
+use memchr::memmem::Finder;
 
 use crate::functions::Body;
 use crate::functions::kernel::{Inputs, kernel};
@@ -37,9 +38,12 @@ pub fn functions() -> Vec<Row> {
 /// A LIKE pattern, by the cheapest way to test it.
 enum Pattern {
     Equals(String),
-    StartsWith(String),
-    EndsWith(String),
-    Contains(String),
+    /// Texts with `%` between them, found one after the other.
+    Segments {
+        start: String,
+        middle: Vec<Finder<'static>>,
+        end: String,
+    },
     General(Vec<Token>),
 }
 
@@ -80,17 +84,15 @@ impl Pattern {
                 .map(|token| if let Token::Text(character) = token { Some(*character) } else { None })
                 .collect()
         };
-        Ok(match &tokens[..] {
-            [Token::Any, middle @ .., Token::Any] if literal(middle).is_some() => {
-                Self::Contains(literal(middle).unwrap_or_default())
-            }
-            [start @ .., Token::Any] if literal(start).is_some() => {
-                Self::StartsWith(literal(start).unwrap_or_default())
-            }
-            [Token::Any, end @ ..] if literal(end).is_some() => Self::EndsWith(literal(end).unwrap_or_default()),
-            all => match literal(all) {
-                Some(text) => Self::Equals(text),
-                None => Self::General(tokens),
+        let segments: Option<Vec<String>> = tokens.split(|token| *token == Token::Any).map(literal).collect();
+        Ok(match segments.as_deref() {
+            None => Self::General(tokens),
+            Some([]) => Self::Equals(String::new()),
+            Some([text]) => Self::Equals(text.clone()),
+            Some([start, middle @ .., end]) => Self::Segments {
+                start: start.clone(),
+                middle: middle.iter().map(|text| Finder::new(text).into_owned()).collect(),
+                end: end.clone(),
             },
         })
     }
@@ -98,9 +100,15 @@ impl Pattern {
     fn matches(&self, text: &str) -> bool {
         match self {
             Self::Equals(pattern) => text == pattern,
-            Self::StartsWith(pattern) => text.starts_with(pattern),
-            Self::EndsWith(pattern) => text.ends_with(pattern),
-            Self::Contains(pattern) => memchr::memmem::find(text.as_bytes(), pattern.as_bytes()).is_some(),
+            Self::Segments { start, middle, end } => {
+                let Some(mut rest) = text.as_bytes().strip_prefix(start.as_bytes()) else { return false };
+                for finder in middle {
+                    let after = finder.find(rest).and_then(|at| rest.get(at + finder.needle().len()..));
+                    let Some(after) = after else { return false };
+                    rest = after;
+                }
+                rest.ends_with(end.as_bytes())
+            }
             Self::General(tokens) => general(tokens, text),
         }
     }
@@ -220,6 +228,10 @@ mod tests {
             ("", "%", true),
             ("aéz", "a_z", true),
             ("xaxbx", "%a%b%", true),
+            ("ababa", "aba%aba", false),
+            ("abaaba", "aba%aba", true),
+            ("special request", "%special%requests%", false),
+            ("one, two, three", "one%two%three", true),
         ] {
             assert_eq!(Pattern::compile(pattern).unwrap().matches(text), expected, "{text} LIKE {pattern}");
         }
