@@ -116,6 +116,8 @@ impl Transaction {
         let Some((chunk, first)) = overlay.seal_for_staging(unit)? else { return Ok(false) };
         let (source, number) = (chunk.clone(), store.next_staged_unit()?);
         let write = move || {
+            // As long as this writes, the directory is in use.
+            let _store = store;
             let written = write(&area, table, number, &shape, &source, first);
             written.inspect_err(|_| area.folder.discard(table, number))
         };

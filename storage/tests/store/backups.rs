@@ -24,7 +24,7 @@ fn open(dir: &Path, archive: Option<&Path>) -> Arc<Store> {
         wal_archive_dir: archive.map(Path::to_path_buf),
         ..Config::new(dir)
     };
-    Store::open(config).unwrap()
+    open_when_free(config)
 }
 
 async fn backup(store: &Arc<Store>, dest: &Path) -> Taken {

@@ -1,9 +1,10 @@
 //! A table of `(id int primary key, name text)` and short ways to use it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aegis_storage::transaction::{ADDRESS_COLUMN, Bound, Predicate, TableScan, Test};
-use aegis_storage::{ColumnSchema, Error, IndexSchema, Isolation, Store, TableSchema, Transaction};
+use aegis_storage::{ColumnSchema, Config, Error, IndexSchema, Isolation, Store, TableSchema, Transaction};
 use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringViewArray, UInt64Array};
 use arrow::datatypes::{DataType, Int32Type, UInt64Type};
 
@@ -45,6 +46,17 @@ pub fn rows(values: &[(i32, &str)]) -> RecordBatch {
 pub fn many(ids: impl IntoIterator<Item = i32>) -> RecordBatch {
     let values: Vec<(i32, String)> = ids.into_iter().map(|i| (i, format!("row number {i} of many"))).collect();
     rows(&values.iter().map(|(i, s)| (*i, s.as_str())).collect::<Vec<_>>())
+}
+
+/// Opens a directory that a store which was dropped may still be using: its threads end in their own time.
+pub fn open_when_free(config: Config) -> Arc<Store> {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        match Store::open(config.clone()) {
+            Err(Error::Locked { .. }) if Instant::now() < end => std::thread::sleep(Duration::from_millis(5)),
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 pub fn begin(store: &Arc<Store>) -> Transaction {

@@ -290,7 +290,7 @@ impl World {
 }
 
 fn open(dir: &Path) -> Arc<Store> {
-    Store::open(Config {
+    open_when_free(Config {
         wal_segment_bytes: 16 << 10,
         stage_bytes: 1,
         row_group_rows: 8,
@@ -301,7 +301,6 @@ fn open(dir: &Path) -> Arc<Store> {
         compaction_max_rows: 8,
         ..Config::new(dir)
     })
-    .unwrap()
 }
 
 proptest! {

@@ -10,7 +10,7 @@ use aegis_storage::{Config, Error, IndexSchema, Store};
 use crate::fixture::*;
 
 fn open(dir: &Path) -> Arc<Store> {
-    Store::open(Config { stage_bytes: 20_000, compaction_background: false, ..Config::new(dir) }).unwrap()
+    open_when_free(Config { stage_bytes: 20_000, compaction_background: false, ..Config::new(dir) })
 }
 
 fn files(dir: &Path) -> Vec<String> {
