@@ -93,8 +93,8 @@ async fn statement(session: &mut Session, sql: &str, params: &[Value]) -> Result
     let values: Vec<Option<Bytes>> = params.iter().map(parameter).collect();
     session.bind("", "", &values, &[], &[Format::Text]).await?;
     let (columns, rows, tag) = match session.execute("").await? {
-        Response::Empty => (Vec::new(), Vec::new(), String::new()),
-        Response::Complete(tag) => (Vec::new(), Vec::new(), tag),
+        Response::Empty => (Arc::default(), Vec::new(), String::new()),
+        Response::Complete(tag) => (Arc::default(), Vec::new(), tag),
         Response::Rows { columns, .. } => {
             let (rows, tag) = collect(session, &columns).await?;
             (columns, rows, tag)

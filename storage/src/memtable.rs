@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::buffer::{BooleanBuffer, MutableBuffer};
-use arrow::compute::concat_batches;
+use arrow::compute::{concat_batches, take};
 use arrow::datatypes::DataType;
 
 use crate::schema::ColumnId;
@@ -231,24 +231,34 @@ fn array_bytes(array: &ArrayRef) -> usize {
     }
 }
 
-/// Drops view buffers that are mostly unused, which slices and merged small batches leave behind.
+/// Lets go of buffers that are mostly unused, which slices and merged small batches leave behind.
 pub fn compact(batch: &RecordBatch) -> Result<RecordBatch> {
+    // Columns of many rows may share the one buffer that they were read into.
+    let small = batch.num_rows() < BULK_ROWS;
+    let sliced = |c: &ArrayRef| small && c.get_buffer_memory_size() > 2 * array_bytes(c) + SLACK_BYTES;
     let columns = batch.columns().iter().map(|c| match c.data_type() {
         DataType::Utf8View => {
             let a = c.as_string_view();
-            if wasteful(a.data_buffers(), a.total_buffer_bytes_used()) { Arc::new(a.gc()) } else { c.clone() }
+            let waste = wasteful(a.data_buffers(), a.total_buffer_bytes_used()) || sliced(c);
+            Ok(if waste { Arc::new(a.gc()) } else { c.clone() })
         }
         DataType::BinaryView => {
             let a = c.as_binary_view();
-            if wasteful(a.data_buffers(), a.total_buffer_bytes_used()) { Arc::new(a.gc()) } else { c.clone() }
+            let waste = wasteful(a.data_buffers(), a.total_buffer_bytes_used()) || sliced(c);
+            Ok(if waste { Arc::new(a.gc()) } else { c.clone() })
         }
-        _ => c.clone(),
+        _ if sliced(c) => Ok(take(c, &UInt32Array::from_iter_values(0..c.len() as u32), None)?),
+        _ => Ok(c.clone()),
     });
-    Ok(RecordBatch::try_new_with_options(batch.schema(), columns.collect(), &options(batch.num_rows()))?)
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options(batch.num_rows()))?)
 }
 
+/// Unused bytes of a column that are not worth a copy.
+const SLACK_BYTES: usize = 1024;
+
 fn wasteful(buffers: &[arrow::buffer::Buffer], used: usize) -> bool {
-    buffers.len() > 8 || buffers.iter().map(|b| b.len()).sum::<usize>() > used * 2 + 1024
+    buffers.len() > 8 || buffers.iter().map(|b| b.len()).sum::<usize>() > used * 2 + SLACK_BYTES
 }
 
 /// For batches that may have no columns.

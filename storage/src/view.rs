@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::interleave_record_batch;
+use arrow::datatypes::SchemaRef;
 use roaring::RoaringBitmap;
 
 use crate::index::KeyColumns;
@@ -281,19 +282,23 @@ impl<'a> TableView<'a> {
     fn segment_keys(&self, segment: &Segment, index: &IndexSchema, rows: &[u32]) -> Result<KeyColumns> {
         let positions = self.shape.schema.key_positions(index)?;
         let columns: Vec<&ColumnSchema> = positions.iter().map(|p| &self.shape.schema.columns[*p]).collect();
-        let batch = segment.read_rows(rows, &columns)?;
-        KeyColumns::new(index, batch.columns().to_vec())
+        KeyColumns::new(index, segment.read_rows(rows, &columns)?)
     }
 
     /// Rows by address, in the order asked for, projected to `columns`.
     pub fn fetch(&self, addresses: &[RowAddress], columns: &[usize]) -> Result<RecordBatch> {
         let projected = Arc::new(self.shape.arrow.project(columns)?);
-        if addresses.is_empty() {
-            return Ok(RecordBatch::new_empty(projected));
+        match addresses {
+            [] => return Ok(RecordBatch::new_empty(projected)),
+            [one] => {
+                let values = self.fetch_one(*one, columns)?;
+                return Ok(RecordBatch::try_new_with_options(projected, values, &crate::memtable::options(1))?);
+            }
+            _ => {}
         }
         let mut sources: Vec<RecordBatch> = Vec::new();
         let mut source_of: HashMap<(u32, u32), usize> = HashMap::new();
-        let from_segments = self.fetch_segments(addresses, columns, &mut sources)?;
+        let from_segments = self.fetch_segments(addresses, columns, &projected, &mut sources)?;
         let mut places = Vec::with_capacity(addresses.len());
         for row in addresses {
             if let Some((rows, source)) = from_segments.get(&unit_of(*row)) {
@@ -322,11 +327,27 @@ impl<'a> TableView<'a> {
         Ok(batch.with_schema(projected)?)
     }
 
+    /// The columns of one row, as slices of what holds it.
+    fn fetch_one(&self, row: RowAddress, columns: &[usize]) -> Result<Vec<ArrayRef>> {
+        let (unit, place) = (unit_of(row), row_of(row));
+        let missing = || Error::Internal(format!("no row has the address {row:#x}"));
+        if let Some(chunk) = self.chunk(unit) {
+            let (piece, offset) = chunk.locate(place).ok_or_else(missing)?;
+            let batch = adapt(&piece.batch, &chunk.columns, self.shape)?;
+            let column = |place: &usize| batch.columns().get(*place).map(|column| column.slice(offset, 1));
+            return columns.iter().map(|place| column(place).ok_or_else(missing)).collect();
+        }
+        let segment = self.segment(unit).filter(|segment| place < segment.meta.rows).ok_or_else(missing)?;
+        let columns: Vec<&ColumnSchema> = columns.iter().filter_map(|c| self.shape.schema.columns.get(*c)).collect();
+        segment.read_rows(&[place], &columns)
+    }
+
     /// Reads the addressed rows of each segment in one pass; by unit the rows read and which source has them.
     fn fetch_segments(
         &self,
         addresses: &[RowAddress],
         columns: &[usize],
+        projected: &SchemaRef,
         sources: &mut Vec<RecordBatch>,
     ) -> Result<BTreeMap<u32, (RoaringBitmap, usize)>> {
         let mut wanted: BTreeMap<u32, (RoaringBitmap, usize)> = BTreeMap::new();
@@ -340,7 +361,9 @@ impl<'a> TableView<'a> {
         for (unit, (rows, source)) in &mut wanted {
             let Some(segment) = self.segment(*unit) else { continue };
             *source = sources.len();
-            sources.push(segment.read_rows(&rows.iter().collect::<Vec<_>>(), &columns)?);
+            let read = segment.read_rows(&rows.iter().collect::<Vec<_>>(), &columns)?;
+            let rows = crate::memtable::options(rows.len() as usize);
+            sources.push(RecordBatch::try_new_with_options(projected.clone(), read, &rows)?);
         }
         Ok(wanted)
     }

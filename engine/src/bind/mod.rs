@@ -19,6 +19,7 @@ mod function_scan;
 mod group;
 mod insert;
 mod join;
+pub mod late;
 mod literal;
 mod locking;
 mod modify;

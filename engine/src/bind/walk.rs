@@ -78,6 +78,41 @@ pub(super) fn query(query: &mut Query, visit: &mut dyn FnMut(&mut Expr)) {
     query.limit.iter_mut().chain(&mut query.offset).for_each(visit);
 }
 
+/// Calls `visit` on the top expressions of a statement.
+pub(super) fn statement(statement: &mut Statement, visit: &mut dyn FnMut(&mut Expr)) {
+    let rules = |rules: &mut RowRules, visit: &mut dyn FnMut(&mut Expr)| {
+        rules.generated.iter_mut().for_each(|(_, expr)| visit(expr));
+        rules.checks.iter_mut().for_each(|(_, expr)| visit(expr));
+    };
+    let returning = |returning: &mut Option<Returning>, visit: &mut dyn FnMut(&mut Expr)| {
+        returning.iter_mut().flat_map(|returning| &mut returning.targets).for_each(visit);
+    };
+    match statement {
+        Statement::Query(query) => self::query(query, visit),
+        Statement::Insert(insert) => {
+            insert.ctes.iter_mut().for_each(|cte| self::cte(cte, visit));
+            query(&mut insert.source, visit);
+            insert.values.iter_mut().for_each(|(_, value)| visit(value));
+            rules(&mut insert.row_rules, visit);
+            returning(&mut insert.returning, visit);
+        }
+        Statement::Update(update) => {
+            update.ctes.iter_mut().for_each(|cte| self::cte(cte, visit));
+            update.from.iter_mut().for_each(|from| self::from(from, visit));
+            update.filter.iter_mut().for_each(&mut *visit);
+            update.set.iter_mut().for_each(|(_, value)| visit(value));
+            rules(&mut update.row_rules, visit);
+            returning(&mut update.returning, visit);
+        }
+        Statement::Delete(delete) => {
+            delete.ctes.iter_mut().for_each(|cte| self::cte(cte, visit));
+            delete.using.iter_mut().for_each(|from| self::from(from, visit));
+            delete.filter.iter_mut().for_each(&mut *visit);
+            returning(&mut delete.returning, visit);
+        }
+    }
+}
+
 fn cte(cte: &mut Cte, visit: &mut dyn FnMut(&mut Expr)) {
     match &mut cte.body {
         CteBody::Query(query) => self::query(query, visit),

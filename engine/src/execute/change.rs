@@ -18,7 +18,7 @@ use super::statement::{ChangeResult, Execution};
 use super::stream::RowStream;
 use super::{conflict, deferred, foreign_key, index_key};
 use crate::bind::tree::{Delete, Insert, Update};
-use crate::lower::LoweredChange;
+use crate::lower::{ChangeColumns, LoweredChange};
 
 /// The parts of a batch of a change.
 pub struct ChangedRows {
@@ -28,16 +28,34 @@ pub struct ChangedRows {
     pub returning: RecordBatch,
 }
 
-pub async fn insert(insert: &Insert, lowered: LoweredChange, execution: &mut Execution<'_>) -> Result<ChangeResult> {
+/// The rows of a change as they are computed.
+pub struct ChangeRows {
+    pub columns: ChangeColumns,
+    pub rows: RowStream,
+}
+
+impl ChangeRows {
+    pub fn start(lowered: LoweredChange, execution: &Execution<'_>) -> Result<Self> {
+        let cancel = execution.context.cancel.clone();
+        let rows = RowStream::start(execution.runtime, lowered.plan, execution.options, cancel)?;
+        Ok(Self { columns: lowered.columns, rows })
+    }
+
+    /// All of them, taken apart and checked, before any change is made.
+    pub async fn collect(self, table: &Arc<Relation>, execution: &Execution<'_>) -> Result<Vec<ChangedRows>> {
+        let batches = self.rows.collect().await?;
+        batches.into_iter().map(|batch| split(table, &self.columns, batch, execution)).collect()
+    }
+}
+
+pub async fn insert(insert: &Insert, mut new: ChangeRows, execution: &mut Execution<'_>) -> Result<ChangeResult> {
     let mut result = ChangeResult::default();
     if insert.on_conflict.is_some() {
-        let batches = run(&lowered, execution).await?;
-        let changes = split_all(&insert.table, &lowered, batches, execution)?;
+        let changes = new.collect(&insert.table, execution).await?;
         return conflict::insert(insert, changes, execution).await;
     }
-    let mut stream = start(&lowered, execution)?;
-    while let Some(batch) = stream.next().await {
-        let changed = split(&insert.table, &lowered, batch?, execution)?;
+    while let Some(batch) = new.rows.next().await {
+        let changed = split(&insert.table, &new.columns, batch?, execution)?;
         insert_rows(&insert.table, &changed.rows, execution).await?;
         foreign_key::check_later(&insert.table, &changed.rows, None, execution)?;
         result.count += changed.rows.num_rows() as u64;
@@ -48,9 +66,8 @@ pub async fn insert(insert: &Insert, lowered: LoweredChange, execution: &mut Exe
     Ok(result)
 }
 
-pub async fn update(update: &Update, lowered: LoweredChange, execution: &mut Execution<'_>) -> Result<ChangeResult> {
-    let batches = run(&lowered, execution).await?;
-    let changes = split_all(&update.table, &lowered, batches, execution)?;
+pub async fn update(update: &Update, changed: ChangeRows, execution: &mut Execution<'_>) -> Result<ChangeResult> {
+    let changes = changed.collect(&update.table, execution).await?;
     let Some(changed) = once_per_row(changes, true)? else { return Ok(ChangeResult::default()) };
     let addresses = changed.addresses.clone().ok_or_else(|| Error::internal("an update without addresses"))?;
     let generated = update.table.live_columns().filter(|column| column.generated).map(|column| column.attnum);
@@ -133,9 +150,8 @@ fn keeps_keys(
     Ok(true)
 }
 
-pub async fn delete(delete: &Delete, lowered: LoweredChange, execution: &mut Execution<'_>) -> Result<ChangeResult> {
-    let batches = run(&lowered, execution).await?;
-    let changes = split_all(&delete.table, &lowered, batches, execution)?;
+pub async fn delete(delete: &Delete, changed: ChangeRows, execution: &mut Execution<'_>) -> Result<ChangeResult> {
+    let changes = changed.collect(&delete.table, execution).await?;
     let Some(changed) = once_per_row(changes, true)? else { return Ok(ChangeResult::default()) };
     let addresses = changed.addresses.ok_or_else(|| Error::internal("a delete without addresses"))?;
     let count = delete_rows(&delete.table, &addresses, execution).await?;
@@ -170,42 +186,24 @@ pub fn storage_of(table: &Relation) -> Result<u64> {
     Ok(stored.storage)
 }
 
-fn start(lowered: &LoweredChange, execution: &Execution<'_>) -> Result<RowStream> {
-    RowStream::start(execution.runtime, lowered.plan.clone(), execution.options, execution.context.cancel.clone())
-}
-
-/// All rows of a change, before any of it is made.
-pub async fn run(lowered: &LoweredChange, execution: &Execution<'_>) -> Result<Vec<RecordBatch>> {
-    start(lowered, execution)?.collect().await
-}
-
-pub fn split_all(
-    table: &Arc<Relation>,
-    lowered: &LoweredChange,
-    batches: Vec<RecordBatch>,
-    execution: &Execution<'_>,
-) -> Result<Vec<ChangedRows>> {
-    batches.into_iter().map(|batch| split(table, lowered, batch, execution)).collect()
-}
-
 /// Takes a batch of a change apart and checks its rows.
-pub fn split(
+fn split(
     table: &Arc<Relation>,
-    lowered: &LoweredChange,
+    parts: &ChangeColumns,
     batch: RecordBatch,
     execution: &Execution<'_>,
 ) -> Result<ChangedRows> {
     let mut columns = batch.columns().iter().cloned();
-    let addresses = lowered.address.then(|| columns.next()).flatten();
+    let addresses = parts.address.then(|| columns.next()).flatten();
     let addresses = addresses.and_then(|column| column.as_primitive_opt::<UInt64Type>().cloned());
-    let row: Vec<ArrayRef> = columns.by_ref().take(lowered.row).collect();
-    let checks: Vec<ArrayRef> = columns.by_ref().take(lowered.checks.len()).collect();
+    let row: Vec<ArrayRef> = columns.by_ref().take(parts.row).collect();
+    let checks: Vec<ArrayRef> = columns.by_ref().take(parts.checks.len()).collect();
     let returning: Vec<ArrayRef> = columns.collect();
     let count = batch.num_rows();
     let names = table.live_columns().map(|column| column.name.clone());
     let rows = batch_of(names, row, count)?;
-    if lowered.row > 0 {
-        check_rows(table, &rows, &lowered.checks, &checks, &execution.context)?;
+    if parts.row > 0 {
+        check_rows(table, &rows, &parts.checks, &checks, &execution.context)?;
     }
     let names = (0..returning.len()).map(|index| format!("column_{index}"));
     let returning = batch_of(names, returning, count)?;

@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::row::{RowConverter, SortField};
 use datafusion::datasource::{MemTable, provider_as_source};
 
-use super::change::{ChangedRows, explain, insert_rows, key_columns, run, split_all, storage_of, update_rows};
+use super::change::{ChangeRows, ChangedRows, explain, insert_rows, key_columns, storage_of, update_rows};
 use super::error::{from_arrow, from_datafusion};
 use super::key::keys;
 use super::statement::{ChangeResult, Execution};
@@ -298,9 +298,9 @@ async fn plan_updates(
             changes: HashMap::new(),
             locked: HashMap::new(),
             outer_ctes: Vec::new(),
+            deferred: false,
         };
         lower_conflict_update(insert, update, source, execution.parameters, &context)?
     };
-    let batches = run(&lowered, execution).await?;
-    split_all(&insert.table, &lowered, batches, execution)
+    ChangeRows::start(lowered, execution)?.collect(&insert.table, execution).await
 }

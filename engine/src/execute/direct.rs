@@ -6,19 +6,16 @@
 use std::sync::Arc;
 
 use aegis_catalog::Result;
-use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source_as_provider;
 use datafusion::error::Result as PlanResult;
-use datafusion::logical_expr::execution_props::ExecutionProps;
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Volatility};
-use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
 use super::error::from_datafusion;
+use super::program::Program;
 use super::provider::KeyedTable;
 
 /// Only constants and rows found by key, filtered and projected.
@@ -77,7 +74,7 @@ fn is_quick_expr(expr: &Expr, schema: &DFSchema) -> bool {
     let walked = expr.apply(|expr| {
         quick &= match expr {
             // What is only handed on may be long.
-            Expr::Column(_) | Expr::Literal(..) | Expr::Alias(_) => true,
+            Expr::Column(_) | Expr::Literal(..) | Expr::Alias(_) | Expr::Placeholder(_) => true,
             Expr::ScalarFunction(call) => {
                 call.func.signature().volatility != Volatility::Volatile
                     && is_fixed(expr, schema)
@@ -100,87 +97,22 @@ fn is_fixed(expr: &Expr, schema: &DFSchema) -> bool {
 
 /// The rows of a plain plan.
 pub fn evaluate(plan: &LogicalPlan) -> Result<RecordBatch> {
-    rows(plan).map_err(from_datafusion)
-}
-
-fn rows(plan: &LogicalPlan) -> PlanResult<RecordBatch> {
-    match plan {
-        LogicalPlan::EmptyRelation(relation) => {
-            let schema: SchemaRef = Arc::clone(relation.schema.inner());
-            match relation.produce_one_row {
-                true => Ok(RecordBatch::try_new_with_options(schema, Vec::new(), &row_count(1))?),
-                false => Ok(RecordBatch::new_empty(schema)),
-            }
-        }
-        LogicalPlan::Values(values) => {
-            let one = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &row_count(1))?;
-            let schema = values.schema.inner();
-            let rows: Vec<RecordBatch> = values
-                .values
-                .iter()
-                .map(|row| project(row, &one, &DFSchema::empty(), schema))
-                .collect::<PlanResult<_>>()?;
-            Ok(concat_batches(schema, &rows)?)
-        }
-        LogicalPlan::Projection(projection) => {
-            let input = rows(&projection.input)?;
-            project(&projection.expr, &input, projection.input.schema(), projection.schema.inner())
-        }
-        LogicalPlan::Filter(filter) => {
-            let input = rows(&filter.input)?;
-            let condition = compile(&filter.predicate, filter.input.schema())?;
-            let kept = condition.evaluate(&input)?.into_array(input.num_rows())?;
-            Ok(filter_record_batch(&input, kept.as_boolean())?)
-        }
-        LogicalPlan::TableScan(scan) => {
-            let rows = keyed(scan).ok_or_else(|| unexpected(plan))?;
-            let rows = match &scan.projection {
-                Some(columns) => rows.project(columns)?,
-                None => rows,
-            };
-            Ok(rows.with_schema(scan.projected_schema.inner().clone())?)
-        }
-        other => Err(unexpected(other)),
-    }
-}
-
-fn unexpected(plan: &LogicalPlan) -> datafusion::error::DataFusionError {
-    datafusion::error::DataFusionError::Internal(format!("{} is not evaluated in place", plan.display()))
-}
-
-fn row_count(rows: usize) -> RecordBatchOptions {
-    RecordBatchOptions::new().with_row_count(Some(rows))
-}
-
-fn compile(expr: &Expr, schema: &DFSchema) -> PlanResult<Arc<dyn PhysicalExpr>> {
-    create_physical_expr(expr, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())
-}
-
-fn project(
-    exprs: &[Expr],
-    input: &RecordBatch,
-    input_schema: &DFSchema,
-    output: &SchemaRef,
-) -> PlanResult<RecordBatch> {
-    let rows = input.num_rows();
-    let columns = exprs
-        .iter()
-        .map(|expr| compile(expr, input_schema)?.evaluate(input)?.into_array(rows))
-        .collect::<PlanResult<Vec<_>>>()?;
-    // A value may be null where the plan's schema promises none only if a row was promised and not found; keep what came.
-    let fields = output.fields().iter().zip(&columns);
-    let exact = fields.clone().all(|(field, column)| {
-        field.data_type() == column.data_type() && (field.is_nullable() || column.null_count() == 0)
-    });
-    let schema = match exact {
-        true => Arc::clone(output),
-        false => Arc::new(Schema::new(
-            fields
-                .map(|(field, column)| {
-                    field.as_ref().clone().with_data_type(column.data_type().clone()).with_nullable(true)
-                })
-                .collect::<Vec<_>>(),
-        )),
+    let rows = || {
+        let program = Program::compile(plan, &[])?;
+        let given = if program.reads() { given_rows(plan)? } else { None };
+        let columns = program.used.iter().filter_map(|place| given.as_ref()?.columns().get(*place).cloned());
+        program.run(&[], (columns.collect(), given.as_ref().map_or(0, RecordBatch::num_rows)))
     };
-    Ok(RecordBatch::try_new_with_options(schema, columns, &row_count(rows))?)
+    rows().map_err(from_datafusion)
+}
+
+/// The rows found by key that a plan reads.
+fn given_rows(plan: &LogicalPlan) -> PlanResult<Option<RecordBatch>> {
+    match plan {
+        LogicalPlan::TableScan(scan) => match (keyed(scan), &scan.projection) {
+            (Some(rows), Some(columns)) => Ok(Some(rows.project(columns)?)),
+            (rows, _) => Ok(rows),
+        },
+        plan => plan.inputs().first().map_or(Ok(None), |input| given_rows(input)),
+    }
 }

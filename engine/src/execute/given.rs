@@ -14,7 +14,7 @@ use super::error::from_datafusion;
 use super::provider::SnapshotTables;
 use super::runtime::QueryRuntime;
 use super::shared::LateTable;
-use super::statement::{ChangeResult, Execution, Step};
+use super::statement::{Change, ChangeResult, Execution, Step, StepRows};
 use super::stream::RowStream;
 use crate::bind::GIVEN_ROWS;
 use crate::bind::tree::{Expr, Insert, Query};
@@ -33,7 +33,8 @@ pub async fn insert_given(insert: &Insert, batch: RecordBatch, execution: &mut E
         context.changes.insert(GIVEN_ROWS, provider_as_source(Arc::new(rows)));
         lower::lower_insert(insert, execution.parameters, &context)?
     };
-    execution.atomically(Vec::new(), Step::Insert(insert.clone(), lowered)).await
+    let step = Step::Change(Change::Insert(insert), StepRows::Planned(lowered));
+    execution.atomically(Vec::new(), step).await
 }
 
 /// The value of an expression without columns.
@@ -104,5 +105,6 @@ fn lower_context<'a>(tables: &'a SnapshotTables<'a>, context: &Arc<StatementCont
         changes: HashMap::new(),
         locked: HashMap::new(),
         outer_ctes: Vec::new(),
+        deferred: false,
     }
 }

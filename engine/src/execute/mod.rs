@@ -10,6 +10,7 @@ pub mod deferred;
 mod direct;
 pub mod error;
 pub mod foreign_key;
+mod generic_plan;
 pub mod given;
 pub mod in_order;
 pub mod index_key;
@@ -20,6 +21,7 @@ pub mod lock;
 pub mod operator;
 pub mod over_row;
 mod point;
+mod program;
 pub mod provider;
 mod referential_action;
 pub mod row_rules;
@@ -34,7 +36,8 @@ pub mod system;
 #[cfg(test)]
 mod tests;
 
+pub use generic_plan::GenericPlan;
 pub use given::{evaluate, explain, insert_given};
 pub use runtime::{QueryRuntime, RunOptions};
-pub use statement::{ChangeResult, Execution, run_delete, run_insert, run_query, run_update};
+pub use statement::{Change, ChangeResult, Execution, run_change, run_query};
 pub use stream::RowStream;

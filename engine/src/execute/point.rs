@@ -41,7 +41,13 @@ pub fn read(query: &Query, execution: &Execution<'_>) -> Result<Option<RowStream
         return Ok(None);
     };
     let Some(filter) = &select.filter else { return Ok(None) };
-    let Some(values) = equalities(filter, *rel, relation, execution.parameters) else { return Ok(None) };
+    let value = |equality: Option<(i16, Given)>| {
+        let (column, given) = equality?;
+        Some((column, given.value(execution.parameters)?.clone()))
+    };
+    let Some(values) = equalities(filter, *rel, relation).map(value).collect::<Option<Vec<_>>>() else {
+        return Ok(None);
+    };
     let schema = execution.transaction.table_schema(table.storage).map_err(Error::from)?;
     let mut columns = Vec::with_capacity(select.targets.len());
     for target in &select.targets {
@@ -63,8 +69,14 @@ pub fn read(query: &Query, execution: &Execution<'_>) -> Result<Option<RowStream
 
 /// The table of a query that does nothing but filter and project it.
 fn one_table(query: &Query) -> Option<(&Arc<Relation>, &Select)> {
-    let SetExpr::Select(select) = &query.body else { return None };
+    let select = plain_select(query)?;
     let Some(From::Table { relation, .. }) = &select.from else { return None };
+    Some((relation, select))
+}
+
+/// A query that does nothing but filter and project what it reads.
+pub fn plain_select(query: &Query) -> Option<&Select> {
+    let SetExpr::Select(select) = &query.body else { return None };
     let plain = query.ctes.is_empty()
         && query.order_by.is_empty()
         && query.limit.is_none()
@@ -76,29 +88,40 @@ fn one_table(query: &Query) -> Option<(&Arc<Relation>, &Select)> {
         && select.windows.is_none()
         && select.set_functions.is_none()
         && select.distinct == Distinct::None;
-    plain.then_some((relation, select))
+    plain.then_some(select)
 }
 
-/// The columns that a condition sets equal to given values, if it says nothing else.
-fn equalities(
-    condition: &Expr,
+/// A constant or a parameter.
+#[derive(Debug)]
+pub enum Given {
+    Constant(ScalarValue),
+    /// From 1.
+    Parameter(u32),
+}
+
+impl Given {
+    pub fn value<'v>(&'v self, parameters: &'v [ScalarValue]) -> Option<&'v ScalarValue> {
+        match self {
+            Self::Constant(value) => Some(value),
+            Self::Parameter(number) => parameters.get(usize::try_from(*number).ok()?.checked_sub(1)?),
+        }
+    }
+}
+
+/// For each of a condition's conjuncts the column that it sets equal to something given, if that is what it does.
+pub fn equalities<'e>(
+    condition: &'e Expr,
     rel: RelId,
-    relation: &Relation,
-    parameters: &[ScalarValue],
-) -> Option<Vec<(i16, ScalarValue)>> {
+    relation: &'e Relation,
+) -> impl Iterator<Item = Option<(i16, Given)>> + 'e {
     let conjuncts = match &condition.kind {
         ExprKind::And(conjuncts) => conjuncts.as_slice(),
         _ => std::slice::from_ref(condition),
     };
-    conjuncts.iter().map(|conjunct| equality(conjunct, rel, relation, parameters)).collect()
+    conjuncts.iter().map(move |conjunct| equality(conjunct, rel, relation))
 }
 
-fn equality(
-    conjunct: &Expr,
-    rel: RelId,
-    relation: &Relation,
-    parameters: &[ScalarValue],
-) -> Option<(i16, ScalarValue)> {
+fn equality(conjunct: &Expr, rel: RelId, relation: &Relation) -> Option<(i16, Given)> {
     let ExprKind::Call { form: CallForm::Operator(operator), args, .. } = &conjunct.kind else { return None };
     let [left, right] = args.as_slice() else { return None };
     let same = left.ty.oid == right.ty.oid || [left, right].iter().all(|side| INTEGERS.contains(&side.ty.oid));
@@ -110,11 +133,11 @@ fn equality(
         None => (column_of(right, rel, relation)?, left),
     };
     let value = match &relabelled(value).kind {
-        ExprKind::Constant(value) => value,
-        ExprKind::Parameter(number) => parameters.get(usize::try_from(*number).ok()?.checked_sub(1)?)?,
+        ExprKind::Constant(value) => Given::Constant(value.clone()),
+        ExprKind::Parameter(number) => Given::Parameter(*number),
         _ => return None,
     };
-    Some((column, value.clone()))
+    Some((column, value))
 }
 
 /// The expression below casts that only change the type's name.

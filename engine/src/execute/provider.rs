@@ -101,7 +101,7 @@ impl StoredTable {
 }
 
 /// The columns of a table's scans and what each is made from.
-fn layout(relation: &Relation, table: &TableSchema) -> Result<(SchemaRef, Vec<Source>)> {
+pub fn layout(relation: &Relation, table: &TableSchema) -> Result<(SchemaRef, Vec<Source>)> {
     let mut fields = relation_fields(relation, true);
     let mut sources = Vec::with_capacity(fields.len() + 1);
     for (column, field) in relation.live_columns().zip(&mut fields) {

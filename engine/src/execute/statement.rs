@@ -10,9 +10,10 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::TableSource;
 use datafusion::scalar::ScalarValue;
 
-use super::change;
+use super::change::{self, ChangeRows};
 use super::deferred::Check;
 use super::error::from_datafusion;
+use super::generic_plan::GenericPlan;
 use super::point;
 use super::provider::SnapshotTables;
 use super::runtime::{QueryRuntime, RunOptions};
@@ -67,7 +68,14 @@ pub struct ChangeResult {
 }
 
 /// Starts a query. The rows are those of the transaction as of now, whatever it does afterwards.
-pub async fn run_query(query: &Query, execution: &mut Execution<'_>) -> Result<RowStream> {
+pub async fn run_query(
+    query: &Query,
+    plan: Option<&GenericPlan>,
+    execution: &mut Execution<'_>,
+) -> Result<RowStream> {
+    if let Some(rows) = plan.map_or(Ok(None), |plan| plan.rows(execution))? {
+        return Ok(RowStream::ready(vec![rows]));
+    }
     if let Some(row) = point::read(query, execution)? {
         return Ok(row);
     }
@@ -96,57 +104,95 @@ pub async fn run_query(query: &Query, execution: &mut Execution<'_>) -> Result<R
     }
 }
 
-pub async fn run_insert(insert: &Insert, execution: &mut Execution<'_>) -> Result<ChangeResult> {
+/// INSERT, UPDATE or DELETE.
+#[derive(Clone, Copy)]
+pub enum Change<'a> {
+    Insert(&'a Insert),
+    Update(&'a Update),
+    Delete(&'a Delete),
+}
+
+/// Makes a change. With a generic plan it is not planned anew.
+pub async fn run_change(
+    change: Change<'_>,
+    plan: Option<&GenericPlan>,
+    execution: &mut Execution<'_>,
+) -> Result<ChangeResult> {
     loop {
-        let (lowered, changes) =
-            execution.lower(&insert.ctes, StatementPart::Insert(insert), |context, parameters| {
-                lower::lower_insert(insert, parameters, context)
-            })?;
-        let outcome = execution.atomically(changes, Step::Insert(insert.clone(), lowered)).await;
+        let outcome = match plan.map_or(Ok(None), |plan| plan.change(execution))? {
+            Some(rows) => execution.atomically(Vec::new(), Step::Change(change, StepRows::Computed(rows))).await,
+            None => {
+                let (lowered, pending) = execution
+                    .lower(change.ctes(), change.part(), |context, parameters| change.lower(parameters, context))?;
+                execution.atomically(pending, Step::Change(change, StepRows::Planned(lowered))).await
+            }
+        };
         if outcome.is_ok() || !execution.runs_again()? {
             return outcome;
         }
     }
 }
 
-pub async fn run_update(update: &Update, execution: &mut Execution<'_>) -> Result<ChangeResult> {
-    loop {
-        let (lowered, changes) =
-            execution.lower(&update.ctes, StatementPart::Update(update), |context, parameters| {
-                lower::lower_update(update, parameters, context)
-            })?;
-        let outcome = execution.atomically(changes, Step::Update(update.clone(), lowered)).await;
-        if outcome.is_ok() || !execution.runs_again()? {
-            return outcome;
+impl<'a> Change<'a> {
+    /// The command in its tag, which the number of rows follows.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Insert(_) => "INSERT 0",
+            Self::Update(_) => "UPDATE",
+            Self::Delete(_) => "DELETE",
+        }
+    }
+
+    fn of(statement: &'a Statement) -> Result<Self> {
+        match statement {
+            Statement::Insert(insert) => Ok(Self::Insert(insert)),
+            Statement::Update(update) => Ok(Self::Update(update)),
+            Statement::Delete(delete) => Ok(Self::Delete(delete)),
+            Statement::Query(_) => Err(Error::internal("a query is no change")),
+        }
+    }
+
+    fn ctes(self) -> &'a [Cte] {
+        match self {
+            Self::Insert(insert) => &insert.ctes,
+            Self::Update(update) => &update.ctes,
+            Self::Delete(delete) => &delete.ctes,
+        }
+    }
+
+    fn part(self) -> StatementPart<'a> {
+        match self {
+            Self::Insert(insert) => StatementPart::Insert(insert),
+            Self::Update(update) => StatementPart::Update(update),
+            Self::Delete(delete) => StatementPart::Delete(delete),
+        }
+    }
+
+    fn lower(self, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredChange> {
+        match self {
+            Self::Insert(insert) => lower::lower_insert(insert, parameters, context),
+            Self::Update(update) => lower::lower_update(update, parameters, context),
+            Self::Delete(delete) => lower::lower_delete(delete, parameters, context),
         }
     }
 }
 
-pub async fn run_delete(delete: &Delete, execution: &mut Execution<'_>) -> Result<ChangeResult> {
-    loop {
-        let (lowered, changes) =
-            execution.lower(&delete.ctes, StatementPart::Delete(delete), |context, parameters| {
-                lower::lower_delete(delete, parameters, context)
-            })?;
-        let outcome = execution.atomically(changes, Step::Delete(delete.clone(), lowered)).await;
-        if outcome.is_ok() || !execution.runs_again()? {
-            return outcome;
-        }
-    }
-}
-
-/// A change that is planned and not yet made.
-pub(super) enum Step {
-    Insert(Insert, LoweredChange),
-    Update(Update, LoweredChange),
-    Delete(Delete, LoweredChange),
+/// What is planned and not yet done.
+pub(super) enum Step<'a> {
+    Change(Change<'a>, StepRows),
     /// A query that locks its rows.
     Lock(Box<Query>, LoweredQuery),
 }
 
+/// The rows of a change.
+pub(super) enum StepRows {
+    Planned(LoweredChange),
+    Computed(ChangeRows),
+}
+
 /// A data-modifying CTE, or a sub-query that locks, and where its rows go.
-pub(super) struct PendingChange {
-    step: Step,
+pub(super) struct PendingChange<'a> {
+    step: Step<'a>,
     rows: Arc<LateTable>,
 }
 
@@ -162,12 +208,12 @@ impl Execution<'_> {
     }
 
     /// Lowers a statement and its data-modifying CTEs, all over the same snapshot.
-    fn lower<T>(
+    fn lower<'a, T>(
         &self,
-        ctes: &[Cte],
+        ctes: &'a [Cte],
         part: StatementPart<'_>,
         statement: impl FnOnce(&LowerContext<'_>, &[ScalarValue]) -> Result<T>,
-    ) -> Result<(T, Vec<PendingChange>)> {
+    ) -> Result<(T, Vec<PendingChange<'a>>)> {
         let tables = self.tables();
         let mut context = LowerContext {
             statement: self.context.clone(),
@@ -175,6 +221,7 @@ impl Execution<'_> {
             changes: HashMap::new(),
             locked: HashMap::new(),
             outer_ctes: Vec::new(),
+            deferred: false,
         };
         let mut pending = Vec::new();
         for cte in ctes {
@@ -198,7 +245,7 @@ impl Execution<'_> {
         &self,
         part: StatementPart<'_>,
         context: &mut LowerContext<'_>,
-        pending: &mut Vec<PendingChange>,
+        pending: &mut Vec<PendingChange<'_>>,
     ) -> Result<()> {
         for query in locking_in_statement(part) {
             if is_correlated(&query) {
@@ -220,7 +267,7 @@ impl Execution<'_> {
     }
 
     /// Runs the changes of CTEs and then a change; all or nothing.
-    pub(super) async fn atomically(&mut self, changes: Vec<PendingChange>, step: Step) -> Result<ChangeResult> {
+    pub(super) async fn atomically(&mut self, changes: Vec<PendingChange<'_>>, step: Step<'_>) -> Result<ChangeResult> {
         let (savepoint, deferred) = (self.transaction.mark(), self.transaction.deferred.len());
         let outcome = async {
             self.run_changes(changes).await?;
@@ -242,7 +289,7 @@ impl Execution<'_> {
         self.transaction.rollback_to(savepoint)
     }
 
-    async fn run_changes(&mut self, changes: Vec<PendingChange>) -> Result<()> {
+    async fn run_changes(&mut self, changes: Vec<PendingChange<'_>>) -> Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -260,11 +307,19 @@ impl Execution<'_> {
         Ok(())
     }
 
-    async fn run_step(&mut self, step: Step) -> Result<ChangeResult> {
+    async fn run_step(&mut self, step: Step<'_>) -> Result<ChangeResult> {
         match step {
-            Step::Insert(insert, lowered) => change::insert(&insert, lowered, self).await,
-            Step::Update(update, lowered) => change::update(&update, lowered, self).await,
-            Step::Delete(delete, lowered) => change::delete(&delete, lowered, self).await,
+            Step::Change(change, rows) => {
+                let rows = match rows {
+                    StepRows::Planned(lowered) => ChangeRows::start(lowered, self)?,
+                    StepRows::Computed(rows) => rows,
+                };
+                match change {
+                    Change::Insert(insert) => change::insert(insert, rows, self).await,
+                    Change::Update(update) => change::update(update, rows, self).await,
+                    Change::Delete(delete) => change::delete(delete, rows, self).await,
+                }
+            }
             Step::Lock(query, lowered) => {
                 let part = select_locked::part(&query, self).await?;
                 let rows = select_locked::start(lowered, part.as_ref(), self).await?.collect().await?;
@@ -280,26 +335,15 @@ fn late_table(cte: &Cte) -> Arc<LateTable> {
 }
 
 /// The rows that a CTE's change returns are in computed representation, since its readers were planned for that.
-fn lower_change(statement: &Statement, context: &LowerContext<'_>, parameters: &[ScalarValue]) -> Result<Step> {
-    let nested = match statement {
-        Statement::Insert(insert) => &insert.ctes,
-        Statement::Update(update) => &update.ctes,
-        Statement::Delete(delete) => &delete.ctes,
-        Statement::Query(_) => return Err(Error::internal("a query is no change")),
-    };
-    if nested.iter().any(|cte: &Cte| matches!(cte.body, CteBody::Change(_))) {
+fn lower_change<'a>(
+    statement: &'a Statement,
+    context: &LowerContext<'_>,
+    parameters: &[ScalarValue],
+) -> Result<Step<'a>> {
+    let change = Change::of(statement)?;
+    if change.ctes().iter().any(|cte: &Cte| matches!(cte.body, CteBody::Change(_))) {
         return Err(Error::unsupported("a data-modifying WITH inside of another"));
     }
-    Ok(match statement {
-        Statement::Insert(insert) => {
-            Step::Insert(insert.clone(), lower::lower_insert(insert, parameters, context)?.computed_returning()?)
-        }
-        Statement::Update(update) => {
-            Step::Update(update.clone(), lower::lower_update(update, parameters, context)?.computed_returning()?)
-        }
-        Statement::Delete(delete) => {
-            Step::Delete(delete.clone(), lower::lower_delete(delete, parameters, context)?.computed_returning()?)
-        }
-        Statement::Query(_) => return Err(Error::internal("a query is no change")),
-    })
+    let lowered = change.lower(parameters, context)?.computed_returning()?;
+    Ok(Step::Change(change, StepRows::Planned(lowered)))
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use aegis_catalog::Result;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field};
 use datafusion::common::NullHandling;
 use datafusion::common::{Column, DFSchema, JoinConstraint, JoinType, NullEquality, UnnestOptions};
-use datafusion::logical_expr::expr::Sort as SortExpr;
+use datafusion::logical_expr::expr::{Placeholder, Sort as SortExpr};
 use datafusion::logical_expr::{
     Aggregate, BinaryExpr, EmptyRelation, Expr, Filter, Join, LogicalPlan, Operator, Projection, Sort, Unnest,
 };
@@ -17,6 +17,13 @@ use crate::execute::error::from_datafusion;
 
 pub fn literal(value: ScalarValue) -> Expr {
     Expr::Literal(value, None)
+}
+
+/// Parameter `$number`, to be given later.
+pub fn placeholder(number: u32, data_type: &DataType) -> Expr {
+    let id = format!("${number}");
+    let field = Field::new(&id, data_type.clone(), true);
+    Expr::Placeholder(Placeholder::new_with_field(id, Some(Arc::new(field))))
 }
 
 pub fn boolean(value: bool) -> Expr {

@@ -18,11 +18,17 @@ use crate::bind::tree::{
     self, ConflictUpdate, Cte, Delete, Insert, RelId, Returning, RowRules, SYSTEM_COLUMNS, Update,
 };
 
-/// The rows of a change. Columns of the plan: the row's address (UPDATE and DELETE), the new row (INSERT and UPDATE: live columns in order of
-/// `attnum`, in stored representation), one boolean per check, the RETURNING targets.
+/// The plan of the rows of a change.
 #[derive(Debug, Clone)]
 pub struct LoweredChange {
     pub plan: LogicalPlan,
+    pub columns: ChangeColumns,
+}
+
+/// What the rows of a change consist of: the row's address (UPDATE and DELETE), the new row (INSERT and UPDATE: live columns in order of
+/// `attnum`, in stored representation), one boolean per check, the RETURNING targets.
+#[derive(Debug, Clone)]
+pub struct ChangeColumns {
     pub address: bool,
     /// Number of columns of the new row.
     pub row: usize,
@@ -35,7 +41,7 @@ pub struct LoweredChange {
 impl LoweredChange {
     /// With RETURNING in computed representation.
     pub fn computed_returning(mut self) -> Result<Self> {
-        let first = usize::from(self.address) + self.row + self.checks.len();
+        let first = usize::from(self.columns.address) + self.columns.row + self.columns.checks.len();
         let columns: Vec<(datafusion::common::Column, DataType)> = self
             .plan
             .schema()
@@ -122,7 +128,8 @@ pub fn lower_delete(delete: &Delete, parameters: &[ScalarValue], context: &Lower
         .chain(values.into_iter().map(|value| value.expr).zip(&outputs))
         .collect();
     let plan = project(input.plan, exprs)?;
-    Ok(LoweredChange { plan, address: true, row: 0, checks: Vec::new(), returning: outputs.len() })
+    let columns = ChangeColumns { address: true, row: 0, checks: Vec::new(), returning: outputs.len() };
+    Ok(LoweredChange { plan, columns })
 }
 
 impl Lowerer<'_> {
@@ -250,13 +257,13 @@ impl Lowerer<'_> {
         } else {
             project(input.plan, exprs)?
         };
-        Ok(LoweredChange {
-            plan,
+        let columns = ChangeColumns {
             address: address.is_some(),
             row: columns.len(),
             checks: rules.checks.iter().map(|(name, _)| name.clone()).collect(),
             returning: targets.len(),
-        })
+        };
+        Ok(LoweredChange { plan, columns })
     }
 
     /// System columns of a row that is being written.
@@ -330,4 +337,15 @@ pub fn lower_over_row(
     let values = values.collect::<Result<Vec<_>>>()?;
     let columns: Vec<Binding> = values.iter().map(|value| lowerer.binding("value", value.data_type.clone())).collect();
     project(input.plan, values.into_iter().map(|value| value.expr).zip(&columns).collect())
+}
+
+/// The value of an expression over nothing, if it follows without running anything.
+pub fn lower_constant(
+    expr: &tree::Expr,
+    parameters: &[ScalarValue],
+    context: &LowerContext<'_>,
+) -> Result<Option<ScalarValue>> {
+    let mut lowerer = Lowerer::new(context, parameters);
+    let value = lowerer.expr(expr, &mut Relation::new(one_row()))?.into_computed()?;
+    Ok(value.constant().cloned())
 }

@@ -9,7 +9,7 @@ use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Case, ColumnarValue, Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
-use super::build::{all, binary, boolean, chain, literal, null};
+use super::build::{all, binary, boolean, chain, literal, null, placeholder};
 use super::relation::Relation;
 use super::value::{Value, cast, common_representation};
 use super::{Lowerer, compare};
@@ -132,6 +132,9 @@ impl Lowerer<'_> {
     }
 
     fn parameter(&mut self, number: u32, ty: Type) -> Result<Value> {
+        if self.context.deferred {
+            return Ok(Value::computed(placeholder(number, &arrow_type(ty)), ty));
+        }
         let value = number.checked_sub(1).and_then(|index| self.parameters.get(index as usize));
         let value = value.ok_or_else(|| {
             Error::new(aegis_catalog::sqlstate::UNDEFINED_PARAMETER, format!("there is no parameter ${number}"))

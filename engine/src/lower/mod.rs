@@ -4,7 +4,8 @@
 //! live beside the plan. Every cast is explicit. An expression's representation is its Arrow type: `numeric` is a Decimal128 where it comes from
 //! a stored column and arithmetic on it stays exact, else the bytes of `aegis_catalog::types::numeric`.
 //!
-//! Lowering happens for each execution, so parameters are constants here.
+//! Lowering happens for each execution, so parameters are constants here; or once for many ([`LowerContext::deferred`]), and then they stay
+//! placeholders of their types.
 
 mod aggregate;
 mod build;
@@ -46,8 +47,10 @@ use datafusion::scalar::ScalarValue;
 use crate::bind::tree::{Cte, CteId, OutputColumn, Query, RelId};
 use crate::session::context::StatementContext;
 
+pub use build::placeholder;
 pub use dml::{
-    Form, LoweredChange, lower_conflict_update, lower_constants, lower_delete, lower_insert, lower_over_row,
+    ChangeColumns, Form, LoweredChange, lower_conflict_update, lower_constant, lower_constants, lower_delete,
+    lower_insert, lower_over_row,
     lower_update,
 };
 pub use locking::{LockedTable, lock_key};
@@ -62,6 +65,8 @@ pub struct LowerContext<'a> {
     pub locked: HashMap<RelId, Arc<dyn TableSource>>,
     /// CTEs of the enclosing statement, in order.
     pub outer_ctes: Vec<Cte>,
+    /// Parameters have no values yet.
+    pub deferred: bool,
 }
 
 /// Where the rows of relations come from.

@@ -38,10 +38,22 @@ pub struct Backend {
 pub struct Activity {
     /// `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`.
     pub state: &'static str,
-    pub query: String,
+    /// The whole query string.
+    pub query: Arc<str>,
     pub query_start: Option<i64>,
     pub transaction_start: Option<i64>,
     pub state_change: i64,
+}
+
+/// `track_activity_query_size`: characters of a query that `pg_stat_activity` shows.
+const MAX_ACTIVITY_QUERY: usize = 1024;
+
+impl Activity {
+    /// The query as it is shown.
+    pub fn query_text(&self) -> &str {
+        let end = self.query.char_indices().nth(MAX_ACTIVITY_QUERY).map_or(self.query.len(), |(end, _)| end);
+        self.query.get(..end).unwrap_or_default()
+    }
 }
 
 #[derive(Default)]

@@ -1,13 +1,15 @@
 //! What follows from the catalog and the settings, kept until one of them changes: a short statement asks for it several times.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aegis_catalog::reg_names::CatalogNames;
 use aegis_catalog::types::{FormatSettings, Names};
 use aegis_catalog::{Catalog, Result, SearchPath};
 
 use super::Session;
-use crate::settings;
+use crate::execute::lock::Patience;
+use crate::settings::{self, Settings};
 
 pub(super) struct Derived {
     catalog: Arc<Catalog>,
@@ -17,7 +19,52 @@ pub(super) struct Derived {
     format: FormatSettings,
 }
 
+/// The settings that every statement asks for, kept until one changes.
+#[derive(Clone, Copy)]
+pub(super) struct Obeyed {
+    generation: u64,
+    pub statement_timeout: Duration,
+    pub idle_timeout: Duration,
+    pub idle_in_transaction_timeout: Duration,
+    pub patience: Patience,
+    /// `synchronous_commit`.
+    pub synchronous: bool,
+}
+
+impl Obeyed {
+    fn new(settings: &Settings) -> Self {
+        let duration = |name| duration(settings, name);
+        Self {
+            generation: settings.generation(),
+            statement_timeout: duration("statement_timeout"),
+            idle_timeout: duration("idle_session_timeout"),
+            idle_in_transaction_timeout: duration("idle_in_transaction_session_timeout"),
+            patience: patience(settings),
+            synchronous: settings.text("synchronous_commit") != "off",
+        }
+    }
+}
+
+/// A setting that is a time in milliseconds.
+fn duration(settings: &Settings, name: &str) -> Duration {
+    Duration::from_millis(u64::try_from(settings.integer(name)).unwrap_or(0))
+}
+
+/// How long a statement waits for locks.
+pub(super) fn patience(settings: &Settings) -> Patience {
+    Patience { lock: duration(settings, "lock_timeout"), deadlock: duration(settings, "deadlock_timeout") }
+}
+
 impl Session {
+    pub(super) fn obeyed(&self) -> Obeyed {
+        let mut kept = self.obeyed.lock();
+        let settings = self.backend.settings.lock();
+        match &*kept {
+            Some(obeyed) if obeyed.generation == settings.generation() => *obeyed,
+            _ => *kept.insert(Obeyed::new(&settings)),
+        }
+    }
+
     /// The catalog as the next statement sees it.
     pub(crate) fn catalog(&self) -> Result<Arc<Catalog>> {
         match &self.transaction {

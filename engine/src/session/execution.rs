@@ -1,7 +1,6 @@
 //! Running portals inside transactions: opening one for a statement, committing, failing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aegis_catalog::transaction::CatalogTransaction;
 use aegis_catalog::{Error, Oid, Result, sqlstate};
@@ -15,16 +14,15 @@ use super::clock;
 use super::context::StatementContext;
 use super::notify::Pending;
 use super::portal::{PortalState, Rows, Tag};
-use super::prepared::Prepared;
+use super::prepared::{Plan, Prepared};
 use super::protocol::{Fetched, Response};
 use super::tables::Tables;
 use super::transaction::{Block, OpenTransaction, isolation};
 use crate::bind::tree;
 use crate::execute;
-use crate::execute::lock::Patience;
+use crate::execute::Change;
 use crate::parse::ast::Statement;
 use crate::parse::utility::OnCommit;
-use crate::settings::Settings;
 use crate::statement::lock::Needs;
 use crate::statement::{self, Outcome};
 
@@ -49,11 +47,12 @@ impl Session {
         if fresh {
             self.transaction = Some(self.begin(Block::Implicit)?);
         }
+        let obeyed = self.obeyed();
         let Some(open) = &mut self.transaction else { return Ok(()) };
         if open.failed {
             return Ok(());
         }
-        open.tables.patience = patience(&self.backend.settings.lock());
+        open.tables.patience = obeyed.patience;
         if statement::needs_no_snapshot(statement) {
             return Ok(());
         }
@@ -149,7 +148,7 @@ impl Session {
     async fn commit(&mut self, open: OpenTransaction, pending: Pending) -> Result<()> {
         let database = self.backend.database_oid;
         self.shared.channels.admit(database, &pending)?;
-        let synchronous = self.backend.settings.lock().text("synchronous_commit") != "off";
+        let synchronous = self.obeyed().synchronous;
         let OpenTransaction { tables, catalog, .. } = open;
         let locks = tables.commit(synchronous).await?;
         catalog.publish(&mut self.temporary_objects);
@@ -210,26 +209,30 @@ impl Session {
     // ------------------------------------------------------------------------------------------ portals
 
     /// Starts the portal's statement.
-    pub(super) async fn run_portal(&mut self, name: &str, context: &StatementContext) -> Result<Response> {
+    pub(super) async fn run_portal(&mut self, name: &str, context: &Arc<StatementContext>) -> Result<Response> {
         let portal = self.find_portal(name)?;
         let prepared = Arc::clone(&portal.prepared);
-        let parameters = portal.parameters.clone();
+        let parameters = std::mem::take(&mut portal.parameters);
         let Some(parsed) = &prepared.statement else { return Ok(Response::Empty) };
         let fresh = self.lock_for(&prepared, context).await?;
         let context = fresh.as_ref().unwrap_or(context);
         let outcome = match &parsed.statement {
             Statement::Utility(utility) => statement::run(self, utility, &prepared.sql, context).await?,
             _ => {
-                let tree = prepared.tree(context)?;
-                self.run_bound(&tree, parameters, context).await?
+                let plan = prepared.plan(context)?;
+                self.run_plan(&plan, parameters, context).await?
             }
         };
         self.answer(name, outcome)
     }
 
     /// Locks the relations of a statement. Some if the catalog has changed while it waited: what it then may know.
-    async fn lock_for(&mut self, prepared: &Prepared, context: &StatementContext) -> Result<Option<StatementContext>> {
-        let mut fresh: Option<StatementContext> = None;
+    async fn lock_for(
+        &mut self,
+        prepared: &Prepared,
+        context: &Arc<StatementContext>,
+    ) -> Result<Option<Arc<StatementContext>>> {
+        let mut fresh: Option<Arc<StatementContext>> = None;
         loop {
             let context = fresh.as_ref().unwrap_or(context);
             let needs = self.needs(prepared, context)?;
@@ -245,7 +248,7 @@ impl Session {
         Ok(match prepared.statement.as_ref().map(|parsed| &parsed.statement) {
             None => Needs::default(),
             Some(Statement::Utility(utility)) => Needs::of_utility(utility, &prepared.sql, self, context),
-            Some(_) => Needs::of_tree(&*prepared.tree(context)?, &context.catalog),
+            Some(_) => prepared.plan(context)?.needs.clone(),
         })
     }
 
@@ -285,36 +288,50 @@ impl Session {
         Ok(true)
     }
 
-    /// Runs a SELECT, INSERT, UPDATE or DELETE.
+    /// Runs a SELECT, INSERT, UPDATE or DELETE once.
     pub(crate) async fn run_bound(
         &mut self,
-        tree: &tree::BoundStatement,
+        tree: tree::BoundStatement,
         parameters: Vec<ScalarValue>,
         context: &StatementContext,
     ) -> Result<Outcome> {
-        self.lock_relations(Needs::of_tree(tree, &context.catalog).iter(), false, context).await?;
+        let context = &Arc::new(context.clone());
+        self.run_plan(&Plan::new(tree, context), parameters, context).await
+    }
+
+    /// Runs a SELECT, INSERT, UPDATE or DELETE.
+    pub(crate) async fn run_plan(
+        &mut self,
+        plan: &Plan,
+        parameters: Vec<ScalarValue>,
+        context: &Arc<StatementContext>,
+    ) -> Result<Outcome> {
+        self.lock_relations(plan.needs.iter(), false, context).await?;
         let runtime = Arc::clone(&self.shared.executor);
         let Some(open) = &mut self.transaction else {
             return Err(Error::internal("a statement runs outside a transaction"));
         };
+        let tree = &plan.tree;
         if let Some(command) = changing_command(&tree.statement) {
             open.require_writable(command)?;
         }
-        let mut execution = execute::Execution::new(&runtime, Arc::new(context.clone()), &mut open.tables, &parameters);
-        let (verb, change) = match &tree.statement {
+        let generic = plan.generic(context, &open.tables);
+        let mut execution = execute::Execution::new(&runtime, Arc::clone(context), &mut open.tables, &parameters);
+        let change = match &tree.statement {
             tree::Statement::Query(query) => {
-                let rows = execute::run_query(query, &mut execution).await?;
+                let rows = execute::run_query(query, generic, &mut execution).await?;
                 return Ok(Outcome::Rows { rows: into_stream(rows), tag: Tag::Counted("SELECT") });
             }
-            tree::Statement::Insert(insert) => ("INSERT 0", execute::run_insert(insert, &mut execution).await?),
-            tree::Statement::Update(update) => ("UPDATE", execute::run_update(update, &mut execution).await?),
-            tree::Statement::Delete(delete) => ("DELETE", execute::run_delete(delete, &mut execution).await?),
+            tree::Statement::Insert(insert) => Change::Insert(insert),
+            tree::Statement::Update(update) => Change::Update(update),
+            tree::Statement::Delete(delete) => Change::Delete(delete),
         };
+        let result = execute::run_change(change, generic, &mut execution).await?;
         if tree.columns.is_none() {
-            return Ok(Outcome::Tag(format!("{verb} {}", change.count)));
+            return Ok(Outcome::Tag(format!("{} {}", change.tag(), result.count)));
         }
-        let rows = futures::stream::iter(change.returning.into_iter().map(Ok)).boxed();
-        Ok(Outcome::Rows { rows, tag: Tag::Counted(verb) })
+        let rows = futures::stream::iter(result.returning.into_iter().map(Ok)).boxed();
+        Ok(Outcome::Rows { rows, tag: Tag::Counted(change.tag()) })
     }
 
     /// The value of an expression without columns.
@@ -366,12 +383,6 @@ impl Session {
         };
         rows.fetch(max_rows).await
     }
-}
-
-/// How long a statement waits for locks.
-pub(crate) fn patience(settings: &Settings) -> Patience {
-    let milliseconds = |name| Duration::from_millis(u64::try_from(settings.integer(name)).unwrap_or(0));
-    Patience { lock: milliseconds("lock_timeout"), deadlock: milliseconds("deadlock_timeout") }
 }
 
 /// The command that a read-only transaction refuses; None for a query that only reads.

@@ -74,6 +74,7 @@ pub struct Session {
     /// Temporary tables to empty or drop at each commit.
     pub(crate) on_commit: Vec<(Oid, OnCommit)>,
     derived: Mutex<Option<Arc<derived::Derived>>>,
+    obeyed: Mutex<Option<derived::Obeyed>>,
     /// statement_timeout of what runs now.
     timeout: Option<TimeoutGuard>,
 }
@@ -121,6 +122,7 @@ impl Session {
             temporary_objects: TemporaryObjects::default(),
             on_commit: Vec::new(),
             derived: Mutex::default(),
+            obeyed: Mutex::default(),
             timeout: None,
         }
     }
@@ -173,21 +175,17 @@ impl Session {
     /// A time after which an idle session is ended: 57P05 `idle_session_timeout`, or 25P03 in a transaction. None is never.
     pub fn idle_timeout(&self) -> Option<(Duration, Error)> {
         let in_transaction = self.transaction_status() != TransactionStatus::Idle;
-        let (name, code, what) = if in_transaction {
+        let obeyed = self.obeyed();
+        let (limit, code, what) = if in_transaction {
             (
-                "idle_in_transaction_session_timeout",
+                obeyed.idle_in_transaction_timeout,
                 sqlstate::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
                 "terminating connection due to idle-in-transaction timeout",
             )
         } else {
-            (
-                "idle_session_timeout",
-                sqlstate::IDLE_SESSION_TIMEOUT,
-                "terminating connection due to idle-session timeout",
-            )
+            (obeyed.idle_timeout, sqlstate::IDLE_SESSION_TIMEOUT, "terminating connection due to idle-session timeout")
         };
-        let limit = u64::try_from(self.backend.settings.lock().integer(name)).unwrap_or(0);
-        (limit > 0).then(|| (Duration::from_millis(limit), Error::new(code, what)))
+        (!limit.is_zero()).then(|| (limit, Error::new(code, what)))
     }
 
     fn transaction_start(&self) -> i64 {
@@ -198,7 +196,7 @@ impl Session {
 
     /// Splits and parses a query string. A syntax error anywhere runs nothing.
     pub fn parse(&mut self, sql: &str) -> Result<Vec<Arc<ParsedStatement>>> {
-        self.observe(sql);
+        self.observe(Arc::from(sql));
         // As in PostgreSQL, a simple query takes the place of the unnamed statement.
         self.prepared.lock().remove("");
         let parsed = crate::parse::parse(sql).map(|all| all.into_iter().map(Arc::new).collect());
@@ -240,7 +238,7 @@ impl Session {
 
     /// Parse. `parameter_types` holds 0 where the client leaves the type open.
     pub async fn prepare(&mut self, name: &str, sql: &str, parameter_types: &[Oid]) -> Result<()> {
-        self.observe(sql);
+        self.observe(Arc::from(sql));
         let result = self.prepare_statement(name, sql, parameter_types);
         self.conclude(sql, result)
     }
@@ -307,7 +305,7 @@ impl Session {
     }
 
     /// Result columns; those of EXECUTE and FETCH depend on what they name.
-    fn result_columns(&self, prepared: &Prepared) -> Option<Vec<OutputColumn>> {
+    fn result_columns(&self, prepared: &Prepared) -> Option<Arc<Vec<OutputColumn>>> {
         match prepared.columns() {
             Some(columns) => Some(columns.clone()),
             None => crate::statement::referenced_columns(self, prepared.statement.as_deref()?),
@@ -362,7 +360,7 @@ impl Session {
         }
         let formats = result_formats.to_vec();
         let portal = self.new_portal(prepared, values, formats);
-        let columns = portal.columns.as_ref().map_or(0, Vec::len);
+        let columns = portal.columns.as_ref().map_or(0, |columns| columns.len());
         if result_formats.len() > 1 && result_formats.len() != columns {
             return Err(Error::new(
                 sqlstate::PROTOCOL_VIOLATION,
@@ -441,7 +439,7 @@ impl Session {
     /// Execute: starts the portal, or goes on with a suspended one. `Rows` is followed by `fetch`.
     pub async fn execute(&mut self, name: &str) -> Result<Response> {
         let sql = self.portals.get(name).map(|portal| Arc::clone(&portal.prepared.sql)).unwrap_or_default();
-        self.observe(&sql);
+        self.observe(Arc::clone(&sql));
         let result = self.execute_portal(name).await;
         self.conclude(&sql, result)
     }
@@ -555,14 +553,14 @@ impl Session {
     // ------------------------------------------------------------------------------------------ context
 
     /// What the next statement may know.
-    pub(crate) fn context(&self) -> Result<StatementContext> {
+    pub(crate) fn context(&self) -> Result<Arc<StatementContext>> {
         let catalog = self.catalog()?;
         let services = Services {
             shared: Arc::clone(&self.shared),
             backend: Arc::clone(&self.backend),
             catalog: Arc::clone(&catalog),
             sequences: Arc::clone(&self.used_sequences),
-            prepared: Arc::clone(&self.prepared),
+            prepared: Arc::downgrade(&self.prepared),
             portals: Arc::clone(&self.named_portals),
             pending_notifications: Arc::clone(&self.pending_notifications),
             superuser: self.superuser,
@@ -573,7 +571,7 @@ impl Session {
         };
         let transaction_start = self.transaction_start();
         let query_start = self.backend.activity.lock().query_start.unwrap_or(transaction_start);
-        Ok(StatementContext {
+        Ok(Arc::new(StatementContext {
             search_path: self.search_path(&catalog),
             catalog,
             format: self.format_settings(),
@@ -587,7 +585,7 @@ impl Session {
             statement_start: query_start.max(transaction_start),
             services: Arc::new(services),
             cancel: self.backend.running_token(),
-        })
+        }))
     }
 
     // ------------------------------------------------------------------------------------------ bookkeeping
@@ -647,14 +645,12 @@ impl Session {
     }
 
     /// A message with SQL arrived: starts the statement's clock.
-    fn observe(&mut self, sql: &str) {
+    fn observe(&mut self, sql: Arc<str>) {
         let now = clock::now();
         self.backend.begin_statement();
-        let limit = self.backend.settings.lock().integer("statement_timeout");
-        self.timeout = self.backend.start_timeout(Duration::from_millis(u64::try_from(limit).unwrap_or(0)));
-        let text: String = sql.chars().take(MAX_ACTIVITY_QUERY).collect();
+        self.timeout = self.backend.start_timeout(self.obeyed().statement_timeout);
         self.note_activity(|activity| {
-            activity.query = text;
+            activity.query = sql;
             activity.query_start = Some(now);
         });
     }
@@ -698,9 +694,6 @@ impl std::ops::Drop for Session {
         self.shared.backends.remove(self.backend.pid);
     }
 }
-
-/// `track_activity_query_size`: characters of the query that `pg_stat_activity` shows.
-const MAX_ACTIVITY_QUERY: usize = 1024;
 
 /// PostgreSQL counts error positions in characters from 1.
 fn character_position(sql: &str, byte_offset: u32) -> u32 {

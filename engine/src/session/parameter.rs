@@ -1,7 +1,9 @@
 //! Values of a Bind message.
 
+use std::str::FromStr;
+
 use aegis_catalog::types::text::from_bytes;
-use aegis_catalog::types::{ColumnBuilder, FormatSettings};
+use aegis_catalog::types::{ColumnBuilder, FormatSettings, oid};
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 use bytes::Bytes;
 use datafusion::scalar::ScalarValue;
@@ -40,6 +42,11 @@ pub(super) fn decode(
 }
 
 fn one(ty: Oid, value: Option<&[u8]>, format: Format, settings: &FormatSettings, number: usize) -> Result<ScalarValue> {
+    if let Some(bytes) = value
+        && let Some(value) = plain(ty, bytes, format)
+    {
+        return Ok(value);
+    }
     let mut builder = ColumnBuilder::new(Type::of(ty), 1)?;
     match (value, format) {
         (None, _) => builder.append_null(),
@@ -47,6 +54,25 @@ fn one(ty: Oid, value: Option<&[u8]>, format: Format, settings: &FormatSettings,
         (Some(bytes), Format::Text) => builder.append_text(from_bytes(bytes)?, settings)?,
     }
     ScalarValue::try_from_array(&builder.finish(), 0).map_err(|e| Error::internal(e.to_string()))
+}
+
+/// The value of an integer or text in its usual form, which is what most parameters are; None for any other.
+fn plain(ty: Oid, bytes: &[u8], format: Format) -> Option<ScalarValue> {
+    fn integer<T: FromStr>(bytes: &[u8]) -> Option<T> {
+        let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
+        let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+        std::str::from_utf8(bytes).ok().filter(|_| plain)?.parse().ok()
+    }
+    Some(match (ty, format) {
+        (oid::INT2, Format::Text) => ScalarValue::Int16(Some(integer(bytes)?)),
+        (oid::INT4, Format::Text) => ScalarValue::Int32(Some(integer(bytes)?)),
+        (oid::INT8, Format::Text) => ScalarValue::Int64(Some(integer(bytes)?)),
+        (oid::INT2, Format::Binary) => ScalarValue::Int16(Some(i16::from_be_bytes(bytes.try_into().ok()?))),
+        (oid::INT4, Format::Binary) => ScalarValue::Int32(Some(i32::from_be_bytes(bytes.try_into().ok()?))),
+        (oid::INT8, Format::Binary) => ScalarValue::Int64(Some(i64::from_be_bytes(bytes.try_into().ok()?))),
+        (oid::TEXT, _) => ScalarValue::Utf8View(Some(from_bytes(bytes).ok()?.to_owned())),
+        _ => return None,
+    })
 }
 
 /// A binary value with something left over says whose it is.

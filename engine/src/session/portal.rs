@@ -18,7 +18,7 @@ pub type RowStream = BoxStream<'static, Result<RecordBatch>>;
 pub struct Portal {
     pub prepared: Arc<Prepared>,
     pub parameters: Vec<ScalarValue>,
-    pub columns: Option<Vec<OutputColumn>>,
+    pub columns: Option<Arc<Vec<OutputColumn>>>,
     pub formats: Vec<Format>,
     pub state: PortalState,
     /// Declared by SQL DECLARE.

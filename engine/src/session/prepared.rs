@@ -1,14 +1,18 @@
 //! Prepared statements: parsed once, bound once per catalog version.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 use parking_lot::Mutex;
 
 use super::context::StatementContext;
 use super::protocol::OutputColumn;
+use super::tables::Tables;
 use crate::bind::tree::BoundStatement;
+use crate::execute::GenericPlan;
 use crate::parse::ast::{ParsedStatement, Statement};
+use crate::statement::lock::Needs;
 
 /// A statement ready to run with parameters.
 pub struct Prepared {
@@ -23,23 +27,43 @@ pub struct Prepared {
     /// µs since 1970-01-01 UTC.
     pub prepared_at: i64,
     declared: Vec<Oid>,
-    columns: Option<Vec<OutputColumn>>,
-    bound: Mutex<Option<CachedTree>>,
+    columns: Option<Arc<Vec<OutputColumn>>>,
+    plan: Mutex<Option<Arc<Plan>>>,
 }
 
-/// A bound tree and the circumstances it holds under.
-struct CachedTree {
-    tree: Arc<BoundStatement>,
+/// A bound statement, with what was worked out for it.
+pub struct Plan {
+    pub tree: BoundStatement,
+    /// The relations that it locks.
+    pub needs: Needs,
     catalog_version: u64,
     search_path: aegis_catalog::SearchPath,
+    /// It has run before.
+    used: AtomicBool,
+    generic: OnceLock<Option<GenericPlan>>,
 }
 
-impl CachedTree {
-    fn new(tree: Arc<BoundStatement>, context: &StatementContext) -> Self {
-        let (catalog_version, search_path) = (context.catalog.version(), context.search_path.clone());
-        Self { tree, catalog_version, search_path }
+impl Plan {
+    pub fn new(tree: BoundStatement, context: &StatementContext) -> Self {
+        Self {
+            needs: Needs::of_tree(&tree, &context.catalog),
+            tree,
+            catalog_version: context.catalog.version(),
+            search_path: context.search_path.clone(),
+            used: AtomicBool::new(false),
+            generic: OnceLock::new(),
+        }
     }
 
+    /// The generic plan, if the statement can have one; from the second execution on, since many have only one.
+    pub fn generic(&self, context: &StatementContext, tables: &Tables) -> Option<&GenericPlan> {
+        if !self.used.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        self.generic.get_or_init(|| GenericPlan::new(&self.tree, context, tables)).as_ref()
+    }
+
+    /// Is it still what binding the statement again would make?
     fn holds(&self, context: &StatementContext) -> bool {
         self.catalog_version == context.catalog.version() && self.search_path == context.search_path
     }
@@ -63,18 +87,18 @@ impl Prepared {
             prepared_at: super::clock::now(),
             declared: declared.to_vec(),
             columns: None,
-            bound: Mutex::new(None),
+            plan: Mutex::new(None),
         };
         if let Some(statement) = &prepared.statement {
             match &statement.statement {
                 Statement::Utility(utility) => {
-                    prepared.columns = crate::statement::output_columns(utility);
+                    prepared.columns = crate::statement::output_columns(utility).map(Arc::new);
                 }
                 planned => {
-                    let tree = Arc::new(crate::bind::bind(planned, sql, declared, context)?);
+                    let tree = crate::bind::bind(planned, sql, declared, context)?;
                     prepared.parameters.clone_from(&tree.parameters);
-                    prepared.columns.clone_from(&tree.columns);
-                    prepared.bound = Mutex::new(Some(CachedTree::new(tree, context)));
+                    prepared.columns = tree.columns.clone().map(Arc::new);
+                    prepared.plan = Mutex::new(Some(Arc::new(Plan::new(tree, context))));
                 }
             }
         }
@@ -82,27 +106,28 @@ impl Prepared {
     }
 
     /// Result columns as Describe told them; None for statements without rows.
-    pub fn columns(&self) -> Option<&Vec<OutputColumn>> {
+    pub fn columns(&self) -> Option<&Arc<Vec<OutputColumn>>> {
         self.columns.as_ref()
     }
 
-    /// The bound tree under the present catalog. 0A000 if the result would have other columns than Describe told.
-    pub fn tree(&self, context: &StatementContext) -> Result<Arc<BoundStatement>> {
-        let mut bound = self.bound.lock();
-        if let Some(cached) = bound.as_ref().filter(|cached| cached.holds(context)) {
-            return Ok(Arc::clone(&cached.tree));
+    /// The statement bound under the present catalog. 0A000 if the result would have other columns than Describe told.
+    pub fn plan(&self, context: &StatementContext) -> Result<Arc<Plan>> {
+        let mut kept = self.plan.lock();
+        if let Some(plan) = kept.as_ref().filter(|plan| plan.holds(context)) {
+            return Ok(Arc::clone(plan));
         }
         let Some(statement) = &self.statement else {
             return Err(Error::internal("an empty statement has no plan"));
         };
-        let tree = Arc::new(crate::bind::bind(&statement.statement, &self.sql, &self.declared, context)?);
-        let types = |columns: &Option<Vec<OutputColumn>>| {
-            columns.as_ref().map(|all| all.iter().map(|c| (c.name.clone(), c.ty)).collect::<Vec<_>>())
+        let tree = crate::bind::bind(&statement.statement, &self.sql, &self.declared, context)?;
+        let types = |columns: Option<&Vec<OutputColumn>>| {
+            columns.map(|all| all.iter().map(|c| (c.name.clone(), c.ty)).collect::<Vec<_>>())
         };
-        if types(&tree.columns) != types(&self.columns) {
+        if types(tree.columns.as_ref()) != types(self.columns.as_deref()) {
             return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
         }
-        *bound = Some(CachedTree::new(Arc::clone(&tree), context));
-        Ok(tree)
+        let plan = Arc::new(Plan::new(tree, context));
+        *kept = Some(Arc::clone(&plan));
+        Ok(plan)
     }
 }

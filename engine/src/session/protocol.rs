@@ -1,5 +1,7 @@
 //! What the wire may ask of a session, and what it gets back. `wire` translates messages to these calls one to one.
 
+use std::sync::Arc;
+
 use aegis_catalog::{Error, Oid};
 use arrow::array::RecordBatch;
 
@@ -54,7 +56,7 @@ pub enum Response {
     /// The query string had nothing in it.
     Empty,
     /// Rows follow: pull them with `Session::fetch` until it says `Complete` or `Suspended`.
-    Rows { columns: Vec<OutputColumn>, formats: Vec<Format> },
+    Rows { columns: Arc<Vec<OutputColumn>>, formats: Vec<Format> },
     /// Done; the command tag.
     Complete(String),
     /// Hand the client's CopyData to `copy_data`, then `copy_done` or `copy_fail`.
@@ -86,13 +88,13 @@ pub struct CopyChunk {
 pub struct StatementDescription {
     pub parameters: Vec<Oid>,
     /// None is NoData.
-    pub columns: Option<Vec<OutputColumn>>,
+    pub columns: Option<Arc<Vec<OutputColumn>>>,
 }
 
 /// Answer to Describe of a portal.
 #[derive(Debug, Clone)]
 pub struct PortalDescription {
-    pub columns: Option<Vec<OutputColumn>>,
+    pub columns: Option<Arc<Vec<OutputColumn>>>,
     pub formats: Vec<Format>,
 }
 

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::advisory::{self, Request};
 use super::backend::Backend;
 use super::context::{AdvisoryKey, PreparedListing, SessionActivity, SessionServices, StatementContext};
+use super::derived::patience;
 use super::notify::Pending;
 use super::portal::PortalName;
 use super::prepared::Prepared;
@@ -23,7 +24,8 @@ pub(super) struct Services {
     pub backend: Arc<Backend>,
     pub catalog: Arc<Catalog>,
     pub sequences: Arc<Mutex<UsedSequences>>,
-    pub prepared: Arc<Mutex<HashMap<String, Arc<Prepared>>>>,
+    /// Weak, since plans that statements keep may have seen a context.
+    pub prepared: Weak<Mutex<HashMap<String, Arc<Prepared>>>>,
     pub portals: Arc<Mutex<Vec<Weak<PortalName>>>>,
     pub pending_notifications: Arc<Mutex<Pending>>,
     pub superuser: bool,
@@ -145,7 +147,7 @@ impl SessionServices for Services {
             (true, None) => return Err(Error::internal("an advisory lock of no transaction")),
         };
         let request = Request { database: self.backend.database_oid, key, shared };
-        let patience = wait.then(|| super::execution::patience(&self.backend.settings.lock()));
+        let patience = wait.then(|| patience(&self.backend.settings.lock()));
         advisory::acquire(locks, request, patience, &context.cancel)
     }
 
@@ -249,7 +251,8 @@ impl SessionServices for Services {
     }
 
     fn prepared_statements(&self) -> Vec<PreparedListing> {
-        let prepared = self.prepared.lock();
+        let Some(prepared) = self.prepared.upgrade() else { return Vec::new() };
+        let prepared = prepared.lock();
         let named = prepared.iter().filter(|(name, _)| !name.is_empty());
         let mut listed: Vec<_> = named
             .map(|(name, prepared)| PreparedListing {
@@ -269,6 +272,6 @@ impl SessionServices for Services {
     }
 
     fn query(&self) -> String {
-        self.backend.activity.lock().query.clone()
+        self.backend.activity.lock().query_text().to_owned()
     }
 }

@@ -238,7 +238,7 @@ async fn run_out(
         return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause"));
     };
     let columns: Vec<CopyColumn> = output.into_iter().map(|c| CopyColumn { name: c.name, ty: c.ty }).collect();
-    let Outcome::Rows { rows, .. } = session.run_bound(&bound, Vec::new(), context).await? else {
+    let Outcome::Rows { rows, .. } = session.run_bound(bound, Vec::new(), context).await? else {
         return Err(Error::internal("COPY's query returned no rows"));
     };
     let (format, width) = (wire_format(&options), columns.len());

@@ -59,7 +59,7 @@ pub async fn run(
     let names: Vec<String> = plan.columns.iter().map(|column| column.name.clone()).collect();
     // The query first: it must not see the table that it fills.
     let rows = if create.with_data {
-        let Outcome::Rows { rows, .. } = session.run_bound(&bound, Vec::new(), context).await? else {
+        let Outcome::Rows { rows, .. } = session.run_bound(bound, Vec::new(), context).await? else {
             return Err(Error::internal("the query of CREATE TABLE AS returned no rows"));
         };
         Some(rows)

@@ -43,8 +43,8 @@ pub async fn declare(
     let parsed =
         ParsedStatement { span: query.span, statement: Statement::Query(Box::new(query.clone())), parameter_count: 0 };
     let prepared = Arc::new(Prepared::new(name, &Arc::from(sql), Some(Arc::new(parsed)), &[], context)?);
-    let tree = prepared.tree(context)?;
-    let Outcome::Rows { rows, .. } = session.run_bound(&tree, Vec::new(), context).await? else {
+    let plan = prepared.plan(context)?;
+    let Outcome::Rows { rows, .. } = session.run_plan(&plan, Vec::new(), &Arc::new(context.clone())).await? else {
         return Err(Error::internal("a cursor's query returned no rows"));
     };
     let format = if options.binary { vec![Format::Binary] } else { Vec::new() };

@@ -1,6 +1,7 @@
 //! Table locks: which relations a statement locks in which mode (PostgreSQL manual, "Table-Level Locks"), and LOCK TABLE.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use aegis_catalog::object::{ConstraintKind, Persistence, ReferentialAction, Relation, RelationKind};
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
@@ -18,7 +19,7 @@ use crate::session::context::StatementContext;
 use crate::session::transaction::Block;
 
 /// The relations that a statement locks, in order of their OIDs; the strongest mode of each.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Needs(BTreeMap<Oid, TableMode>);
 
 /// First OID that users' objects get; the system's own relations do not change.
@@ -160,8 +161,8 @@ impl Needs {
             Utility::Explain { statement, .. } => needs.statement(&statement.statement, sql, context),
             Utility::Execute { name, .. } => {
                 let prepared = session.prepared.lock().get(&name.name).cloned();
-                if let Some(tree) = prepared.and_then(|prepared| prepared.tree(context).ok()) {
-                    needs = Self::of_tree(&tree, catalog);
+                if let Some(plan) = prepared.and_then(|prepared| prepared.plan(context).ok()) {
+                    needs = plan.needs.clone();
                 }
             }
             _ => {}
@@ -313,9 +314,9 @@ pub async fn run(
         return Err(Error::new(sqlstate::NO_ACTIVE_SQL_TRANSACTION, message));
     }
     let mode = mode_of(mode)?;
-    let mut fresh: Option<StatementContext> = None;
+    let mut fresh: Option<Arc<StatementContext>> = None;
     loop {
-        let context = fresh.as_ref().unwrap_or(context);
+        let context = fresh.as_deref().unwrap_or(context);
         let mut needs = Vec::new();
         for name in tables {
             let relation = namespace::existing(name, context)?;

@@ -31,6 +31,8 @@ mod transaction;
 pub mod truncate;
 mod view;
 
+use std::sync::Arc;
+
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type};
 
@@ -193,7 +195,7 @@ pub fn output_columns(utility: &Utility) -> Option<Vec<OutputColumn>> {
 }
 
 /// Result columns of statements that return what another one does: EXECUTE and FETCH.
-pub fn referenced_columns(session: &Session, statement: &ParsedStatement) -> Option<Vec<OutputColumn>> {
+pub fn referenced_columns(session: &Session, statement: &ParsedStatement) -> Option<Arc<Vec<OutputColumn>>> {
     match &statement.statement {
         Statement::Utility(utility) => match &**utility {
             Utility::Execute { name, .. } => session.prepared.lock().get(&name.name)?.columns().cloned(),

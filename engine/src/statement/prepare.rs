@@ -46,8 +46,8 @@ pub async fn execute(session: &mut Session, name: &str, args: &[Expr], context: 
         let bound = crate::bind::bind_scalar(arg, Some(aegis_catalog::Type::of(ty)), context)?;
         values.push(session.evaluate(&bound, &context_shared).await?);
     }
-    let tree = prepared.tree(context)?;
-    session.run_bound(&tree, values, context).await
+    let plan = prepared.plan(context)?;
+    session.run_plan(&plan, values, &context_shared).await
 }
 
 pub fn deallocate(session: &mut Session, name: Option<&str>) -> Result<Outcome> {

@@ -76,7 +76,7 @@ async fn copy_rows(
         relations: Vec::new(),
         read: Vec::new(),
     };
-    session.run_bound(&bound, Vec::new(), &context).await.map(drop)
+    session.run_bound(bound, Vec::new(), &context).await.map(drop)
 }
 
 fn column_value(column: usize, of: &Column) -> Expr {
@@ -124,7 +124,7 @@ pub async fn any_null(session: &mut Session, table: &Relation, attnum: i16) -> R
         relations: Vec::new(),
         read: Vec::new(),
     };
-    let Outcome::Rows { mut rows, .. } = session.run_bound(&bound, Vec::new(), &context).await? else {
+    let Outcome::Rows { mut rows, .. } = session.run_bound(bound, Vec::new(), &context).await? else {
         return Err(Error::internal("a query returned no rows"));
     };
     while let Some(batch) = rows.next().await {
@@ -139,7 +139,7 @@ pub async fn any_null(session: &mut Session, table: &Relation, attnum: i16) -> R
 pub async fn select(session: &mut Session, sql: &str, context: &StatementContext) -> Result<Vec<RecordBatch>> {
     let query = crate::parse::parse_query(sql)?;
     let bound = bind::bind(&crate::parse::ast::Statement::Query(Box::new(query)), sql, &[], context)?;
-    let Outcome::Rows { mut rows, .. } = session.run_bound(&bound, Vec::<ScalarValue>::new(), context).await? else {
+    let Outcome::Rows { mut rows, .. } = session.run_bound(bound, Vec::<ScalarValue>::new(), context).await? else {
         return Err(Error::internal("a query returned no rows"));
     };
     let mut batches = Vec::new();

@@ -146,7 +146,7 @@ pub fn grant(session: &mut Session, grant: &Grant, context: &StatementContext) -
     for group in &grant.roles {
         let group = existing(&group.name, context)?;
         for member in &grant.grantees {
-            let member = existing(&member.name, &session.context()?)?;
+            let member = existing(&member.name, &*session.context()?)?;
             set_member(session, &group, &member, grant.revoke)?;
         }
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, GenericByteViewArray, MAX_INLINE_VIEW_LEN, RecordBatch, UInt32Array};
 use arrow::compute::{concat, concat_batches, take};
-use arrow::datatypes::{ByteViewType, DataType, Field, Schema, UInt32Type, UInt64Type};
+use arrow::datatypes::{ByteViewType, DataType, UInt32Type, UInt64Type};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::{ROW_COLUMN, Segment, TS_COLUMN};
-use crate::memtable::{RowId, options};
+use crate::memtable::RowId;
 use crate::schema::{ColumnId, ColumnSchema, TableId};
 use crate::{Error, Result};
 
@@ -88,8 +88,8 @@ impl Segment {
         Key { table: self.table, unit: self.unit, column, first: rows.start, rows: rows.len() as u32 }
     }
 
-    /// As [`Segment::read_rows`], of few rows.
-    pub(super) fn read_few(&self, rows: &[u32], columns: &[&ColumnSchema]) -> Result<RecordBatch> {
+    /// As [`Segment::read_rows`], of few rows; only the columns.
+    pub(super) fn read_few(&self, rows: &[u32], columns: &[&ColumnSchema]) -> Result<Vec<ArrayRef>> {
         let (stored, absent): (Vec<&ColumnSchema>, Vec<&ColumnSchema>) =
             columns.iter().partition(|c| self.meta.columns.contains(&c.id));
         let ids: Vec<ColumnId> = stored.iter().map(|c| c.id).collect();
@@ -106,9 +106,7 @@ impl Segment {
             true => column.missing_array(rows.len()),
             false => found.pop().ok_or_else(|| self.damaged("a column is missing")),
         });
-        let arrays = arrays.collect::<Result<Vec<_>>>()?;
-        let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, c.data_type.clone(), true)).collect();
-        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options(rows.len()))?)
+        arrays.collect()
     }
 
     /// As [`Segment::row_ids`], of few rows.
@@ -168,7 +166,10 @@ impl Segment {
             let places = UInt32Array::from_iter_values(run.iter().map(|row| row - first));
             for (part, array) in parts.iter_mut().zip(known) {
                 let array = array.ok_or_else(|| self.damaged("a column is missing"))?;
-                part.push(take(&array, &places, None)?);
+                part.push(match run {
+                    [row] => array.slice((row - first) as usize, 1),
+                    _ => take(&array, &places, None)?,
+                });
             }
         }
         let join = |part: &Vec<ArrayRef>| match part.as_slice() {

@@ -13,9 +13,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Scalar};
+use arrow::array::{Array, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, AsArray, BooleanArray, Scalar};
 use arrow::compute::kernels::cmp::{gt_eq, lt_eq};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Int16Type, Int32Type, Int64Type};
 
 use super::Segment;
 use crate::file::{File, read_all};
@@ -210,6 +210,11 @@ impl Segment {
         let (Some(column), Some(first)) = (index.columns.first(), keys.first_column()) else { return Ok(None) };
         let is_float = matches!(first.data_type(), DataType::Float16 | DataType::Float32 | DataType::Float64);
         let Some((min, max)) = self.range(*column)?.filter(|_| exact && !is_float) else { return Ok(None) };
+        if first.len() == 1
+            && let Some(inside) = is_between(first, &min, &max)
+        {
+            return Ok(Some(BooleanArray::from(vec![inside])));
+        }
         let (Ok(above), Ok(below)) = (gt_eq(first, &Scalar::new(min)), lt_eq(first, &Scalar::new(max))) else {
             return Ok(None);
         };
@@ -276,5 +281,20 @@ impl Segment {
         let values = statistics.column_by_name(&super::column_name(column));
         let known = values.filter(|v| v.len() == 2 && v.null_count() == 0);
         Ok(known.map(|v| (v.slice(0, 1), v.slice(1, 1))))
+    }
+}
+
+/// Whether a value lies between two others, for the types of most keys, without a kernel.
+fn is_between(value: &ArrayRef, min: &ArrayRef, max: &ArrayRef) -> Option<bool> {
+    fn of<T: ArrowPrimitiveType>(value: &ArrayRef, min: &ArrayRef, max: &ArrayRef) -> Option<bool> {
+        let one = |array: &ArrayRef| array.as_primitive_opt::<T>()?.iter().next().flatten();
+        let (value, min, max) = (one(value)?, one(min)?, one(max)?);
+        Some(value.is_ge(min) && value.is_le(max))
+    }
+    match value.data_type() {
+        DataType::Int16 => of::<Int16Type>(value, min, max),
+        DataType::Int32 => of::<Int32Type>(value, min, max),
+        DataType::Int64 => of::<Int64Type>(value, min, max),
+        _ => None,
     }
 }

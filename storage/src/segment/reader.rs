@@ -121,16 +121,16 @@ impl Segment {
         Ok(out)
     }
 
-    /// As [`Segment::read`], as one batch.
-    pub fn read_rows(&self, rows: &[u32], columns: &[&ColumnSchema]) -> Result<RecordBatch> {
+    /// As [`Segment::read`], the columns of all the rows. Of few rows they may be slices of what is in the cache.
+    pub fn read_rows(&self, rows: &[u32], columns: &[&ColumnSchema]) -> Result<Vec<ArrayRef>> {
         if rows.len() <= FEW_ROWS && !rows.is_empty() && !columns.is_empty() {
             return self.read_few(rows, columns);
         }
         let batches = self.read(Some(rows), columns)?;
         match batches.as_slice() {
-            [one] => Ok(one.clone()),
+            [one] => Ok(one.columns().to_vec()),
             [] => Err(self.damaged("rows are missing")),
-            [first, ..] => Ok(concat_batches(&first.schema(), &batches)?),
+            [first, ..] => Ok(concat_batches(&first.schema(), &batches)?.columns().to_vec()),
         }
     }
 

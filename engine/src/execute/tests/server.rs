@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::bind::tree::{OutputColumn, Statement};
-use crate::execute::{Execution, QueryRuntime, run_delete, run_insert, run_query, run_update};
+use crate::execute::{Change, Execution, QueryRuntime, run_change, run_query};
 use crate::session::context::{AdvisoryKey, SessionServices, StatementContext};
 use crate::session::tables::Tables;
 
@@ -185,12 +185,12 @@ impl Server {
         let (count, batches) = self.runtime.block_on(async {
             let changed = match &bound.statement {
                 Statement::Query(query) => {
-                    let batches = run_query(query, &mut execution).await?.collect().await?;
+                    let batches = run_query(query, None, &mut execution).await?.collect().await?;
                     return Ok::<_, Error>((None, batches));
                 }
-                Statement::Insert(insert) => run_insert(insert, &mut execution).await?,
-                Statement::Update(update) => run_update(update, &mut execution).await?,
-                Statement::Delete(delete) => run_delete(delete, &mut execution).await?,
+                Statement::Insert(insert) => run_change(Change::Insert(insert), None, &mut execution).await?,
+                Statement::Update(update) => run_change(Change::Update(update), None, &mut execution).await?,
+                Statement::Delete(delete) => run_change(Change::Delete(delete), None, &mut execution).await?,
             };
             Ok((Some(changed.count), changed.returning))
         })?;

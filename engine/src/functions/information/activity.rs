@@ -53,7 +53,7 @@ fn activity_row(session: &SessionActivity) -> Record {
         text(session.user),
         activity.map(|_| session.application.clone()),
         activity.map(|activity| activity.state.to_owned()),
-        text(activity.map_or("<insufficient privilege>", |activity| activity.query.as_str())),
+        text(activity.map_or("<insufficient privilege>", |activity| activity.query_text())),
         waits.map(|(kind, _)| kind.to_owned()),
         waits.map(|(_, event)| event.to_owned()),
         activity.and_then(|activity| instant(activity.transaction_start?)),
@@ -90,7 +90,10 @@ fn columns() -> Vec<Row> {
         f("pg_stat_get_backend_pid(int4)", kernel!(|call; number: i32| Some(nth(call, number)?.pid))),
         f("pg_stat_get_backend_dbid(int4)", kernel!(|call; number: i32| Some(nth(call, number)?.database))),
         f("pg_stat_get_backend_userid(int4)", kernel!(|call; number: i32| Some(nth(call, number)?.user))),
-        f("pg_stat_get_backend_activity(int4)", kernel!(|call; number: i32| Some(nth(call, number)?.activity?.query))),
+        f(
+            "pg_stat_get_backend_activity(int4)",
+            kernel!(|call; number: i32| Some(nth(call, number)?.activity?.query_text().to_owned())),
+        ),
         f(
             "pg_stat_get_backend_activity_start(int4)",
             kernel!(|call; number: i32| nth(call, number)?.activity?.query_start.map(TimestampTz)),

@@ -70,7 +70,7 @@ async fn references(session: &mut Session, table: &Arc<Relation>, constraint: &C
     let batches = rewrite::select(session, &sql, &context).await?;
     let runtime = Arc::clone(&session.shared.executor);
     let open = session.writable("ALTER TABLE")?;
-    let mut execution = Execution::new(&runtime, Arc::new(context), &mut open.tables, &[]);
+    let mut execution = Execution::new(&runtime, context, &mut open.tables, &[]);
     for batch in &batches {
         let key = batch.project(&foreign_key::places(table, constraint.columns())).map_err(from_arrow)?;
         foreign_key::check_new(table, constraint, &key, false, &mut execution).await?;

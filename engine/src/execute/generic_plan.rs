@@ -1,0 +1,274 @@
+//! Generic plans: a prepared statement over one row, compiled once and run with whatever its parameters are (PostgreSQL manual,
+//! "PREPARE", Notes). INSERT of VALUES, UPDATE and DELETE of the row that a unique key names, and SELECT of such a row or of none.
+//!
+//! [`GenericPlan::new`] is pure. What the parameters' values are, and what else may differ from one execution to the next (the time, the
+//! time zone), comes in at [`GenericPlan::rows`]; the changes themselves are those of the general way (`change.rs`). Whatever has no
+//! generic plan, and values that do not fit the key's type, take the general way too.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aegis_catalog::object::{Relation, RelationKind};
+use aegis_catalog::types::arrow_type;
+use aegis_catalog::{Error, Result, Type};
+use aegis_storage::transaction::RowAddress;
+use aegis_storage::{IndexSchema, TableSchema};
+use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
+use arrow::datatypes::DataType;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::scalar::ScalarValue;
+use tokio_util::sync::CancellationToken;
+
+use super::change::ChangeRows;
+use super::direct::{is_plain, is_quick};
+use super::error::from_datafusion;
+use super::point::{Given, equalities, plain_select};
+use super::program::Program;
+use super::provider::{KeyedTable, key_batch, layout};
+use super::scan::Source;
+use super::statement::Execution;
+use super::stream::RowStream;
+use crate::bind::late;
+use crate::bind::tree::{self, BoundStatement, Expr, From, RelId, Statement};
+use crate::lower::{self, ChangeColumns, LowerContext, Tables};
+use crate::session::context::StatementContext;
+use crate::session::tables::Tables as RowTables;
+
+/// A statement that needs no planning any more.
+pub struct GenericPlan {
+    program: Program,
+    /// Representations of the parameters: the client's, then one for each of `late`.
+    parameters: Vec<DataType>,
+    /// What is computed anew for each execution.
+    late: Vec<Expr>,
+    row: Option<KeyedRow>,
+    /// What the rows consist of if they are those of a change.
+    columns: Option<ChangeColumns>,
+}
+
+/// The row that the statement reads.
+struct KeyedRow {
+    table: Arc<Relation>,
+    storage: u64,
+    /// The plan holds for this schema.
+    schema: Arc<TableSchema>,
+    index: IndexSchema,
+    key: Vec<(i16, Given)>,
+    /// Positions in the schema that are read.
+    stored: Vec<usize>,
+    /// The columns that the program uses: places among those read; None is the row's address.
+    columns: Vec<Option<usize>>,
+}
+
+impl GenericPlan {
+    /// None if the statement is of another kind.
+    pub fn new(tree: &BoundStatement, context: &StatementContext, tables: &RowTables) -> Option<Self> {
+        let mut statement = tree.statement.clone();
+        if !is_candidate(&statement) {
+            return None;
+        }
+        let client = u32::try_from(tree.parameters.len()).ok()?;
+        let late = late::take_out(&mut statement, client)?;
+        let types = tree.parameters.iter().map(|oid| Type::of(*oid)).chain(late.iter().map(|expr| expr.ty));
+        let parameters: Vec<DataType> = types.map(arrow_type).collect();
+        let read = read_row(&statement, tables);
+        // Nothing of the session may be kept: what a kernel sees of it must not matter.
+        let detached = StatementContext { cancel: CancellationToken::new(), ..context.clone() };
+        let template = Template { table: read.as_ref().map(|(row, _)| row) };
+        let context = LowerContext {
+            statement: Arc::new(detached),
+            tables: &template,
+            changes: HashMap::new(),
+            locked: HashMap::new(),
+            outer_ctes: Vec::new(),
+            deferred: true,
+        };
+        let (plan, columns) = lower(&statement, &context).ok()?;
+        if !is_plain(&plan) || !is_quick(&plan) {
+            return None;
+        }
+        let program = Program::compile(&plan, &parameters).ok()?;
+        let row = match (read, program.reads()) {
+            (Some((row, sources)), true) => Some(row.reading(&program.used, &sources)?),
+            (None, true) => return None,
+            (_, false) => None,
+        };
+        Some(Self { program, parameters, late, row, columns })
+    }
+
+    /// The statement's rows with the execution's parameters. None if they must take the general way.
+    pub fn rows(&self, execution: &Execution<'_>) -> Result<Option<RecordBatch>> {
+        let Some(parameters) = self.values(execution) else { return Ok(None) };
+        let given = match &self.row {
+            None => (Vec::new(), 0),
+            Some(row) => match row.read(&parameters, execution)? {
+                Some(read) => read,
+                None => return Ok(None),
+            },
+        };
+        self.program.run(&parameters, given).map(Some).map_err(from_datafusion)
+    }
+
+    /// As [`GenericPlan::rows`], of a change.
+    pub fn change(&self, execution: &Execution<'_>) -> Result<Option<ChangeRows>> {
+        let Some(columns) = &self.columns else { return Ok(None) };
+        let rows = self.rows(execution)?;
+        Ok(rows.map(|rows| ChangeRows { columns: columns.clone(), rows: RowStream::ready(vec![rows]) }))
+    }
+
+    /// Values of all parameters in their representations.
+    fn values(&self, execution: &Execution<'_>) -> Option<Vec<ScalarValue>> {
+        let mut values = Vec::with_capacity(self.parameters.len());
+        values.extend_from_slice(execution.parameters);
+        for expr in &self.late {
+            let tables = execution.tables();
+            let context = LowerContext {
+                statement: execution.context.clone(),
+                tables: &tables,
+                changes: HashMap::new(),
+                locked: HashMap::new(),
+                outer_ctes: Vec::new(),
+                deferred: false,
+            };
+            // An error shows only if the value is needed, which the general way finds out.
+            values.push(lower::lower_constant(expr, execution.parameters, &context).ok()??);
+        }
+        for (value, data_type) in values.iter_mut().zip(&self.parameters) {
+            if value.data_type() != *data_type {
+                *value = value.is_null().then(|| ScalarValue::try_from(data_type).ok()).flatten()?;
+            }
+        }
+        (values.len() == self.parameters.len()).then_some(values)
+    }
+}
+
+impl KeyedRow {
+    /// As the columns of the table's scans at `used` demand. None if that takes more than the store has.
+    fn reading(mut self, used: &[usize], sources: &[Source]) -> Option<Self> {
+        for place in used {
+            self.columns.push(match sources.get(*place)? {
+                Source::Stored(position) => {
+                    self.stored.push(*position);
+                    Some(self.stored.len() - 1)
+                }
+                Source::Address => None,
+                Source::TableOid(_) | Source::TupleId | Source::Constant(_) => return None,
+            });
+        }
+        Some(self)
+    }
+
+    /// The columns of the row, if there is one. None if the values cannot be looked up.
+    fn read(&self, parameters: &[ScalarValue], execution: &Execution<'_>) -> Result<Option<(Vec<ArrayRef>, usize)>> {
+        let rows = &execution.transaction;
+        if !Arc::ptr_eq(&rows.table_schema(self.storage).map_err(Error::from)?, &self.schema) {
+            return Ok(None);
+        }
+        let values = self.key.iter().map(|(column, given)| Some((*column, given.value(parameters)?.clone())));
+        let Some(values) = values.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let Some(key) = key_batch(&self.schema, &self.index, &self.table, &values)? else { return Ok(None) };
+        let found = rows.lookup(self.storage, self.index.id, &key).map_err(Error::from)?;
+        let addresses: Vec<RowAddress> = found.into_iter().flatten().collect();
+        let stored = rows.fetch(self.storage, &addresses, &self.stored).map_err(Error::from)?;
+        let count = addresses.len();
+        let address: ArrayRef = Arc::new(UInt64Array::from(addresses));
+        let columns = self.columns.iter().map(|place| match place {
+            Some(place) => stored.columns().get(*place).cloned(),
+            None => Some(Arc::clone(&address)),
+        });
+        let columns = columns.collect::<Option<Vec<_>>>();
+        let columns = columns.ok_or_else(|| Error::internal("a row was read with too few columns"))?;
+        Ok(Some((columns, count)))
+    }
+}
+
+/// Statements that may have a generic plan, by their clauses.
+fn is_candidate(statement: &Statement) -> bool {
+    let is_stored = |table: &Relation| matches!(table.kind, RelationKind::Table(_));
+    let from = |select: &tree::Select| match &select.from {
+        None => true,
+        Some(From::Table { relation, .. }) => is_stored(relation) && select.filter.is_some(),
+        Some(_) => false,
+    };
+    match statement {
+        Statement::Query(query) => plain_select(query).is_some_and(from),
+        Statement::Insert(insert) => {
+            let source = &insert.source;
+            let plain = match &source.body {
+                tree::SetExpr::Values(_) => {
+                    source.order_by.is_empty() && source.limit.is_none() && source.offset.is_none()
+                }
+                _ => plain_select(source).is_some_and(|select| select.from.is_none()),
+            };
+            insert.ctes.is_empty() && source.ctes.is_empty() && plain && is_stored(&insert.table)
+        }
+        Statement::Update(update) => {
+            update.ctes.is_empty() && update.from.is_none() && update.filter.is_some() && is_stored(&update.table)
+        }
+        Statement::Delete(delete) => {
+            delete.ctes.is_empty() && delete.using.is_none() && delete.filter.is_some() && is_stored(&delete.table)
+        }
+    }
+}
+
+fn lower(statement: &Statement, context: &LowerContext<'_>) -> Result<(LogicalPlan, Option<ChangeColumns>)> {
+    let change = match statement {
+        Statement::Query(query) => return Ok((lower::lower_query(query, &[], context)?.plan, None)),
+        Statement::Insert(insert) => lower::lower_insert(insert, &[], context)?,
+        Statement::Update(update) => lower::lower_update(update, &[], context)?,
+        Statement::Delete(delete) => lower::lower_delete(delete, &[], context)?,
+    };
+    Ok((change.plan, Some(change.columns)))
+}
+
+/// The row that a statement's condition names by a unique key, and what the columns of its table's scans are made from.
+fn read_row(statement: &Statement, tables: &RowTables) -> Option<(KeyedRow, Vec<Source>)> {
+    let (relation, rel, filter): (&Arc<Relation>, RelId, &Expr) = match statement {
+        Statement::Query(query) => {
+            let select = plain_select(query)?;
+            let Some(From::Table { relation, rel, .. }) = &select.from else { return None };
+            (relation, *rel, select.filter.as_ref()?)
+        }
+        Statement::Insert(_) => return None,
+        Statement::Update(update) => (&update.table, update.rel, update.filter.as_ref()?),
+        Statement::Delete(delete) => (&delete.table, delete.rel, delete.filter.as_ref()?),
+    };
+    let storage = relation.table()?.storage;
+    let schema = tables.table_schema(storage).ok()?;
+    let (_, sources) = layout(relation, &schema).ok()?;
+    let mut fixed: HashMap<i16, Given> = HashMap::new();
+    for (column, given) in equalities(filter, rel, relation).flatten() {
+        fixed.entry(column).or_insert(given);
+    }
+    let column = |id: &u32| i16::try_from(*id).ok();
+    let covered = |index: &&IndexSchema| {
+        index.columns.iter().all(|id| column(id).is_some_and(|column| fixed.contains_key(&column)))
+    };
+    let index = schema.unique_indexes().find(covered)?.clone();
+    let key = index.columns.iter().filter_map(|id| fixed.remove_entry(&column(id)?)).collect();
+    let table = Arc::clone(relation);
+    Some((KeyedRow { table, storage, schema, index, key, stored: Vec::new(), columns: Vec::new() }, sources))
+}
+
+/// Tables as they are while nothing has been read: the one whose row is read.
+struct Template<'a> {
+    table: Option<&'a KeyedRow>,
+}
+
+impl Tables for Template<'_> {
+    fn source(&self, relation: &Arc<Relation>) -> Result<Arc<dyn TableSource>> {
+        let row = self.table.filter(|row| row.table.oid == relation.oid);
+        let row = row.ok_or_else(|| Error::internal("a generic plan reads one row"))?;
+        let (schema, _) = layout(relation, &row.schema)?;
+        Ok(provider_as_source(Arc::new(KeyedTable::new(RecordBatch::new_empty(schema)))))
+    }
+
+    fn keyed(&self, _: &Arc<Relation>, _: &[(i16, ScalarValue)]) -> Result<Option<Arc<dyn TableSource>>> {
+        Ok(None)
+    }
+
+    fn shared(&self, _: LogicalPlan) -> Result<Arc<dyn TableSource>> {
+        Err(Error::internal("a generic plan shares nothing"))
+    }
+}
