@@ -1,5 +1,6 @@
 //! Recent rows of a table: chunks of record batches whose rows keep their addresses.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
@@ -50,8 +51,9 @@ pub struct Chunk {
     /// Takes no more rows.
     pub sealed: bool,
     pub bytes: usize,
-    pub pieces: Vec<Piece>,
-    pub runs: Vec<Run>,
+    pub pieces: Vec<Arc<Piece>>,
+    /// Up to one per row, and copied at each commit.
+    pub runs: imbl::Vector<Run>,
     /// One bit per row (at least), unset for dead rows; None while all live.
     pub live: Option<BooleanBuffer>,
     pub dead: u32,
@@ -66,7 +68,7 @@ impl Chunk {
             sealed: false,
             bytes: 0,
             pieces: Vec::new(),
-            runs: Vec::new(),
+            runs: imbl::Vector::new(),
             live: None,
             dead: 0,
         }
@@ -91,16 +93,16 @@ impl Chunk {
         let end = start.checked_add(rows).ok_or_else(too_big)?;
         let continues = self
             .runs
-            .last()
+            .back()
             .is_some_and(|r| r.first.ts == first.ts && r.first.ordinal.wrapping_add(start - r.start) == first.ordinal);
         if !continues {
-            self.runs.push(Run { start, first });
+            self.runs.push_back(Run { start, first });
         }
         if let Some(live) = self.live.take() {
             self.live = Some(with_length(&live, end as usize));
         }
         self.bytes += batch_bytes(&batch);
-        self.pieces.push(Piece { start, batch });
+        self.pieces.push(Arc::new(Piece { start, batch }));
         self.rows = end;
         self.merge_pieces().map(|()| start)
     }
@@ -128,7 +130,7 @@ impl Chunk {
         let merged = concat_batches(&schema, self.pieces[from..].iter().map(|p| &p.batch))?;
         let start = self.pieces[from].start;
         self.pieces.truncate(from);
-        self.pieces.push(Piece { start, batch: compact(&merged)? });
+        self.pieces.push(Arc::new(Piece { start, batch: compact(&merged)? }));
         Ok(())
     }
 
@@ -144,11 +146,11 @@ impl Chunk {
     /// Drops the rows from `rows` on.
     pub fn truncate(&mut self, rows: u32) {
         self.pieces.retain(|p| p.start < rows);
-        if let Some(last) = self.pieces.last_mut() {
+        if let Some(last) = self.pieces.last_mut().map(Arc::make_mut) {
             let keep = ((rows - last.start) as usize).min(last.batch.num_rows());
             last.batch = last.batch.slice(0, keep);
         }
-        self.runs.retain(|r| r.start < rows);
+        self.runs.truncate(self.runs_while(|r| r.start < rows));
         self.rows = self.rows.min(rows);
         self.bytes = self.pieces.iter().map(|p| batch_bytes(&p.batch)).sum();
     }
@@ -178,19 +180,25 @@ impl Chunk {
         (offset < piece.batch.num_rows()).then_some((piece, offset))
     }
 
+    /// How many runs come before the first for which this does not hold.
+    fn runs_while(&self, holds: impl Fn(&Run) -> bool) -> usize {
+        let found = self.runs.binary_search_by(|run| if holds(run) { Ordering::Less } else { Ordering::Greater });
+        found.unwrap_or_else(|end| end)
+    }
+
     pub fn row_id(&self, row: u32) -> Option<RowId> {
-        let run = &self.runs[self.runs.partition_point(|r| r.start <= row).checked_sub(1)?];
+        let run = self.runs.get(self.runs_while(|r| r.start <= row).checked_sub(1)?)?;
         (row < self.rows).then(|| RowId { ts: run.first.ts, ordinal: run.first.ordinal + (row - run.start) })
     }
 
     pub fn first_row_id(&self) -> Option<RowId> {
-        self.runs.first().map(|r| r.first)
+        self.runs.front().map(|r| r.first)
     }
 
     /// The place of a row by its identity.
     pub fn find(&self, id: RowId) -> Option<u32> {
-        let at = self.runs.partition_point(|r| r.first <= id).checked_sub(1)?;
-        let (run, end) = (&self.runs[at], self.runs.get(at + 1).map_or(self.rows, |r| r.start));
+        let at = self.runs_while(|r| r.first <= id).checked_sub(1)?;
+        let (run, end) = (self.runs.get(at)?, self.runs.get(at + 1).map_or(self.rows, |r| r.start));
         let row = run.start.checked_add(id.ordinal.checked_sub(run.first.ordinal)?)?;
         (run.first.ts == id.ts && row < end).then_some(row)
     }

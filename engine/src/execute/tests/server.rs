@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::bind::tree::{OutputColumn, Statement};
-use crate::execute::{Change, Execution, QueryRuntime, run_change, run_query};
+use crate::execute::{Change, Execution, GenericPlan, QueryRuntime, run_change, run_query};
 use crate::session::context::{AdvisoryKey, SessionServices, StatementContext};
 use crate::session::tables::Tables;
 
@@ -198,6 +198,14 @@ impl Server {
             Some(count) if columns.is_empty() => Ok(vec![count.to_string()]),
             _ => text_rows(&columns, &batches, &context.format),
         }
+    }
+
+    /// Would the statement be run without planning from its second time on?
+    pub fn has_generic_plan(&mut self, sql: &str) -> bool {
+        let context = self.context();
+        let parsed = crate::parse::parse(sql).unwrap();
+        let bound = crate::bind::bind(&parsed[0].statement, sql, &[], &context).unwrap();
+        GenericPlan::new(&bound, &context, &self.transaction).is_some()
     }
 
     /// The rows, `|` between columns; panics on an error.
