@@ -254,7 +254,7 @@ impl Overlay {
                 }
                 let rows = batch.num_rows() as u32;
                 let batch = batch.with_schema(shape.arrow.clone())?;
-                chunk.pieces.push(crate::memtable::Piece { start, batch });
+                chunk.pieces.push(Arc::new(crate::memtable::Piece { start, batch }));
                 start += rows;
             }
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch, UInt64Array};
+use arrow::datatypes::SchemaRef;
 use roaring::RoaringBitmap;
 
 pub use crate::memtable::RowId;
@@ -262,6 +263,11 @@ impl Transaction {
 
     pub fn table_schema(&self, table: TableId) -> Result<Arc<TableSchema>> {
         Ok(self.shape(table)?.schema.clone())
+    }
+
+    /// The schema of the batches that hold the table's rows.
+    pub fn arrow_schema(&self, table: TableId) -> Result<SchemaRef> {
+        Ok(self.shape(table)?.arrow.clone())
     }
 
     /// Tables that this transaction sees.

@@ -218,7 +218,11 @@ fn batch_of(names: impl Iterator<Item = String>, columns: Vec<ArrayRef>, rows: u
 }
 
 /// All rows in one batch; of several for one address the first, since a row changes once in a statement.
-fn once_per_row(changes: Vec<ChangedRows>, addressed: bool) -> Result<Option<ChangedRows>> {
+fn once_per_row(mut changes: Vec<ChangedRows>, addressed: bool) -> Result<Option<ChangedRows>> {
+    let single = |change: &ChangedRows| change.addresses.as_ref().is_some_and(|a| a.len() == 1 && a.null_count() == 0);
+    if addressed && changes.len() == 1 && changes.first().is_some_and(single) {
+        return Ok(changes.pop());
+    }
     let Some(first) = changes.first() else { return Ok(None) };
     let (row_schema, returning_schema) = (first.rows.schema(), first.returning.schema());
     let mut seen = HashSet::new();
@@ -245,7 +249,8 @@ fn once_per_row(changes: Vec<ChangedRows>, addressed: bool) -> Result<Option<Cha
 
 /// The rows with columns in the store's order.
 pub fn to_storage_order(table: &Arc<Relation>, rows: &RecordBatch, execution: &Execution<'_>) -> Result<RecordBatch> {
-    let schema = execution.transaction.table_schema(storage_of(table)?).map_err(Error::from)?;
+    let storage = storage_of(table)?;
+    let schema = execution.transaction.table_schema(storage).map_err(Error::from)?;
     let mut columns = Vec::with_capacity(schema.columns.len());
     for stored in &schema.columns {
         let place = table.live_columns().position(|column| i64::from(column.attnum) == i64::from(stored.id));
@@ -260,7 +265,8 @@ pub fn to_storage_order(table: &Arc<Relation>, rows: &RecordBatch, execution: &E
         columns.push(column);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-    RecordBatch::try_new_with_options(schema.to_arrow(), columns, &options).map_err(from_arrow)
+    let schema = execution.transaction.arrow_schema(storage).map_err(Error::from)?;
+    RecordBatch::try_new_with_options(schema, columns, &options).map_err(from_arrow)
 }
 
 /// The store's error in PostgreSQL's terms: a duplicate key names its constraint and values.

@@ -8,6 +8,7 @@ use aegis_storage::lock::{LockSet, Owner};
 use aegis_storage::transaction::{KeptSnapshot, NewRows, RowAddress, Savepoint, TableScan};
 use aegis_storage::{IndexId, Isolation, Result as StorageResult, Store, TableId, TableSchema, Transaction};
 use arrow::array::{RecordBatch, UInt64Array};
+use arrow::datatypes::SchemaRef;
 
 use super::snapshot::{ExportedSnapshots, Exports};
 use crate::execute::deferred::Deferred;
@@ -128,6 +129,10 @@ impl Tables {
 
     pub fn table_schema(&self, table: TableId) -> StorageResult<Arc<TableSchema>> {
         self.holder(table).table_schema(table)
+    }
+
+    pub fn arrow_schema(&self, table: TableId) -> StorageResult<SchemaRef> {
+        self.holder(table).arrow_schema(table)
     }
 
     pub fn scan(&self, table: TableId) -> StorageResult<TableScan> {
