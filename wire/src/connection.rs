@@ -1,5 +1,7 @@
 //! One authenticated client: waits for messages, hands them to the query cycles, and ends.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use aegis_engine::Session;
@@ -21,6 +23,8 @@ pub struct Connection {
     /// Tells when another session ends this one.
     handle: CancelHandle,
     pub(crate) interrupt: Interrupt,
+    /// Resolves when another session ends this one, or the server lets idle ones go; waited for anew by each message.
+    ending: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// After an error in the extended protocol: everything up to Sync is skipped.
     skipping: bool,
     /// Nothing has come since ReadyForQuery.
@@ -46,8 +50,15 @@ impl Connection {
         let Client { transport, session, slot } = client;
         let handle = session.cancel_handle();
         let cancel = handle.clone();
+        let (ended, mut drained) = (handle.clone(), shutdown.clone());
+        let ending = Box::pin(async move {
+            tokio::select! {
+                () = ended.terminated() => {}
+                () = drained.draining() => {}
+            }
+        });
         let interrupt = Interrupt { cancel: Box::new(move || cancel.cancel()), shutdown };
-        Self { transport, session, handle, interrupt, skipping: false, idle: true, _slot: slot }
+        Self { transport, session, handle, interrupt, ending, skipping: false, idle: true, _slot: slot }
     }
 
     /// Serves the client until either side ends it.
@@ -177,25 +188,37 @@ impl Connection {
     }
 
     async fn wait_for_input(&mut self) -> Result<(), Stop> {
-        let timeout = if self.idle { self.session.idle_timeout() } else { None };
-        let mut shutdown = self.interrupt.shutdown.clone();
-        let idle = self.idle;
-        let listening = idle && self.session.transaction_status() == TransactionStatus::Idle;
+        if !self.idle {
+            return self.wait_for_rest().await;
+        }
+        let timeout = self.session.idle_timeout();
+        let listening = self.session.transaction_status() == TransactionStatus::Idle;
         tokio::select! {
-            read = self.transport.read() => match read {
-                Ok(true) => Ok(()),
-                Ok(false) | Err(_) => Err(Stop::Gone),
-            },
+            read = self.transport.read() => has_come(read),
             () = self.handle.notified(), if listening => {
                 self.send_notifications();
                 self.flush().await
             }
             error = expiry(timeout) => Err(Stop::Fatal(error)),
-            () = self.handle.terminated() => Err(Stop::Fatal(shutting_down())),
-            () = async { if idle { shutdown.draining().await } else { shutdown.terminating().await } } => {
-                Err(Stop::Fatal(shutting_down()))
-            }
+            () = &mut self.ending => Err(Stop::Fatal(shutting_down())),
         }
+    }
+
+    /// Waits for more of what the client has begun to send: until Sync it is let finish as long as there is time.
+    async fn wait_for_rest(&mut self) -> Result<(), Stop> {
+        let mut shutdown = self.interrupt.shutdown.clone();
+        tokio::select! {
+            read = self.transport.read() => has_come(read),
+            () = self.handle.terminated() => Err(Stop::Fatal(shutting_down())),
+            () = shutdown.terminating() => Err(Stop::Fatal(shutting_down())),
+        }
+    }
+}
+
+fn has_come(read: std::io::Result<bool>) -> Result<(), Stop> {
+    match read {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(Stop::Gone),
     }
 }
 

@@ -162,7 +162,8 @@ impl KeyedRow {
     /// The columns of the row, if there is one. None if the values cannot be looked up.
     fn read(&self, parameters: &[ScalarValue], execution: &Execution<'_>) -> Result<Option<(Vec<ArrayRef>, usize)>> {
         let rows = &execution.transaction;
-        if !Arc::ptr_eq(&rows.table_schema(self.storage).map_err(Error::from)?, &self.schema) {
+        let schema = rows.table_schema(self.storage).map_err(Error::from)?;
+        if !Arc::ptr_eq(&schema, &self.schema) && schema != self.schema {
             return Ok(None);
         }
         let values = self.key.iter().map(|(column, given)| Some((*column, given.value(parameters)?.clone())));

@@ -31,6 +31,8 @@ pub struct Backend {
     pub inbox: Arc<Inbox>,
     notices: Mutex<Vec<Notice>>,
     statement: Mutex<Running>,
+    /// The session must end.
+    ended: CancellationToken,
 }
 
 /// The changing columns of `pg_stat_activity`.
@@ -115,28 +117,12 @@ impl Backend {
         running.reason =
             Some(Error::new(sqlstate::ADMIN_SHUTDOWN, "terminating connection due to administrator command"));
         running.cancel.cancel();
-    }
-
-    pub fn is_terminated(&self) -> bool {
-        self.statement.lock().terminated
+        self.ended.cancel();
     }
 
     /// Resolves when the session is told to end.
     pub async fn terminated(&self) {
-        loop {
-            let (token, terminated) = {
-                let running = self.statement.lock();
-                (running.cancel.clone(), running.terminated)
-            };
-            if terminated {
-                return;
-            }
-            // A cancelled statement's token has fired but the session goes on: look again a little later.
-            token.cancelled().await;
-            if !self.is_terminated() {
-                tokio::time::sleep(TERMINATION_POLL).await;
-            }
-        }
+        self.ended.cancelled().await;
     }
 
     /// The error a client should see for `error`: why the statement was cancelled, if it was.
@@ -166,9 +152,6 @@ impl Backend {
         Some(TimeoutGuard(task))
     }
 }
-
-/// How long a session that was cancelled rather than ended is looked at again.
-const TERMINATION_POLL: Duration = Duration::from_millis(50);
 
 /// Stops a statement's timeout when dropped.
 pub struct TimeoutGuard(tokio::task::JoinHandle<()>);
@@ -223,6 +206,7 @@ impl Backends {
             inbox: Arc::default(),
             notices: Mutex::default(),
             statement: Mutex::default(),
+            ended: CancellationToken::new(),
         });
         sessions.insert(pid, Arc::clone(&backend));
         Ok(backend)

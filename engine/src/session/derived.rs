@@ -6,8 +6,10 @@ use std::time::Duration;
 use aegis_catalog::reg_names::CatalogNames;
 use aegis_catalog::types::{FormatSettings, Names};
 use aegis_catalog::{Catalog, Result, SearchPath};
+use aegis_storage::Isolation;
 
 use super::Session;
+use super::transaction::isolation;
 use crate::execute::lock::Patience;
 use crate::settings::{self, Settings};
 
@@ -27,6 +29,11 @@ pub(super) struct Obeyed {
     pub idle_timeout: Duration,
     pub idle_in_transaction_timeout: Duration,
     pub patience: Patience,
+    /// Of transactions that do not say otherwise; None if it is one that is refused.
+    pub isolation: Option<Isolation>,
+    pub read_only: bool,
+    /// The present transaction, or the last one, has these characteristics, and they are shown.
+    pub as_shown: bool,
     /// `synchronous_commit`.
     pub synchronous: bool,
 }
@@ -34,12 +41,18 @@ pub(super) struct Obeyed {
 impl Obeyed {
     fn new(settings: &Settings) -> Self {
         let duration = |name| duration(settings, name);
+        let shown = ["isolation", "read_only", "deferrable"].iter().all(|name| {
+            settings.text(&format!("transaction_{name}")) == settings.text(&format!("default_transaction_{name}"))
+        });
         Self {
             generation: settings.generation(),
             statement_timeout: duration("statement_timeout"),
             idle_timeout: duration("idle_session_timeout"),
             idle_in_transaction_timeout: duration("idle_in_transaction_session_timeout"),
             patience: patience(settings),
+            isolation: isolation(settings.text("default_transaction_isolation")).ok(),
+            read_only: settings.bool("default_transaction_read_only"),
+            as_shown: shown,
             synchronous: settings.text("synchronous_commit") != "off",
         }
     }

@@ -76,15 +76,10 @@ impl Session {
 
     /// A new transaction with the session's default characteristics.
     pub(crate) fn begin(&self, block: Block) -> Result<OpenTransaction> {
-        let (level, read_only) = {
-            let mut settings = self.backend.settings.lock();
-            let level = settings.text("default_transaction_isolation").to_owned();
-            let read_only = settings.bool("default_transaction_read_only");
-            settings.set_fact("transaction_isolation", &level);
-            settings.set_fact("transaction_read_only", if read_only { "on" } else { "off" });
-            let deferrable = settings.bool("default_transaction_deferrable");
-            settings.set_fact("transaction_deferrable", if deferrable { "on" } else { "off" });
-            (isolation(&level)?, read_only)
+        let obeyed = self.obeyed();
+        let (level, read_only) = match obeyed.isolation {
+            Some(level) if obeyed.as_shown => (level, obeyed.read_only),
+            _ => self.show_characteristics()?,
         };
         let catalog =
             CatalogTransaction::begin(&self.shared.catalog, self.backend.database_oid, &self.temporary_objects)?;
@@ -106,6 +101,18 @@ impl Session {
             used: false,
             savepoints: Vec::new(),
         })
+    }
+
+    /// Makes the session's default characteristics those of the present transaction.
+    fn show_characteristics(&self) -> Result<(Isolation, bool)> {
+        let mut settings = self.backend.settings.lock();
+        let level = settings.text("default_transaction_isolation").to_owned();
+        let read_only = settings.bool("default_transaction_read_only");
+        settings.set_fact("transaction_isolation", &level);
+        settings.set_fact("transaction_read_only", if read_only { "on" } else { "off" });
+        let deferrable = settings.bool("default_transaction_deferrable");
+        settings.set_fact("transaction_deferrable", if deferrable { "on" } else { "off" });
+        Ok((isolation(&level)?, read_only))
     }
 
     /// COMMIT or ROLLBACK: the transaction is over whatever the result. Portals go, held cursors stay.

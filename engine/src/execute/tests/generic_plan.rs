@@ -15,6 +15,8 @@ fn statements_over_one_row_have_one() {
         "INSERT INTO t (a, b) VALUES ($1, $2), ($3, 'x') RETURNING a",
         "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         "INSERT INTO t (a, b) SELECT $1, $2",
+        "INSERT INTO t (a, n) VALUES ($1, $2)",
+        "UPDATE t SET n = n + $1, b = b || 'x' WHERE a = $2",
         "UPDATE t SET b = $1 WHERE a = $2",
         "UPDATE t SET a = a + $1 WHERE a = $2 AND b IS NOT NULL RETURNING *",
         "DELETE FROM t WHERE a = $1",
