@@ -246,7 +246,7 @@ fn read_row(statement: &Statement, tables: &RowTables) -> Option<(KeyedRow, Vec<
     let covered = |index: &&IndexSchema| {
         index.columns.iter().all(|id| column(id).is_some_and(|column| fixed.contains_key(&column)))
     };
-    let index = schema.unique_indexes().find(covered)?.clone();
+    let index = schema.indexes.iter().filter(|index| index.is_immediate()).find(covered)?.clone();
     let key = index.columns.iter().filter_map(|id| fixed.remove_entry(&column(id)?)).collect();
     let table = Arc::clone(relation);
     Some((KeyedRow { table, storage, schema, index, key, stored: Vec::new(), columns: Vec::new() }, sources))

@@ -36,8 +36,8 @@ pub fn values(
         statement: context.clone(),
         tables: &NoTables,
         changes: HashMap::new(),
-        locked: HashMap::new(),
         outer_ctes: Vec::new(),
+        deferred: false,
     };
     let plan = lower::lower_over_row(table, ROW, exprs, form, source, &lowering)?;
     if !direct::is_plain(&plan) {

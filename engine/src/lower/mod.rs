@@ -50,8 +50,7 @@ use crate::session::context::StatementContext;
 pub use build::placeholder;
 pub use dml::{
     ChangeColumns, Form, LoweredChange, lower_conflict_update, lower_constant, lower_constants, lower_delete,
-    lower_insert, lower_over_row,
-    lower_update,
+    lower_insert, lower_over_row, lower_update,
 };
 pub use locking::{LockedTable, lock_key};
 

@@ -146,7 +146,7 @@ impl Session {
         if self.transaction.as_ref().is_none_or(|open| open.tables.deferred.is_empty()) {
             return Ok(());
         }
-        let context = Arc::new(self.context()?);
+        let context = self.context()?;
         let runtime = Arc::clone(&self.shared.executor);
         let Some(open) = &mut self.transaction else { return Ok(()) };
         execute::Execution::new(&runtime, context, &mut open.tables, &[]).run_deferred(all).await
