@@ -36,6 +36,7 @@ pub fn values(
         statement: context.clone(),
         tables: &NoTables,
         changes: HashMap::new(),
+        locked: HashMap::new(),
         outer_ctes: Vec::new(),
         deferred: false,
     };

@@ -68,11 +68,7 @@ pub struct ChangeResult {
 }
 
 /// Starts a query. The rows are those of the transaction as of now, whatever it does afterwards.
-pub async fn run_query(
-    query: &Query,
-    plan: Option<&GenericPlan>,
-    execution: &mut Execution<'_>,
-) -> Result<RowStream> {
+pub async fn run_query(query: &Query, plan: Option<&GenericPlan>, execution: &mut Execution<'_>) -> Result<RowStream> {
     if let Some(rows) = plan.map_or(Ok(None), |plan| plan.rows(execution))? {
         return Ok(RowStream::ready(vec![rows]));
     }
