@@ -39,6 +39,8 @@ pub struct Deferred {
     all: Option<bool>,
     named: BTreeMap<Oid, bool>,
     waiting: Vec<Arc<Check>>,
+    /// Checks that failed in the course of a statement that comes in parts (COPY), and may hold at its end.
+    doubtful: Vec<Arc<Check>>,
 }
 
 impl Deferred {
@@ -97,6 +99,25 @@ impl Execution<'_> {
             check.run(false, self).await?;
         }
         Ok(())
+    }
+
+    /// The end of a part of a statement, for which not everything is there yet.
+    pub async fn run_checks_of_part(&mut self) -> Result<()> {
+        for check in std::mem::take(&mut self.checks) {
+            match check.run(false, self).await {
+                Err(error) if error.code() == sqlstate::FOREIGN_KEY_VIOLATION => {
+                    self.transaction.deferred.doubtful.push(check);
+                }
+                outcome => outcome?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of a statement that came in parts.
+    pub async fn run_doubtful_checks(&mut self) -> Result<()> {
+        self.checks = std::mem::take(&mut self.transaction.deferred.doubtful);
+        self.run_checks().await
     }
 
     /// Makes the checks that wait though their constraints are not deferred any more; with `all` those that are too.

@@ -190,10 +190,10 @@ impl Execution<'_> {
         let (storage, locks) = (storage_of(table)?, self.locks());
         let schema = self.transaction.table_schema(storage).map_err(Error::from)?;
         let Some(index) = identity(&schema, table) else { return Ok(()) };
-        let own = UInt64Array::from_iter_values(addresses.iter().flatten().filter(|address| is_own(*address)));
-        if own.values().len() > 0 {
+        let own: Vec<RowAddress> = addresses.iter().flatten().filter(|address| is_own(*address)).collect();
+        if !own.is_empty() {
             // The rows that they have taken the place of.
-            let keys = self.keys_of(storage, &schema, index, &own)?;
+            let keys = self.keys_of(storage, &schema, index, &UInt64Array::from(own))?;
             let committed = self.transaction.permanent_ref().store().begin(Isolation::ReadCommitted);
             // A table of our own has none.
             if let Ok(found) = committed.lookup(storage, index.id, &keys) {

@@ -35,6 +35,8 @@ pub struct Execution<'a> {
     pub parameters: &'a [ScalarValue],
     /// Checks to make at the end of the statement.
     pub checks: Vec<Arc<Check>>,
+    /// More rows of the same statement follow.
+    pub is_part: bool,
     /// The statement met a row that has changed since its snapshot, and is to be undone and run again.
     pub again: bool,
 }
@@ -53,6 +55,7 @@ impl<'a> Execution<'a> {
             transaction,
             parameters,
             checks: Vec::new(),
+            is_part: false,
             again: false,
         }
     }
@@ -268,7 +271,10 @@ impl Execution<'_> {
         let outcome = async {
             self.run_changes(changes).await?;
             let result = self.run_step(step).await?;
-            self.run_checks().await?;
+            match self.is_part {
+                true => self.run_checks_of_part().await?,
+                false => self.run_checks().await?,
+            }
             Ok(result)
         }
         .await;

@@ -149,7 +149,8 @@ impl CopyIn {
 
     async fn finish(&mut self, session: &mut Session) -> Result<()> {
         self.reader.end();
-        self.insert_batches(session).await
+        self.insert_batches(session).await?;
+        session.end_given(&self.context).await
     }
 
     async fn insert_batches(&mut self, session: &mut Session) -> Result<()> {
@@ -299,7 +300,15 @@ impl Session {
         let runtime = Arc::clone(&self.shared.executor);
         let open = self.writable("COPY FROM")?;
         let mut execution = execute::Execution::new(&runtime, Arc::clone(context), &mut open.tables, &[]);
+        execution.is_part = true;
         Ok(execute::insert_given(insert, batch, &mut execution).await?.count)
+    }
+
+    /// All rows of a statement have been inserted.
+    async fn end_given(&mut self, context: &Arc<StatementContext>) -> Result<()> {
+        let runtime = Arc::clone(&self.shared.executor);
+        let open = self.writable("COPY FROM")?;
+        execute::Execution::new(&runtime, Arc::clone(context), &mut open.tables, &[]).run_doubtful_checks().await
     }
 
     pub(crate) async fn copy_receive(&mut self, data: Bytes) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_storage::{ColumnSchema, Error, Isolation, Store, TableSchema};
+use aegis_storage::{ColumnSchema, Error, IndexSchema, Isolation, Store, TableSchema};
 use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Int32Type};
 
@@ -206,4 +206,24 @@ async fn a_hot_row_stays_cheap() {
         tx.commit(true).await.unwrap();
     }
     assert_eq!(read(&store), owned(&[(1, "2999")]));
+}
+
+/// A deferrable key may be broken within a transaction, which can see all rows with it; what others commit is looked at all the same.
+#[tokio::test]
+async fn a_deferrable_key_waits_for_who_asks() {
+    let store = Store::open_in_memory();
+    let key = IndexSchema { deferrable: true, ..unique(PK, &[1], false) };
+    let mut tx = begin(&store);
+    tx.create_table(TABLE, TableSchema { indexes: vec![key], ..schema() }).unwrap();
+    tx.commit(true).await.unwrap();
+    let mut tx = begin(&store);
+    tx.insert(TABLE, &rows(&[(1, "a"), (1, "b")])).unwrap();
+    tx.insert(TABLE, &rows(&[(1, "c"), (2, "d")])).unwrap();
+    let keys = rows(&[(1, ""), (2, ""), (3, "")]).project(&[0]).unwrap();
+    let found = tx.lookup_all(TABLE, PK, &keys).unwrap().unwrap();
+    assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [3, 1, 0]);
+    let mut other = begin(&store);
+    other.insert(TABLE, &rows(&[(2, "e")])).unwrap();
+    tx.commit(true).await.unwrap();
+    assert!(matches!(other.commit(true).await, Err(Error::DuplicateKey { .. })));
 }
