@@ -235,7 +235,10 @@ fn array_bytes(array: &ArrayRef) -> usize {
         DataType::Utf8View => array.len() * 16 + array.as_string_view().total_buffer_bytes_used(),
         DataType::BinaryView => array.len() * 16 + array.as_binary_view().total_buffer_bytes_used(),
         DataType::Struct(_) => array.as_struct().columns().iter().map(array_bytes).sum::<usize>() + array.len() / 8,
-        _ => array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size()),
+        other => match other.primitive_width() {
+            Some(width) => array.len() * width + array.nulls().map_or(0, |nulls| nulls.len() / 8),
+            None => array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size()),
+        },
     }
 }
 

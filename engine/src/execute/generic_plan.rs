@@ -30,7 +30,7 @@ use super::scan::Source;
 use super::statement::Execution;
 use super::stream::RowStream;
 use crate::bind::late;
-use crate::bind::tree::{self, BoundStatement, Expr, From, RelId, Statement};
+use crate::bind::tree::{self, BoundStatement, Expr, ExprKind, From, RelId, Statement};
 use crate::lower::{self, ChangeColumns, LowerContext, Tables};
 use crate::session::context::StatementContext;
 use crate::session::tables::Tables as RowTables;
@@ -72,7 +72,7 @@ impl GenericPlan {
         let late = late::take_out(&mut statement, client)?;
         let types = tree.parameters.iter().map(|oid| Type::of(*oid)).chain(late.iter().map(|expr| expr.ty));
         let parameters: Vec<DataType> = types.map(arrow_type).collect();
-        let read = read_row(&statement, tables);
+        let read = read_row(&mut statement, tables);
         // Nothing of the session may be kept: what a kernel sees of it must not matter.
         let detached = StatementContext { cancel: CancellationToken::new(), ..context.clone() };
         let template = Template { table: read.as_ref().map(|(row, _)| row) };
@@ -223,33 +223,54 @@ fn lower(statement: &Statement, context: &LowerContext<'_>) -> Result<(LogicalPl
     Ok((change.plan, Some(change.columns)))
 }
 
-/// The row that a statement's condition names by a unique key, and what the columns of its table's scans are made from.
-fn read_row(statement: &Statement, tables: &RowTables) -> Option<(KeyedRow, Vec<Source>)> {
-    let (relation, rel, filter): (&Arc<Relation>, RelId, &Expr) = match statement {
+/// The row that a statement's condition names by a unique key, and what the columns of its table's scans are made from. What the key says
+/// is taken out of the condition.
+fn read_row(statement: &mut Statement, tables: &RowTables) -> Option<(KeyedRow, Vec<Source>)> {
+    let (relation, rel, filter): (&Arc<Relation>, RelId, &mut Option<Expr>) = match statement {
         Statement::Query(query) => {
-            let select = plain_select(query)?;
+            let tree::SetExpr::Select(select) = &mut query.body else { return None };
             let Some(From::Table { relation, rel, .. }) = &select.from else { return None };
-            (relation, *rel, select.filter.as_ref()?)
+            (relation, *rel, &mut select.filter)
         }
         Statement::Insert(_) => return None,
-        Statement::Update(update) => (&update.table, update.rel, update.filter.as_ref()?),
-        Statement::Delete(delete) => (&delete.table, delete.rel, delete.filter.as_ref()?),
+        Statement::Update(update) => (&update.table, update.rel, &mut update.filter),
+        Statement::Delete(delete) => (&delete.table, delete.rel, &mut delete.filter),
     };
     let storage = relation.table()?.storage;
     let schema = tables.table_schema(storage).ok()?;
     let (_, sources) = layout(relation, &schema).ok()?;
-    let mut fixed: HashMap<i16, Given> = HashMap::new();
-    for (column, given) in equalities(filter, rel, relation).flatten() {
-        fixed.entry(column).or_insert(given);
+    let mut fixed: HashMap<i16, (usize, Given)> = HashMap::new();
+    for (place, equality) in equalities(filter.as_ref()?, rel, relation).enumerate() {
+        if let Some((column, given)) = equality {
+            fixed.entry(column).or_insert((place, given));
+        }
     }
     let column = |id: &u32| i16::try_from(*id).ok();
     let covered = |index: &&IndexSchema| {
         index.columns.iter().all(|id| column(id).is_some_and(|column| fixed.contains_key(&column)))
     };
     let index = schema.indexes.iter().filter(|index| index.is_immediate()).find(covered)?.clone();
-    let key = index.columns.iter().filter_map(|id| fixed.remove_entry(&column(id)?)).collect();
+    let (mut key, mut said) = (Vec::new(), Vec::new());
+    for id in &index.columns {
+        let (column, (place, given)) = fixed.remove_entry(&column(id)?)?;
+        key.push((column, given));
+        said.push(place);
+    }
+    *filter = without(filter.take()?, &said);
     let table = Arc::clone(relation);
     Some((KeyedRow { table, storage, schema, index, key, stored: Vec::new(), columns: Vec::new() }, sources))
+}
+
+/// A condition without those of its conjuncts.
+fn without(condition: Expr, conjuncts: &[usize]) -> Option<Expr> {
+    let (ty, span) = (condition.ty, condition.span);
+    let all = match condition.kind {
+        ExprKind::And(all) => all,
+        kind => vec![Expr { kind, ty, span }],
+    };
+    let rest = all.into_iter().enumerate().filter(|(place, _)| !conjuncts.contains(place));
+    let rest: Vec<Expr> = rest.map(|(_, conjunct)| conjunct).collect();
+    (!rest.is_empty()).then_some(Expr { kind: ExprKind::And(rest), ty, span })
 }
 
 /// Tables as they are while nothing has been read: the one whose row is read.
