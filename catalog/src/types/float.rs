@@ -1,5 +1,7 @@
 //! `real` and `double precision` (manual 8.1.3).
 
+use std::io::Write as _;
+
 use super::text::{invalid_input, trim};
 use crate::error::{Error, Result};
 use crate::sqlstate;
@@ -59,9 +61,17 @@ fn out_of_range(number: &str, type_name: &str) -> Error {
     Error::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, format!("\"{number}\" is out of range for type {type_name}"))
 }
 
+/// Whole numbers below are written as they are, whatever the precision.
+const PLAIN_WHOLE: f64 = 1e15;
+
 /// Text output of `double precision` under `extra_float_digits`.
 pub fn write_float8(value: f64, extra_float_digits: i32, out: &mut Vec<u8>) {
     if write_special(value, out) {
+        return;
+    }
+    if extra_float_digits >= 0 && value.abs() < PLAIN_WHOLE && value.trunc() == value {
+        // Writing to a vector does not fail.
+        _ = write!(out, "{}", value as i64);
         return;
     }
     if extra_float_digits > 0 {

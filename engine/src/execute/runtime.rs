@@ -16,6 +16,9 @@ use super::error::from_datafusion;
 
 /// Rows per batch.
 const BATCH_ROWS: usize = 8192;
+/// Side of a hash join that one thread builds for all.
+const SHARED_BUILD_BYTES: usize = 64 * 1024 * 1024;
+const SHARED_BUILD_ROWS: usize = 2 * 1024 * 1024;
 /// Bytes that a sort keeps back to merge its spilled runs.
 const SORT_RESERVATION: usize = 1024 * 1024;
 /// Stack of a query thread: plans of deeply nested statements are walked recursively.
@@ -111,6 +114,9 @@ fn template(
     settings.optimizer.skip_failed_rules = true;
     // Scans have a partition per thread already; dealing out their batches would mix up the order of rows.
     settings.optimizer.enable_round_robin_repartition = false;
+    // One hash table that all threads probe, up to a size at which building it alone takes longer than dealing out both sides.
+    settings.optimizer.hash_join_single_partition_threshold = SHARED_BUILD_BYTES;
+    settings.optimizer.hash_join_single_partition_threshold_rows = SHARED_BUILD_ROWS;
     settings.execution.sort_spill_reservation_bytes = SORT_RESERVATION;
     SessionStateBuilder::new()
         .with_config(config)

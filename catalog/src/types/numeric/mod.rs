@@ -166,6 +166,9 @@ impl Numeric {
     /// Position of the first digit in base 10000 and that digit, as PostgreSQL's stored form has them: its
     /// result scales depend on them. `(0, 0)` for zero.
     fn first_digit(&self) -> (i64, i64) {
+        if let Self::Small { mantissa, scale } = self {
+            return first_digit_of(mantissa.unsigned_abs(), *scale);
+        }
         let Some((mantissa, scale)) = self.parts() else { return (0, 0) };
         if mantissa.sign() == Sign::NoSign {
             return (0, 0);
@@ -180,6 +183,17 @@ impl Numeric {
         };
         (weight, i64::try_from(&digit).unwrap_or(i64::MAX))
     }
+}
+
+/// As [`Numeric::first_digit`], of `mantissa / 10^scale`.
+fn first_digit_of(mantissa: u128, scale: u32) -> (i64, i64) {
+    let Some(exponent) = mantissa.checked_ilog10() else { return (0, 0) };
+    let weight = (i64::from(exponent) - i64::from(scale)).div_euclid(4);
+    // How many of the mantissa's digits lie below the digit of base 10,000; fewer than none are made up for by zeros, three at most.
+    let below = 4 * weight + i64::from(scale);
+    let power = |digits: i64| 10u128.pow(digits.unsigned_abs() as u32);
+    let digit = if below >= 0 { mantissa / power(below) } else { mantissa * power(below) };
+    (weight, i64::try_from(digit).unwrap_or(i64::MAX))
 }
 
 /// Compares by sign, by the position of the first digit, and only then digit by digit.

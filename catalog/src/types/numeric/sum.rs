@@ -46,6 +46,7 @@ impl NumericSum {
     }
 
     /// Adds `mantissa / 10^scale`.
+    #[inline]
     pub fn add_decimal(&mut self, mantissa: i128, scale: u32) -> Result<()> {
         if !self.add_small(mantissa, scale) {
             self.add_large(&Numeric::Small { mantissa, scale })?;
@@ -70,7 +71,14 @@ impl NumericSum {
         Ok(())
     }
 
+    #[inline]
     fn add_small(&mut self, mantissa: i128, scale: u32) -> bool {
+        if scale == self.scale
+            && let Some(sum) = self.mantissa.checked_add(mantissa)
+        {
+            self.mantissa = sum;
+            return true;
+        }
         let aligned = if scale == self.scale {
             Some((self.mantissa, mantissa))
         } else if scale < self.scale {

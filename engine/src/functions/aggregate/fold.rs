@@ -24,6 +24,10 @@ pub trait Fold: Send + Sync + 'static {
 
     fn open<'a>(&self, args: &'a [ArrayRef]) -> Result<Self::Columns<'a>>;
     fn add(&self, state: &mut Self::State, columns: &Self::Columns<'_>, row: usize) -> Result<()>;
+    /// Adds all rows at once, none of which is null, if there is a quick way; false if not.
+    fn add_all(&self, _state: &mut Self::State, _columns: &Self::Columns<'_>) -> bool {
+        false
+    }
     fn merge(&self, state: &mut Self::State, other: Self::State) -> Result<()>;
     /// One result per state.
     fn finish(&self, states: &[Self::State]) -> Result<ArrayRef>;
@@ -107,6 +111,10 @@ impl<F: Fold> OneGroup<F> {
 
 impl<F: Fold> Accumulator for OneGroup<F> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> DataFusionResult<()> {
+        let whole = selected::<F>(values).is_none();
+        if whole && self.fold.add_all(&mut self.state, &self.fold.open(values).map_err(external)?) {
+            return Ok(());
+        }
         self.change(values, F::add).map_err(external)
     }
 

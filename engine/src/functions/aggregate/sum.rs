@@ -1,9 +1,12 @@
 //! `count`, `sum` and `avg`.
 
+use std::marker::PhantomData;
+
 use aegis_catalog::types::interval::Interval;
 use aegis_catalog::types::numeric::{Numeric, NumericSum};
 use aegis_catalog::{Error, Result};
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
+use arrow::datatypes::{Int16Type, Int32Type, Int64Type};
 
 use super::fold::Fold;
 use super::step::{Step, write_all};
@@ -12,7 +15,7 @@ use crate::functions::Body;
 use crate::functions::comparison::key::key_of;
 use crate::functions::math::out_of_range;
 use crate::functions::signature::{Row, f};
-use crate::functions::value::{NumericColumn, Read};
+use crate::functions::value::{NumericColumn, Read, Write};
 
 pub fn functions() -> Vec<Row> {
     [counts(), sums(), averages()].into_iter().flatten().collect()
@@ -63,34 +66,63 @@ impl Fold for Count {
 /// Count and sum.
 type Sum<T> = (i64, T);
 
-fn add_integer(state: &mut Sum<i128>, value: i64) -> Result<()> {
-    state.0 += 1;
-    state.1 += i128::from(value);
-    Ok(())
+/// Exact `sum` and `avg` of integers.
+struct IntegerTotal<T, O> {
+    finish: fn(&Sum<i128>) -> Result<Option<O>>,
+    integer: PhantomData<fn() -> T>,
 }
 
-fn remove_integer(state: &mut Sum<i128>, value: i64) -> Result<()> {
-    state.0 -= 1;
-    state.1 -= i128::from(value);
-    Ok(())
+impl<T, O> Fold for IntegerTotal<T, O>
+where
+    T: ArrowPrimitiveType,
+    T::Native: Into<i64>,
+    O: Write + 'static,
+{
+    type State = Sum<i128>;
+    type Columns<'a> = &'a PrimitiveArray<T>;
+
+    fn open<'a>(&self, args: &'a [ArrayRef]) -> Result<&'a PrimitiveArray<T>> {
+        let values = args.first().and_then(|array| array.as_primitive_opt());
+        values.ok_or_else(|| Error::internal("a sum of integers has an argument of another type"))
+    }
+
+    fn add(&self, state: &mut Sum<i128>, values: &&PrimitiveArray<T>, row: usize) -> Result<()> {
+        *state = (state.0 + 1, state.1 + i128::from(values.value(row).into()));
+        Ok(())
+    }
+
+    fn add_all(&self, state: &mut Sum<i128>, values: &&PrimitiveArray<T>) -> bool {
+        let narrow = size_of::<T::Native>() < size_of::<i64>() && u32::try_from(values.len()).is_ok();
+        let sum = match narrow {
+            // Fewer than 2^32 values of 32 bits: no overflow, and processors add many at once.
+            true => i128::from(values.values().iter().map(|value| (*value).into()).sum::<i64>()),
+            false => values.values().iter().map(|value| i128::from((*value).into())).sum(),
+        };
+        *state = (state.0 + values.len() as i64, state.1 + sum);
+        true
+    }
+
+    fn merge(&self, state: &mut Sum<i128>, other: Sum<i128>) -> Result<()> {
+        *state = (state.0 + other.0, state.1 + other.1);
+        Ok(())
+    }
+
+    fn finish(&self, states: &[Sum<i128>]) -> Result<ArrayRef> {
+        write_all(states.iter().map(|state| (self.finish)(state)))
+    }
+
+    fn removes(&self) -> bool {
+        true
+    }
+
+    fn remove(&self, state: &mut Sum<i128>, values: &&PrimitiveArray<T>, row: usize) -> Result<()> {
+        *state = (state.0 - 1, state.1 - i128::from(values.value(row).into()));
+        Ok(())
+    }
 }
 
-fn merge_integer(state: &mut Sum<i128>, other: Sum<i128>) -> Result<()> {
-    state.0 += other.0;
-    state.1 += other.1;
-    Ok(())
-}
-
-/// A fold of integers with an exact sum.
-macro_rules! integer {
-    ($ty:ty, $finish:expr) => {
-        Step {
-            add: |state, value: $ty| add_integer(state, i64::from(value)),
-            remove: Some(|state, value| remove_integer(state, i64::from(value))),
-            merge: merge_integer,
-            finish: $finish,
-        }
-    };
+fn integers<T, O>(finish: fn(&Sum<i128>) -> Result<Option<O>>) -> IntegerTotal<T, O> {
+    IntegerTotal { finish, integer: PhantomData }
 }
 
 fn small_sum(state: &Sum<i128>) -> Result<Option<i64>> {
@@ -243,9 +275,9 @@ fn overflow() -> Error {
 
 fn sums() -> Vec<Row> {
     vec![
-        f("sum(int2)", Body::Aggregate(|types| fold("sum", types, integer!(i16, small_sum)))),
-        f("sum(int4)", Body::Aggregate(|types| fold("sum", types, integer!(i32, small_sum)))),
-        f("sum(int8)", Body::Aggregate(|types| fold("sum", types, integer!(i64, big_sum)))),
+        f("sum(int2)", Body::Aggregate(|types| fold("sum", types, integers::<Int16Type, _>(small_sum)))),
+        f("sum(int4)", Body::Aggregate(|types| fold("sum", types, integers::<Int32Type, _>(small_sum)))),
+        f("sum(int8)", Body::Aggregate(|types| fold("sum", types, integers::<Int64Type, _>(big_sum)))),
         f("sum(float4)", Body::Aggregate(|types| fold("sum", types, float!(f32)))),
         f("sum(float8)", Body::Aggregate(|types| fold("sum", types, float!(f64)))),
         f("sum(numeric)", Body::Aggregate(|types| fold("sum", types, NumericTotal { average: false }))),
@@ -290,9 +322,9 @@ fn averages() -> Vec<Row> {
         };
     }
     vec![
-        f("avg(int2)", Body::Aggregate(|types| fold("avg", types, integer!(i16, integer_average)))),
-        f("avg(int4)", Body::Aggregate(|types| fold("avg", types, integer!(i32, integer_average)))),
-        f("avg(int8)", Body::Aggregate(|types| fold("avg", types, integer!(i64, integer_average)))),
+        f("avg(int2)", Body::Aggregate(|types| fold("avg", types, integers::<Int16Type, _>(integer_average)))),
+        f("avg(int4)", Body::Aggregate(|types| fold("avg", types, integers::<Int32Type, _>(integer_average)))),
+        f("avg(int8)", Body::Aggregate(|types| fold("avg", types, integers::<Int64Type, _>(integer_average)))),
         f("avg(float4)", Body::Aggregate(|types| fold("avg", types, float_average!(f32)))),
         f("avg(float8)", Body::Aggregate(|types| fold("avg", types, float_average!(f64)))),
         f("avg(numeric)", Body::Aggregate(|types| fold("avg", types, NumericTotal { average: true }))),

@@ -1,5 +1,7 @@
 //! `extract` (numeric) and `date_part` (double precision).
 
+use std::borrow::Cow;
+
 use aegis_catalog::types::numeric::Numeric;
 use aegis_catalog::{Error, Result, sqlstate};
 
@@ -61,9 +63,12 @@ fn scaled(micros: i128, scale: u32) -> Option<Numeric> {
 }
 
 /// Field names with their other spellings (`DecodeUnits`, `DecodeSpecial`).
-fn canonical(field: &str) -> String {
-    let lower = field.to_ascii_lowercase();
-    let name = match lower.as_str() {
+fn canonical(field: &str) -> Cow<'_, str> {
+    let lower = match field.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(field.to_ascii_lowercase()),
+        false => Cow::Borrowed(field),
+    };
+    Cow::Borrowed(match lower.as_ref() {
         "years" | "y" | "yr" | "yrs" => "year",
         "months" | "mon" | "mons" => "month",
         "days" | "d" => "day",
@@ -77,10 +82,8 @@ fn canonical(field: &str) -> String {
         "centuries" | "c" | "cent" => "century",
         "millennia" | "mil" | "mils" => "millennium",
         "qtr" => "quarter",
-        "dow" | "doy" | "isodow" | "isoyear" | "epoch" | "julian" => return lower,
         _ => return lower,
-    };
-    name.to_owned()
+    })
 }
 
 fn unknown(field: &str, ty: &str) -> Error {
@@ -161,7 +164,7 @@ fn of_timestamp(field: &str, value: Timestamp, east: Option<i64>, ty: &str) -> R
     if let Some(number) = time_field(&name, value.time_of_day()) {
         return Ok(number);
     }
-    match (name.as_str(), east) {
+    match (name.as_ref(), east) {
         ("epoch", _) => Ok(scaled(i128::from(value.0) - i128::from(east.unwrap_or(0) * SECOND), 6)),
         ("julian", _) => {
             let julian = Numeric::from(julian(value.days()));
@@ -186,7 +189,7 @@ fn of_instant(field: &str, value: TimestampTz, call: &Call<'_>) -> Result<Option
 fn of_date(field: &str, value: Date) -> Result<Option<Numeric>> {
     let name = canonical(field);
     if !value.is_finite() {
-        return match name.as_str() {
+        return match name.as_ref() {
             "day" | "month" | "quarter" | "week" | "dow" | "isodow" | "doy" => Ok(None),
             "year" | "decade" | "century" | "millennium" | "julian" | "isoyear" | "epoch" => {
                 of_infinity(&name, value == Date::NEG_INFINITY, "date")
@@ -195,7 +198,7 @@ fn of_date(field: &str, value: Date) -> Result<Option<Numeric>> {
         };
     }
     let days = i64::from(value.0);
-    match name.as_str() {
+    match name.as_ref() {
         "epoch" => Ok(whole(days * (DAY / SECOND))),
         "julian" => Ok(whole(julian(days))),
         "microsecond" | "millisecond" | "second" | "minute" | "hour" | "timezone" | "timezone_hour"
@@ -210,7 +213,7 @@ fn of_time(field: &str, micros: i64, west: Option<i32>, ty: &str) -> Result<Opti
         return Ok(number);
     }
     let west_seconds = i64::from(west.unwrap_or(0));
-    match (name.as_str(), west) {
+    match (name.as_ref(), west) {
         ("epoch", _) => Ok(scaled((micros + west_seconds * SECOND).into(), 6)),
         ("timezone", Some(_)) => Ok(whole(-west_seconds)),
         ("timezone_hour", Some(_)) => Ok(whole(-west_seconds / 3600)),
@@ -230,7 +233,7 @@ fn of_interval(field: &str, value: Interval) -> Result<Option<Numeric>> {
     if let Some(number) = time_field(&name, value.micros) {
         return Ok(number);
     }
-    Ok(match name.as_str() {
+    Ok(match name.as_ref() {
         "day" => whole(value.days.into()),
         "month" => whole((value.months % 12).into()),
         "quarter" => whole(i64::from(value.months % 12) / 3 + 1),
@@ -261,9 +264,9 @@ pub fn truncate(field: &str, value: Timestamp, ty: &str) -> Result<Timestamp> {
     let micros = value.time_of_day();
     let cut = |unit: i64| Timestamp::from_micros(value.0.div_euclid(unit) * unit);
     let day = |days: i64| Timestamp::from_parts(days, 0);
-    let fields: Fields = value.fields();
+    let fields = || -> Fields { value.fields() };
     let start_of_year = |year: i64| day(super::calendar::days_from_civil(year, 1, 1));
-    match name.as_str() {
+    match name.as_ref() {
         "microsecond" => Ok(value),
         "millisecond" => cut(1000),
         "second" => cut(SECOND),
@@ -271,13 +274,13 @@ pub fn truncate(field: &str, value: Timestamp, ty: &str) -> Result<Timestamp> {
         "hour" => Timestamp::from_micros(value.0 - micros % HOUR),
         "day" => day(value.days()),
         "week" => day(value.days() - (day_of_week(value.days()) + 6) % 7),
-        "month" => day(super::calendar::days_from_civil(fields.year, fields.month, 1)),
-        "quarter" => day(super::calendar::days_from_civil(fields.year, (fields.month - 1) / 3 * 3 + 1, 1)),
-        "year" => start_of_year(fields.year),
-        "decade" => start_of_year(fields.year.div_euclid(10) * 10),
+        "month" => day(super::calendar::days_from_civil(fields().year, fields().month, 1)),
+        "quarter" => day(super::calendar::days_from_civil(fields().year, (fields().month - 1) / 3 * 3 + 1, 1)),
+        "year" => start_of_year(fields().year),
+        "decade" => start_of_year(fields().year.div_euclid(10) * 10),
         // The first century began in the year 1.
-        "century" => start_of_year((fields.year - 1).div_euclid(100) * 100 + 1),
-        "millennium" => start_of_year((fields.year - 1).div_euclid(1000) * 1000 + 1),
+        "century" => start_of_year((fields().year - 1).div_euclid(100) * 100 + 1),
+        "millennium" => start_of_year((fields().year - 1).div_euclid(1000) * 1000 + 1),
         "dow" | "doy" | "isodow" | "isoyear" | "epoch" | "julian" | "timezone" | "timezone_hour"
         | "timezone_minute" => Err(unsupported(field, ty)),
         _ => Err(unknown(field, ty)),
@@ -288,7 +291,7 @@ pub fn truncate_interval(field: &str, value: Interval) -> Result<Interval> {
     let name = canonical(field);
     let months = |unit: i32| Interval::new(value.months / unit * unit, 0, 0);
     let micros = |unit: i64| Interval::new(value.months, value.days, value.micros / unit * unit);
-    Ok(match name.as_str() {
+    Ok(match name.as_ref() {
         "microsecond" => value,
         "millisecond" => micros(1000),
         "second" => micros(SECOND),
