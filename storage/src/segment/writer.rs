@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, UInt64Array, new_null_array};
-use arrow::compute::concat;
+use arrow::array::{
+    Array, ArrayRef, ArrowNumericType, AsArray, PrimitiveArray, RecordBatch, StringViewArray, UInt32Array, UInt64Array,
+    downcast_primitive_array, new_null_array,
+};
+use arrow::compute::{concat, max, max_string_view, min, min_string_view};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::ipc::writer::StreamWriter;
 use arrow::row::{OwnedRow, RowConverter, SortField};
@@ -184,20 +187,49 @@ impl Range {
     }
 
     fn add(&mut self, column: &ArrayRef) -> Result<()> {
-        let rows = self.converter.convert_columns(std::slice::from_ref(column))?;
-        let valid = || (0..column.len()).filter(|i| column.is_valid(*i));
-        let (Some(least), Some(most)) = (valid().min_by_key(|i| rows.row(*i)), valid().max_by_key(|i| rows.row(*i)))
-        else {
-            return Ok(());
+        let extremes = match quick_extremes(column) {
+            Some(extremes) => extremes,
+            None => self.extremes(column)?,
         };
-        if self.min.as_ref().is_none_or(|(min, _)| rows.row(least) < min.row()) {
-            self.min = Some((rows.row(least).owned(), column.slice(least, 1)));
+        let Some((least, most)) = extremes else { return Ok(()) };
+        let rows = self.converter.convert_columns(&[concat(&[&least, &most])?])?;
+        if self.min.as_ref().is_none_or(|(min, _)| rows.row(0) < min.row()) {
+            self.min = Some((rows.row(0).owned(), least));
         }
-        if self.max.as_ref().is_none_or(|(max, _)| rows.row(most) > max.row()) {
-            self.max = Some((rows.row(most).owned(), column.slice(most, 1)));
+        if self.max.as_ref().is_none_or(|(max, _)| rows.row(1) > max.row()) {
+            self.max = Some((rows.row(1).owned(), most));
         }
         Ok(())
     }
+
+    /// The least and the greatest value, if there is one.
+    fn extremes(&self, column: &ArrayRef) -> Result<Option<(ArrayRef, ArrayRef)>> {
+        let rows = self.converter.convert_columns(std::slice::from_ref(column))?;
+        let valid = || (0..column.len()).filter(|i| column.is_valid(*i));
+        let least = valid().min_by_key(|i| rows.row(*i));
+        let most = valid().max_by_key(|i| rows.row(*i));
+        Ok(least.zip(most).map(|(least, most)| (column.slice(least, 1), column.slice(most, 1))))
+    }
+}
+
+/// As [`Range::extremes`], where there are kernels for it; their order is that of rows.
+fn quick_extremes(column: &ArrayRef) -> Option<Option<(ArrayRef, ArrayRef)>> {
+    fn of<T: ArrowNumericType>(values: &PrimitiveArray<T>) -> Option<(ArrayRef, ArrayRef)> {
+        let one = |value| -> ArrayRef {
+            Arc::new(PrimitiveArray::<T>::from_value(value, 1).with_data_type(values.data_type().clone()))
+        };
+        Some((one(min(values)?), one(max(values)?)))
+    }
+    let text = |value: &str| -> ArrayRef { Arc::new(StringViewArray::from(vec![value])) };
+    let array = column.as_ref();
+    downcast_primitive_array!(
+        array => Some(of(array)),
+        DataType::Utf8View => {
+            let values = column.as_string_view();
+            Some(min_string_view(values).map(text).zip(max_string_view(values).map(text)))
+        }
+        _ => None
+    )
 }
 
 fn encode_ranges(shape: &Shape, ranges: Vec<Option<Range>>) -> Result<Option<Vec<u8>>> {
