@@ -93,6 +93,7 @@ impl Engine {
             memtable_stall_bytes: budget.memtable_stall,
             transaction_bytes: budget.transaction,
             stage_bytes: budget.stage,
+            footer_cache_bytes: budget.footers,
             piece_cache_bytes: budget.pieces,
             wal_archive_dir: config.wal_archive_dir.clone(),
             compaction_bytes_per_second: config.compaction.bytes_per_second,

@@ -11,6 +11,8 @@ pub struct Budget {
     pub memtable: usize,
     /// Rows in memory at which commits wait for the flush.
     pub memtable_stall: usize,
+    /// Decoded footers of segments.
+    pub footers: usize,
     /// Decoded pieces of segments.
     pub pieces: usize,
     /// New rows of one transaction in memory.
@@ -26,6 +28,7 @@ impl Budget {
             queries: limit / 2,
             memtable: (limit / 16).clamp(4 * MIB, 64 * MIB),
             memtable_stall: (limit / 8).clamp(8 * MIB, 512 * MIB),
+            footers: (limit / 32).clamp(4 * MIB, 64 * MIB),
             pieces: (limit / 8).max(4 * MIB),
             transaction: (limit / 3).clamp(16 * MIB, 2048 * MIB),
             stage: (limit / 32).clamp(4 * MIB, 64 * MIB),

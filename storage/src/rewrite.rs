@@ -248,6 +248,10 @@ impl Merge<'_> {
                         break;
                     }
                 }
+                // Without a key one input follows the other, and none is opened before its turn.
+                if self.keys.converter.is_none() && cursor.current.is_some() {
+                    break;
+                }
             }
             let Some((least, run)) = self.least(WRITE_ROWS - places.len()) else { break };
             let cursor = &mut self.cursors[least];

@@ -331,15 +331,17 @@ impl<'a> TableView<'a> {
     fn fetch_one(&self, row: RowAddress, columns: &[usize]) -> Result<Vec<ArrayRef>> {
         let (unit, place) = (unit_of(row), row_of(row));
         let missing = || Error::Internal(format!("no row has the address {row:#x}"));
-        if let Some(chunk) = self.chunk(unit) {
-            let (piece, offset) = chunk.locate(place).ok_or_else(missing)?;
-            let batch = adapt(&piece.batch, &chunk.columns, self.shape)?;
-            let column = |place: &usize| batch.columns().get(*place).map(|column| column.slice(offset, 1));
-            return columns.iter().map(|place| column(place).ok_or_else(missing)).collect();
+        // The chunk of rows that were written to a file before the commit is still there, but empty.
+        if let Some(segment) = self.segment(unit).filter(|segment| place < segment.meta.rows) {
+            let columns: Vec<&ColumnSchema> =
+                columns.iter().filter_map(|c| self.shape.schema.columns.get(*c)).collect();
+            return segment.read_rows(&[place], &columns);
         }
-        let segment = self.segment(unit).filter(|segment| place < segment.meta.rows).ok_or_else(missing)?;
-        let columns: Vec<&ColumnSchema> = columns.iter().filter_map(|c| self.shape.schema.columns.get(*c)).collect();
-        segment.read_rows(&[place], &columns)
+        let chunk = self.chunk(unit).ok_or_else(missing)?;
+        let (piece, offset) = chunk.locate(place).ok_or_else(missing)?;
+        let batch = adapt(&piece.batch, &chunk.columns, self.shape)?;
+        let column = |place: &usize| batch.columns().get(*place).map(|column| column.slice(offset, 1));
+        columns.iter().map(|place| column(place).ok_or_else(missing)).collect()
     }
 
     /// Reads the addressed rows of each segment in one pass; by unit the rows read and which source has them.

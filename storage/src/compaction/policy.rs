@@ -108,8 +108,11 @@ fn fitting(segments: &[&SegmentFacts], settings: &Settings) -> usize {
         rows = rows.saturating_add(s.rows - s.dead.min(s.rows));
         bytes <= settings.max_bytes && rows <= settings.max_rows
     };
-    segments.iter().take_while(fits).count()
+    segments.iter().take(MOST_INPUTS.max(settings.fan_in)).take_while(fits).count()
 }
+
+/// Segments that are merged at a time: some rows of each are in memory.
+const MOST_INPUTS: usize = 16;
 
 /// Segments below this size are all alike.
 const SMALL_BYTES: u64 = 1 << 20;
