@@ -149,7 +149,10 @@ impl Search<'_> {
     fn plan(&self) -> DropPlan {
         let catalog = self.printer.catalog;
         let is_part = |address: &ObjectAddress| address.sub != 0 || matches!(address.class, PG_CONSTRAINT | PG_ATTRDEF);
-        let is_whole = |address: &&ObjectAddress| !is_part(address) && address.class != PG_TYPE;
+        // Row types go with their relations, array types with their elements' types.
+        let is_own_type = |address: &ObjectAddress| catalog.user_type(address.object).is_some();
+        let is_whole =
+            |address: &&ObjectAddress| !is_part(address) && (address.class != PG_TYPE || is_own_type(address));
         let whole: BTreeSet<_> = self.found.iter().filter(is_whole).copied().collect();
         let objects = self.found.iter().filter(|address| whole.contains(address)).copied().collect();
         let stays = |address: &&ObjectAddress| is_part(address) && !whole.contains(&catalog.owner_of_part(**address));
@@ -183,7 +186,7 @@ impl DropPlan {
         relations
             .filter_map(move |address| printer.catalog.relation(address.object))
             .map(|relation| &**relation)
-            .filter(|relation| !matches!(relation.kind, RelationKind::View(_)))
+            .filter(|relation| !matches!(relation.kind, RelationKind::View(_) | RelationKind::Composite))
     }
 }
 

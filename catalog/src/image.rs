@@ -13,10 +13,11 @@ use crate::facts::FunctionRow;
 use crate::name::SearchPath;
 use crate::object::{
     Constraint, ConstraintKind, Database, Dependency, DependencyKind, Object, ObjectAddress, Relation, RelationKind,
-    Role, Schema,
+    Role, Schema, UserType, UserTypeKind,
 };
 use crate::system;
 use crate::types::oid::Oid;
+use crate::types::{Structure, Type, TypeLookup, structure};
 use crate::{Result, fixed_oid};
 
 pub use crate::type_entry::TypeEntry;
@@ -35,6 +36,13 @@ pub struct Catalog {
     relation_names: OrdMap<Oid, HashMap<String, Oid>>,
     /// Row type or array of it → relation.
     row_types: HashMap<Oid, Oid>,
+    types: OrdMap<Oid, Arc<UserType>>,
+    /// Schema → name → type.
+    type_names: OrdMap<Oid, HashMap<String, Oid>>,
+    /// Array type → its element's type, and constraint → its domain.
+    type_parts: HashMap<(Oid, Oid), Oid>,
+    /// Labels that the transaction, whose image this is, has added to enums that are older.
+    uncommitted_labels: OrdSet<Oid>,
     /// (class, oid) of a constraint, default or rule → the relation it is part of.
     parts: HashMap<(Oid, Oid), Oid>,
     indexes: HashMap<Oid, OrdSet<Oid>>,
@@ -58,6 +66,10 @@ impl Catalog {
             relations: OrdMap::new(),
             relation_names: OrdMap::new(),
             row_types: HashMap::new(),
+            types: OrdMap::new(),
+            type_names: OrdMap::new(),
+            type_parts: HashMap::new(),
+            uncommitted_labels: OrdSet::new(),
             parts: HashMap::new(),
             indexes: HashMap::new(),
             referencing: HashMap::new(),
@@ -176,9 +188,60 @@ impl Catalog {
         first.is_some_and(|first| first.oid == relation.oid)
     }
 
-    /// A type by OID: built-in, or the row type of a relation or the array over it.
+    /// A type by OID: built-in, created by a user, or the row type of a relation; or the array over it.
     pub fn type_entry(&self, oid: Oid) -> Option<TypeEntry> {
-        TypeEntry::builtin(oid).or_else(|| TypeEntry::of_relation(self.relation_of_type(oid)?, oid))
+        if let Some(entry) = TypeEntry::builtin(oid) {
+            return Some(entry);
+        }
+        match self.user_type_or_array(oid) {
+            Some(ty) => Some(TypeEntry::of_user_type(ty, oid, self)),
+            None => TypeEntry::of_relation(self.relation_of_type(oid)?, oid),
+        }
+    }
+
+    /// Enums and domains, by OID.
+    pub fn user_types(&self) -> impl Iterator<Item = &Arc<UserType>> {
+        self.types.values()
+    }
+
+    pub fn user_type(&self, oid: Oid) -> Option<&Arc<UserType>> {
+        self.types.get(&oid)
+    }
+
+    /// The enum or domain that this is, or that this is the array over.
+    pub fn user_type_or_array(&self, oid: Oid) -> Option<&Arc<UserType>> {
+        let element = || self.types.get(self.type_parts.get(&(fixed_oid::PG_TYPE, oid))?);
+        self.types.get(&oid).or_else(element)
+    }
+
+    pub fn user_type_by_name(&self, schema: Oid, name: &str) -> Option<&Arc<UserType>> {
+        self.types.get(self.type_names.get(&schema)?.get(name)?)
+    }
+
+    /// A constraint of a domain, by OID, with the domain.
+    pub fn domain_constraint(&self, oid: Oid) -> Option<(&Arc<UserType>, &Constraint)> {
+        let ty = self.types.get(self.type_parts.get(&(fixed_oid::PG_CONSTRAINT, oid))?)?;
+        Some((ty, ty.constraints().iter().find(|constraint| constraint.oid == oid)?))
+    }
+
+    /// The Arrow type of a computed value.
+    pub fn arrow_type(&self, ty: Type) -> arrow::datatypes::DataType {
+        structure::arrow_type(ty, self)
+    }
+
+    /// The Arrow type of a stored column.
+    pub fn stored_arrow_type(&self, ty: Type) -> arrow::datatypes::DataType {
+        structure::stored_arrow_type(ty, self)
+    }
+
+    /// The element type of an array type.
+    pub fn element_of(&self, ty: Oid) -> Option<Oid> {
+        structure::element(ty, self)
+    }
+
+    /// The type without domains, as values are represented.
+    pub fn erased(&self, ty: Type) -> Type {
+        structure::erased(ty, self)
     }
 
     /// The relation whose row type, or array of it, this is.
@@ -201,11 +264,18 @@ impl Catalog {
         {
             return Some(entry);
         }
+        if let Some(ty) = self.user_type_by_name(schema, name) {
+            return Some(TypeEntry::of_user_type(ty, ty.oid, self));
+        }
         let row_type = self
             .relation_by_name(schema, name)
             .and_then(|relation| TypeEntry::of_relation(relation, relation.row_type));
         row_type.or_else(|| {
-            let relation = self.relation_by_name(schema, name.strip_prefix('_')?)?;
+            let element = name.strip_prefix('_')?;
+            if let Some(ty) = self.user_type_by_name(schema, element) {
+                return Some(TypeEntry::of_user_type(ty, ty.array_type, self));
+            }
+            let relation = self.relation_by_name(schema, element)?;
             TypeEntry::of_relation(relation, relation.row_array_type)
         })
     }
@@ -246,8 +316,12 @@ impl Catalog {
         self.comments.range(whole).map(|(address, text)| (*address, &**text))
     }
 
-    /// The relation that a constraint, default, rule, row type or index key is part of; else the object itself, as a whole.
+    /// The relation or type that a constraint, default, rule, row type, array type or index key is part of; else the object itself, as a
+    /// whole.
     pub fn owner_of_part(&self, part: ObjectAddress) -> ObjectAddress {
+        if let Some(&ty) = self.type_parts.get(&(part.class, part.object)) {
+            return ObjectAddress::new(fixed_oid::PG_TYPE, ty);
+        }
         let relation = match part.class {
             fixed_oid::PG_TYPE => self.row_types.get(&part.object),
             class => self.parts.get(&(class, part.object)),
@@ -298,6 +372,32 @@ impl Catalog {
     }
 }
 
+impl TypeLookup for Catalog {
+    fn structure(&self, ty: Oid) -> Option<Structure> {
+        if let Some(user_type) = self.user_type_or_array(ty) {
+            return Some(match &user_type.kind {
+                _ if ty == user_type.array_type => Structure::Array(user_type.oid),
+                UserTypeKind::Enum(_) => Structure::Enum(user_type.clone()),
+                UserTypeKind::Domain(domain) => Structure::Domain(domain.base),
+            });
+        }
+        let relation = self.relation_of_type(ty)?;
+        if ty == relation.row_array_type {
+            return Some(Structure::Array(relation.row_type));
+        }
+        let fields = relation.live_columns().map(|column| (column.name.clone(), column.ty));
+        Some(Structure::Composite(fields.collect()))
+    }
+
+    fn array_over(&self, element: Oid) -> Option<Oid> {
+        self.type_entry(element).map(|entry| entry.array).filter(|&array| array != 0)
+    }
+
+    fn is_uncommitted_label(&self, label: Oid) -> bool {
+        self.uncommitted_labels.contains(&label)
+    }
+}
+
 type Edges = OrdMap<(ObjectAddress, ObjectAddress), DependencyKind>;
 
 /// The edges that start at an object, or at any part of it when `sub` is 0.
@@ -337,6 +437,7 @@ impl Catalog {
                 self.schemas.insert(schema.oid, schema.clone());
             }
             Object::Relation(relation) => self.put_relation(relation.clone()),
+            Object::Type(ty) => self.put_type(ty.clone()),
         }
     }
 
@@ -348,8 +449,10 @@ impl Catalog {
             fixed_oid::PG_NAMESPACE => {
                 self.schemas.remove(&oid);
                 self.relation_names.remove(&oid);
+                self.type_names.remove(&oid);
             }
             fixed_oid::PG_CLASS => self.remove_relation(oid),
+            fixed_oid::PG_TYPE => self.remove_type(oid),
             _ => {}
         }
         let address = ObjectAddress { class, object: oid, sub: 0 };
@@ -359,6 +462,48 @@ impl Catalog {
         for edge in self.dependencies_of(address).into_iter().chain(self.dependents_of(address)) {
             self.remove_dependency(edge.dependent, edge.referenced);
         }
+    }
+
+    fn put_type(&mut self, ty: Arc<UserType>) {
+        self.remove_type(ty.oid);
+        self.type_names.entry(ty.schema).or_default().insert(ty.name.clone(), ty.oid);
+        self.type_parts.insert((fixed_oid::PG_TYPE, ty.array_type), ty.oid);
+        for constraint in ty.constraints() {
+            self.type_parts.insert((fixed_oid::PG_CONSTRAINT, constraint.oid), ty.oid);
+        }
+        for edge in ty.structural_dependencies() {
+            self.put_dependency(edge);
+        }
+        self.types.insert(ty.oid, ty);
+    }
+
+    fn remove_type(&mut self, oid: Oid) {
+        let Some(ty) = self.types.remove(&oid) else { return };
+        if let Some(names) = self.type_names.get_mut(&ty.schema)
+            && names.get(&ty.name) == Some(&oid)
+        {
+            names.remove(&ty.name);
+        }
+        self.type_parts.remove(&(fixed_oid::PG_TYPE, ty.array_type));
+        for constraint in ty.constraints() {
+            self.type_parts.remove(&(fixed_oid::PG_CONSTRAINT, constraint.oid));
+        }
+        for edge in ty.structural_dependencies() {
+            self.remove_dependency(edge.dependent, edge.referenced);
+        }
+    }
+
+    /// Notes the labels of an enum that an older image of it does not have.
+    pub(crate) fn note_uncommitted_labels(&mut self, committed: &Self, ty: Oid) {
+        let labels = |catalog: &Self| -> Vec<Oid> {
+            let labels = catalog.user_type(ty).and_then(|ty| ty.as_enum());
+            labels.into_iter().flat_map(|labels| &labels.labels).map(|label| label.oid).collect()
+        };
+        if committed.user_type(ty).is_none() {
+            return;
+        }
+        let old = labels(committed);
+        self.uncommitted_labels.extend(labels(self).into_iter().filter(|label| !old.contains(label)));
     }
 
     fn put_relation(&mut self, relation: Arc<Relation>) {

@@ -214,6 +214,9 @@ fn name_conflict(error: aegis_storage::Error, object: &Object) -> Error {
         Object::Relation(relation) => {
             ("pg_class_relname_nsp_index", "relname, relnamespace", format!("{}, {}", relation.name, relation.schema))
         }
+        Object::Type(ty) => {
+            ("pg_type_typname_nsp_index", "typname, typnamespace", format!("{}, {}", ty.name, ty.schema))
+        }
     };
     Error::new(sqlstate::UNIQUE_VIOLATION, format!("duplicate key value violates unique constraint \"{constraint}\""))
         .with_detail(format!("Key ({key})=({value}) already exists."))

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use aegis_storage::Transaction;
 
 use crate::change::{Change, Scope, TemporaryObjects};
-use crate::fixed_oid::{PG_AUTHID, PG_CATALOG_SCHEMA, PG_CLASS, PG_DATABASE, PG_NAMESPACE, PG_TOAST_SCHEMA};
+use crate::fixed_oid::{PG_AUTHID, PG_CATALOG_SCHEMA, PG_CLASS, PG_DATABASE, PG_NAMESPACE, PG_TOAST_SCHEMA, PG_TYPE};
 use crate::image::Catalog;
-use crate::object::{Database, Dependency, Object, ObjectAddress, Persistence, Relation, RelationKind, Role, Schema};
+use crate::object::{
+    Database, Dependency, Object, ObjectAddress, Persistence, Relation, RelationKind, Role, Schema, UserType,
+    UserTypeKind,
+};
 use crate::store::CatalogStore;
 use crate::types::oid::Oid;
 use crate::{Error, Result, fixed_oid, sqlstate, system_tables};
@@ -111,6 +114,7 @@ impl CatalogTransaction {
         for (scope, change) in &self.changes {
             if Self::concerns(self.database, *scope) {
                 change.apply(&mut image);
+                note_labels(change, &committed, &mut image);
             }
         }
         image.set_version(self.store.next_version());
@@ -155,6 +159,7 @@ impl CatalogTransaction {
         if Self::concerns(self.database, scope) {
             let image = Arc::make_mut(&mut self.image);
             change.apply(image);
+            note_labels(&change, &self.committed, image);
             image.set_version(self.store.next_version());
         }
         self.changes.push((scope, change));
@@ -169,8 +174,14 @@ impl CatalogTransaction {
                 Some(relation) if relation.is_temporary() => Scope::Temporary,
                 _ => Scope::Database(self.database),
             },
+            PG_TYPE if self.image.user_type(address.object).is_some() => {
+                let schema = self.image.user_type(address.object).map_or(0, |ty| ty.schema);
+                self.scope_of_schema(schema)
+            }
             _ => match self.image.owner_of_part(address) {
-                owner if owner.class == PG_CLASS => self.scope_of(owner),
+                owner if matches!(owner.class, PG_CLASS | PG_TYPE) && owner.object != address.object => {
+                    self.scope_of(owner)
+                }
                 _ => Scope::Database(self.database),
             },
         }
@@ -198,6 +209,15 @@ impl CatalogTransaction {
         }
         self.record(scope, Change::Put(object));
         Ok(())
+    }
+}
+
+/// A label that an enum has got since the committed image was made may not be used yet.
+fn note_labels(change: &Change, committed: &Catalog, image: &mut Catalog) {
+    if let Change::Put(Object::Type(ty)) = change
+        && ty.as_enum().is_some()
+    {
+        image.note_uncommitted_labels(committed, ty.oid);
     }
 }
 
@@ -313,7 +333,7 @@ impl CatalogTransaction {
 
     fn assign_oids(&self, relation: &mut Relation) -> Result<()> {
         self.assign(&mut relation.oid)?;
-        if matches!(relation.kind, RelationKind::Table(_) | RelationKind::View(_)) {
+        if matches!(relation.kind, RelationKind::Table(_) | RelationKind::View(_) | RelationKind::Composite) {
             self.assign(&mut relation.row_array_type)?;
             self.assign(&mut relation.row_type)?;
         }
@@ -328,7 +348,60 @@ impl CatalogTransaction {
                 table.constraints.iter_mut().try_for_each(|constraint| self.assign(&mut constraint.oid))
             }
             RelationKind::View(view) => self.assign(&mut view.rule),
-            RelationKind::Index(_) | RelationKind::Sequence(_) | RelationKind::System => Ok(()),
+            RelationKind::Index(_) | RelationKind::Sequence(_) | RelationKind::Composite | RelationKind::System => {
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Enums and domains.
+impl CatalogTransaction {
+    /// OIDs that are 0 (its own, of its array type, labels, constraints) are assigned. Returns the type as created.
+    pub fn create_type(&mut self, transaction: &mut Transaction, mut ty: UserType) -> Result<Arc<UserType>> {
+        self.reject_type_name(ty.schema, &ty.name)?;
+        self.assign_type_oids(&mut ty)?;
+        let scope = self.scope_of_schema(ty.schema);
+        let ty = Arc::new(ty);
+        self.create(transaction, scope, Object::Type(ty.clone()))?;
+        Ok(ty)
+    }
+
+    /// Writes a changed type (same OID). New labels and constraints get their OIDs.
+    pub fn replace_type(&mut self, transaction: &mut Transaction, mut ty: UserType) -> Result<Arc<UserType>> {
+        let old = self.image.user_type(ty.oid);
+        let old = old.ok_or_else(|| Error::internal(format!("type {} does not exist", ty.oid)))?;
+        if old.name != ty.name || old.schema != ty.schema {
+            self.reject_type_name(ty.schema, &ty.name)?;
+        }
+        self.assign_type_oids(&mut ty)?;
+        let ty = Arc::new(ty);
+        self.replace(transaction, Object::Type(ty.clone()))?;
+        Ok(ty)
+    }
+
+    /// 42710 if the schema has a type of that name, 42501 for a system schema.
+    pub fn reject_type_name(&self, schema: Oid, name: &str) -> Result<()> {
+        if matches!(schema, PG_CATALOG_SCHEMA | PG_TOAST_SCHEMA) {
+            let schema = self.image.schema(schema).map(|schema| schema.name.clone()).unwrap_or_default();
+            let message = format!("permission denied to create \"{schema}.{name}\"");
+            return Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message)
+                .with_detail("System catalog modifications are currently disallowed."));
+        }
+        match self.image.type_in_schema(schema, name) {
+            Some(_) => Err(Error::new(sqlstate::DUPLICATE_OBJECT, format!("type \"{name}\" already exists"))),
+            None => Ok(()),
+        }
+    }
+
+    fn assign_type_oids(&self, ty: &mut UserType) -> Result<()> {
+        self.assign(&mut ty.array_type)?;
+        self.assign(&mut ty.oid)?;
+        match &mut ty.kind {
+            UserTypeKind::Enum(labels) => labels.labels.iter_mut().try_for_each(|label| self.assign(&mut label.oid)),
+            UserTypeKind::Domain(domain) => {
+                domain.constraints.iter_mut().try_for_each(|constraint| self.assign(&mut constraint.oid))
+            }
         }
     }
 }
@@ -440,7 +513,11 @@ impl CatalogTransaction {
         }
         let whole = ObjectAddress { sub: 0, ..address };
         let relation = if class == PG_CLASS { self.image.relation(oid) } else { None };
-        let parts: Vec<_> = relation.map(|relation| relation.parts()).into_iter().flatten().chain([whole]).collect();
+        let parts = relation.map(|relation| relation.parts()).into_iter().flatten();
+        let ty = if class == PG_TYPE { self.image.user_type(oid) } else { None };
+        let constraints = ty.into_iter().flat_map(|ty| ty.constraints());
+        let constraints = constraints.map(|constraint| ObjectAddress::new(fixed_oid::PG_CONSTRAINT, constraint.oid));
+        let parts: Vec<_> = parts.chain(constraints).chain([whole]).collect();
         let edges: BTreeSet<Dependency> = parts
             .iter()
             .flat_map(|&part| self.image.dependencies_of(part).into_iter().chain(self.image.dependents_of(part)))
@@ -460,6 +537,9 @@ impl CatalogTransaction {
         }
         for relation in image.user_relations() {
             system_tables::delete_object(transaction, database, PG_CLASS, relation.oid)?;
+        }
+        for ty in image.user_types() {
+            system_tables::delete_object(transaction, database, PG_TYPE, ty.oid)?;
         }
         let own = |address: &ObjectAddress| !matches!(address.class, PG_DATABASE | PG_AUTHID);
         for (on, _) in image.comments().filter(|(on, _)| own(on)) {

@@ -1,9 +1,10 @@
-//! One type as the catalog knows it: a built-in, or the row type of a relation or the array over it.
+//! One type as the catalog knows it: a built-in, one that a user created, or the row type of a relation; or the array over it.
 
 use std::borrow::Cow;
 
 use crate::facts::{self, TypeRow};
-use crate::object::{Relation, RelationKind};
+use crate::image::Catalog;
+use crate::object::{Relation, RelationKind, UserType, UserTypeKind};
 use crate::types::oid::{self, Oid};
 
 /// The part of `pg_type` that name resolution and type functions need.
@@ -23,6 +24,8 @@ pub struct TypeEntry {
     pub delimiter: char,
     /// Relation of a composite type, else 0.
     pub relation: Oid,
+    /// Base type of a domain, else 0.
+    pub base: Oid,
 }
 
 impl TypeEntry {
@@ -48,6 +51,43 @@ impl TypeEntry {
             collation: row.collation,
             delimiter: row.delimiter,
             relation: row.relation,
+            base: row.base_type,
+        }
+    }
+
+    /// An enum or domain, or the array over it, whichever `oid` is.
+    pub(crate) fn of_user_type(ty: &UserType, oid: Oid, catalog: &Catalog) -> Self {
+        let is_array = oid == ty.array_type;
+        let base = ty.domain().and_then(|domain| catalog.type_entry(domain.base.oid));
+        let entry = Self {
+            oid,
+            name: ty.name.clone().into(),
+            schema: ty.schema,
+            kind: ty.kind_code(),
+            category: 'E',
+            preferred: false,
+            element: 0,
+            array: ty.array_type,
+            len: 4,
+            collation: 0,
+            delimiter: base.as_ref().map_or(',', |base| base.delimiter),
+            relation: 0,
+            base: 0,
+        };
+        if is_array {
+            let name = array_type_name(&ty.name).into();
+            let collation = ty.domain().map_or(0, |domain| domain.collation);
+            return Self { name, kind: 'b', category: 'A', element: ty.oid, array: 0, len: -1, collation, ..entry };
+        }
+        match &ty.kind {
+            UserTypeKind::Enum(_) => entry,
+            UserTypeKind::Domain(domain) => Self {
+                category: base.as_ref().map_or('U', |base| base.category),
+                len: base.as_ref().map_or(-1, |base| base.len),
+                collation: domain.collation,
+                base: domain.base.oid,
+                ..entry
+            },
         }
     }
 
@@ -70,6 +110,7 @@ impl TypeEntry {
             collation: 0,
             delimiter: ',',
             relation: if is_array { 0 } else { relation.oid },
+            base: 0,
         })
     }
 

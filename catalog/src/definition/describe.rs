@@ -11,9 +11,7 @@ use crate::object::ObjectAddress;
 pub fn describe(printer: Printer<'_>, address: ObjectAddress) -> String {
     let known = match address.class {
         PG_CLASS => relation(printer, address),
-        PG_CONSTRAINT => printer.catalog.constraint(address.object).map(|(table, constraint)| {
-            format!("constraint {} on {}", constraint.name, relation_of(printer, table.address()))
-        }),
+        PG_CONSTRAINT => constraint(printer, address),
         PG_ATTRDEF => default(printer, address),
         PG_REWRITE => Some(format!("rule _RETURN on {}", relation_of(printer, printer.catalog.owner_of_part(address)))),
         PG_TYPE => Some(format!("type {}", type_name(printer, address.object))),
@@ -29,6 +27,14 @@ pub fn describe(printer: Printer<'_>, address: ObjectAddress) -> String {
         _ => None,
     };
     known.unwrap_or_else(|| format!("object {} of catalog {}", address.object, address.class))
+}
+
+fn constraint(printer: Printer<'_>, address: ObjectAddress) -> Option<String> {
+    if let Some((_, constraint)) = printer.catalog.domain_constraint(address.object) {
+        return Some(format!("constraint {}", constraint.name));
+    }
+    let (table, constraint) = printer.catalog.constraint(address.object)?;
+    Some(format!("constraint {} on {}", constraint.name, relation_of(printer, table.address())))
 }
 
 fn relation(printer: Printer<'_>, address: ObjectAddress) -> Option<String> {

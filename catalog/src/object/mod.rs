@@ -15,6 +15,7 @@ mod schema;
 mod sequence;
 mod structure;
 mod table;
+mod user_type;
 mod view;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use role::Role;
 pub use schema::Schema;
 pub use sequence::Sequence;
 pub use table::Table;
+pub use user_type::{Domain, Enum, EnumLabel, LabelPlace, UserType, UserTypeKind};
 pub use view::View;
 
 use crate::types::oid::Oid;
@@ -41,16 +43,18 @@ pub enum Object {
     Role(Arc<Role>),
     Schema(Arc<Schema>),
     Relation(Arc<Relation>),
+    Type(Arc<UserType>),
 }
 
 impl Object {
-    /// The catalog that shows it: `pg_database`, `pg_authid`, `pg_namespace`, `pg_class`.
+    /// The catalog that shows it: `pg_database`, `pg_authid`, `pg_namespace`, `pg_class`, `pg_type`.
     pub fn class(&self) -> Oid {
         match self {
             Self::Database(_) => fixed_oid::PG_DATABASE,
             Self::Role(_) => fixed_oid::PG_AUTHID,
             Self::Schema(_) => fixed_oid::PG_NAMESPACE,
             Self::Relation(_) => fixed_oid::PG_CLASS,
+            Self::Type(_) => fixed_oid::PG_TYPE,
         }
     }
 
@@ -60,6 +64,7 @@ impl Object {
             Self::Role(role) => role.oid,
             Self::Schema(schema) => schema.oid,
             Self::Relation(relation) => relation.oid,
+            Self::Type(ty) => ty.oid,
         }
     }
 
@@ -69,12 +74,17 @@ impl Object {
             Self::Role(role) => &role.name,
             Self::Schema(schema) => &schema.name,
             Self::Relation(relation) => &relation.name,
+            Self::Type(ty) => &ty.name,
         }
     }
 
     /// Schema whose names it must not repeat; 0 if its name is unique in the database or the server.
     pub fn schema(&self) -> Oid {
-        if let Self::Relation(relation) = self { relation.schema } else { 0 }
+        match self {
+            Self::Relation(relation) => relation.schema,
+            Self::Type(ty) => ty.schema,
+            Self::Database(_) | Self::Role(_) | Self::Schema(_) => 0,
+        }
     }
 
     /// True for what all databases share.
@@ -93,6 +103,7 @@ impl Object {
             Self::Role(role) => serde_json::to_string(&**role),
             Self::Schema(schema) => serde_json::to_string(&**schema),
             Self::Relation(relation) => serde_json::to_string(&**relation),
+            Self::Type(ty) => serde_json::to_string(&**ty),
         };
         body.map_err(|error| Error::internal(format!("catalog object does not serialize: {error}")))
     }
@@ -104,6 +115,7 @@ impl Object {
             fixed_oid::PG_AUTHID => serde_json::from_str(body).map(|role| Self::Role(Arc::new(role))),
             fixed_oid::PG_NAMESPACE => serde_json::from_str(body).map(|schema| Self::Schema(Arc::new(schema))),
             fixed_oid::PG_CLASS => serde_json::from_str(body).map(|relation| Self::Relation(Arc::new(relation))),
+            fixed_oid::PG_TYPE => serde_json::from_str(body).map(|ty| Self::Type(Arc::new(ty))),
             class => return Err(Error::internal(format!("unknown class {class} of a catalog object"))),
         };
         object.map_err(|error| Error::internal(format!("damaged catalog object of class {class}: {error}")))

@@ -36,6 +36,8 @@ pub enum RelationKind {
     View(View),
     Index(Index),
     Sequence(Sequence),
+    /// A composite type: columns and no rows.
+    Composite,
     /// A relation of `pg_catalog` that is computed from the catalog's image (`system`).
     System,
 }
@@ -115,16 +117,18 @@ impl Relation {
             RelationKind::View(_) => 'v',
             RelationKind::Index(_) => 'i',
             RelationKind::Sequence(_) => 'S',
+            RelationKind::Composite => 'c',
         }
     }
 
-    /// What messages call it: table, view, index, sequence.
+    /// What messages call it: table, view, index, sequence, composite type.
     pub fn kind_name(&self) -> &'static str {
         match self.kind {
             RelationKind::Table(_) | RelationKind::System => "table",
             RelationKind::View(_) => "view",
             RelationKind::Index(_) => "index",
             RelationKind::Sequence(_) => "sequence",
+            RelationKind::Composite => "composite type",
         }
     }
 }

@@ -18,8 +18,10 @@ impl Relation {
     pub fn structural_dependencies(&self) -> Vec<Dependency> {
         let mut edges = Edges(Vec::new());
         let relation = self.address();
+        let is_composite = matches!(self.kind, RelationKind::Composite);
         if self.index().is_none() {
-            edges.add(relation, ObjectAddress::new(PG_NAMESPACE, self.schema), DependencyKind::Normal);
+            let whole = if is_composite { ObjectAddress::new(PG_TYPE, self.row_type) } else { relation };
+            edges.add(whole, ObjectAddress::new(PG_NAMESPACE, self.schema), DependencyKind::Normal);
         }
         for column in self.live_columns().filter(|column| column.ty.oid >= FIRST_NORMAL) {
             let ty = ObjectAddress::new(PG_TYPE, column.ty.oid);
@@ -27,7 +29,10 @@ impl Relation {
         }
         if self.row_type != 0 {
             let row_type = ObjectAddress::new(PG_TYPE, self.row_type);
-            edges.add(row_type, relation, DependencyKind::Internal);
+            match is_composite {
+                true => edges.add(relation, row_type, DependencyKind::Internal),
+                false => edges.add(row_type, relation, DependencyKind::Internal),
+            }
             edges.add(ObjectAddress::new(PG_TYPE, self.row_array_type), row_type, DependencyKind::Internal);
         }
         for column in self.columns.iter().filter(|column| column.default_oid != 0) {
@@ -36,7 +41,12 @@ impl Relation {
             edges.add(default, ObjectAddress::column(self.oid, column.attnum), kind);
         }
         match &self.kind {
-            RelationKind::Table(_) => self.constraint_dependencies(&mut edges),
+            RelationKind::Table(table) => {
+                self.constraint_dependencies(&mut edges);
+                if table.of_type != 0 {
+                    edges.add(relation, ObjectAddress::new(PG_TYPE, table.of_type), DependencyKind::Normal);
+                }
+            }
             RelationKind::View(view) => {
                 edges.add(ObjectAddress::new(PG_REWRITE, view.rule), relation, DependencyKind::Internal);
             }
@@ -50,7 +60,7 @@ impl Relation {
                     edges.add(relation, ObjectAddress::column(table, attnum), kind);
                 }
             }
-            RelationKind::System => {}
+            RelationKind::Composite | RelationKind::System => {}
         }
         edges.0
     }

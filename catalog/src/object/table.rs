@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Constraint;
+use crate::types::oid::Oid;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Table {
@@ -10,4 +11,7 @@ pub struct Table {
     pub storage: u64,
     pub constraints: Vec<Constraint>,
     pub options: Vec<(String, String)>,
+    /// The composite type of `CREATE TABLE … OF`; 0 for none.
+    #[serde(default)]
+    pub of_type: Oid,
 }

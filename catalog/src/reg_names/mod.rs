@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::definition::{Printer, quote_identifier, relation_name, type_name};
 use crate::image::Catalog;
 use crate::name::{SearchPath, split_qualified};
+use crate::types::TypeLookup;
 use crate::types::names::NameLookup;
 use crate::types::oid as type_oid;
 use crate::types::oid::{self, Oid};
@@ -68,6 +69,10 @@ impl NameLookup for CatalogNames {
             oid::REGDICTIONARY => Err(undefined_object("text search dictionary", text)),
             other => Err(Error::internal(format!("type {other} does not name catalog objects"))),
         }
+    }
+
+    fn types(&self) -> &dyn TypeLookup {
+        &*self.catalog
     }
 }
 

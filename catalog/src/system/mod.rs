@@ -17,6 +17,7 @@ mod pg_constraint;
 mod pg_database;
 mod pg_depend;
 mod pg_description;
+mod pg_enum;
 mod pg_index;
 mod pg_namespace;
 mod pg_operator;
@@ -67,7 +68,7 @@ const RELATIONS: &[(&str, RowsOf)] = &[
     ("pg_default_acl", nothing),
     ("pg_depend", pg_depend::rows),
     ("pg_description", pg_description::rows),
-    ("pg_enum", nothing),
+    ("pg_enum", pg_enum::rows),
     ("pg_event_trigger", nothing),
     ("pg_extension", nothing),
     ("pg_foreign_data_wrapper", nothing),

@@ -33,7 +33,7 @@ fn push(context: &SystemContext<'_>, relation: &Relation, rows: &mut Rows<'_>) {
         &relation.name,
         relation.schema,
         relation.row_type,
-        0,
+        relation.table().map_or(0, |table| table.of_type),
         relation.owner,
         access_method_of(relation),
         file_node(relation),
@@ -69,7 +69,7 @@ fn access_method_of(relation: &Relation) -> Oid {
     match &relation.kind {
         RelationKind::Table(_) | RelationKind::System => HEAP_ACCESS_METHOD,
         RelationKind::Index(index) => access_method(&index.method).unwrap_or_default(),
-        RelationKind::View(_) | RelationKind::Sequence(_) => 0,
+        RelationKind::View(_) | RelationKind::Sequence(_) | RelationKind::Composite => 0,
     }
 }
 
@@ -77,7 +77,7 @@ fn access_method_of(relation: &Relation) -> Oid {
 fn file_node(relation: &Relation) -> Oid {
     match &relation.kind {
         RelationKind::Table(table) => Oid::try_from(table.storage).unwrap_or(relation.oid),
-        RelationKind::View(_) => 0,
+        RelationKind::View(_) | RelationKind::Composite => 0,
         RelationKind::Index(_) | RelationKind::Sequence(_) | RelationKind::System => relation.oid,
     }
 }
@@ -95,7 +95,7 @@ fn size(context: &SystemContext<'_>, relation: &Relation) -> (i32, f32) {
             (i32::try_from(pages).unwrap_or(i32::MAX), 0.0)
         }
         RelationKind::Sequence(_) => (1, 1.0),
-        RelationKind::View(_) | RelationKind::System => (0, -1.0),
+        RelationKind::View(_) | RelationKind::Composite | RelationKind::System => (0, -1.0),
     }
 }
 
@@ -103,7 +103,9 @@ fn column_count(relation: &Relation) -> i16 {
     let count = match &relation.kind {
         RelationKind::Index(index) => index.keys.len() + index.include.len(),
         RelationKind::Sequence(_) => 3,
-        RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System => relation.columns.len(),
+        RelationKind::Table(_) | RelationKind::View(_) | RelationKind::Composite | RelationKind::System => {
+            relation.columns.len()
+        }
     };
     i16::try_from(count).unwrap_or(i16::MAX)
 }

@@ -1,4 +1,4 @@
-//! `pg_constraint`: primary keys, unique, check and foreign key constraints.
+//! `pg_constraint`: primary keys, unique, check and foreign key constraints of tables, checks of domains.
 
 use super::SystemContext;
 use super::rows::{Cell, Rows, row};
@@ -10,13 +10,29 @@ use crate::types::oid::Oid;
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     for relation in context.user_relations("conrelid") {
         for constraint in relation.constraints() {
-            push(context, relation, constraint, rows);
+            push(context, (relation.schema, relation.oid, 0), Some(relation), constraint, rows);
+        }
+    }
+    let of_tables = context.oids("conrelid").is_some_and(|tables| !tables.contains(&0));
+    let wanted = context.oids("contypid");
+    let is_wanted = |ty: &Oid| !of_tables && wanted.is_none_or(|wanted| wanted.contains(ty));
+    for ty in context.catalog.user_types().filter(|ty| is_wanted(&ty.oid)) {
+        for constraint in ty.constraints() {
+            push(context, (ty.schema, 0, ty.oid), None, constraint, rows);
         }
     }
     Ok(())
 }
 
-fn push(context: &SystemContext<'_>, table: &Relation, constraint: &Constraint, rows: &mut Rows<'_>) {
+/// `place` is the schema, and the table or the domain.
+fn push(
+    context: &SystemContext<'_>,
+    place: (Oid, Oid, Oid),
+    table: Option<&Relation>,
+    constraint: &Constraint,
+    rows: &mut Rows<'_>,
+) {
+    let (schema, table_oid, domain) = place;
     let is_check = matches!(constraint.kind, ConstraintKind::Check { .. });
     let foreign_key = ForeignKey::of(context, table, constraint);
     let expression = match &constraint.kind {
@@ -27,13 +43,13 @@ fn push(context: &SystemContext<'_>, table: &Relation, constraint: &Constraint, 
     rows.push(row![
         constraint.oid,
         &constraint.name,
-        table.schema,
+        schema,
         constraint.kind_code(),
         constraint.deferrable,
         constraint.initially_deferred,
         constraint.validated,
-        table.oid,
-        0,
+        table_oid,
+        domain,
         constraint.index(),
         0,
         foreign_key.referenced,
@@ -42,7 +58,7 @@ fn push(context: &SystemContext<'_>, table: &Relation, constraint: &Constraint, 
         foreign_key.match_type,
         true,
         0,
-        !is_check,
+        !is_check && table.is_some(),
         (!columns.is_empty()).then_some(columns),
         foreign_key.columns.as_deref(),
         foreign_key.equals_across.as_deref(),
@@ -68,7 +84,7 @@ struct ForeignKey {
 }
 
 impl ForeignKey {
-    fn of(context: &SystemContext<'_>, table: &Relation, constraint: &Constraint) -> Self {
+    fn of(context: &SystemContext<'_>, table: Option<&Relation>, constraint: &Constraint) -> Self {
         let ConstraintKind::ForeignKey {
             columns,
             referenced,
@@ -93,7 +109,8 @@ impl ForeignKey {
             };
         };
         let target = context.catalog.relation(*referenced);
-        let referencing_type = |attnum: &i16| table.column(*attnum).map_or(0, |column| column.ty.oid);
+        let referencing_type =
+            |attnum: &i16| table.and_then(|table| table.column(*attnum)).map_or(0, |column| column.ty.oid);
         let referenced_type =
             |attnum: &i16| target.and_then(|target| target.column(*attnum)).map_or(0, |column| column.ty.oid);
         let pairs = || referenced_columns.iter().zip(columns);

@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::facts::tsv;
 use crate::object::Column;
-use crate::types::{arrow_type, oid};
+use crate::types::{built_in, oid};
 use crate::{Error, Result};
 
 /// One value, before its column's type decides on its width.
@@ -130,20 +130,20 @@ impl<'a> Rows<'a> {
         let fields = row.remaining();
         assert_eq!(fields.len(), self.columns.len(), "a row of {} columns", self.columns.len());
         for ((cells, field), column) in self.cells.iter_mut().zip(fields).zip(self.columns) {
-            cells.push(field.map_or(Cell::Null, |text| parse(&arrow_type(column.ty), text)));
+            cells.push(field.map_or(Cell::Null, |text| parse(&built_in(column.ty), text)));
         }
     }
 
     pub fn finish(self) -> Result<RecordBatch> {
         let count = self.cells.first().map_or(0, Vec::len);
-        let fields: Vec<_> = self.columns.iter().map(|c| Field::new(&c.name, arrow_type(c.ty), !c.not_null)).collect();
+        let fields: Vec<_> = self.columns.iter().map(|c| Field::new(&c.name, built_in(c.ty), !c.not_null)).collect();
         let arrays = self
             .columns
             .iter()
             .zip(&self.cells)
             .map(|(column, cells)| {
                 let is_vector = matches!(column.ty.oid, oid::INT2VECTOR | oid::OIDVECTOR);
-                array(&arrow_type(column.ty), cells, is_vector)
+                array(&built_in(column.ty), cells, is_vector)
                     .ok_or_else(|| Error::internal(format!("a value of column {} has another type", column.name)))
             })
             .collect::<Result<Vec<_>>>()?;

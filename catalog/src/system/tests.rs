@@ -3,7 +3,7 @@ use crate::builtins::Builtins;
 use crate::facts;
 use crate::image::Catalog;
 use crate::object::RelationKind;
-use crate::types::arrow_type;
+use crate::types::built_in;
 
 struct NoServer;
 
@@ -40,7 +40,7 @@ fn every_base_relation_has_rows_of_its_columns() {
         let batch = rows(relation.oid, &context).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(batch.num_columns(), relation.columns.len(), "{name}");
         for (field, column) in batch.schema().fields().iter().zip(&relation.columns) {
-            assert_eq!((field.name(), field.data_type()), (&column.name, &arrow_type(column.ty)), "{name}");
+            assert_eq!((field.name(), field.data_type()), (&column.name, &built_in(column.ty)), "{name}");
         }
     }
 }
@@ -161,7 +161,12 @@ fn populated() -> Catalog {
         constraint(20012, foreign_key),
         constraint(20013, ConstraintKind::Check { expression: "(id > 0)".to_owned(), columns: vec![1] }),
     ];
-    put(20000, "t", columns, RelationKind::Table(Table { storage: 20000, constraints, options: Vec::new() }));
+    put(
+        20000,
+        "t",
+        columns,
+        RelationKind::Table(Table { storage: 20000, constraints, options: Vec::new(), of_type: 0 }),
+    );
     let index = Index {
         table: 20000,
         method: "btree".to_owned(),

@@ -10,14 +10,17 @@ use arrow::array::{
 
 use super::binary::Reader;
 use super::datetime::{date, time, timestamp};
+use super::enums::EnumValues;
 use super::interval::{self, Interval};
 use super::nested::{ArrayValues, RecordValues};
 use super::network::Network;
 use super::numeric::Numeric;
-use super::representation::{arrow_type, is_reg_type};
-use super::table::element_of;
+use super::representation::{built_in, is_reg_type};
+use super::structure::{Structure, TypeLookup, element, erased};
 use super::type_name::{format_type, numeric_precision_scale};
-use super::{FormatSettings, Type, bit, boolean, bytea, float, int, json, money, network, object_id, oid, text, uuid};
+use super::{
+    FormatSettings, Names, Type, bit, boolean, bytea, float, int, json, money, network, object_id, oid, text, uuid,
+};
 use crate::error::{Error, Result};
 use crate::sqlstate;
 
@@ -54,13 +57,25 @@ enum Values {
     Interval(IntervalMonthDayNanoBuilder),
     Array(Box<ArrayValues>),
     Record(Box<RecordValues>),
+    Enum(EnumValues),
 }
 
 impl ColumnBuilder {
-    pub fn new(ty: Type, capacity: usize) -> Result<Self> {
-        if let Some(element) = element_of(ty.oid) {
-            let values = Values::Array(Box::new(ArrayValues::new(ty, element, capacity)?));
+    /// `names` knows the types that users create. Values of a domain are values of its base type here: whether they
+    /// meet the domain's constraints is the caller's to check.
+    pub fn new(ty: Type, capacity: usize, names: &Names) -> Result<Self> {
+        let ty = erased(ty, names);
+        if let Some(element) = element(ty.oid, names) {
+            let values = Values::Array(Box::new(ArrayValues::new(ty, element, capacity, names)?));
             return Ok(Self { ty, values, scratch: Vec::new() });
+        }
+        match names.structure(ty.oid) {
+            Some(Structure::Composite(fields)) => return Self::composite(ty, &fields, capacity, names),
+            Some(Structure::Enum(labels)) => {
+                let values = Values::Enum(EnumValues::new(labels, names.clone(), capacity));
+                return Ok(Self { ty, values, scratch: Vec::new() });
+            }
+            Some(Structure::Array(_) | Structure::Domain(_)) | None => {}
         }
         let values = match ty.oid {
             oid::VOID => Values::Null(0),
@@ -96,7 +111,7 @@ impl ColumnBuilder {
             oid::TIME => Values::Time(Time64MicrosecondBuilder::with_capacity(capacity)),
             oid::TIMETZ => Values::TimeTz(FixedSizeBinaryBuilder::with_capacity(capacity, 12)),
             oid::TIMESTAMP | oid::TIMESTAMPTZ => {
-                Values::Timestamp(TimestampMicrosecondBuilder::with_capacity(capacity).with_data_type(arrow_type(ty)))
+                Values::Timestamp(TimestampMicrosecondBuilder::with_capacity(capacity).with_data_type(built_in(ty)))
             }
             oid::INTERVAL => Values::Interval(IntervalMonthDayNanoBuilder::with_capacity(capacity)),
             oid::RECORD => {
@@ -111,8 +126,8 @@ impl ColumnBuilder {
     }
 
     /// A builder of row values with these fields.
-    pub fn composite(ty: Type, fields: &[(String, Type)], capacity: usize) -> Result<Self> {
-        let values = Values::Record(Box::new(RecordValues::new(fields, capacity)?));
+    pub fn composite(ty: Type, fields: &[(String, Type)], capacity: usize, names: &Names) -> Result<Self> {
+        let values = Values::Record(Box::new(RecordValues::new(fields, capacity, names)?));
         Ok(Self { ty, values, scratch: Vec::new() })
     }
 
@@ -136,6 +151,7 @@ impl ColumnBuilder {
             Values::Interval(values) => values.append_null(),
             Values::Array(values) => values.append_null(),
             Values::Record(values) => values.append_null(),
+            Values::Enum(values) => values.append_null(),
         }
     }
 
@@ -190,6 +206,7 @@ impl ColumnBuilder {
             }
             Values::Array(values) => values.append_text(input, settings)?,
             Values::Record(values) => values.append_text(input, settings)?,
+            Values::Enum(values) => values.append(input)?,
         }
         Ok(())
     }
@@ -256,6 +273,7 @@ impl ColumnBuilder {
             }
             Values::Array(values) => values.append_binary(bytes)?,
             Values::Record(values) => values.append_binary(bytes)?,
+            Values::Enum(values) => values.append(text::from_bytes(bytes)?)?,
         }
         Ok(())
     }
@@ -281,6 +299,7 @@ impl ColumnBuilder {
             Values::Interval(values) => values.len(),
             Values::Array(values) => values.len(),
             Values::Record(values) => values.len(),
+            Values::Enum(values) => values.len(),
         }
     }
 
@@ -314,6 +333,7 @@ impl ColumnBuilder {
             Values::Interval(values) => Arc::new(values.finish()),
             Values::Array(values) => values.finish()?,
             Values::Record(values) => values.finish()?,
+            Values::Enum(values) => values.finish(),
         })
     }
 }
@@ -362,7 +382,7 @@ fn append_string(values: &mut StringViewBuilder, ty: Type, input: &str) -> Resul
 
 /// One value in text format as a column of one row.
 pub fn parse_scalar(ty: Type, input: &str, settings: &FormatSettings) -> Result<ArrayRef> {
-    let mut builder = ColumnBuilder::new(ty, 1)?;
+    let mut builder = ColumnBuilder::new(ty, 1, &settings.names)?;
     builder.append_text(input, settings)?;
     Ok(builder.finish())
 }

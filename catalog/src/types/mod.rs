@@ -26,6 +26,8 @@
 //! | record, composite | Struct of the fields, each marked with its PostgreSQL type ([`field_with_type`]) |
 //! | bit, varbit | Utf8View of zeros and ones |
 //! | void | Null |
+//! | an enum | Int64, in the order of the labels ([`crate::object::EnumLabel::key`]) |
+//! | a domain | as its base type |
 
 pub mod array;
 pub mod binary;
@@ -35,6 +37,7 @@ pub mod builder;
 pub mod bytea;
 pub mod datetime;
 pub mod encoder;
+pub mod enums;
 pub mod float;
 pub mod formatting;
 pub mod int;
@@ -49,6 +52,7 @@ pub mod object_id;
 pub mod oid;
 pub mod record;
 pub mod representation;
+pub mod structure;
 pub mod table;
 pub mod text;
 pub mod type_name;
@@ -60,7 +64,8 @@ pub use encoder::{BinaryEncoder, TextEncoder, text_of};
 pub use interval::Interval;
 pub use names::{NameLookup, Names};
 pub use numeric::Numeric;
-pub use representation::{arrow_type, field_with_type, stored_arrow_type, type_of_field};
+pub use representation::{built_in, field_with_type, type_of_field};
+pub use structure::{BuiltIn, Structure, TypeLookup};
 pub use table::{TYPES, array_of, element_of, is_array, type_by_name, type_info};
 pub use type_name::{format_type, sql_type, typmod_from_modifiers};
 

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, StructArray, new_empty_array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::concat;
-use arrow::datatypes::{DataType, Field, Fields};
+use arrow::datatypes::{DataType, Fields};
 
 use super::array::{Dimension, Layout, MAX_DIMENSIONS, element_count, literal, too_many_dimensions, vector_literal};
 use super::binary::{Reader, invalid_binary};
 use super::builder::ColumnBuilder;
 use super::oid::{self, Oid};
-use super::representation::field_with_type;
+use super::structure::struct_fields;
 use super::text::invalid_input;
 use super::type_name::format_type;
-use super::{FormatSettings, Type, record};
+use super::{FormatSettings, Names, Type, record};
 use crate::error::{Error, Result};
 use crate::sqlstate;
 
@@ -68,12 +68,12 @@ pub(super) fn delimiter(element: Oid) -> u8 {
 }
 
 impl ArrayValues {
-    pub fn new(ty: Type, element: Oid, capacity: usize) -> Result<Self> {
+    pub fn new(ty: Type, element: Oid, capacity: usize, names: &Names) -> Result<Self> {
         Ok(Self {
             ty,
             element,
             delimiter: delimiter(element),
-            elements: ColumnBuilder::new(Type::new(element, ty.typmod), capacity)?,
+            elements: ColumnBuilder::new(Type::new(element, ty.typmod), capacity, names)?,
             layout: Layout::default(),
             leftovers: Leftovers::default(),
         })
@@ -214,10 +214,10 @@ pub(super) struct RecordValues {
 }
 
 impl RecordValues {
-    pub fn new(fields: &[(String, Type)], capacity: usize) -> Result<Self> {
-        let columns = fields.iter().map(|(_, ty)| ColumnBuilder::new(*ty, capacity)).collect::<Result<_>>()?;
+    pub fn new(fields: &[(String, Type)], capacity: usize, names: &Names) -> Result<Self> {
+        let columns = fields.iter().map(|(_, ty)| ColumnBuilder::new(*ty, capacity, names)).collect::<Result<_>>()?;
         Ok(Self {
-            fields: fields.iter().map(|(name, ty)| field_with_type(name, *ty, true)).collect::<Vec<Field>>().into(),
+            fields: struct_fields(fields, names),
             columns,
             types: fields.iter().map(|(_, ty)| *ty).collect(),
             valid: Vec::new(),

@@ -15,12 +15,12 @@ const DECIMAL128_PRECISION: i32 = 38;
 /// Key of the field metadata that holds a field's PostgreSQL type as `oid:typmod`.
 const TYPE_KEY: &str = "postgres.type";
 
-/// The Arrow type of a computed value of this type (numeric is always BinaryView here). Types without a
-/// representation of their own yet, and user-defined enums, travel as text. `record` yields a Struct without
-/// fields: a real one is known only to whoever made the row.
-pub fn arrow_type(ty: Type) -> DataType {
+/// The Arrow type of a computed value of a built-in type (numeric is always BinaryView here); those that users
+/// create are known to the catalog ([`super::structure`]). Types without a representation of their own yet travel as
+/// text. `record` yields a Struct without fields: a real one is known only to whoever made the row.
+pub fn built_in(ty: Type) -> DataType {
     if let Some(element) = element_of(ty.oid) {
-        return array_type(arrow_type(Type::new(element, ty.typmod)));
+        return array_type(built_in(Type::new(element, ty.typmod)));
     }
     match ty.oid {
         oid::BOOL => DataType::Boolean,
@@ -46,15 +46,15 @@ pub fn arrow_type(ty: Type) -> DataType {
     }
 }
 
-/// The Arrow type of a stored column: as [`arrow_type`], but `numeric(p, s)` with 0 <= s <= p <= 38 is a Decimal128.
-pub fn stored_arrow_type(ty: Type) -> DataType {
+/// How a column of `numeric(p, s)` with 0 <= s <= p <= 38 is stored; None for every other type.
+pub(super) fn stored_numeric(ty: Type) -> Option<DataType> {
     match numeric_precision_scale(ty.typmod) {
         Some((precision @ 1..=DECIMAL128_PRECISION, scale))
             if ty.oid == oid::NUMERIC && (0..=precision).contains(&scale) =>
         {
-            DataType::Decimal128(precision as u8, scale as i8)
+            Some(DataType::Decimal128(precision as u8, scale as i8))
         }
-        _ => arrow_type(ty),
+        _ => None,
     }
 }
 
@@ -89,10 +89,15 @@ pub fn is_reg_type(type_oid: Oid) -> bool {
     )
 }
 
-/// A field of the type's computed representation that remembers its PostgreSQL type: how the fields of a
+/// Are these the fields of an array's Struct? Fields of a row are never bare lists.
+pub fn is_array_type(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Struct(fields) if element_field(fields).is_some())
+}
+
+/// A field of a built-in type's computed representation that remembers its PostgreSQL type: how the fields of a
 /// record say what they are.
 pub fn field_with_type(name: &str, ty: Type, nullable: bool) -> Field {
-    with_type(Field::new(name, arrow_type(ty), nullable), ty)
+    with_type(Field::new(name, built_in(ty), nullable), ty)
 }
 
 /// Marks a field with its PostgreSQL type.
@@ -153,24 +158,26 @@ fn element_field(fields: &Fields) -> Option<&Field> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::structure::{BuiltIn, stored_arrow_type};
     use crate::types::type_name::numeric_typmod;
 
     #[test]
     fn stored_numeric_is_decimal_if_it_fits() {
-        let stored = |precision, scale| stored_arrow_type(Type::new(oid::NUMERIC, numeric_typmod(precision, scale)));
+        let stored =
+            |precision, scale| stored_arrow_type(Type::new(oid::NUMERIC, numeric_typmod(precision, scale)), &BuiltIn);
         assert_eq!(stored(10, 2), DataType::Decimal128(10, 2));
         assert_eq!(stored(38, 38), DataType::Decimal128(38, 38));
         assert_eq!(stored(39, 2), DataType::BinaryView);
         assert_eq!(stored(5, -2), DataType::BinaryView);
         assert_eq!(stored(2, 5), DataType::BinaryView);
-        assert_eq!(stored_arrow_type(Type::of(oid::NUMERIC)), DataType::BinaryView);
+        assert_eq!(stored_arrow_type(Type::of(oid::NUMERIC), &BuiltIn), DataType::BinaryView);
     }
 
     #[test]
     fn fields_remember_their_type() {
         let ty = Type::new(oid::VARCHAR, 14);
         assert_eq!(type_of_field(&field_with_type("a", ty, true)), ty);
-        let array = Field::new("b", arrow_type(Type::of(oid::INT4_ARRAY)), true);
+        let array = Field::new("b", built_in(Type::of(oid::INT4_ARRAY)), true);
         assert_eq!(type_of_field(&array), Type::of(oid::INT4_ARRAY));
     }
 }

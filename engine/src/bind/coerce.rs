@@ -1,6 +1,7 @@
 //! Conversions between types (PostgreSQL's parse_coerce.c; manual chapter 10 and `CREATE CAST`).
 
 use aegis_catalog::facts::{self, CastContext, CastMethod as FactMethod};
+use aegis_catalog::image::Catalog;
 use aegis_catalog::types::{self, oid};
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 use datafusion::scalar::ScalarValue;
@@ -201,7 +202,7 @@ impl Binder<'_> {
         let input = if target.oid == oid::INTERVAL { target } else { Type::of(target.oid) };
         let text = match value {
             ScalarValue::Utf8View(Some(text)) => text,
-            _ => return null_of(input, span),
+            _ => return null_of(input, span, &self.catalog),
         };
         let parsed = types::parse_scalar(input, text, &self.context.format)
             .and_then(|array| {
@@ -295,8 +296,8 @@ impl Binder<'_> {
 }
 
 /// NULL of a type.
-pub(super) fn null_of(ty: Type, span: Span) -> Result<Expr> {
-    let value = ScalarValue::try_from(&types::arrow_type(ty)).map_err(|error| Error::internal(error.to_string()))?;
+pub(super) fn null_of(ty: Type, span: Span, catalog: &Catalog) -> Result<Expr> {
+    let value = ScalarValue::try_from(&catalog.arrow_type(ty)).map_err(|error| Error::internal(error.to_string()))?;
     Ok(Expr { kind: ExprKind::Constant(value), ty, span })
 }
 

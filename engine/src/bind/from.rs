@@ -131,6 +131,10 @@ impl Binder<'_> {
     ) -> Result<(From, Item)> {
         match &relation.kind {
             RelationKind::View(_) => self.view_scan(relation, alias, span),
+            RelationKind::Composite => {
+                let message = format!("\"{}\" is a composite type", relation.name);
+                Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message).at(span.start))
+            }
             RelationKind::Index(_) => {
                 let message = format!("cannot open relation \"{}\"", relation.name);
                 Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)

@@ -29,6 +29,10 @@ impl Binder<'_> {
                 let message = format!("cannot change sequence \"{shown}\"");
                 Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message).at(name.span.start))
             }
+            RelationKind::Composite => {
+                let message = format!("\"{}\" is a composite type", relation.name);
+                Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message).at(name.span.start))
+            }
             RelationKind::Index(_) => {
                 let message = format!("cannot open relation \"{shown}\"");
                 Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
@@ -55,7 +59,7 @@ impl Binder<'_> {
             Some(value) => self.coerce_to_target(value, column.ty, Context::Assignment, true)?.ok_or_else(|| {
                 Error::internal(format!("the default of column \"{}\" does not fit its type", column.name))
             }),
-            None => null_of(column.ty, Span::default()),
+            None => null_of(column.ty, Span::default(), &self.catalog),
         }
     }
 

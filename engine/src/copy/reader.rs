@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use aegis_catalog::types::structure::arrow_type;
 use aegis_catalog::types::text::from_bytes;
-use aegis_catalog::types::{ColumnBuilder, FormatSettings, arrow_type};
+use aegis_catalog::types::{ColumnBuilder, FormatSettings};
 use aegis_catalog::{Error, Result};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -94,9 +95,12 @@ impl CopyReader {
         settings: FormatSettings,
     ) -> Result<CopyReader> {
         options.check_columns(&columns)?;
-        let fields: Vec<Field> =
-            columns.iter().map(|column| Field::new(&column.name, arrow_type(column.ty), true)).collect();
-        let builders = columns.iter().map(|column| ColumnBuilder::new(column.ty, 1024)).collect::<Result<_>>()?;
+        let fields: Vec<Field> = columns
+            .iter()
+            .map(|column| Field::new(&column.name, arrow_type(column.ty, &settings.names), true))
+            .collect();
+        let builders =
+            columns.iter().map(|column| ColumnBuilder::new(column.ty, 1024, &settings.names)).collect::<Result<_>>()?;
         let header_pending = options.header != Header::No;
         let source = match options.format {
             CopyFormat::Binary => Source::Binary { header_pending: true },

@@ -146,7 +146,7 @@ impl CopyWriter {
             .columns
             .iter()
             .zip(batch.columns())
-            .map(|(column, array)| BinaryEncoder::new(column.ty, array))
+            .map(|(column, array)| BinaryEncoder::new(column.ty, array, &self.settings.names))
             .collect::<Result<Vec<_>>>()?;
         let count = i16::try_from(encoders.len()).map_err(|_| Error::internal("too many columns for COPY"))?;
         for row in 0..batch.num_rows() {

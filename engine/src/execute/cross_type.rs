@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::fixed_oid::FIRST_NORMAL;
 use aegis_catalog::types::numeric::Numeric;
-use aegis_catalog::types::{oid, stored_arrow_type};
+use aegis_catalog::types::structure::stored_arrow_type;
+use aegis_catalog::types::{BuiltIn, oid};
 use aegis_catalog::{Error, Result, Type};
 use arrow::array::{Array, ArrayRef, AsArray, BinaryViewBuilder, Decimal128Builder, Float64Array, StringViewBuilder};
 use arrow::compute::cast;
@@ -13,7 +15,11 @@ use super::error::from_arrow;
 
 /// The values in the representation of a stored column of type `to`; null for a value that equals none of that type.
 pub fn referring(array: &ArrayRef, from: Type, to: Type) -> Result<ArrayRef> {
-    let target = stored_arrow_type(to);
+    // A key of a type that a user created refers only to the same type.
+    if from == to && to.oid >= FIRST_NORMAL {
+        return Ok(array.clone());
+    }
+    let target = stored_arrow_type(to, &BuiltIn);
     if to.oid == oid::BPCHAR || (from.oid == oid::BPCHAR && target == DataType::Utf8View) {
         return characters(array, to);
     }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use aegis_catalog::image::Catalog;
 use aegis_catalog::object::{Constraint, ConstraintKind, ReferentialAction, Relation};
 use aegis_catalog::{Error, Result, Type, sqlstate};
 use aegis_storage::lock::{Object, RowClaim, TableMode, Want};
@@ -79,14 +80,14 @@ pub async fn check_new(
     if key.num_rows() == 0 {
         return Ok(());
     }
-    let own: Vec<Type> = types(table, columns);
-    let converted = convert(key.columns(), &own, &types(target, referenced_columns))?;
+    let own: Vec<Type> = types(table, columns, &catalog);
+    let converted = convert(key.columns(), &own, &types(target, referenced_columns, &catalog))?;
     let ordered = index_order(target, *referenced_index, referenced_columns, &converted, execution)?;
     let found = lock_referenced(target, *referenced_index, &ordered, execution).await?;
     let mut missing: Vec<bool> = found.iter().map(|found| !found).collect();
     if late && missing.contains(&true) {
         let holder = execution.transaction.of(table);
-        let wanted = Wanted { columns, types: &own, keys: &key, chosen: &missing };
+        let wanted = Wanted { columns, own_types: &own, types: &own, keys: &key, chosen: &missing };
         let still = rows_with(table, &wanted, holder)?;
         let still: HashSet<u32> = still.into_iter().flat_map(|rows| rows.old).collect();
         missing.iter_mut().zip(0u32..).for_each(|(missing, row)| *missing &= still.contains(&row));
@@ -215,8 +216,9 @@ pub fn places(table: &Relation, columns: &[i16]) -> Vec<usize> {
     columns.iter().filter_map(|attnum| table.live_columns().position(|column| column.attnum == *attnum)).collect()
 }
 
-fn types(table: &Relation, columns: &[i16]) -> Vec<Type> {
-    columns.iter().filter_map(|attnum| table.column(*attnum)).map(|column| column.ty).collect()
+/// Types of columns, without domains.
+fn types(table: &Relation, columns: &[i16], catalog: &Catalog) -> Vec<Type> {
+    columns.iter().filter_map(|attnum| table.column(*attnum)).map(|column| catalog.erased(column.ty)).collect()
 }
 
 fn convert(arrays: &[ArrayRef], from: &[Type], to: &[Type]) -> Result<Vec<ArrayRef>> {
@@ -351,7 +353,7 @@ async fn follow(
 fn refuse_unseen(table: &Relation, key: &OldKey, gone: &[bool], execution: &mut Execution<'_>) -> Result<()> {
     let fixed = execution.transaction.isolation() == Isolation::RepeatableRead;
     let Some(latest) = execution.transaction.of(&key.referring).at_latest().filter(|_| fixed) else { return Ok(()) };
-    match key.orphans_in(table, gone, &latest)? {
+    match key.orphans_in(table, gone, &latest, &execution.context.catalog)? {
         Some(_) => Err(execution.overtaken(&key.referring, &UInt64Array::from(Vec::<u64>::new()))),
         None => Ok(()),
     }
@@ -378,21 +380,30 @@ impl OldKey {
     }
 
     fn orphans(&self, table: &Relation, gone: &[bool], execution: &Execution<'_>) -> Result<Option<Orphans>> {
-        self.orphans_in(table, gone, execution.transaction.of(&self.referring))
+        self.orphans_in(table, gone, execution.transaction.of(&self.referring), &execution.context.catalog)
     }
 
-    fn orphans_in(&self, table: &Relation, gone: &[bool], view: &Transaction) -> Result<Option<Orphans>> {
+    fn orphans_in(
+        &self,
+        table: &Relation,
+        gone: &[bool],
+        view: &Transaction,
+        catalog: &Catalog,
+    ) -> Result<Option<Orphans>> {
         let ConstraintKind::ForeignKey { columns, referenced_columns, .. } = &self.constraint.kind else {
             return Ok(None);
         };
-        let types = types(table, referenced_columns);
-        rows_with(&self.referring, &Wanted { columns, types: &types, keys: &self.rows, chosen: gone }, view)
+        let types = types(table, referenced_columns, catalog);
+        let own_types = self::types(&self.referring, columns, catalog);
+        let wanted = Wanted { columns, own_types: &own_types, types: &types, keys: &self.rows, chosen: gone };
+        rows_with(&self.referring, &wanted, view)
     }
 }
 
 /// Rows that are looked for: those whose columns equal one of the chosen keys, which are of these types.
 struct Wanted<'a> {
     columns: &'a [i16],
+    own_types: &'a [Type],
     types: &'a [Type],
     keys: &'a RecordBatch,
     chosen: &'a [bool],
@@ -410,7 +421,6 @@ fn rows_with(table: &Arc<Relation>, wanted: &Wanted<'_>, view: &Transaction) -> 
     };
     let key_places = places(&mut wanted.columns.iter().copied());
     let live_places = places(&mut table.live_columns().map(|column| column.attnum));
-    let own_types = types(table, wanted.columns);
     let equality = |arrays: &[ArrayRef]| -> Result<Vec<ArrayRef>> {
         arrays.iter().zip(wanted.types).map(|(array, ty)| keys(*ty, array)).collect()
     };
@@ -424,7 +434,7 @@ fn rows_with(table: &Arc<Relation>, wanted: &Wanted<'_>, view: &Transaction) -> 
     let (mut addresses, mut sources) = (Vec::new(), Vec::new());
     for batch in scan.read(Some(&key_places), true).map_err(Error::from)? {
         let (here, address) = batch.columns().split_at(key_places.len());
-        let here = equality(&convert(here, &own_types, wanted.types)?)?;
+        let here = equality(&convert(here, wanted.own_types, wanted.types)?)?;
         let rows = converter.convert_columns(&here).map_err(from_arrow)?;
         let address = address.first().and_then(|column| column.as_any().downcast_ref::<UInt64Array>());
         let Some(address) = address else { return Err(Error::internal("a scan without addresses")) };

@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aegis_catalog::object::{Relation, RelationKind};
-use aegis_catalog::types::arrow_type;
 use aegis_catalog::{Error, Result, Type};
 use aegis_storage::transaction::RowAddress;
 use aegis_storage::{IndexSchema, TableSchema};
@@ -71,7 +70,7 @@ impl GenericPlan {
         let client = u32::try_from(tree.parameters.len()).ok()?;
         let late = late::take_out(&mut statement, client)?;
         let types = tree.parameters.iter().map(|oid| Type::of(*oid)).chain(late.iter().map(|expr| expr.ty));
-        let parameters: Vec<DataType> = types.map(arrow_type).collect();
+        let parameters: Vec<DataType> = types.map(|ty| context.catalog.arrow_type(ty)).collect();
         let read = read_row(&mut statement, tables);
         // Nothing of the session may be kept: what a kernel sees of it must not matter.
         let detached = StatementContext { cancel: CancellationToken::new(), ..context.clone() };

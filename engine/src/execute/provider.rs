@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aegis_catalog::object::{Relation, RelationKind};
-use aegis_catalog::types::{arrow_type, stored_arrow_type};
+use aegis_catalog::types::built_in;
 use aegis_catalog::{Error, Result, Type};
 use aegis_storage::transaction::{ADDRESS_COLUMN, ChunkScan, TableScan};
 use aegis_storage::{IndexSchema, TableSchema};
@@ -45,7 +45,7 @@ impl Tables for SnapshotTables<'_> {
             }
             RelationKind::System => Arc::new(SystemTable::new(relation.clone(), self.context.clone())),
             RelationKind::Sequence(_) => Arc::new(SequenceTable::new(relation.clone(), self.context.clone())),
-            RelationKind::View(_) | RelationKind::Index(_) => {
+            RelationKind::View(_) | RelationKind::Index(_) | RelationKind::Composite => {
                 return Err(Error::internal(format!("\"{}\" has no rows of its own", relation.name)));
             }
         };
@@ -75,12 +75,11 @@ impl Tables for SnapshotTables<'_> {
     }
 }
 
-/// Fields of a relation as scans see them: live columns, then system columns.
-pub fn relation_fields(relation: &Relation, stored: bool) -> Vec<Field> {
-    let column_type = |ty: Type| if stored { stored_arrow_type(ty) } else { arrow_type(ty) };
-    let columns =
-        relation.live_columns().map(|column| Field::new(&column.name, column_type(column.ty), !column.not_null));
-    let system = SYSTEM_COLUMNS.iter().map(|(name, oid)| Field::new(*name, arrow_type(Type::of(*oid)), false));
+/// Fields of a relation of the system, or of a table that is stored before the store tells how, as scans see them: live columns, then
+/// system columns.
+pub fn relation_fields(relation: &Relation) -> Vec<Field> {
+    let columns = relation.live_columns().map(|column| Field::new(&column.name, built_in(column.ty), !column.not_null));
+    let system = SYSTEM_COLUMNS.iter().map(|(name, oid)| Field::new(*name, built_in(Type::of(*oid)), false));
     columns.chain(system).collect()
 }
 
@@ -102,7 +101,7 @@ impl StoredTable {
 
 /// The columns of a table's scans and what each is made from.
 pub fn layout(relation: &Relation, table: &TableSchema) -> Result<(SchemaRef, Vec<Source>)> {
-    let mut fields = relation_fields(relation, true);
+    let mut fields = relation_fields(relation);
     let mut sources = Vec::with_capacity(fields.len() + 1);
     for (column, field) in relation.live_columns().zip(&mut fields) {
         let id = u32::try_from(column.attnum).unwrap_or(0);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use aegis_catalog::types::arrow_type;
+use aegis_catalog::image::Catalog;
 use aegis_catalog::{Error, Result};
 use arrow::array::RecordBatch;
 use datafusion::datasource::provider_as_source;
@@ -226,7 +226,7 @@ impl Execution<'_> {
         for cte in ctes {
             self.lower_locks(StatementPart::Cte(cte), &mut context, &mut pending)?;
             if let CteBody::Change(change) = &cte.body {
-                let rows = late_table(cte);
+                let rows = late_table(cte, &self.context.catalog);
                 let step = lower_change(change, &context, self.parameters)?;
                 pending.push(PendingChange { step, rows: rows.clone() });
                 let source: Arc<dyn TableSource> = provider_as_source(rows);
@@ -331,9 +331,9 @@ impl Execution<'_> {
     }
 }
 
-fn late_table(cte: &Cte) -> Arc<LateTable> {
+fn late_table(cte: &Cte, catalog: &Catalog) -> Arc<LateTable> {
     let columns = cte.columns.iter().enumerate();
-    Arc::new(LateTable::new(columns.map(|(index, column)| (format!("column_{index}"), arrow_type(column.ty)))))
+    Arc::new(LateTable::new(columns.map(|(index, column)| (format!("column_{index}"), catalog.arrow_type(column.ty)))))
 }
 
 /// The rows that a CTE's change returns are in computed representation, since its readers were planned for that.

@@ -59,7 +59,7 @@ impl ServerFacts for Facts<'_> {
 }
 
 fn schema_of(relation: &Relation) -> SchemaRef {
-    let mut fields = relation_fields(relation, false);
+    let mut fields = relation_fields(relation);
     // Rows of system relations are computed: nothing promises that they have no nulls.
     for field in &mut fields {
         field.set_nullable(true);

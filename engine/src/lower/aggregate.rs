@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::types::{arrow_type, oid};
+use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type};
 use arrow::compute::SortOptions;
 use arrow::datatypes::DataType;
@@ -323,7 +323,7 @@ impl Lowerer<'_> {
         use datafusion::logical_expr::ExprSchemable;
         let schema = input.plan.schema();
         let found = call.get_type(schema).map_err(from_datafusion)?;
-        let expected = arrow_type(ty);
+        let expected = self.representation(ty);
         let convert = match (&found, &expected) {
             (DataType::Decimal128(..), _) | (DataType::Struct(_), _) => None,
             _ if found == expected => None,

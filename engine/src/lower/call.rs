@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::types::{arrow_type, element_of, field_with_type, is_array, oid, representation::array_type};
+use aegis_catalog::image::Catalog;
+use aegis_catalog::types::{
+    oid,
+    representation::{array_type, is_array_type},
+    structure::struct_fields,
+};
 use aegis_catalog::{Error, Result, Type};
-use arrow::datatypes::{DataType, Fields};
+use arrow::datatypes::DataType;
 use datafusion::logical_expr::Expr;
 
 use super::value::{Value, apply};
@@ -36,8 +41,8 @@ impl Lowerer<'_> {
         variadic: bool,
     ) -> Result<Value> {
         if function.strict && args.iter().any(Value::is_null_constant) && !function.returns_set {
-            let data_type = result_representation(function, &args, ty);
-            return Value::null(ty)?.into_representation(&data_type);
+            let data_type = result_representation(self.catalog(), function, &args, ty);
+            return self.null(ty)?.into_representation(&data_type);
         }
         if let Some(value) = compare::compare(function, &args)? {
             return Ok(value);
@@ -50,11 +55,11 @@ impl Lowerer<'_> {
         match &function.body {
             Body::Expression(make) => {
                 let args = args.into_iter().map(|arg| Ok(arg.into_computed()?.expr)).collect::<Result<_>>()?;
-                let data_type = arrow_type(ty);
+                let data_type = self.representation(ty);
                 Ok(Value::new(make(args), ty, data_type))
             }
             Body::Scalar(kernel) => {
-                let data_type = result_representation(function, &args, ty);
+                let data_type = result_representation(self.catalog(), function, &args, ty);
                 let operator =
                     kernel_operator(self.statement(), function, kernel, &args, ty, data_type.clone(), variadic);
                 let args = self.kernel_arguments(function, args)?;
@@ -121,15 +126,11 @@ pub fn kernel_operator(
 
 /// The Arrow type of a call's result. A record's fields are those of the function's OUT columns, or of the record among the arguments that
 /// it is made from.
-pub fn result_representation(function: &Function, args: &[Value], ty: Type) -> DataType {
+pub fn result_representation(catalog: &Catalog, function: &Function, args: &[Value], ty: Type) -> DataType {
     if ty.oid == oid::RECORD {
         if !function.out_columns.is_empty() {
-            let fields: Fields = function
-                .out_columns
-                .iter()
-                .map(|(name, column)| field_with_type(name, Type::of(*column), true))
-                .collect();
-            return DataType::Struct(fields);
+            let columns = function.out_columns.iter().map(|(name, column)| (name.clone(), Type::of(*column)));
+            return DataType::Struct(struct_fields(&columns.collect::<Vec<_>>(), catalog));
         }
         if let Some(arg) = args.iter().find(|arg| arg.ty.oid == oid::RECORD) {
             return arg.data_type.clone();
@@ -146,16 +147,13 @@ pub fn result_representation(function: &Function, args: &[Value], ty: Type) -> D
             return array_type(arg.data_type.clone());
         }
     }
-    arrow_type(ty)
+    catalog.arrow_type(ty)
 }
 
 /// The representation of an array's elements.
 pub fn element_representation(array: &Value) -> Option<DataType> {
-    if !is_array(array.ty.oid) && element_of(array.ty.oid).is_none() {
-        return None;
-    }
     match &array.data_type {
-        DataType::Struct(fields) => match fields.first()?.data_type() {
+        DataType::Struct(fields) if is_array_type(&array.data_type) => match fields.first()?.data_type() {
             DataType::List(item) => Some(item.data_type().clone()),
             _ => None,
         },

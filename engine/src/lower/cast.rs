@@ -1,6 +1,7 @@
 //! Casts.
 
-use aegis_catalog::types::{ColumnBuilder, TextEncoder, arrow_type, element_of, type_of_field};
+use aegis_catalog::image::Catalog;
+use aegis_catalog::types::{ColumnBuilder, TextEncoder, type_of_field};
 use aegis_catalog::{Error, Result, Type, types::oid};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::ColumnarValue;
@@ -16,10 +17,10 @@ use crate::execute::operator::{ScalarOperator, arrays};
 impl Lowerer<'_> {
     pub fn cast(&mut self, arg: Value, method: &CastMethod, implicit: bool, ty: Type) -> Result<Value> {
         if arg.is_null_constant() {
-            return Value::null(ty);
+            return self.null(ty);
         }
         match method {
-            CastMethod::Relabel => relabel(arg, ty),
+            CastMethod::Relabel => relabel(self.catalog(), arg, ty),
             CastMethod::Function(function) => {
                 if is_numeric(ty.oid)
                     && ty.typmod == -1
@@ -39,9 +40,9 @@ impl Lowerer<'_> {
                 }
                 // int2 to oid is int2 to int4, and int4 is as good as oid.
                 let returns = Type::of(function.returns);
-                if arrow_type(returns) != arrow_type(ty) {
+                if self.representation(returns) != self.representation(ty) {
                     let called = self.call(function, args, returns)?;
-                    return relabel(called, ty);
+                    return relabel(self.catalog(), called, ty);
                 }
                 self.call(function, args, ty)
             }
@@ -55,13 +56,13 @@ impl Lowerer<'_> {
     fn cast_by_text(&mut self, arg: Value, ty: Type) -> Result<Value> {
         let arg = arg.into_computed()?;
         let (from, settings) = (arg.ty, self.statement().format.clone());
-        let data_type = arrow_type(ty);
+        let data_type = self.representation(ty);
         let identity = format!("{from:?}:{}:{ty:?}", arg.data_type);
         let operator = ScalarOperator::new("cast", identity, data_type.clone(), move |args, rows| {
             let arrays = arrays(args, rows)?;
             let array = arrays.first().ok_or_else(|| Error::internal("a cast needs an argument"))?;
             let encoder = TextEncoder::new(from, array, &settings)?;
-            let mut builder = ColumnBuilder::new(ty, rows)?;
+            let mut builder = ColumnBuilder::new(ty, rows, &settings.names)?;
             let mut text = Vec::new();
             for row in 0..rows {
                 if encoder.is_null(row) {
@@ -85,8 +86,8 @@ impl Lowerer<'_> {
 
     fn cast_elements(&mut self, arg: Value, method: &CastMethod, implicit: bool, ty: Type) -> Result<Value> {
         let wrong = || Error::internal("an array cast of something else");
-        let from = Type::of(element_of(arg.ty.oid).ok_or_else(wrong)?);
-        let to = Type::new(element_of(ty.oid).ok_or_else(wrong)?, ty.typmod);
+        let from = self.element_of(Type::of(arg.ty.oid)).ok_or_else(wrong)?;
+        let to = self.element_of(ty).ok_or_else(wrong)?;
         let element = super::call::element_representation(&arg).ok_or_else(wrong)?;
         let parameter = super::relation::Binding::named("element", element.clone());
         let body = self.cast(Value::new(parameter.expr(), from, element.clone()), method, implicit, to)?;
@@ -105,8 +106,7 @@ impl Lowerer<'_> {
         let DataType::Struct(fields) = &arg.data_type else {
             return Err(Error::internal("a row cast of something else"));
         };
-        let targets: Vec<Type> = match self.statement().catalog.relations().find(|relation| relation.row_type == ty.oid)
-        {
+        let targets: Vec<Type> = match self.catalog().relation_of_type(ty.oid) {
             Some(relation) => relation.live_columns().map(|column| column.ty).collect(),
             None => fields.iter().map(|field| type_of_field(field)).collect(),
         };
@@ -130,10 +130,10 @@ fn is_text(type_oid: aegis_catalog::Oid) -> bool {
 }
 
 /// The same bits under another type. `int4` and the OID types differ in the sign only.
-fn relabel(arg: Value, ty: Type) -> Result<Value> {
+fn relabel(catalog: &Catalog, arg: Value, ty: Type) -> Result<Value> {
     let target = match arg.data_type {
         DataType::Decimal128(..) | DataType::Struct(_) => arg.data_type.clone(),
-        _ => arrow_type(ty),
+        _ => catalog.arrow_type(ty),
     };
     if arg.data_type == target {
         return Ok(Value { ty, ..arg });
@@ -145,6 +145,6 @@ fn relabel(arg: Value, ty: Type) -> Result<Value> {
         let array = arrays.first().ok_or_else(|| Error::internal("a cast needs an argument"))?;
         crate::execute::choose::reinterpret(array, &data_type).map(ColumnarValue::Array)
     });
-    let data_type = arrow_type(ty);
+    let data_type = catalog.arrow_type(ty);
     Ok(Value::new(apply(operator, vec![arg.expr])?, ty, data_type))
 }

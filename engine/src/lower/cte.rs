@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use aegis_catalog::types::arrow_type;
 use aegis_catalog::{Error, Result};
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::JoinType;
@@ -127,7 +126,7 @@ impl Lowerer<'_> {
             })
             .collect();
         let results: Vec<Binding> =
-            columns.iter().map(|column| self.binding(&column.name, arrow_type(column.ty))).collect();
+            columns.iter().map(|column| self.binding(&column.name, self.representation(column.ty))).collect();
         let seed = self.round(seed, &domain, &results, columns)?;
         let name = self.name("recursive");
         let schema: arrow::datatypes::Schema = seed.schema().as_arrow().clone();

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aegis_catalog::object::Relation as CatalogRelation;
-use aegis_catalog::types::stored_arrow_type;
 use aegis_catalog::{Error, Result, Type};
 use aegis_storage::transaction::ADDRESS_COLUMN;
 use arrow::datatypes::DataType;
@@ -186,7 +185,7 @@ impl Lowerer<'_> {
                     let binding = input.get(old, position)?;
                     Value::new(binding.expr(), column.ty, binding.data_type.clone())
                 }
-                (None, None) => Value::null(column.ty)?,
+                (None, None) => self.null(column.ty)?,
             };
             row.push(self.stored(value, column.ty)?);
         }
@@ -195,11 +194,8 @@ impl Lowerer<'_> {
 
     /// In the representation of a stored column.
     fn stored(&mut self, value: Value, ty: Type) -> Result<Value> {
-        let target = stored_arrow_type(ty);
-        match (&value.data_type, &target) {
-            (DataType::Struct(_), _) => Ok(value),
-            _ => value.into_representation(&target),
-        }
+        let target = self.catalog().stored_arrow_type(ty);
+        value.into_representation(&target)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a statement")]
@@ -270,7 +266,7 @@ impl Lowerer<'_> {
     fn system_columns(&mut self, table: &CatalogRelation, input: &mut Relation) -> Result<Vec<Binding>> {
         let mut columns = Vec::new();
         for (name, type_oid) in SYSTEM_COLUMNS {
-            let data_type = aegis_catalog::types::arrow_type(Type::of(type_oid));
+            let data_type = aegis_catalog::types::built_in(Type::of(type_oid));
             let value = match name {
                 "tableoid" => ScalarValue::UInt32(Some(table.oid)),
                 _ => ScalarValue::new_zero(&data_type).map_err(crate::execute::error::from_datafusion)?,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::types::arrow_type;
 use aegis_catalog::{Error, Result, Type, types::oid};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::expr::InList;
@@ -34,10 +33,11 @@ impl Lowerer<'_> {
     }
 
     fn expr_here(&mut self, expr: &tree::Expr, input: &mut Relation) -> Result<Value> {
-        let ty = expr.ty;
+        // From here on values of domains are values of their base types.
+        let ty = self.catalog().erased(expr.ty);
         match &expr.kind {
             ExprKind::Constant(value) => {
-                Ok(Value::new(literal(value.clone()), ty, value.data_type())).and_then(retyped_null)
+                Ok(Value::new(literal(value.clone()), ty, value.data_type())).and_then(|value| self.retyped_null(value))
             }
             ExprKind::Parameter(number) => self.parameter(*number, ty),
             ExprKind::Column { rel, column } => {
@@ -131,15 +131,24 @@ impl Lowerer<'_> {
         }
     }
 
+    /// A null constant may come untyped.
+    fn retyped_null(&self, value: Value) -> Result<Value> {
+        if value.is_null_constant() && value.data_type == DataType::Null {
+            return self.null(value.ty);
+        }
+        Ok(value)
+    }
+
     fn parameter(&mut self, number: u32, ty: Type) -> Result<Value> {
         if self.context.deferred {
-            return Ok(Value::computed(placeholder(number, &arrow_type(ty)), ty));
+            let data_type = self.representation(ty);
+            return Ok(Value::new(placeholder(number, &data_type), ty, data_type));
         }
         let value = number.checked_sub(1).and_then(|index| self.parameters.get(index as usize));
         let value = value.ok_or_else(|| {
             Error::new(aegis_catalog::sqlstate::UNDEFINED_PARAMETER, format!("there is no parameter ${number}"))
         })?;
-        retyped_null(Value::new(literal(value.clone()), ty, value.data_type()))
+        self.retyped_null(Value::new(literal(value.clone()), ty, value.data_type()))
     }
 
     /// AND and OR. An operand that may fail is computed only where those before it have not decided the result.
@@ -237,10 +246,10 @@ impl Lowerer<'_> {
         let branches = branches?;
         let otherwise = match otherwise {
             Some(expr) => self.expr(expr, input)?,
-            None => Value::null(ty)?,
+            None => self.null(ty)?,
         };
         let results = branches.iter().map(|(_, result)| result).chain([&otherwise]);
-        let data_type = common_representation(ty, results);
+        let data_type = common_representation(self.catalog(), ty, results);
         let branches = branches
             .into_iter()
             .map(|(condition, result)| Ok((condition, result.into_representation(&data_type)?.expr)))
@@ -254,14 +263,14 @@ impl Lowerer<'_> {
     }
 
     fn coalesce(&mut self, args: Vec<Value>, ty: Type) -> Result<Value> {
-        let data_type = common_representation(ty, args.iter());
+        let data_type = common_representation(self.catalog(), ty, args.iter());
         let args = args
             .into_iter()
             .filter(|arg| !arg.is_null_constant())
             .map(|arg| arg.into_representation(&data_type))
             .collect::<Result<Vec<_>>>()?;
         let Some((last, before)) = args.split_last() else {
-            return Value::null(ty);
+            return self.null(ty);
         };
         if before.iter().any(Value::is_pinned) {
             let operator = crate::execute::choose::coalesce(data_type.clone());
@@ -276,7 +285,7 @@ impl Lowerer<'_> {
     }
 
     fn extreme(&mut self, args: Vec<Value>, greatest: bool, less: &Arc<Function>, ty: Type) -> Result<Value> {
-        let data_type = common_representation(ty, args.iter());
+        let data_type = common_representation(self.catalog(), ty, args.iter());
         let args =
             args.into_iter().map(|arg| Ok(arg.into_representation(&data_type)?.expr)).collect::<Result<Vec<_>>>()?;
         let less = self.lambda2(less, (ty, data_type.clone()), (ty, data_type.clone()))?;
@@ -360,13 +369,4 @@ fn when_boolean(branches: Vec<(Expr, Expr)>, otherwise: Expr) -> Expr {
     let branches = branches.into_iter().map(|(condition, result)| (condition, as_integer(result))).collect();
     let chosen = when(branches, as_integer(otherwise));
     binary(chosen, Operator::Eq, literal(ScalarValue::Int8(Some(1))))
-}
-
-/// A null constant may come untyped.
-fn retyped_null(value: Value) -> Result<Value> {
-    if value.is_null_constant() && value.data_type == DataType::Null {
-        let data_type = arrow_type(value.ty);
-        return Ok(Value::new(null(&data_type)?, value.ty, data_type));
-    }
-    Ok(value)
 }

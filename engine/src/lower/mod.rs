@@ -38,8 +38,9 @@ mod window;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use aegis_catalog::image::Catalog;
 use aegis_catalog::object::Relation as CatalogRelation;
-use aegis_catalog::{Error, Oid, Result};
+use aegis_catalog::{Error, Oid, Result, Type};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::scalar::ScalarValue;
@@ -160,6 +161,26 @@ impl<'a> Lowerer<'a> {
 
     pub fn statement(&self) -> &Arc<StatementContext> {
         &self.context.statement
+    }
+
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.context.statement.catalog
+    }
+
+    /// The representation of computed values of any type.
+    pub fn representation(&self, ty: Type) -> DataType {
+        self.catalog().arrow_type(ty)
+    }
+
+    /// Null of any type.
+    pub fn null(&self, ty: Type) -> Result<value::Value> {
+        let data_type = self.representation(ty);
+        Ok(value::Value::new(build::null(&data_type)?, ty, data_type))
+    }
+
+    /// The type of an array's elements.
+    pub fn element_of(&self, array: Type) -> Option<Type> {
+        self.catalog().element_of(array.oid).map(|element| self.catalog().erased(Type::new(element, array.typmod)))
     }
 
     /// Runs `lower` one level deeper; 54001 beyond the limit.

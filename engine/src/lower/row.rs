@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::types::representation::{array_type, with_type};
-use aegis_catalog::types::{element_of, oid};
+use aegis_catalog::types::oid;
+use aegis_catalog::types::representation::{array_type, is_array_type, with_type};
 use aegis_catalog::{Error, Oid, Result, Type};
 use arrow::array::{AsArray, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
@@ -20,7 +20,7 @@ use crate::functions::Function;
 
 /// Is the value a row (and not an array, which is a Struct too)?
 pub fn is_record(value: &Value) -> bool {
-    matches!(value.data_type, DataType::Struct(_)) && element_of(value.ty.oid).is_none()
+    matches!(value.data_type, DataType::Struct(_)) && !is_array_type(&value.data_type)
 }
 
 impl Lowerer<'_> {
@@ -52,9 +52,7 @@ impl Lowerer<'_> {
     }
 
     fn field_names(&self, ty: Oid) -> Vec<String> {
-        let catalog = &self.statement().catalog;
-        let relation = (ty != oid::RECORD).then(|| catalog.relations().find(|relation| relation.row_type == ty));
-        match relation.flatten() {
+        match self.catalog().relation_of_type(ty) {
             Some(relation) => relation.live_columns().map(|column| column.name.clone()).collect(),
             None => Vec::new(),
         }
@@ -87,16 +85,15 @@ impl Lowerer<'_> {
     }
 
     pub fn array(&mut self, elements: Vec<Value>, nested: bool, ty: Type) -> Result<Value> {
-        let element_oid = element_of(ty.oid).ok_or_else(|| Error::internal("ARRAY[] is no array"))?;
-        let element_type = Type::of(element_oid);
+        let element_type = self.element_of(Type::of(ty.oid)).ok_or_else(|| Error::internal("ARRAY[] is no array"))?;
         let elements = elements.into_iter().map(Value::into_computed).collect::<Result<Vec<_>>>()?;
         let data_type = match nested {
-            true => common_representation(ty, elements.iter()),
-            false => array_type(common_representation(element_type, elements.iter())),
+            true => common_representation(self.catalog(), ty, elements.iter()),
+            false => array_type(common_representation(self.catalog(), element_type, elements.iter())),
         };
         let item = match nested {
             true => data_type.clone(),
-            false => common_representation(element_type, elements.iter()),
+            false => common_representation(self.catalog(), element_type, elements.iter()),
         };
         let args = elements
             .into_iter()
@@ -129,7 +126,7 @@ impl Lowerer<'_> {
         }
         let element =
             element_representation(&array).ok_or_else(|| Error::internal("ANY over something that is no array"))?;
-        let element_type = element_of(array.ty.oid).map_or(Type::of(oid::TEXT), Type::of);
+        let element_type = self.element_of(Type::of(array.ty.oid)).unwrap_or(Type::of(oid::TEXT));
         if !all && let Some(items) = array.constant().and_then(array::constant_elements) {
             let items: Vec<Value> = items
                 .into_iter()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::types::{arrow_type, oid};
+use aegis_catalog::types::oid;
 use aegis_catalog::{Result, Type};
 use arrow::datatypes::DataType;
 use datafusion::common::JoinType;
@@ -37,7 +37,7 @@ impl Lowerer<'_> {
             .map(|((left, right), ty)| {
                 let data_type = match left.data_type == right.data_type {
                     true => left.data_type.clone(),
-                    false => arrow_type(*ty),
+                    false => self.representation(*ty),
                 };
                 self.binding("column", data_type)
             })

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::types::{arrow_type, field_with_type, oid};
+use aegis_catalog::image::Catalog;
+use aegis_catalog::types::{oid, structure::struct_fields};
 use aegis_catalog::{Error, Result, Type};
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::logical_expr::{ColumnarValue, Expr};
@@ -167,7 +168,7 @@ impl Lowerer<'_> {
         };
         match &call.function.body {
             Body::Set { lists, .. } => {
-                let item = item_representation(call, &args, result);
+                let item = item_representation(self.catalog(), call, &args, result);
                 let data_type = DataType::List(Field::new("item", item.clone(), true).into());
                 let operator =
                     kernel_operator(self.statement(), &call.function, lists, &args, result, data_type, call.variadic);
@@ -206,7 +207,8 @@ impl Lowerer<'_> {
         if call.function.strict && constants.iter().any(ScalarValue::is_null) {
             return Ok(None);
         }
-        let fields: Fields = call.columns.iter().map(|column| field_with_type(&column.name, column.ty, true)).collect();
+        let columns = call.columns.iter().map(|column| (column.name.clone(), column.ty));
+        let fields: Fields = struct_fields(&columns.collect::<Vec<_>>(), &**self.catalog());
         let result = call.columns.first().map_or(Type::of(oid::RECORD), |column| column.ty);
         let types = args.iter().map(|arg| arg.ty).collect();
         let table = SetStreamTable::new(self.statement().clone(), stream.clone(), constants, types, result, fields);
@@ -247,15 +249,15 @@ fn is_record(call: &SetCall, element: &DataType) -> bool {
     is_record_function(call) && matches!(element, DataType::Struct(_))
 }
 
-fn item_representation(call: &SetCall, args: &[Value], result: Type) -> DataType {
+fn item_representation(catalog: &Catalog, call: &SetCall, args: &[Value], result: Type) -> DataType {
     if is_record_function(call) {
-        let fields: Fields = call.columns.iter().map(|column| field_with_type(&column.name, column.ty, true)).collect();
-        return DataType::Struct(fields);
+        let columns = call.columns.iter().map(|column| (column.name.clone(), column.ty));
+        return DataType::Struct(struct_fields(&columns.collect::<Vec<_>>(), catalog));
     }
     let records = args.iter().find(|arg| arg.ty.oid == oid::RECORD_ARRAY);
     match records.and_then(element_representation) {
         Some(element) if result.oid == oid::RECORD => element,
-        _ => arrow_type(result),
+        _ => catalog.arrow_type(result),
     }
 }
 

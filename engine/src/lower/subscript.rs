@@ -1,6 +1,6 @@
 //! Subscripts: `array[i]`, `array[l:u]`.
 
-use aegis_catalog::types::element_of;
+use aegis_catalog::types::representation::is_array_type;
 use aegis_catalog::{Error, Result, Type};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::{ColumnarValue, Expr};
@@ -24,7 +24,7 @@ impl Lowerer<'_> {
         input: &mut Relation,
     ) -> Result<Value> {
         let arg = self.expr(arg, input)?;
-        if element_of(arg.ty.oid).is_none() {
+        if !is_array_type(&arg.data_type) {
             return Err(Error::unsupported(format!("subscript of type {}", aegis_catalog::types::format_type(arg.ty))));
         }
         if subscripts.iter().all(|subscript| matches!(subscript, Subscript::Index(_))) {

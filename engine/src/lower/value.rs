@@ -1,7 +1,8 @@
 //! A lowered expression and what is known of it.
 
-use aegis_catalog::types::arrow_type;
-use aegis_catalog::{Result, Type};
+use aegis_catalog::image::Catalog;
+use aegis_catalog::types::built_in;
+use aegis_catalog::{Error, Result, Type};
 use arrow::array::{Array, AsArray, BinaryViewBuilder};
 use arrow::datatypes::{DataType, Decimal128Type};
 use datafusion::logical_expr::expr::Cast;
@@ -24,17 +25,18 @@ impl Value {
         Self { expr, ty, data_type }
     }
 
-    /// In the computed representation of its type.
+    /// In the computed representation of its type, which is built in.
     pub fn computed(expr: Expr, ty: Type) -> Self {
-        Self { expr, ty, data_type: arrow_type(ty) }
+        Self { expr, ty, data_type: built_in(ty) }
     }
 
     pub fn boolean(expr: Expr) -> Self {
         Self::computed(expr, Type::of(aegis_catalog::types::oid::BOOL))
     }
 
+    /// Null of a built-in type.
     pub fn null(ty: Type) -> Result<Self> {
-        Ok(Self::computed(null(&arrow_type(ty))?, ty))
+        Ok(Self::computed(null(&built_in(ty))?, ty))
     }
 
     pub fn constant(&self) -> Option<&ScalarValue> {
@@ -77,6 +79,16 @@ impl Value {
             (DataType::Decimal128(..), DataType::BinaryView) => self.into_computed(),
             (DataType::BinaryView, DataType::Decimal128(precision, scale)) if super::is_numeric(self.ty.oid) => {
                 super::numeric::to_decimal(self, *precision, *scale)
+            }
+            (DataType::Struct(_), DataType::Struct(_)) => {
+                let to = target.clone();
+                let identity = format!("{}:{to}", self.data_type);
+                let operator = ScalarOperator::new("conform", identity, to.clone(), move |args, rows| {
+                    let arrays = arrays(args, rows)?;
+                    let array = arrays.first().ok_or_else(|| Error::internal("nothing to conform"))?;
+                    crate::execute::conform::conform(array, &to).map(ColumnarValue::Array)
+                });
+                Ok(Self { expr: apply(operator, vec![self.expr])?, ty: self.ty, data_type: target.clone() })
             }
             _ => Ok(Self { expr: cast(self.expr, target), ty: self.ty, data_type: target.clone() }),
         }
@@ -127,14 +139,14 @@ fn decimal_to_numeric(args: &[ColumnarValue], rows: usize) -> Result<ColumnarVal
 }
 
 /// The one representation that all values can have: theirs if they agree (nulls aside), else the computed one of the type.
-pub fn common_representation<'v>(ty: Type, values: impl Iterator<Item = &'v Value>) -> DataType {
+pub fn common_representation<'v>(catalog: &Catalog, ty: Type, values: impl Iterator<Item = &'v Value>) -> DataType {
     let mut common: Option<&DataType> = None;
     for value in values.filter(|value| !value.is_null_constant()) {
         match common {
             None => common = Some(&value.data_type),
             Some(found) if *found == value.data_type => {}
-            Some(_) => return arrow_type(ty),
+            Some(_) => return catalog.arrow_type(ty),
         }
     }
-    common.cloned().unwrap_or_else(|| arrow_type(ty))
+    common.cloned().unwrap_or_else(|| catalog.arrow_type(ty))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::image::Catalog;
 use aegis_catalog::{Error, Result, Type};
 use arrow::datatypes::DataType;
 use datafusion::common::DFSchema;
@@ -30,7 +31,7 @@ impl Lowerer<'_> {
             let values = self.exprs(row, &mut input)?;
             lowered.push((input, values));
         }
-        let representations = representations(lowered.iter().map(|(_, values)| values.as_slice()));
+        let representations = representations(self.catalog(), lowered.iter().map(|(_, values)| values.as_slice()));
         let columns: Vec<Binding> =
             representations.iter().map(|data_type| self.binding("column", data_type.clone())).collect();
         let domain = base.map(|base| base.domain.clone()).unwrap_or_default();
@@ -48,7 +49,7 @@ impl Lowerer<'_> {
     fn plain_values(&mut self, rows: &[Vec<tree::Expr>]) -> Result<Output> {
         let mut scope = Relation::new(one_row());
         let lowered = rows.iter().map(|row| self.exprs(row, &mut scope)).collect::<Result<Vec<_>>>()?;
-        let representations = representations(lowered.iter().map(Vec::as_slice));
+        let representations = representations(self.catalog(), lowered.iter().map(Vec::as_slice));
         let columns: Vec<Binding> =
             representations.iter().map(|data_type| self.binding("column", data_type.clone())).collect();
         let values = lowered
@@ -93,13 +94,13 @@ pub fn union_all(mut inputs: Vec<Arc<LogicalPlan>>) -> Result<LogicalPlan> {
 }
 
 /// The representation that all rows can have, by column.
-fn representations<'v>(rows: impl Iterator<Item = &'v [Value]> + Clone) -> Vec<DataType> {
+fn representations<'v>(catalog: &Catalog, rows: impl Iterator<Item = &'v [Value]> + Clone) -> Vec<DataType> {
     let width = rows.clone().map(<[Value]>::len).max().unwrap_or(0);
     (0..width)
         .map(|column| {
             let values = rows.clone().filter_map(|row| row.get(column));
             let ty = values.clone().next().map_or(Type::of(aegis_catalog::types::oid::TEXT), |value| value.ty);
-            common_representation(ty, values)
+            common_representation(catalog, ty, values)
         })
         .collect()
 }

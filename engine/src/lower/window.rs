@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::types::arrow_type;
 use aegis_catalog::{Error, Result, sqlstate};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction, WindowFunctionParams};
@@ -53,7 +52,7 @@ impl Lowerer<'_> {
                 let found = expr.get_type(input.plan.schema()).map_err(from_datafusion)?;
                 let result = self.binding("window", found.clone());
                 exprs.push(expr.alias(&result.column.name));
-                let expected = arrow_type(call.ty);
+                let expected = self.representation(call.ty);
                 let keep = found == expected || matches!(found, DataType::Decimal128(..) | DataType::Struct(_));
                 let binding = if keep {
                     result

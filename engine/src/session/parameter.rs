@@ -47,7 +47,7 @@ fn one(ty: Oid, value: Option<&[u8]>, format: Format, settings: &FormatSettings,
     {
         return Ok(value);
     }
-    let mut builder = ColumnBuilder::new(Type::of(ty), 1)?;
+    let mut builder = ColumnBuilder::new(Type::of(ty), 1, &settings.names)?;
     match (value, format) {
         (None, _) => builder.append_null(),
         (Some(bytes), Format::Binary) => builder.append_binary(bytes).map_err(|error| unread(error, number))?,

@@ -172,6 +172,7 @@ fn copied_table(name: &Name, context: &StatementContext) -> Result<Arc<Relation>
         RelationKind::View(_) => "view",
         RelationKind::Sequence(_) => "sequence",
         RelationKind::Index(_) => "index",
+        RelationKind::Composite => "composite type",
         RelationKind::System => "system catalog",
     };
     Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, format!("cannot copy to {what} \"{}\"", relation.name)))

@@ -268,7 +268,7 @@ pub fn create_relation(
         row_type: 0,
         row_array_type: 0,
         columns: plan.columns,
-        kind: RelationKind::Table(Table { storage, constraints: Vec::new(), options }),
+        kind: RelationKind::Table(Table { storage, constraints: Vec::new(), options, of_type: 0 }),
     };
     let table = open.catalog.create_relation(open.tables.permanent(), relation)?;
     own_sequences(session, &table, &sequences)?;

@@ -1,7 +1,7 @@
 //! What the store must know of a table: its columns' Arrow types and the keys it enforces.
 
 use aegis_catalog::object::{Column, Relation};
-use aegis_catalog::types::{FormatSettings, oid, stored_arrow_type};
+use aegis_catalog::types::{FormatSettings, oid};
 use aegis_catalog::{Catalog, Error, Result, sqlstate};
 use aegis_storage::{ColumnSchema, IndexSchema, TableSchema};
 use arrow::datatypes::DataType;
@@ -59,29 +59,33 @@ fn not_unique(error: aegis_storage::Error, table: &Relation, catalog: &Catalog, 
 /// The schema of a table with its indexes, from the catalog.
 pub fn schema_of(table: &Relation, catalog: &Catalog) -> Result<TableSchema> {
     let indexes: Vec<_> = catalog.indexes_of(table.oid).cloned().collect();
-    schema(table, indexes.iter().map(AsRef::as_ref))
+    schema(table, indexes.iter().map(AsRef::as_ref), catalog)
 }
 
 /// The same with the indexes given.
-pub fn schema<'a>(table: &Relation, indexes: impl Iterator<Item = &'a Relation>) -> Result<TableSchema> {
-    let mut columns = table.live_columns().map(column).collect::<Result<Vec<_>>>()?;
+pub fn schema<'a>(
+    table: &Relation,
+    indexes: impl Iterator<Item = &'a Relation>,
+    catalog: &Catalog,
+) -> Result<TableSchema> {
+    let mut columns = table.live_columns().map(|part| column(part, catalog)).collect::<Result<Vec<_>>>()?;
     let mut kept = Vec::new();
     for index in indexes {
         if index.index().is_some_and(index_key::is_computed) {
             columns.push(index_key::column(index));
         }
-        kept.extend(index_schema(table, index));
+        kept.extend(index_schema(table, index, catalog));
     }
     Ok(TableSchema { columns, indexes: kept })
 }
 
-fn column(column: &Column) -> Result<ColumnSchema> {
+fn column(column: &Column, catalog: &Catalog) -> Result<ColumnSchema> {
     let id = u32::try_from(column.attnum).map_err(|_| Error::internal("a table column has a negative number"))?;
-    Ok(ColumnSchema { id, name: column.name.clone(), data_type: stored_arrow_type(column.ty), missing: None })
+    Ok(ColumnSchema { id, name: column.name.clone(), data_type: catalog.stored_arrow_type(column.ty), missing: None })
 }
 
 /// None for indexes that the store does not keep: those over expressions and partial ones, unless they are unique.
-fn index_schema(table: &Relation, relation: &Relation) -> Option<IndexSchema> {
+fn index_schema(table: &Relation, relation: &Relation, catalog: &Catalog) -> Option<IndexSchema> {
     let index = relation.index()?;
     let constraint = table.constraints().iter().find(|constraint| constraint.key_index() == Some(relation.oid));
     if index_key::is_computed(index) {
@@ -100,7 +104,7 @@ fn index_schema(table: &Relation, relation: &Relation) -> Option<IndexSchema> {
         return None;
     }
     let columns = index.keys.iter().map(|key| u32::try_from(key.attnum).ok()).collect::<Option<Vec<_>>>()?;
-    let ignored_suffix = index.keys.iter().map(|key| ignored_suffix(table, key.attnum)).collect();
+    let ignored_suffix = index.keys.iter().map(|key| ignored_suffix(table, key.attnum, catalog)).collect();
     Some(IndexSchema {
         id: relation.oid,
         name: relation.name.clone(),
@@ -114,9 +118,9 @@ fn index_schema(table: &Relation, relation: &Relation) -> Option<IndexSchema> {
 }
 
 /// Bytes at the end of a key that do not count: the display scale of a numeric.
-fn ignored_suffix(table: &Relation, attnum: i16) -> u8 {
-    match table.column(attnum) {
-        Some(column) if column.ty.oid == oid::NUMERIC && stored_arrow_type(column.ty) == DataType::BinaryView => 2,
+fn ignored_suffix(table: &Relation, attnum: i16, catalog: &Catalog) -> u8 {
+    match table.column(attnum).map(|column| catalog.erased(column.ty)) {
+        Some(ty) if ty.oid == oid::NUMERIC && catalog.stored_arrow_type(ty) == DataType::BinaryView => 2,
         _ => 0,
     }
 }

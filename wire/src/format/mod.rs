@@ -60,7 +60,7 @@ impl RowEncoder {
         let encoders = columns.iter().zip(batch.columns()).enumerate().map(|(index, (column, array))| {
             Ok(match format_of(formats, index) {
                 Format::Text => ColumnEncoder::Text(TextEncoder::new(column.ty, array, settings)?),
-                Format::Binary => ColumnEncoder::Binary(BinaryEncoder::new(column.ty, array)?),
+                Format::Binary => ColumnEncoder::Binary(BinaryEncoder::new(column.ty, array, &settings.names)?),
             })
         });
         Ok(Self { columns: encoders.collect::<Result<_>>()?, rows: batch.num_rows(), next: 0 })

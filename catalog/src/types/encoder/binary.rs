@@ -14,12 +14,13 @@ use arrow::datatypes::{
 use super::super::array::ArrayColumn;
 use super::super::builder::JSONB_VERSION;
 use super::super::datetime::{date, timestamp};
+use super::super::enums::EnumColumn;
 use super::super::interval::Interval;
 use super::super::network::Network;
 use super::super::oid::Oid;
 use super::super::representation::{is_reg_type, type_of_field};
-use super::super::table::element_of;
-use super::super::{Type, bit, numeric, oid, text};
+use super::super::structure::{element, erased};
+use super::super::{Names, Type, bit, numeric, oid, text};
 use super::wrong_representation;
 use crate::error::Result;
 
@@ -57,20 +58,22 @@ enum BinaryColumn {
     Bits(StringViewArray),
     Array(Box<ArrayBinary>),
     Record(Vec<(Oid, BinaryEncoder)>),
+    Enum(EnumColumn),
 }
 
 impl BinaryEncoder {
-    pub fn new(ty: Type, array: &ArrayRef) -> Result<Self> {
+    pub fn new(ty: Type, array: &ArrayRef, names: &Names) -> Result<Self> {
         let nulls = array.logical_nulls();
+        let ty = erased(ty, names);
         if ty.oid == oid::VOID {
             return Ok(Self { nulls: None, column: BinaryColumn::Void });
         }
         if *array.data_type() == DataType::Null {
             return Ok(Self { nulls, column: BinaryColumn::Null });
         }
-        if let Some(element) = element_of(ty.oid) {
+        if let Some(element) = element(ty.oid, names) {
             let column = ArrayColumn::new(array).ok_or_else(|| wrong_representation(ty, array))?;
-            let elements = Self::new(Type::new(element, ty.typmod), column.all_elements())?;
+            let elements = Self::new(Type::new(element, ty.typmod), column.all_elements(), names)?;
             return Ok(Self {
                 nulls,
                 column: BinaryColumn::Array(Box::new(ArrayBinary { column, element, elements })),
@@ -80,7 +83,7 @@ impl BinaryEncoder {
             let fields = record.fields().iter().zip(record.columns());
             let columns = fields.map(|(field, column)| {
                 let ty = type_of_field(field);
-                Ok((ty.oid, Self::new(ty, column)?))
+                Ok((ty.oid, Self::new(ty, column, names)?))
             });
             return Ok(Self { nulls, column: BinaryColumn::Record(columns.collect::<Result<_>>()?) });
         }
@@ -121,7 +124,10 @@ impl BinaryEncoder {
             oid::JSONB => array.as_string_view_opt().cloned().map(BinaryColumn::Jsonb),
             oid::BIT | oid::VARBIT => array.as_string_view_opt().cloned().map(BinaryColumn::Bits),
             oid::CHAR => array.as_string_view_opt().cloned().map(BinaryColumn::Char),
-            _ => array.as_string_view_opt().cloned().map(BinaryColumn::Text),
+            _ => match EnumColumn::new(ty.oid, array, names) {
+                Some(column) => Some(BinaryColumn::Enum(column)),
+                None => array.as_string_view_opt().cloned().map(BinaryColumn::Text),
+            },
         };
         let column = column.ok_or_else(|| wrong_representation(ty, array))?;
         Ok(Self { nulls, column })
@@ -168,6 +174,7 @@ impl BinaryEncoder {
             }
             BinaryColumn::Bits(array) => bit::write_binary(array.value(row), out),
             BinaryColumn::Array(array) => array.encode(row, out),
+            BinaryColumn::Enum(column) => column.write(row, out),
             BinaryColumn::Record(columns) => {
                 out.extend_from_slice(&(columns.len() as i32).to_be_bytes());
                 for (type_oid, column) in columns {

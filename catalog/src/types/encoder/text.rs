@@ -14,13 +14,14 @@ use arrow::datatypes::{
 use super::super::array::{ArrayColumn, MAX_DIMENSIONS, needs_quotes, write_dimensions, write_quoted};
 use super::super::datetime::format;
 use super::super::datetime::time::TimeTz;
+use super::super::enums::EnumColumn;
 use super::super::interval::{self, Interval};
 use super::super::names::Names;
 use super::super::nested::delimiter;
 use super::super::network::{self, Network};
 use super::super::oid::Oid;
 use super::super::representation::{is_reg_type, type_of_field};
-use super::super::table::element_of;
+use super::super::structure::{element, erased};
 use super::super::{FormatSettings, IntervalStyle, Type, bytea, float, money, numeric, object_id, oid, record, uuid};
 use super::wrong_representation;
 use crate::error::Result;
@@ -65,18 +66,20 @@ enum TextColumn {
     Array(Box<ArrayText>),
     Vector(Box<ArrayColumn>, Box<TextEncoder>),
     Record(Vec<TextEncoder>),
+    Enum(EnumColumn),
 }
 
 impl TextEncoder {
     pub fn new(ty: Type, array: &ArrayRef, settings: &FormatSettings) -> Result<Self> {
         let nulls = array.logical_nulls();
+        let ty = erased(ty, &settings.names);
         if ty.oid == oid::VOID {
             return Ok(Self { nulls: None, column: TextColumn::Void });
         }
         if *array.data_type() == DataType::Null {
             return Ok(Self { nulls, column: TextColumn::Null });
         }
-        if let Some(element) = element_of(ty.oid) {
+        if let Some(element) = element(ty.oid, &settings.names) {
             let column = Self::array_column(ty, element, array, settings)?;
             return Ok(Self { nulls, column });
         }
@@ -138,7 +141,10 @@ impl TextEncoder {
                 .as_primitive_opt::<IntervalMonthDayNanoType>()
                 .cloned()
                 .map(|array| TextColumn::Interval(array, settings.interval_style)),
-            _ => array.as_string_view_opt().cloned().map(TextColumn::Text),
+            _ => match EnumColumn::new(ty.oid, array, &settings.names) {
+                Some(column) => Some(TextColumn::Enum(column)),
+                None => array.as_string_view_opt().cloned().map(TextColumn::Text),
+            },
         };
         let column = column.ok_or_else(|| wrong_representation(ty, array))?;
         Ok(Self { nulls, column })
@@ -204,6 +210,7 @@ impl TextEncoder {
                 }
             }
             TextColumn::Record(columns) => write_record(columns, row, out),
+            TextColumn::Enum(column) => column.write(row, out),
             TextColumn::Reg(array, reg_type, names) => object_id::write_reg(*reg_type, array.value(row), names, out),
         }
     }

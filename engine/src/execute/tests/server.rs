@@ -10,7 +10,8 @@ use aegis_catalog::object::{
     Column, Constraint, ConstraintKind, Index, IndexKey, Persistence, Relation, RelationKind, Table,
 };
 use aegis_catalog::store::CatalogStore;
-use aegis_catalog::types::{FormatSettings, TextEncoder, stored_arrow_type};
+use aegis_catalog::types::structure::stored_arrow_type;
+use aegis_catalog::types::{BuiltIn, FormatSettings, TextEncoder};
 use aegis_catalog::{CatalogTransaction, Error, Oid, Result, TemporaryObjects, Type};
 use aegis_storage::{ColumnSchema, IndexSchema, Isolation, Store, TableSchema};
 use arrow::array::RecordBatch;
@@ -86,7 +87,7 @@ impl Server {
         let stored = columns.iter().map(|column| ColumnSchema {
             id: column.attnum as u32,
             name: column.name.clone(),
-            data_type: stored_arrow_type(column.ty),
+            data_type: stored_arrow_type(column.ty, &BuiltIn),
             missing: None,
         });
         let indexes = (!key.is_empty()).then(|| IndexSchema {
@@ -101,7 +102,7 @@ impl Server {
         });
         let schema = TableSchema { columns: stored.collect(), indexes: indexes.into_iter().collect() };
         self.transaction.permanent().create_table(u64::from(oid), schema).unwrap();
-        let table = Table { storage: u64::from(oid), constraints, options: Vec::new() };
+        let table = Table { storage: u64::from(oid), constraints, options: Vec::new(), of_type: 0 };
         self.relation(oid, name, columns, RelationKind::Table(table));
         if !key.is_empty() {
             let keys = key

@@ -4,7 +4,6 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use aegis_catalog::types::arrow_type;
 use aegis_catalog::{Result, Type};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::DataFusionError;
@@ -26,6 +25,7 @@ struct Aggregate {
     name: &'static str,
     args: Vec<Type>,
     result: Type,
+    data_type: DataType,
     result_type: Option<ResultType>,
     code: Code,
     signature: Signature,
@@ -59,7 +59,9 @@ fn build(
     code: Code,
 ) -> Arc<AggregateUDF> {
     let signature = Signature::user_defined(Volatility::Immutable);
-    let aggregate = Aggregate { name, args: types.args.to_vec(), result: types.result, result_type, code, signature };
+    let data_type = types.context.catalog.arrow_type(types.result);
+    let args = types.args.to_vec();
+    let aggregate = Aggregate { name, args, result: types.result, data_type, result_type, code, signature };
     Arc::new(AggregateUDF::new_from_impl(aggregate))
 }
 
@@ -141,7 +143,7 @@ impl AggregateUDFImpl for Aggregate {
     fn return_type(&self, arg_types: &[DataType]) -> DataFusionResult<DataType> {
         Ok(match self.result_type {
             Some(result_type) => result_type(arg_types),
-            None => arrow_type(self.result),
+            None => self.data_type.clone(),
         })
     }
 

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use aegis_catalog::types::element_of;
 use aegis_catalog::{Error, Result, Type};
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::row::{RowConverter, Rows, SortField};
@@ -25,7 +24,7 @@ pub fn functions() -> Vec<Row> {
 /// Element type of an argument.
 pub fn element_type(call: &Call<'_>, position: usize) -> Result<Type> {
     let ty = call.arg_types.get(position).ok_or_else(|| Error::internal("an argument has no type"))?;
-    element_of(ty.oid).map(Type::of).ok_or_else(|| Error::internal("an argument is no array"))
+    call.context.catalog.element_of(ty.oid).map(Type::of).ok_or_else(|| Error::internal("an argument is no array"))
 }
 
 /// Comparable rows of several columns of one type.

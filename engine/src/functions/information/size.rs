@@ -83,7 +83,7 @@ fn column_size(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef> {
         return Err(Error::internal("pg_column_size has one argument"));
     };
     let fixed = type_info(ty.oid).map(|info| i32::from(info.len)).filter(|&length| length > 0);
-    let encoder = BinaryEncoder::new(*ty, array)?;
+    let encoder = BinaryEncoder::new(*ty, array, &call.context.format.names)?;
     let mut bytes = Vec::new();
     let sizes = (0..array.len()).map(|row| {
         if encoder.is_null(row) {

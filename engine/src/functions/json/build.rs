@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::types::element_of;
 use aegis_catalog::types::json::{canonical, write_json_string};
 use aegis_catalog::{Error, Result, Type, sqlstate};
 use arrow::array::{Array, ArrayRef, AsArray, StringViewBuilder};
@@ -73,7 +72,7 @@ fn rows(build: Build, binary: bool) -> Body {
     columns(move |call, args| {
         let mut out = StringViewBuilder::with_capacity(call.rows);
         if let (true, [array], [ty]) = (call.variadic, args, call.arg_types)
-            && let Some(element) = element_of(ty.oid)
+            && let Some(element) = call.context.catalog.element_of(ty.oid)
         {
             let column = ArrayColumn::open(array)?;
             let writer = JsonWriter::new(Type::of(element), column.elements(), &call.context.format)?;

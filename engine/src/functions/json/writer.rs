@@ -1,7 +1,8 @@
 //! SQL values as JSON text (`datum_to_json`).
 
 use aegis_catalog::types::json::write_json_string;
-use aegis_catalog::types::{DateStyle, FormatSettings, TextEncoder, element_of, oid, type_of_field};
+use aegis_catalog::types::structure::{element, erased};
+use aegis_catalog::types::{DateStyle, FormatSettings, TextEncoder, oid, type_of_field};
 use aegis_catalog::{Error, Result, Type};
 use arrow::array::{Array, ArrayRef, AsArray, StructArray};
 
@@ -29,6 +30,7 @@ enum Form<'a> {
 
 impl<'a> JsonWriter<'a> {
     pub fn new(ty: Type, array: &'a ArrayRef, settings: &FormatSettings) -> Result<Self> {
+        let ty = erased(ty, &settings.names);
         let encoder = || TextEncoder::new(ty, array, settings);
         let form = match ty.oid {
             oid::BOOL => Form::Bool,
@@ -38,7 +40,7 @@ impl<'a> JsonWriter<'a> {
                 let iso = FormatSettings { date_style: DateStyle::Iso, ..settings.clone() };
                 Form::Time(TextEncoder::new(ty, array, &iso)?)
             }
-            other => match (element_of(other), array.as_any().downcast_ref::<StructArray>()) {
+            other => match (element(other, &settings.names), array.as_any().downcast_ref::<StructArray>()) {
                 (Some(element), _) => {
                     let column = ArrayColumn::open(array)?;
                     Form::Array(column, Box::new(JsonWriter::new(Type::of(element), column.elements(), settings)?))

@@ -70,8 +70,10 @@ fn rows_of(
     records: impl ExactSizeIterator<Item = Record>,
 ) -> Result<StructArray> {
     let total = records.len();
-    let mut builders =
-        columns.iter().map(|(_, ty)| ColumnBuilder::new(Type::of(*ty), total)).collect::<Result<Vec<_>>>()?;
+    let mut builders = columns
+        .iter()
+        .map(|(_, ty)| ColumnBuilder::new(Type::of(*ty), total, &call.context.format.names))
+        .collect::<Result<Vec<_>>>()?;
     for record in records {
         let mut values = record.into_iter();
         for builder in &mut builders {

@@ -67,7 +67,7 @@ fn expand_array() -> Body {
         let (lengths, items) = elements(&ArrayColumn::open(&array)?)?;
         let numbers: Int32Array = lengths.iter().flat_map(|&length| (1..=length as i32).map(Some)).collect();
         let element =
-            call.arg_types.first().and_then(|ty| aegis_catalog::types::element_of(ty.oid)).unwrap_or(oid::TEXT);
+            call.arg_types.first().and_then(|ty| call.context.catalog.element_of(ty.oid)).unwrap_or(oid::TEXT);
         let x = field_with_type("x", Type::of(element), true).with_data_type(items.data_type().clone());
         let n = field_with_type("n", Type::of(oid::INT4), true);
         let rows = StructArray::try_new(vec![x, n].into(), vec![items, Arc::new(numbers)], None).map_err(arrow)?;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use aegis_catalog::types::{TextEncoder, Type, element_of, oid};
+use aegis_catalog::types::{TextEncoder, Type, oid};
 use aegis_catalog::{Error, Result, sqlstate};
 use arrow::array::{Array, ArrayRef, AsArray, StringViewBuilder};
 
@@ -109,7 +109,7 @@ fn concat_operator(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef> {
 /// Position and element type of the array that stands for the arguments after `fixed`.
 fn variadic_array(call: &Call<'_>, fixed: usize) -> Option<(usize, Type)> {
     let ty = call.arg_types.get(fixed).filter(|_| call.variadic)?;
-    element_of(ty.oid).map(|element| (fixed, Type::of(element)))
+    call.context.catalog.element_of(ty.oid).map(|element| (fixed, Type::of(element)))
 }
 
 fn concat() -> Body {

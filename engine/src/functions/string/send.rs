@@ -51,7 +51,7 @@ fn send(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef> {
     let ([array], Some(ty)) = (args, call.arg_types.first()) else {
         return Err(Error::internal("a send function has one argument"));
     };
-    let encoder = BinaryEncoder::new(*ty, array)?;
+    let encoder = BinaryEncoder::new(*ty, array, &call.context.format.names)?;
     let mut result = BinaryViewBuilder::with_capacity(array.len());
     let mut bytes = Vec::new();
     for row in 0..array.len() {

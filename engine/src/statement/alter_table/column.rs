@@ -5,7 +5,6 @@ use std::sync::Arc;
 use aegis_catalog::definition::Printer;
 use aegis_catalog::dependency::plan_drop;
 use aegis_catalog::object::{Column, ConstraintKind, ObjectAddress, Relation};
-use aegis_catalog::types::stored_arrow_type;
 use aegis_catalog::{Error, Result, sqlstate};
 use aegis_storage::ColumnSchema;
 
@@ -103,7 +102,7 @@ async fn missing_value(
         return Ok(Some(None));
     }
     let array = value.to_array().map_err(execute::error::from_datafusion)?;
-    if *array.data_type() != stored_arrow_type(column.ty) {
+    if *array.data_type() != context.catalog.stored_arrow_type(column.ty) {
         return Ok(None);
     }
     Ok(Some(Some(Missing { attnum: column.attnum, value: ColumnSchema::encode_missing(&array)? })))

@@ -1,0 +1,58 @@
+//! The same values in another representation of their type: rows whose fields have other names, numbers as bytes or decimals.
+
+use std::sync::Arc;
+
+use aegis_catalog::types::numeric::Numeric;
+use aegis_catalog::{Error, Result};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryViewBuilder, Decimal128Builder, ListArray, StructArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Decimal128Type};
+
+use super::error::from_arrow;
+
+/// The array as `target`. Rows and arrays are converted part by part.
+pub fn conform(array: &ArrayRef, target: &DataType) -> Result<ArrayRef> {
+    if array.data_type() == target {
+        return Ok(array.clone());
+    }
+    match (array.data_type(), target) {
+        (DataType::Struct(_), DataType::Struct(fields)) => {
+            let record = array.as_struct();
+            if record.num_columns() != fields.len() {
+                return Err(Error::internal(format!("{} fields for {}", record.num_columns(), fields.len())));
+            }
+            let columns = record.columns().iter().zip(fields).map(|(column, field)| conform(column, field.data_type()));
+            let columns = columns.collect::<Result<Vec<_>>>()?;
+            let nulls = record.nulls().cloned();
+            let record = StructArray::try_new_with_length(fields.clone(), columns, nulls, record.len());
+            Ok(Arc::new(record.map_err(from_arrow)?))
+        }
+        (DataType::List(_), DataType::List(item)) => {
+            let list = array.as_list::<i32>();
+            let values = conform(list.values(), item.data_type())?;
+            let list = ListArray::try_new(item.clone(), list.offsets().clone(), values, list.nulls().cloned());
+            Ok(Arc::new(list.map_err(from_arrow)?))
+        }
+        (DataType::Decimal128(_, scale), DataType::BinaryView) => {
+            let values = array.as_primitive::<Decimal128Type>();
+            let mut builder = BinaryViewBuilder::with_capacity(values.len());
+            for value in values {
+                builder.append_option(value.map(|value| Numeric::from_decimal128(value, *scale).to_bytes()));
+            }
+            Ok(Arc::new(builder.finish()))
+        }
+        (DataType::BinaryView, DataType::Decimal128(precision, scale)) => {
+            let values = array.as_binary_view();
+            let mut builder = Decimal128Builder::with_capacity(values.len()).with_data_type(target.clone());
+            for value in values {
+                let value = value.map(|bytes| {
+                    let fits = Numeric::from_bytes(bytes)?.to_decimal128(*precision, *scale);
+                    fits.ok_or_else(|| Error::internal("a numeric does not fit its column"))
+                });
+                builder.append_option(value.transpose()?);
+            }
+            Ok(Arc::new(builder.finish()))
+        }
+        _ => cast(array, target).map_err(from_arrow),
+    }
+}
