@@ -15,11 +15,13 @@ use super::interval::{self, Interval};
 use super::nested::{ArrayValues, RecordValues};
 use super::network::Network;
 use super::numeric::Numeric;
+use super::oid::Oid;
 use super::representation::{built_in, is_reg_type};
 use super::structure::{Structure, TypeLookup, element, erased};
 use super::type_name::{format_type, numeric_precision_scale};
 use super::{
-    FormatSettings, Names, Type, bit, boolean, bytea, float, int, json, money, network, object_id, oid, text, uuid,
+    FormatSettings, Names, Type, bit, boolean, bytea, float, int, json, money, network, object_id, oid, range, text,
+    uuid,
 };
 use crate::error::{Error, Result};
 use crate::sqlstate;
@@ -105,6 +107,9 @@ impl ColumnBuilder {
             oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR | oid::MACADDR8 => {
                 Values::Bytes(BinaryViewBuilder::with_capacity(capacity))
             }
+            other if range::any_range_type(other).is_some() => {
+                Values::Bytes(BinaryViewBuilder::with_capacity(capacity))
+            }
             oid::NUMERIC => Values::Numeric(BinaryViewBuilder::with_capacity(capacity)),
             oid::UUID => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
             oid::DATE => Values::Date(Date32Builder::with_capacity(capacity)),
@@ -184,6 +189,7 @@ impl ColumnBuilder {
                 oid::INET | oid::CIDR => values.append_value(Network::parse(input, ty.oid)?.to_bytes()),
                 oid::MACADDR => values.append_value(network::parse_mac(input)?),
                 oid::MACADDR8 => values.append_value(network::parse_mac8(input)?),
+                other if other != oid::BYTEA => values.append_value(parse_range(other, input, settings)?),
                 _ => {
                     self.scratch.clear();
                     bytea::parse(input, &mut self.scratch)?;
@@ -254,6 +260,7 @@ impl ColumnBuilder {
                     values.append_value([maker, &[0xff, 0xfe], device].concat());
                 }
                 oid::MACADDR8 => values.append_value(whole(reader, |reader| reader.take(8))?),
+                other if other != oid::BYTEA => values.append_value(receive_range(other, bytes)?),
                 _ => values.append_value(bytes),
             },
             Values::Numeric(values) => append_numeric(values, ty, Numeric::from_binary(bytes)?, &mut self.scratch)?,
@@ -335,6 +342,22 @@ impl ColumnBuilder {
             Values::Record(values) => values.finish()?,
             Values::Enum(values) => values.finish(),
         })
+    }
+}
+
+fn parse_range(ty: Oid, input: &str, settings: &FormatSettings) -> Result<Vec<u8>> {
+    match (range::range_type(ty), range::multirange_type(ty)) {
+        (Some(ty), _) => range::parse(ty, input, settings),
+        (_, Some(ty)) => range::parse_multirange(ty, input, settings),
+        _ => Err(Error::unsupported(format!("type {}", format_type(Type::of(ty))))),
+    }
+}
+
+fn receive_range(ty: Oid, bytes: &[u8]) -> Result<Vec<u8>> {
+    match (range::range_type(ty), range::multirange_type(ty)) {
+        (Some(ty), _) => range::from_binary(ty, bytes),
+        (_, Some(ty)) => range::multirange_from_binary(ty, bytes),
+        _ => Err(Error::unsupported(format!("type {}", format_type(Type::of(ty))))),
     }
 }
 

@@ -18,6 +18,7 @@
 //! | interval | Interval(MonthDayNano); nanoseconds always a multiple of 1000 |
 //! | uuid | FixedSizeBinary(16) |
 //! | inet, cidr, macaddr, macaddr8 | BinaryView of an encoding that sorts as the values do (`network.rs`) |
+//! | int4range … tstzrange, and their multiranges | BinaryView of an encoding that sorts as the values do (`range/mod.rs`) |
 //! | oid, reg*, xid, cid | UInt32 |
 //! | xid8 | UInt64 |
 //! | pg_lsn, money | Int64 |
@@ -50,6 +51,7 @@ pub mod network;
 pub mod numeric;
 pub mod object_id;
 pub mod oid;
+pub mod range;
 pub mod record;
 pub mod representation;
 pub mod structure;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | numeric (bytes) | the bytes without the display scale |
 //! | real, double precision | one zero, one NaN (grouping and joins see to it themselves) |
+//! | numrange, nummultirange | the bytes without the display scales |
 //! | interval | total µs with months of 30 days, as Decimal128(38, 0) |
 //! | bpchar | the text without trailing blanks |
 //! | jsonb | bytes that sort like PostgreSQL |
@@ -29,6 +30,7 @@ use crate::functions::comparison::key::key_array;
 pub fn key_type(ty: Type, data_type: &DataType) -> Option<DataType> {
     match data_type {
         DataType::BinaryView if ty.oid == oid::NUMERIC => Some(DataType::BinaryView),
+        DataType::BinaryView if is_numeric_range(ty) => Some(DataType::BinaryView),
         DataType::Utf8View if ty.oid == oid::BPCHAR => Some(DataType::Utf8View),
         DataType::Utf8View if ty.oid == oid::JSONB => Some(DataType::BinaryView),
         DataType::Interval(_) => Some(DataType::Decimal128(38, 0)),
@@ -55,6 +57,7 @@ pub fn keys(ty: Type, array: &ArrayRef) -> Result<ArrayRef> {
             Ok(Arc::new(trimmed))
         }
         DataType::Utf8View if ty.oid == oid::JSONB => key_array(ty, array),
+        DataType::BinaryView if is_numeric_range(ty) => key_array(ty, array),
         DataType::Float32 => {
             let values = array.as_primitive_opt::<Float32Type>().ok_or_else(wrong)?;
             Ok(Arc::new(values.unary::<_, Float32Type>(|value| if value.is_nan() { f32::NAN } else { value + 0.0 })))
@@ -68,6 +71,10 @@ pub fn keys(ty: Type, array: &ArrayRef) -> Result<ArrayRef> {
         DataType::Struct(_) | DataType::List(_) => row_keys(ty, array),
         _ => Ok(array.clone()),
     }
+}
+
+fn is_numeric_range(ty: Type) -> bool {
+    matches!(ty.oid, oid::NUMRANGE | oid::NUMMULTIRANGE)
 }
 
 fn interval_keys(array: &ArrayRef) -> Option<ArrayRef> {

@@ -16,12 +16,13 @@ mod kernel;
 mod math;
 mod network;
 mod pattern;
+mod range;
 mod registry;
 mod set_returning;
 mod signature;
 mod string;
 mod value;
-mod window;
+pub mod window;
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
     network::functions,
     array::functions,
     json::functions,
+    range::functions,
     aggregate::functions,
     window::functions,
     set_returning::functions,

@@ -6,7 +6,8 @@ use aegis_catalog::{Error, Result, sqlstate};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, LogicalPlan, Window, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
+    Expr, ExprSchemable, LogicalPlan, Window, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    WindowFunctionDefinition, WindowUDF,
 };
 use datafusion::scalar::ScalarValue;
 
@@ -14,8 +15,10 @@ use super::Lowerer;
 use super::key::exact_key;
 use super::relation::{Binding, Relation};
 use super::value::{Value, cast};
-use crate::bind::tree::{Frame, FrameBound, WindowCall, Windows};
+use crate::bind::tree::{self, Frame, FrameBound, WindowCall, Windows};
 use crate::execute::error::from_datafusion;
+use crate::functions::window::frame::{self, Bound};
+use crate::functions::window::framed::{Framed, Inner, Layout};
 use crate::functions::{AggregateTypes, Body};
 use crate::parse::ast::{FrameExclude, FrameUnit};
 
@@ -101,23 +104,36 @@ impl Lowerer<'_> {
             partition_by.push(exact_key(&value)?);
         }
         let mut order_by = Vec::new();
-        let mut order_types = Vec::new();
-        let ranged = call.frame.unit == FrameUnit::Range
-            && [&call.frame.start, &call.frame.end]
-                .iter()
-                .any(|bound| matches!(bound, FrameBound::Preceding(_) | FrameBound::Following(_)));
         for sort in &call.order_by {
             let value = self.expr(&sort.expr, input)?;
-            let mut sort_key = exact_key(&value)?;
-            if let Some(wider) = wider(&value.data_type).filter(|_| ranged) {
-                sort_key = cast(sort_key, &wider);
-            }
-            // The type that RANGE offsets must have.
-            order_types.push(sort_key.get_type(input.plan.schema()).map_err(from_datafusion)?);
-            order_by.push(SortExpr::new(sort_key, !sort.descending, sort.nulls_first));
+            order_by.push(SortExpr::new(exact_key(&value)?, !sort.descending, sort.nulls_first));
         }
-        let filter = call.filter.as_ref().map(|filter| self.condition(filter, input)).transpose()?.map(Box::new);
-        let window_frame = self.frame(&call.frame, order_types.first(), order_by.len(), input)?;
+        let filter = call.filter.as_ref().map(|filter| self.condition(filter, input)).transpose()?;
+        let inner = match &fun {
+            WindowFunctionDefinition::AggregateUDF(aggregate) => Some(Inner::Aggregate(aggregate.clone())),
+            WindowFunctionDefinition::WindowUDF(_) => match call.function.name.as_str() {
+                "first_value" => Some(Inner::First),
+                "last_value" => Some(Inner::Last),
+                "nth_value" => Some(Inner::Nth),
+                _ => None,
+            },
+        };
+        let (fun, filter, window_frame) = match inner {
+            // The others look at the whole partition.
+            None => (fun, filter, WindowFrame::new((!order_by.is_empty()).then_some(false))),
+            Some(_) if is_native(&call.frame) => {
+                let frame = self.frame(&call.frame, order_by.len(), input)?;
+                (fun, filter, frame)
+            }
+            Some(inner) => {
+                let fun = self.framed(call, inner, filter, &mut args, &order_by, input)?;
+                (
+                    WindowFunctionDefinition::WindowUDF(fun),
+                    None,
+                    WindowFrame::new((!order_by.is_empty()).then_some(false)),
+                )
+            }
+        };
         Ok(WindowFunction {
             fun,
             params: WindowFunctionParams {
@@ -125,30 +141,75 @@ impl Lowerer<'_> {
                 partition_by,
                 order_by,
                 window_frame,
-                filter,
+                filter: filter.map(Box::new),
                 null_treatment: None,
                 distinct: false,
             },
         })
     }
 
-    fn frame(
+    /// The function over a frame that DataFusion does not have: what the frame goes by becomes arguments.
+    fn framed(
         &mut self,
-        frame: &Frame,
-        order_type: Option<&DataType>,
-        order_keys: usize,
+        call: &WindowCall,
+        inner: Inner,
+        filter: Option<Expr>,
+        args: &mut Vec<Expr>,
+        order_by: &[SortExpr],
         input: &mut Relation,
-    ) -> Result<WindowFrame> {
-        if frame.exclude != FrameExclude::NoOthers {
-            return Err(Error::unsupported("EXCLUDE in a window frame"));
+    ) -> Result<Arc<WindowUDF>> {
+        let frame = &call.frame;
+        let offset_of = |bound: &FrameBound| match bound {
+            FrameBound::Preceding(offset) | FrameBound::Following(offset) => Some(offset.clone()),
+            _ => None,
+        };
+        let offsets = [offset_of(&frame.start), offset_of(&frame.end)];
+        let ranged = frame.unit == FrameUnit::Range && offsets.iter().any(Option::is_some);
+        let layout = Layout {
+            args: args.len(),
+            filter: filter.is_some(),
+            peers: order_by.len(),
+            key: ranged,
+            start: offsets[0].is_some(),
+            end: offsets[1].is_some(),
+        };
+        args.extend(filter);
+        args.extend(order_by.iter().map(|sort| sort.expr.clone()));
+        let sort = call.order_by.first();
+        if let Some(sort) = sort.filter(|_| ranged) {
+            args.push(self.expr(&sort.expr, input)?.into_computed()?.expr);
         }
+        for offset in offsets.iter().flatten() {
+            args.push(self.expr(offset, input)?.into_computed()?.expr);
+        }
+        let bound = |bound: &FrameBound| match bound {
+            FrameBound::UnboundedPreceding | FrameBound::UnboundedFollowing => Bound::Unbounded,
+            FrameBound::CurrentRow => Bound::CurrentRow,
+            FrameBound::Preceding(_) => Bound::Preceding,
+            FrameBound::Following(_) => Bound::Following,
+        };
+        let type_of = |offset: &Option<tree::Expr>| offset.as_ref().map_or(0, |offset| offset.ty.oid);
+        let frame = frame::Frame {
+            unit: frame.unit,
+            start: bound(&frame.start),
+            end: bound(&frame.end),
+            exclude: frame.exclude,
+            descending: sort.is_some_and(|sort| sort.descending),
+            nulls_first: sort.is_some_and(|sort| sort.nulls_first),
+            key: sort.map_or(0, |sort| sort.expr.ty.oid),
+            offsets: [type_of(&offsets[0]), type_of(&offsets[1])],
+        };
+        Ok(Framed { inner, frame, layout, context: self.statement().clone() }.udf())
+    }
+
+    fn frame(&mut self, frame: &Frame, order_keys: usize, input: &mut Relation) -> Result<WindowFrame> {
         let units = match frame.unit {
             FrameUnit::Rows => WindowFrameUnits::Rows,
             FrameUnit::Range => WindowFrameUnits::Range,
             FrameUnit::Groups => WindowFrameUnits::Groups,
         };
-        let start = self.bound(&frame.start, frame.unit, order_type, input, true)?;
-        let end = self.bound(&frame.end, frame.unit, order_type, input, false)?;
+        let start = self.bound(&frame.start, frame.unit, input, true)?;
+        let end = self.bound(&frame.end, frame.unit, input, false)?;
         let whole = |bound: &WindowFrameBound| bound.is_unbounded();
         let peers = matches!(start, WindowFrameBound::Preceding(_))
             && whole(&start)
@@ -167,88 +228,64 @@ impl Lowerer<'_> {
         &mut self,
         bound: &FrameBound,
         unit: FrameUnit,
-        order_type: Option<&DataType>,
         input: &mut Relation,
         start: bool,
     ) -> Result<WindowFrameBound> {
-        let unbounded = ScalarValue::Null;
+        let unbounded = match unit {
+            FrameUnit::Range => ScalarValue::Null,
+            FrameUnit::Rows | FrameUnit::Groups => ScalarValue::UInt64(None),
+        };
         Ok(match bound {
-            FrameBound::UnboundedPreceding => WindowFrameBound::Preceding(match unit {
-                FrameUnit::Range => unbounded,
-                FrameUnit::Rows | FrameUnit::Groups => ScalarValue::UInt64(None),
-            }),
-            FrameBound::UnboundedFollowing => WindowFrameBound::Following(match unit {
-                FrameUnit::Range => unbounded,
-                FrameUnit::Rows | FrameUnit::Groups => ScalarValue::UInt64(None),
-            }),
+            FrameBound::UnboundedPreceding => WindowFrameBound::Preceding(unbounded),
+            FrameBound::UnboundedFollowing => WindowFrameBound::Following(unbounded),
             FrameBound::CurrentRow => WindowFrameBound::CurrentRow,
-            FrameBound::Preceding(offset) | FrameBound::Following(offset) => {
-                let value = self.expr(offset, input)?;
-                let value = self.frame_offset(value, unit, order_type, start)?;
-                match bound {
-                    FrameBound::Preceding(_) => WindowFrameBound::Preceding(value),
-                    _ => WindowFrameBound::Following(value),
-                }
-            }
+            FrameBound::Preceding(offset) => WindowFrameBound::Preceding(self.frame_offset(offset, input, start)?),
+            FrameBound::Following(offset) => WindowFrameBound::Following(self.frame_offset(offset, input, start)?),
         })
     }
 
-    fn frame_offset(
-        &mut self,
-        value: Value,
-        unit: FrameUnit,
-        order_type: Option<&DataType>,
-        start: bool,
-    ) -> Result<ScalarValue> {
+    fn frame_offset(&mut self, offset: &tree::Expr, input: &mut Relation, start: bool) -> Result<ScalarValue> {
         let side = if start { "starting" } else { "ending" };
-        let constant =
-            value.constant().ok_or_else(|| Error::unsupported("a window frame offset that is no constant"))?;
-        if constant.is_null() {
-            return Err(Error::new(sqlstate::NULL_VALUE_NOT_ALLOWED, format!("frame {side} offset must not be null")));
-        }
-        let negative = || {
+        let value = self.expr(offset, input)?;
+        let constant = value.constant().ok_or_else(|| Error::internal("a frame offset that is no constant"))?;
+        let ScalarValue::Int64(offset) = constant.cast_to(&DataType::Int64).map_err(from_datafusion)? else {
+            return Err(Error::internal("a frame offset is no integer"));
+        };
+        let offset = offset.ok_or_else(|| {
+            Error::new(sqlstate::NULL_VALUE_NOT_ALLOWED, format!("frame {side} offset must not be null"))
+        })?;
+        let offset = u64::try_from(offset).map_err(|_| {
             let message = format!("frame {side} offset must not be negative");
             Error::new(sqlstate::INVALID_PRECEDING_OR_FOLLOWING_SIZE, message)
-        };
-        if unit != FrameUnit::Range {
-            let offset = constant.cast_to(&DataType::Int64).map_err(from_datafusion)?;
-            let ScalarValue::Int64(Some(offset)) = offset else {
-                return Err(Error::internal("a frame offset is no integer"));
-            };
-            return Ok(ScalarValue::UInt64(Some(u64::try_from(offset).map_err(|_| negative())?)));
-        }
-        if let (ScalarValue::BinaryView(_), Some(_)) = (constant, order_type) {
-            return Err(Error::unsupported("RANGE with an offset over numeric"));
-        }
-        let ordered = order_type.ok_or_else(|| Error::internal("RANGE with an offset without ORDER BY"))?;
-        match (constant, ordered) {
-            (ScalarValue::IntervalMonthDayNano(_), _) => Ok(constant.clone()),
-            _ => {
-                let offset = match (constant.cast_to(&DataType::Int64), ordered) {
-                    // Whatever reaches beyond all values of the column.
-                    (Ok(ScalarValue::Int64(Some(offset))), DataType::Int64) => {
-                        ScalarValue::Int64(Some(offset.clamp(-BEYOND_INTEGERS, BEYOND_INTEGERS)))
-                    }
-                    (Ok(ScalarValue::Int64(Some(offset))), DataType::Decimal128(precision, scale)) => {
-                        ScalarValue::Decimal128(Some(i128::from(offset)), *precision, *scale)
-                    }
-                    _ => constant.cast_to(ordered).map_err(from_datafusion)?,
-                };
-                let zero = ScalarValue::new_zero(ordered).map_err(from_datafusion)?;
-                if offset < zero { Err(negative()) } else { Ok(offset) }
-            }
-        }
+        })?;
+        Ok(ScalarValue::UInt64(Some(offset)))
     }
 }
 
-/// An offset that no difference of two `integer` values reaches.
-const BEYOND_INTEGERS: i64 = 1 << 40;
+/// The largest offset that DataFusion adds to the number of a row without a thought.
+const NATIVE_OFFSET: i64 = 1 << 40;
 
-/// The type in which a key of this type and a RANGE offset can be added and subtracted.
-fn wider(key: &DataType) -> Option<DataType> {
-    match key {
-        DataType::Int16 | DataType::Int32 => Some(DataType::Int64),
-        DataType::Int64 => Some(DataType::Decimal128(38, 0)),
+/// Frames that DataFusion has: rows between rows at constant distances, or between peers.
+fn is_native(frame: &Frame) -> bool {
+    let constant = |offset: &tree::Expr| match &offset.kind {
+        tree::ExprKind::Constant(ScalarValue::Int64(Some(offset))) => {
+            (0..NATIVE_OFFSET).contains(offset).then_some(*offset)
+        }
         _ => None,
-    }
+    };
+    // Where a bound lies, in rows from the current one.
+    let place = |bound: &FrameBound| match bound {
+        FrameBound::UnboundedPreceding => Some(i64::MIN),
+        FrameBound::Preceding(offset) => constant(offset).map(|offset| -offset),
+        FrameBound::CurrentRow => Some(0),
+        FrameBound::Following(offset) => constant(offset),
+        FrameBound::UnboundedFollowing => Some(i64::MAX),
+    };
+    let ordered = match (place(&frame.start), place(&frame.end)) {
+        (Some(start), Some(end)) => start <= end,
+        _ => false,
+    };
+    let has_offset = |bound: &FrameBound| matches!(bound, FrameBound::Preceding(_) | FrameBound::Following(_));
+    let peers = frame.unit == FrameUnit::Range && (has_offset(&frame.start) || has_offset(&frame.end));
+    frame.exclude == FrameExclude::NoOthers && ordered && !peers && frame.unit != FrameUnit::Groups
 }

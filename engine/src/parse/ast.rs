@@ -301,7 +301,7 @@ pub struct Frame {
     pub exclude: FrameExclude,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FrameUnit {
     Rows,
     Range,
@@ -317,7 +317,7 @@ pub enum FrameBound {
     UnboundedFollowing,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FrameExclude {
     NoOthers,
     CurrentRow,

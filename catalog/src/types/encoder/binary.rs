@@ -18,9 +18,11 @@ use super::super::enums::EnumColumn;
 use super::super::interval::Interval;
 use super::super::network::Network;
 use super::super::oid::Oid;
+use super::super::range::any_range_type;
 use super::super::representation::{is_reg_type, type_of_field};
 use super::super::structure::{element, erased};
 use super::super::{Names, Type, bit, numeric, oid, text};
+use super::range::RangeColumn;
 use super::wrong_representation;
 use crate::error::Result;
 
@@ -54,6 +56,7 @@ enum BinaryColumn {
     Timestamp(TimestampMicrosecondArray),
     Interval(IntervalMonthDayNanoArray),
     Network(BinaryViewArray, Oid),
+    Range(Box<RangeColumn<BinaryEncoder>>),
     Jsonb(StringViewArray),
     Bits(StringViewArray),
     Array(Box<ArrayBinary>),
@@ -106,6 +109,12 @@ impl BinaryEncoder {
             oid::MACADDR | oid::MACADDR8 => array.as_binary_view_opt().cloned().map(BinaryColumn::Bytes),
             oid::INET | oid::CIDR => {
                 array.as_binary_view_opt().cloned().map(|array| BinaryColumn::Network(array, ty.oid))
+            }
+            other if any_range_type(other).is_some() => {
+                let (Some(range), Some(values)) = (any_range_type(other), array.as_binary_view_opt()) else {
+                    return Err(wrong_representation(ty, array));
+                };
+                Some(BinaryColumn::Range(Box::new(RangeColumn::binary(range, ty, values, names)?)))
             }
             oid::NUMERIC => match array.data_type() {
                 DataType::Decimal128(_, scale) => {
@@ -173,6 +182,7 @@ impl BinaryEncoder {
                 out.extend_from_slice(array.value(row).as_bytes());
             }
             BinaryColumn::Bits(array) => bit::write_binary(array.value(row), out),
+            BinaryColumn::Range(ranges) => ranges.write(row, out),
             BinaryColumn::Array(array) => array.encode(row, out),
             BinaryColumn::Enum(column) => column.write(row, out),
             BinaryColumn::Record(columns) => {
@@ -191,7 +201,7 @@ impl BinaryEncoder {
     }
 
     /// Appends a length word (-1 for null) and the value.
-    fn encode_sized(&self, row: usize, out: &mut Vec<u8>) {
+    pub(super) fn encode_sized(&self, row: usize, out: &mut Vec<u8>) {
         if self.is_null(row) {
             out.extend_from_slice(&(-1i32).to_be_bytes());
             return;

@@ -1,6 +1,7 @@
 //! Columns to PostgreSQL's text and binary formats: results on the wire, COPY, casts to text.
 
 mod binary;
+mod range;
 mod text;
 
 use arrow::array::ArrayRef;

@@ -20,9 +20,11 @@ use super::super::names::Names;
 use super::super::nested::delimiter;
 use super::super::network::{self, Network};
 use super::super::oid::Oid;
+use super::super::range::any_range_type;
 use super::super::representation::{is_reg_type, type_of_field};
 use super::super::structure::{element, erased};
 use super::super::{FormatSettings, IntervalStyle, Type, bytea, float, money, numeric, object_id, oid, record, uuid};
+use super::range::RangeColumn;
 use super::wrong_representation;
 use crate::error::Result;
 
@@ -63,6 +65,7 @@ enum TextColumn {
     Money(Int64Array),
     Network(BinaryViewArray, Oid),
     Mac(BinaryViewArray),
+    Range(Box<RangeColumn<TextEncoder>>),
     Array(Box<ArrayText>),
     Vector(Box<ArrayColumn>, Box<TextEncoder>),
     Record(Vec<TextEncoder>),
@@ -115,6 +118,12 @@ impl TextEncoder {
                 array.as_binary_view_opt().cloned().map(|array| TextColumn::Network(array, ty.oid))
             }
             oid::MACADDR | oid::MACADDR8 => array.as_binary_view_opt().cloned().map(TextColumn::Mac),
+            other if any_range_type(other).is_some() => {
+                let (Some(range), Some(values)) = (any_range_type(other), array.as_binary_view_opt()) else {
+                    return Err(wrong_representation(ty, array));
+                };
+                Some(TextColumn::Range(Box::new(RangeColumn::text(range, ty, values, settings)?)))
+            }
             oid::NUMERIC => match array.data_type() {
                 DataType::Decimal128(_, scale) => {
                     let scale = u32::try_from(*scale).map_err(|_| wrong_representation(ty, array))?;
@@ -199,6 +208,7 @@ impl TextEncoder {
                 }
             }
             TextColumn::Mac(array) => network::write_mac(array.value(row), out),
+            TextColumn::Range(ranges) => ranges.write(row, out),
             TextColumn::Money(array) => money::write(array.value(row), out),
             TextColumn::Array(array) => array.encode(row, out),
             TextColumn::Vector(array, elements) => {

@@ -49,6 +49,30 @@ pub fn key(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().saturating_sub(SCALE_BYTES)]
 }
 
+/// The length of the encoded value that these bytes begin with.
+pub fn encoded_length(bytes: &[u8]) -> Option<usize> {
+    let &tag = bytes.first()?;
+    let negative = tag < ZERO && tag != NEG_INFINITY;
+    let mut at = match if negative { !tag } else { tag } {
+        SMALL_WEIGHT | LARGE_WEIGHT => 3,
+        _ => 1,
+    };
+    if matches!(tag, NEG_INFINITY | ZERO | INFINITY | NAN) {
+        return Some(1 + SCALE_BYTES);
+    }
+    if negative {
+        // A complemented digit never begins with 0xFF.
+        while *bytes.get(at)? != NEGATIVE_END {
+            at += 2;
+        }
+        return Some(at + 1 + SCALE_BYTES);
+    }
+    while u16::from(*bytes.get(at)?) >= DIGIT_BIAS >> 8 {
+        at += 2;
+    }
+    Some(at + SCALE_BYTES)
+}
+
 /// An encoded value taken apart without arithmetic.
 #[derive(Debug, Clone, Copy)]
 pub enum Encoded<'a> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use aegis_catalog::types::json;
 use aegis_catalog::types::numeric::{self, Numeric};
+use aegis_catalog::types::range::{self, Subtype};
 use aegis_catalog::types::{element_of, oid, type_of_field};
 use aegis_catalog::{Result, Type};
 use arrow::array::{
@@ -46,6 +47,8 @@ pub enum Key {
     /// A date as a timestamp.
     DateTimestamp,
     Jsonb,
+    /// Without the display scales of the bounds.
+    NumericRange,
     Array(Type),
     Record,
 }
@@ -61,6 +64,7 @@ pub fn key_of(ty: Type) -> Option<Key> {
         oid::TIMETZ => Key::TimeTz,
         oid::JSONB => Key::Jsonb,
         oid::RECORD => Key::Record,
+        oid::NUMRANGE | oid::NUMMULTIRANGE => Key::NumericRange,
         other => Key::Array(Type::of(element_of(other)?)),
     })
 }
@@ -94,7 +98,9 @@ impl Key {
             Self::Bpchar => DataType::Utf8View,
             Self::Interval => DataType::Decimal128(38, 0),
             Self::DateTimestamp => DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None),
-            Self::Numeric | Self::TimeTz | Self::Jsonb | Self::Array(_) | Self::Record => DataType::BinaryView,
+            Self::Numeric | Self::NumericRange | Self::TimeTz | Self::Jsonb | Self::Array(_) | Self::Record => {
+                DataType::BinaryView
+            }
         }
     }
 
@@ -119,6 +125,13 @@ impl Key {
                 Arc::new(map::<arrow::datatypes::Date32Type, TimestampMicrosecondType>(array, date_micros)?)
             }
             Self::Numeric => numeric_keys(array)?,
+            Self::NumericRange => {
+                let values = downcast::<arrow::array::BinaryViewArray>(array)?;
+                bytes(array, |row, key| {
+                    range::comparison_key(Subtype::Numeric, values.value(row), key);
+                    Ok(())
+                })?
+            }
             Self::Bpchar => {
                 let values = downcast::<arrow::array::StringViewArray>(array)?;
                 let mut keys = StringViewBuilder::with_capacity(values.len());

@@ -99,7 +99,7 @@ pub fn functions() -> Vec<Row> {
         ] {
             rows.push(f(format!("{symbol}({left}, {right})"), zoned(compare)));
         }
-        for ty in ["anyarray", "record", "oidvector"] {
+        for ty in ["anyarray", "record", "oidvector", "anyrange", "anymultirange"] {
             rows.push(f(format!("{symbol}({ty}, {ty})"), by_key(compare)));
         }
     }
@@ -146,6 +146,8 @@ const SUPPORT: &[&str] = &[
     "bttidcmp(tid, tid)",
     "btarraycmp(anyarray, anyarray)",
     "btrecordcmp(record, record)",
+    "range_cmp(anyrange, anyrange)",
+    "multirange_cmp(anymultirange, anymultirange)",
 ];
 
 fn pair(args: Vec<Expr>) -> (Expr, Expr) {

@@ -1,6 +1,9 @@
 //! Window functions (PostgreSQL manual 9.22): DataFusion's own where they count as PostgreSQL does, ours where an argument may differ from
 //! row to row. DataFusion's results arrive in its integer types; lowering converts them.
 
+pub mod frame;
+pub mod framed;
+mod in_range;
 mod place;
 mod shift;
 

@@ -1,0 +1,73 @@
+//! Arguments of range functions as sets: a range, a multirange or a single value.
+
+use aegis_catalog::types::range::{Elements, Range, RangeType, Subtype, any_range_type, decode};
+use aegis_catalog::{Error, Oid, Result, Type};
+use arrow::array::{Array, ArrayRef, BinaryViewArray};
+
+use crate::functions::Call;
+use crate::functions::value::downcast;
+
+/// A column of sets.
+pub struct Sets<'a> {
+    array: &'a ArrayRef,
+    subtype: Subtype,
+    column: Column<'a>,
+}
+
+enum Column<'a> {
+    Ranges(&'a BinaryViewArray),
+    Values(Elements),
+}
+
+/// The range type of the first argument that is a range or a multirange.
+pub fn argument_type(call: &Call<'_>) -> Result<&'static RangeType> {
+    let mut types = call.arg_types.iter();
+    types.find_map(|ty| any_range_type(ty.oid)).ok_or_else(|| Error::internal("a range function without a range"))
+}
+
+/// The range type of a result.
+pub fn range_type_of(ty: Oid) -> Result<&'static RangeType> {
+    any_range_type(ty).ok_or_else(|| Error::internal(format!("type {ty} is no range")))
+}
+
+impl<'a> Sets<'a> {
+    pub fn open(ty: Type, subtype: Subtype, array: &'a ArrayRef) -> Result<Self> {
+        let column = match any_range_type(ty.oid) {
+            Some(_) => Column::Ranges(downcast(array)?),
+            None => Column::Values(subtype.elements(array)?),
+        };
+        Ok(Self { array, subtype, column })
+    }
+
+    pub fn is_null(&self, row: usize) -> bool {
+        self.array.is_null(row)
+    }
+
+    /// The set of a row. `value` keeps what is not in the column as it stands.
+    pub fn row<'b>(&'b self, row: usize, value: &'b mut Vec<u8>) -> Vec<Range<'b>> {
+        match &self.column {
+            Column::Ranges(ranges) => decode(self.subtype, ranges.value(row)),
+            Column::Values(elements) => {
+                *value = elements.get(row).unwrap_or_default();
+                vec![Range::of_value(self.subtype, value)]
+            }
+        }
+    }
+}
+
+/// The two arguments of a call.
+pub fn two<'a>(call: &Call<'_>, args: &'a [ArrayRef]) -> Result<(Sets<'a>, Sets<'a>)> {
+    let ([left, right], [left_type, right_type]) = (args, call.arg_types) else {
+        return Err(Error::internal("a range operator has two arguments"));
+    };
+    let subtype = argument_type(call)?.subtype;
+    Ok((Sets::open(*left_type, subtype, left)?, Sets::open(*right_type, subtype, right)?))
+}
+
+/// The one argument of a call.
+pub fn one<'a>(call: &Call<'_>, args: &'a [ArrayRef]) -> Result<Sets<'a>> {
+    let ([array], [ty]) = (args, call.arg_types) else {
+        return Err(Error::internal("a range function has one argument"));
+    };
+    Sets::open(*ty, argument_type(call)?.subtype, array)
+}
