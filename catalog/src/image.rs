@@ -13,7 +13,7 @@ use crate::facts::FunctionRow;
 use crate::name::SearchPath;
 use crate::object::{
     Constraint, ConstraintKind, Database, Dependency, DependencyKind, Object, ObjectAddress, Relation, RelationKind,
-    Role, Schema, UserType, UserTypeKind,
+    Role, Routine, Schema, UserType, UserTypeKind,
 };
 use crate::system;
 use crate::types::oid::Oid;
@@ -46,6 +46,9 @@ pub struct Catalog {
     /// (class, oid) of a constraint, default or rule → the relation it is part of.
     parts: HashMap<(Oid, Oid), Oid>,
     indexes: HashMap<Oid, OrdSet<Oid>>,
+    routines: OrdMap<Oid, Arc<Routine>>,
+    /// Name → overloads in all schemas.
+    routine_names: HashMap<String, OrdSet<Oid>>,
     /// Referenced table → (table, constraint) of foreign keys.
     referencing: HashMap<Oid, OrdSet<(Oid, Oid)>>,
     comments: OrdMap<ObjectAddress, Arc<str>>,
@@ -72,6 +75,8 @@ impl Catalog {
             uncommitted_labels: OrdSet::new(),
             parts: HashMap::new(),
             indexes: HashMap::new(),
+            routines: OrdMap::new(),
+            routine_names: HashMap::new(),
             referencing: HashMap::new(),
             comments: OrdMap::new(),
             dependencies: OrdMap::new(),
@@ -363,8 +368,24 @@ impl Catalog {
     }
 
     /// A function that exists.
-    pub fn proc(&self, oid: Oid) -> Option<&Arc<FunctionRow>> {
-        self.builtins.get(oid)
+    pub fn proc(&self, oid: Oid) -> Option<&FunctionRow> {
+        let made = self.routines.get(&oid).map(|routine| &routine.row);
+        made.or_else(|| self.builtins.get(oid).map(|row| &**row))
+    }
+
+    /// A function or procedure that a user made.
+    pub fn routine(&self, oid: Oid) -> Option<&Arc<Routine>> {
+        self.routines.get(&oid)
+    }
+
+    /// Functions and procedures that users made, by OID.
+    pub fn routines(&self) -> impl Iterator<Item = &Arc<Routine>> {
+        self.routines.values()
+    }
+
+    /// The overloads of a name among them, in all schemas, by OID.
+    pub fn routines_named(&self, name: &str) -> impl Iterator<Item = &Arc<Routine>> {
+        self.routine_names.get(name).into_iter().flatten().filter_map(|oid| self.routines.get(oid))
     }
 
     pub fn builtins(&self) -> &Arc<Builtins> {
@@ -438,6 +459,7 @@ impl Catalog {
             }
             Object::Relation(relation) => self.put_relation(relation.clone()),
             Object::Type(ty) => self.put_type(ty.clone()),
+            Object::Routine(routine) => self.put_routine(routine.clone()),
         }
     }
 
@@ -453,6 +475,7 @@ impl Catalog {
             }
             fixed_oid::PG_CLASS => self.remove_relation(oid),
             fixed_oid::PG_TYPE => self.remove_type(oid),
+            fixed_oid::PG_PROC => self.remove_routine(oid),
             _ => {}
         }
         let address = ObjectAddress { class, object: oid, sub: 0 };
@@ -530,6 +553,26 @@ impl Catalog {
             }
         }
         self.relations.insert(oid, relation);
+    }
+
+    fn put_routine(&mut self, routine: Arc<Routine>) {
+        let oid = routine.row.oid;
+        self.remove_routine(oid);
+        for edge in routine.structural_dependencies() {
+            self.put_dependency(edge);
+        }
+        self.routine_names.entry(routine.row.name.to_string()).or_default().insert(oid);
+        self.routines.insert(oid, routine);
+    }
+
+    fn remove_routine(&mut self, oid: Oid) {
+        let Some(routine) = self.routines.remove(&oid) else { return };
+        if let Some(overloads) = self.routine_names.get_mut(&*routine.row.name) {
+            overloads.remove(&oid);
+        }
+        for edge in routine.structural_dependencies() {
+            self.remove_dependency(edge.dependent, edge.referenced);
+        }
     }
 
     fn remove_relation(&mut self, oid: Oid) {

@@ -118,7 +118,14 @@ fn object_row(database: Oid, object: &Object) -> Result<RecordBatch> {
     let body = object.to_body()?;
     row(
         OBJECTS,
-        vec![id(database), id(object.class()), id(object.oid()), id(object.schema()), text(object.name()), text(&body)],
+        vec![
+            id(database),
+            id(object.class()),
+            id(object.oid()),
+            id(object.schema()),
+            text(&object.unique_name()),
+            text(&body),
+        ],
     )
 }
 
@@ -211,6 +218,16 @@ fn name_conflict(error: aegis_storage::Error, object: &Object) -> Error {
         Object::Database(_) => ("pg_database_datname_index", "datname", object.name().to_owned()),
         Object::Role(_) => ("pg_authid_rolname_index", "rolname", object.name().to_owned()),
         Object::Schema(_) => ("pg_namespace_nspname_index", "nspname", object.name().to_owned()),
+        Object::Routine(routine) => (
+            "pg_proc_proname_args_nsp_index",
+            "proname, proargtypes, pronamespace",
+            format!(
+                "{}, {}, {}",
+                routine.row.name,
+                routine.row.arg_types.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
+                routine.row.schema
+            ),
+        ),
         Object::Relation(relation) => {
             ("pg_class_relname_nsp_index", "relname, relnamespace", format!("{}, {}", relation.name, relation.schema))
         }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use aegis_storage::Transaction;
 
 use crate::change::{Change, Scope, TemporaryObjects};
-use crate::fixed_oid::{PG_AUTHID, PG_CATALOG_SCHEMA, PG_CLASS, PG_DATABASE, PG_NAMESPACE, PG_TOAST_SCHEMA, PG_TYPE};
+use crate::fixed_oid::{
+    PG_AUTHID, PG_CATALOG_SCHEMA, PG_CLASS, PG_DATABASE, PG_NAMESPACE, PG_PROC, PG_TOAST_SCHEMA, PG_TYPE,
+};
 use crate::image::Catalog;
 use crate::object::{
-    Database, Dependency, Object, ObjectAddress, Persistence, Relation, RelationKind, Role, Schema, UserType,
+    Database, Dependency, Object, ObjectAddress, Persistence, Relation, RelationKind, Role, Routine, Schema, UserType,
     UserTypeKind,
 };
 use crate::store::CatalogStore;
@@ -170,6 +172,10 @@ impl CatalogTransaction {
         match address.class {
             PG_DATABASE | PG_AUTHID => Scope::Shared,
             PG_NAMESPACE => self.scope_of_schema(address.object),
+            PG_PROC => match self.image.routine(address.object) {
+                Some(routine) => self.scope_of_schema(routine.row.schema),
+                None => Scope::Database(self.database),
+            },
             PG_CLASS => match self.image.relation(address.object) {
                 Some(relation) if relation.is_temporary() => Scope::Temporary,
                 _ => Scope::Database(self.database),
@@ -406,6 +412,24 @@ impl CatalogTransaction {
     }
 }
 
+/// Functions and procedures.
+impl CatalogTransaction {
+    /// `oid` 0 is assigned. Returns the routine as created.
+    pub fn create_routine(&mut self, transaction: &mut Transaction, mut routine: Routine) -> Result<Arc<Routine>> {
+        self.assign(&mut routine.row.oid)?;
+        let routine = Arc::new(routine);
+        let scope = self.scope_of_schema(routine.row.schema);
+        self.create(transaction, scope, Object::Routine(routine.clone()))?;
+        Ok(routine)
+    }
+
+    pub fn replace_routine(&mut self, transaction: &mut Transaction, routine: Routine) -> Result<Arc<Routine>> {
+        let routine = Arc::new(routine);
+        self.replace(transaction, Object::Routine(routine.clone()))?;
+        Ok(routine)
+    }
+}
+
 /// Databases and roles.
 impl CatalogTransaction {
     /// Creates a database with the schemas and comments of its template (whose tables, if it has any, the caller refuses or
@@ -542,6 +566,9 @@ impl CatalogTransaction {
             system_tables::delete_object(transaction, database, PG_TYPE, ty.oid)?;
         }
         let own = |address: &ObjectAddress| !matches!(address.class, PG_DATABASE | PG_AUTHID);
+        for routine in image.routines() {
+            system_tables::delete_object(transaction, database, PG_PROC, routine.row.oid)?;
+        }
         for (on, _) in image.comments().filter(|(on, _)| own(on)) {
             system_tables::write_comment(transaction, database, on, None)?;
         }

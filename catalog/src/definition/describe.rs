@@ -1,6 +1,6 @@
 //! What messages call an object (`pg_describe_object`).
 
-use super::identifier::relation_name;
+use super::identifier::{quote_identifier, relation_name};
 use super::{Printer, type_name};
 use crate::fixed_oid::{
     PG_ATTRDEF, PG_AUTHID, PG_CLASS, PG_CONSTRAINT, PG_DATABASE, PG_NAMESPACE, PG_PROC, PG_REWRITE, PG_TYPE,
@@ -22,7 +22,11 @@ pub fn describe(printer: Printer<'_>, address: ObjectAddress) -> String {
         PG_AUTHID => printer.catalog.role(address.object).map(|role| format!("role {}", role.name)),
         PG_PROC => printer.catalog.proc(address.object).map(|function| {
             let arguments: Vec<_> = function.arg_types.iter().map(|&ty| type_name(printer, ty)).collect();
-            format!("function {}({})", function.name, arguments.join(","))
+            let kind = if function.kind == 'p' { "procedure" } else { "function" };
+            let schema = printer.catalog.schema(function.schema).map_or("", |schema| schema.name.as_str());
+            let hidden = !printer.search_path.function_schemas().any(|schema| schema == function.schema);
+            let prefix = if hidden { format!("{}.", quote_identifier(schema)) } else { String::new() };
+            format!("{kind} {prefix}{}({})", quote_identifier(&function.name), arguments.join(","))
         }),
         _ => None,
     };

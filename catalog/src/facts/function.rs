@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use super::tsv::Fields;
 use crate::fixed_oid;
 use crate::types::oid::Oid;
 
 /// One function, procedure, aggregate or window function.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FunctionRow {
     pub oid: Oid,
     pub name: Cow<'static, str>,

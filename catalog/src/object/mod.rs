@@ -11,6 +11,7 @@ mod dependency;
 mod index;
 mod relation;
 mod role;
+mod routine;
 mod schema;
 mod sequence;
 mod structure;
@@ -27,6 +28,7 @@ pub use dependency::{Dependency, DependencyKind, ObjectAddress};
 pub use index::{Index, IndexKey};
 pub use relation::{Column, Identity, Persistence, Relation, RelationKind};
 pub use role::Role;
+pub use routine::Routine;
 pub use schema::Schema;
 pub use sequence::Sequence;
 pub use table::Table;
@@ -44,10 +46,11 @@ pub enum Object {
     Schema(Arc<Schema>),
     Relation(Arc<Relation>),
     Type(Arc<UserType>),
+    Routine(Arc<Routine>),
 }
 
 impl Object {
-    /// The catalog that shows it: `pg_database`, `pg_authid`, `pg_namespace`, `pg_class`, `pg_type`.
+    /// The catalog that shows it: `pg_database`, `pg_authid`, `pg_namespace`, `pg_class`, `pg_type`, `pg_proc`.
     pub fn class(&self) -> Oid {
         match self {
             Self::Database(_) => fixed_oid::PG_DATABASE,
@@ -55,6 +58,7 @@ impl Object {
             Self::Schema(_) => fixed_oid::PG_NAMESPACE,
             Self::Relation(_) => fixed_oid::PG_CLASS,
             Self::Type(_) => fixed_oid::PG_TYPE,
+            Self::Routine(_) => fixed_oid::PG_PROC,
         }
     }
 
@@ -65,6 +69,7 @@ impl Object {
             Self::Schema(schema) => schema.oid,
             Self::Relation(relation) => relation.oid,
             Self::Type(ty) => ty.oid,
+            Self::Routine(routine) => routine.row.oid,
         }
     }
 
@@ -75,6 +80,15 @@ impl Object {
             Self::Schema(schema) => &schema.name,
             Self::Relation(relation) => &relation.name,
             Self::Type(ty) => &ty.name,
+            Self::Routine(routine) => &routine.row.name,
+        }
+    }
+
+    /// What must be unique in its schema, among the objects of its class.
+    pub(crate) fn unique_name(&self) -> String {
+        match self {
+            Self::Routine(routine) => routine.signature(),
+            other => other.name().to_owned(),
         }
     }
 
@@ -83,6 +97,7 @@ impl Object {
         match self {
             Self::Relation(relation) => relation.schema,
             Self::Type(ty) => ty.schema,
+            Self::Routine(routine) => routine.row.schema,
             Self::Database(_) | Self::Role(_) | Self::Schema(_) => 0,
         }
     }
@@ -104,6 +119,7 @@ impl Object {
             Self::Schema(schema) => serde_json::to_string(&**schema),
             Self::Relation(relation) => serde_json::to_string(&**relation),
             Self::Type(ty) => serde_json::to_string(&**ty),
+            Self::Routine(routine) => serde_json::to_string(&**routine),
         };
         body.map_err(|error| Error::internal(format!("catalog object does not serialize: {error}")))
     }
@@ -116,6 +132,7 @@ impl Object {
             fixed_oid::PG_NAMESPACE => serde_json::from_str(body).map(|schema| Self::Schema(Arc::new(schema))),
             fixed_oid::PG_CLASS => serde_json::from_str(body).map(|relation| Self::Relation(Arc::new(relation))),
             fixed_oid::PG_TYPE => serde_json::from_str(body).map(|ty| Self::Type(Arc::new(ty))),
+            fixed_oid::PG_PROC => serde_json::from_str(body).map(|routine| Self::Routine(Arc::new(routine))),
             class => return Err(Error::internal(format!("unknown class {class} of a catalog object"))),
         };
         object.map_err(|error| Error::internal(format!("damaged catalog object of class {class}: {error}")))

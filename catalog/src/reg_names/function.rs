@@ -28,7 +28,7 @@ impl CatalogNames {
 
     fn shown(&self, oid: Oid) -> Option<FunctionRow> {
         match self.catalog.proc(oid) {
-            Some(function) => Some(FunctionRow::clone(function)),
+            Some(function) => Some(function.clone()),
             None => crate::system::function_behind_type(oid).cloned(),
         }
     }

@@ -9,6 +9,7 @@ use crate::Result;
 use crate::facts::{self, FunctionRow};
 use crate::fixed_oid::INTERNAL_LANGUAGE;
 use crate::image::Catalog;
+use crate::object::Routine;
 use crate::types::oid::Oid;
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
@@ -21,6 +22,9 @@ pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<(
     };
     for row in builtins.functions().iter().filter(|row| wanted(row)) {
         push(context, row, rows);
+    }
+    for routine in context.catalog.routines().filter(|routine| wanted(&routine.row)) {
+        push_with(context, &routine.row, Some(routine), rows);
     }
     let behind_types = BEHIND_TYPES.iter().filter(|&&oid| !builtins.contains(oid));
     for row in behind_types.filter_map(|&oid| facts::proc(oid)).filter(|row| wanted(row)) {
@@ -44,13 +48,23 @@ pub fn functions_shown(catalog: &Catalog, name: &str) -> Vec<FunctionRow> {
     let builtins = catalog.builtins();
     let behind_types =
         facts::procs_named(name).iter().filter(|row| BEHIND_TYPES.contains(&row.oid) && !builtins.contains(row.oid));
-    builtins.named(name).iter().map(|row| FunctionRow::clone(row)).chain(behind_types.cloned()).collect()
+    let builtin = builtins.named(name).iter().map(|row| FunctionRow::clone(row));
+    let made = catalog.routines_named(name).map(|routine| routine.row.clone());
+    builtin.chain(behind_types.cloned()).chain(made).collect()
 }
 
 /// What PostgreSQL loads from a shared library is built in here.
 const C_LANGUAGE: Oid = 13;
 
 fn push(context: &SystemContext<'_>, row: &FunctionRow, rows: &mut Rows<'_>) {
+    push_with(context, row, None, rows);
+}
+
+fn push_with(context: &SystemContext<'_>, row: &FunctionRow, routine: Option<&Routine>, rows: &mut Rows<'_>) {
+    let sql_body = routine.and_then(|routine| routine.sql_body.clone());
+    let settings = routine
+        .filter(|routine| !routine.settings.is_empty())
+        .map(|routine| routine.settings.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>());
     rows.push(row![
         row.oid,
         row.name.clone(),
@@ -79,8 +93,8 @@ fn push(context: &SystemContext<'_>, row: &FunctionRow, rows: &mut Rows<'_>) {
         Cell::Null,
         row.source.clone(),
         Cell::Null,
-        Cell::Null,
-        Cell::Null,
+        sql_body,
+        settings,
         Cell::Null,
     ]);
 }

@@ -44,6 +44,16 @@ impl Signature {
         }
     }
 
+    /// With its output parameters, for which CALL has arguments too.
+    fn of_procedure(row: &FunctionRow) -> Self {
+        let mut signature = Self::of_fact(row);
+        if let (Some(types), 'p') = (&row.all_arg_types, row.kind) {
+            signature.args.clone_from(types);
+            signature.names = row.arg_names.clone().unwrap_or_default();
+        }
+        signature
+    }
+
     fn of_function(function: &Function) -> Self {
         let kind = match function.body {
             Body::Aggregate(_) => 'a',
@@ -80,6 +90,8 @@ pub(super) struct CallShape<'c> {
     pub(super) count: usize,
     /// VARIADIC is written before the last argument.
     pub(super) variadic: bool,
+    /// It stands in CALL: output arguments are written too.
+    pub(super) procedure: bool,
 }
 
 /// An overload that takes the number (and names) of arguments of a call.
@@ -188,6 +200,11 @@ impl Binder<'_> {
         if schema.is_none_or(|schema| schema == "pg_catalog") {
             facts::procs_named(name).iter().map(Signature::of_fact).for_each(&mut add);
         }
+        for routine in self.routines_in_sight(schema, name) {
+            let signature =
+                if call.procedure { Signature::of_procedure(&routine.row) } else { Signature::of_fact(&routine.row) };
+            add(signature);
+        }
         let schema_oid = schema.map(|schema| self.catalog.resolve_schema(schema, &self.search_path));
         for function in functions::registry().named(name) {
             let in_sight = match schema_oid {
@@ -199,6 +216,25 @@ impl Binder<'_> {
             }
         }
         overloads
+    }
+
+    /// The overloads that users made, in the order of the search path.
+    fn routines_in_sight(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Vec<std::sync::Arc<aegis_catalog::object::Routine>> {
+        let all = || self.catalog.routines_named(name);
+        match schema {
+            Some(schema) => {
+                let schema = self.catalog.resolve_schema(schema, &self.search_path);
+                all().filter(|routine| Some(routine.row.schema) == schema).cloned().collect()
+            }
+            None => {
+                let schemas = self.search_path.function_schemas();
+                schemas.flat_map(|schema| all().filter(move |routine| routine.row.schema == schema)).cloned().collect()
+            }
+        }
     }
 
     /// The arguments in the order of the parameters, defaults filled in.

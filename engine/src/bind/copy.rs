@@ -21,7 +21,8 @@ pub fn bind_copy(table: &Arc<Relation>, columns: &[&str], context: &StatementCon
         .map(|name| table.column_by_name(name).map(|column| column.ty.oid))
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| Error::internal("COPY of a column that is not there"))?;
-    let bound = super::bind(&statement, "", &types, context)?;
+    let mut bound = super::bind(&statement, "", &types, context)?;
+    super::inline::statement(&mut bound.statement, context)?;
     let Statement::Insert(mut insert) = bound.statement else {
         return Err(Error::internal("an INSERT was bound to something else"));
     };

@@ -30,7 +30,7 @@ impl Binder<'_> {
     /// Fills in how often each CTE was referred to, once everything that may refer to it is bound.
     pub(super) fn finish_ctes(&self, mut ctes: Vec<Cte>) -> Vec<Cte> {
         for cte in &mut ctes {
-            cte.references = self.cte_references.get(cte.id.0 as usize).copied().unwrap_or(0);
+            cte.references = self.references_of(cte.id);
         }
         ctes
     }
@@ -116,9 +116,9 @@ impl Binder<'_> {
         }
         let columns = rename(seed.columns.clone(), cte)?;
         self.set_cte_columns(id, columns.clone());
-        let before = self.cte_references[id.0 as usize];
+        let before = self.references_of(id);
         let step = self.leg(right, false)?;
-        let recursive = self.cte_references[id.0 as usize] > before;
+        let recursive = self.references_of(id) > before;
         if recursive {
             refuse_tail(query)?;
         }

@@ -95,9 +95,7 @@ impl Binder<'_> {
             let message = format!("WITH query \"{}\" does not have a RETURNING clause", entry.name);
             return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message).at(name.span.start));
         }
-        if let Some(count) = self.cte_references.get_mut(entry.id.0 as usize) {
-            *count += 1;
-        }
+        self.count_reference(entry.id);
         let rel = self.new_rel(RelSource::Output(columns.clone()));
         let shown = alias.map_or(entry.name.as_str(), |alias| &alias.name.name);
         let item = self.output_item(rel, &columns, shown, alias)?;

@@ -170,10 +170,12 @@ impl Binder<'_> {
     fn choose(&self, name: &Name, args: &[Expr], names: &[&str], variadic: bool, span: Span) -> Result<Choice> {
         let (schema, function) = self.function_name(name)?;
         let actual: Vec<Oid> = args.iter().map(|arg| arg.ty.oid).collect();
-        let shape = CallShape { names, count: args.len(), variadic };
+        let shape = CallShape { names, count: args.len(), variadic, procedure: self.in_call };
         let mut overloads = self.overloads(schema, function, &shape);
         if let Some(exact) = overloads.iter().position(|overload| overload.args == actual) {
-            return Ok(Choice::Function(overloads.swap_remove(exact)));
+            let exact = overloads.swap_remove(exact);
+            self.check_kind(&exact, name, &actual, names, span)?;
+            return Ok(Choice::Function(exact));
         }
         if let ([actual], [], false) = (actual.as_slice(), names, variadic)
             && let Some(target) = self.cast_named(name, *actual)?
@@ -191,10 +193,14 @@ impl Binder<'_> {
             ),
             1 => {
                 let only = fitting.pop().ok_or_else(|| Error::internal("no function"))?;
+                self.check_kind(&only, name, &actual, names, span)?;
                 return Ok(Choice::Function(only));
             }
             _ => match self.best_candidate(&actual, fitting) {
-                Some(best) => return Ok(Choice::Function(best)),
+                Some(best) => {
+                    self.check_kind(&best, name, &actual, names, span)?;
+                    return Ok(Choice::Function(best));
+                }
                 None => Error::new(
                     sqlstate::AMBIGUOUS_FUNCTION,
                     format!("function {} is not unique", self.call_signature(name, &actual, names)),
@@ -252,6 +258,9 @@ impl Binder<'_> {
         {
             let message = "VARIADIC argument must be an array";
             return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message).at(last.span.start));
+        }
+        if self.catalog.routine(signature.oid).is_some() {
+            self.routines.insert(signature.oid);
         }
         let function = self.function(signature.oid)?;
         let mut converted = Vec::with_capacity(args.len());
@@ -340,6 +349,59 @@ impl Binder<'_> {
             })
             .collect();
         format!("{}({})", shown_name(name), args.join(", "))
+    }
+
+    /// CALL: the procedure with its input arguments.
+    pub(super) fn procedure_call(&mut self, call: &ast::Call, span: Span) -> Result<super::BoundCall> {
+        let mut args = Vec::with_capacity(call.args.len());
+        for arg in &call.args {
+            self.call_argument(&arg.value, &mut args)?;
+        }
+        let chosen = self.choose_function(call, &args, span).map_err(|error| match error.code() {
+            sqlstate::UNDEFINED_FUNCTION => {
+                let message = error.message().replacen("function ", "procedure ", 1);
+                Error::new(error.code(), message)
+                    .with_hint("No procedure matches the given name and argument types. You might need to add explicit type casts.")
+                    .at(span.start)
+            }
+            sqlstate::AMBIGUOUS_FUNCTION => {
+                let message = error.message().replacen("function ", "procedure ", 1);
+                Error::new(error.code(), message)
+                    .with_hint("Could not choose a best candidate procedure. You might need to add explicit type casts.")
+                    .at(span.start)
+            }
+            _ => error,
+        })?;
+        let Choice::Function(overload) = chosen else {
+            let message = format!("{} is not a procedure", shown_name(&call.name));
+            return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message).at(span.start));
+        };
+        let resolved = self.resolve_overload(overload, args, call.variadic, span)?;
+        let Some(routine) = super::inline::routine_of(&resolved.function).cloned() else {
+            return Err(Error::unsupported("CALL of this procedure"));
+        };
+        let is_input = |position: usize| {
+            let mode = routine.row.arg_modes.as_ref().and_then(|modes| modes.get(position));
+            mode.is_none_or(|mode| matches!(mode, 'i' | 'b' | 'v'))
+        };
+        // The elements of a variadic argument are all inputs.
+        let args = resolved.args.into_iter().enumerate();
+        let inputs = args.filter(|(position, _)| is_input(*position)).map(|(_, arg)| arg).collect();
+        Ok(super::BoundCall { function: resolved.function, inputs, variadic: resolved.variadic })
+    }
+
+    /// 42809 for a procedure in an expression, or anything else in CALL.
+    fn check_kind(&self, overload: &Overload, name: &Name, actual: &[Oid], names: &[&str], span: Span) -> Result<()> {
+        let procedure = overload.signature.kind == 'p';
+        if procedure == self.in_call {
+            return Ok(());
+        }
+        let shown = self.call_signature(name, actual, names);
+        let (what, hint) = match procedure {
+            true => ("is a procedure", "To call a procedure, use CALL."),
+            false => ("is not a procedure", "To call a function, use SELECT."),
+        };
+        Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, format!("{shown} {what}")).with_hint(hint).at(span.start))
     }
 
     /// The function for WITHIN GROUP: direct and ordered arguments are matched together.

@@ -17,6 +17,7 @@ mod from;
 mod function;
 mod function_scan;
 mod group;
+pub mod inline;
 mod insert;
 mod join;
 pub mod late;
@@ -31,6 +32,7 @@ mod predicate;
 pub mod print;
 mod query;
 mod reads;
+pub mod routine;
 mod row;
 mod rules;
 mod scope;
@@ -42,7 +44,7 @@ mod subquery;
 mod target_list;
 pub mod tree;
 mod types;
-mod walk;
+pub mod walk;
 mod window;
 
 #[cfg(test)]
@@ -63,7 +65,8 @@ use crate::session::context::StatementContext;
 
 pub use copy::{GIVEN_ROWS, bind_copy};
 pub use output_name::output_name;
-pub use reads::{named_by, read_by};
+pub use reads::{named_by, read_by, routines_of};
+pub use types::{is_any_family, is_polymorphic};
 pub use walk::has_columns as reads_columns;
 
 use coerce::Context;
@@ -85,9 +88,7 @@ pub fn bind(
     let mut binder = Binder::new(sql, context, Parameters::inferred(parameter_types));
     let (statement, columns) = binder.statement(statement)?;
     let parameters = binder.parameters.finish()?;
-    let read: Vec<Oid> = binder.relations.iter().copied().collect();
-    let relations = binder.relations.union(&binder.named).copied().collect();
-    Ok(BoundStatement { statement, parameters, columns, relations, read })
+    Ok(binder.finish(statement, columns, parameters))
 }
 
 /// Binds an expression over the columns of one table, as it stands in a default, a check, a generated column or an index.
@@ -153,6 +154,23 @@ pub fn refers(from: Type, to: Type, context: &StatementContext) -> bool {
     let together = FAMILIES.iter().any(|family| family.contains(&from.oid) && family.contains(&to.oid));
     let binder = Binder::new("", context, Parameters::none());
     together || binder.can_coerce(&[from.oid], &[to.oid], coerce::Context::Implicit)
+}
+
+/// A call of a procedure.
+pub struct BoundCall {
+    pub function: Arc<Function>,
+    /// Its input arguments.
+    pub inputs: Vec<Expr>,
+    /// The last of them is written with VARIADIC.
+    pub variadic: bool,
+}
+
+/// Binds CALL.
+pub fn bind_call(call: &ast::Call, span: ast::Span, context: &StatementContext) -> Result<BoundCall> {
+    let mut binder = Binder::new("", context, Parameters::none());
+    binder.levels.push(Level::new(Clause::Execute));
+    binder.in_call = true;
+    binder.procedure_call(call, span)
 }
 
 /// Binds the query of a view.
@@ -282,6 +300,14 @@ struct Binder<'a> {
     next_rel: u32,
     /// References counted per CTE.
     cte_references: Vec<usize>,
+    /// Number of the first CTE.
+    cte_base: u32,
+    /// Routines that users made and that the statement calls.
+    routines: BTreeSet<Oid>,
+    /// What is bound is a CALL.
+    in_call: bool,
+    /// Names of the arguments, in the body of a function.
+    arguments: Option<Arc<routine::ArgumentNames>>,
     depth: usize,
     /// Views being expanded, outermost first: for recursion checks.
     views: Vec<Oid>,
@@ -302,6 +328,10 @@ impl<'a> Binder<'a> {
             shapes: HashMap::new(),
             next_rel: 0,
             cte_references: Vec::new(),
+            cte_base: 0,
+            routines: BTreeSet::new(),
+            in_call: false,
+            arguments: None,
             depth: 0,
             views: Vec::new(),
         }
@@ -379,11 +409,34 @@ impl<'a> Binder<'a> {
 
     fn new_cte(&mut self) -> CteId {
         self.cte_references.push(0);
-        CteId(self.cte_references.len() as u32 - 1)
+        CteId(self.cte_base + self.cte_references.len() as u32 - 1)
+    }
+
+    /// How often a CTE is referred to.
+    fn references_of(&self, cte: CteId) -> usize {
+        let position = cte.0.saturating_sub(self.cte_base) as usize;
+        self.cte_references.get(position).copied().unwrap_or(0)
+    }
+
+    fn count_reference(&mut self, cte: CteId) {
+        let position = cte.0.saturating_sub(self.cte_base) as usize;
+        if let Some(count) = self.cte_references.get_mut(position) {
+            *count += 1;
+        }
+    }
+
+    fn finish(self, statement: Statement, columns: Option<Vec<OutputColumn>>, parameters: Vec<Oid>) -> BoundStatement {
+        let read: Vec<Oid> = self.relations.iter().copied().collect();
+        let relations = self.relations.union(&self.named).copied().collect();
+        let routines = self.routines.into_iter().collect();
+        BoundStatement { statement, parameters, columns, relations, read, routines }
     }
 
     /// The implementation of a function of PostgreSQL's catalog; 0A000 if there is none.
     fn function(&self, oid: Oid) -> Result<Arc<Function>> {
+        if let Some(routine) = self.catalog.routine(oid) {
+            return functions::of_routine(routine).map(Arc::new);
+        }
         functions::registry().by_oid(oid).cloned().ok_or_else(|| {
             let what = match aegis_catalog::facts::proc(oid) {
                 Some(row) => {

@@ -16,16 +16,23 @@ pub(super) struct Parameters {
     /// Uses that tell no type.
     open_uses: Vec<(u32, Span)>,
     allowed: bool,
+    /// There are no others.
+    fixed: bool,
 }
 
 impl Parameters {
     pub(super) fn inferred(given: &[Oid]) -> Self {
         let types = given.iter().map(|&ty| if ty == oid::UNKNOWN { 0 } else { ty }).collect();
-        Self { types, open_uses: Vec::new(), allowed: true }
+        Self { types, open_uses: Vec::new(), allowed: true, fixed: false }
     }
 
     pub(super) fn none() -> Self {
-        Self { types: Vec::new(), open_uses: Vec::new(), allowed: false }
+        Self { types: Vec::new(), open_uses: Vec::new(), allowed: false, fixed: false }
+    }
+
+    /// The arguments of a function.
+    pub(super) fn fixed(types: &[Oid]) -> Self {
+        Self { types: types.to_vec(), open_uses: Vec::new(), allowed: true, fixed: true }
     }
 
     /// All types, or 42P18 for a parameter whose type nothing told.
@@ -50,7 +57,9 @@ fn indeterminate(number: usize) -> Error {
 
 impl Binder<'_> {
     pub(super) fn parameter(&mut self, number: u32, span: Span) -> Result<Expr> {
-        if !self.parameters.allowed || number == 0 || number > MAX_PARAMETERS {
+        let known = number as usize <= self.parameters.types.len();
+        let allowed = self.parameters.allowed && (known || !self.parameters.fixed);
+        if !allowed || number == 0 || number > MAX_PARAMETERS {
             let message = format!("there is no parameter ${number}");
             return Err(Error::new(sqlstate::UNDEFINED_PARAMETER, message).at(span.start));
         }

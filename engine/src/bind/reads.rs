@@ -20,6 +20,13 @@ pub fn read_by(statement: &Statement) -> BTreeSet<ObjectAddress> {
     reads.finish()
 }
 
+/// The functions made by users that an expression calls.
+pub fn routines_of(expr: &Expr) -> Vec<Oid> {
+    let mut reads = Reads::default();
+    reads.expr(&mut expr.clone());
+    reads.routines
+}
+
 /// The relations that an expression names as constants, such as the sequence of `nextval('s')`.
 pub fn named_by(expr: &Expr) -> Vec<Oid> {
     let mut reads = Reads::default();
@@ -33,6 +40,8 @@ struct Reads {
     relations: HashMap<RelId, (Oid, Vec<i16>)>,
     columns: Vec<(RelId, usize)>,
     regclass: Vec<Oid>,
+    /// Functions that users made.
+    routines: Vec<Oid>,
 }
 
 impl Reads {
@@ -82,7 +91,11 @@ impl Reads {
                 self.from(left);
                 self.from(right);
             }
-            From::Function { .. } | From::Cte { .. } => {}
+            From::Function { calls, .. } => {
+                let made = calls.iter().map(|call| call.function.oid);
+                self.routines.extend(made.filter(|&oid| oid >= aegis_catalog::fixed_oid::FIRST_NORMAL));
+            }
+            From::Cte { .. } => {}
         }
     }
 
@@ -93,6 +106,9 @@ impl Reads {
                 if expr.ty.oid == aegis_catalog::types::oid::REGCLASS =>
             {
                 self.regclass.push(*oid);
+            }
+            ExprKind::Call { function, .. } if function.oid >= aegis_catalog::fixed_oid::FIRST_NORMAL => {
+                self.routines.push(function.oid);
             }
             ExprKind::Subquery(subquery) => self.sources(&mut subquery.query),
             _ => {}
@@ -114,6 +130,8 @@ impl Reads {
                 found.insert(ObjectAddress::new(class, oid));
             }
         }
+        let class = aegis_catalog::fixed_oid::PG_PROC;
+        found.extend(self.routines.into_iter().map(|oid| ObjectAddress::new(class, oid)));
         found
     }
 }

@@ -380,6 +380,9 @@ impl Binder<'_> {
             {
                 return Ok(row);
             }
+            if let Some(argument) = self.argument_named(name)? {
+                return Ok(argument);
+            }
             return Err(self.no_such_column(None, &column.name, span));
         }
         let Some((schema, table)) = self.relation_parts(qualifier)? else {
@@ -388,6 +391,9 @@ impl Binder<'_> {
             return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(span.start));
         };
         let Some(item) = self.item_named(schema, &table.name, span)? else {
+            if let Some(argument) = self.argument_named(name)? {
+                return Ok(argument);
+            }
             // `row_column.field` without parentheses is no syntax of PostgreSQL's.
             return Err(self.missing_from_entry(&table.name, span));
         };

@@ -581,6 +581,8 @@ pub struct BoundStatement {
     pub relations: Vec<Oid>,
     /// Those of them whose rows are read or changed; the others are only named by constants.
     pub read: Vec<Oid>,
+    /// Functions made by users that are called.
+    pub routines: Vec<Oid>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -16,11 +16,11 @@ pub(super) const STRING: char = 'S';
 pub(super) const INVALID: char = '\0';
 
 /// The pseudo-types that stand for "any type that fits" (manual, "Polymorphic Types").
-pub(super) fn is_polymorphic(ty: Oid) -> bool {
+pub fn is_polymorphic(ty: Oid) -> bool {
     is_any_family(ty) || is_anycompatible_family(ty)
 }
 
-pub(super) fn is_any_family(ty: Oid) -> bool {
+pub fn is_any_family(ty: Oid) -> bool {
     matches!(ty, oid::ANYELEMENT | oid::ANYARRAY | oid::ANYNONARRAY | oid::ANYENUM | oid::ANYRANGE | oid::ANYMULTIRANGE)
 }
 

@@ -3,7 +3,7 @@
 use super::tree::*;
 
 /// Calls `visit` on each direct part of an expression; sub-queries' expressions included.
-pub(super) fn children(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
+pub(crate) fn children(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
     match &mut expr.kind {
         ExprKind::Constant(_)
         | ExprKind::Parameter(_)
@@ -65,7 +65,7 @@ pub(super) fn children(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
 }
 
 /// Calls `visit` on the top expressions of a query, its CTEs, FROM items and legs.
-pub(super) fn query(query: &mut Query, visit: &mut dyn FnMut(&mut Expr)) {
+pub(crate) fn query(query: &mut Query, visit: &mut dyn FnMut(&mut Expr)) {
     query.ctes.iter_mut().for_each(|cte| self::cte(cte, visit));
     match &mut query.body {
         SetExpr::Select(select) => self::select(select, visit),
@@ -79,7 +79,7 @@ pub(super) fn query(query: &mut Query, visit: &mut dyn FnMut(&mut Expr)) {
 }
 
 /// Calls `visit` on the top expressions of a statement.
-pub(super) fn statement(statement: &mut Statement, visit: &mut dyn FnMut(&mut Expr)) {
+pub(crate) fn statement(statement: &mut Statement, visit: &mut dyn FnMut(&mut Expr)) {
     let rules = |rules: &mut RowRules, visit: &mut dyn FnMut(&mut Expr)| {
         rules.generated.iter_mut().for_each(|(_, expr)| visit(expr));
         rules.checks.iter_mut().for_each(|(_, expr)| visit(expr));
@@ -142,13 +142,13 @@ fn select(select: &mut Select, visit: &mut dyn FnMut(&mut Expr)) {
     select.targets.iter_mut().for_each(visit);
 }
 
-pub(super) fn aggregate(call: &mut AggregateCall, visit: &mut dyn FnMut(&mut Expr)) {
+pub(crate) fn aggregate(call: &mut AggregateCall, visit: &mut dyn FnMut(&mut Expr)) {
     call.args.iter_mut().for_each(&mut *visit);
     call.order_by.iter_mut().for_each(|key| visit(&mut key.expr));
     call.filter.iter_mut().for_each(visit);
 }
 
-pub(super) fn window(call: &mut WindowCall, visit: &mut dyn FnMut(&mut Expr)) {
+pub(crate) fn window(call: &mut WindowCall, visit: &mut dyn FnMut(&mut Expr)) {
     call.args.iter_mut().for_each(&mut *visit);
     call.filter.iter_mut().for_each(&mut *visit);
     call.partition_by.iter_mut().for_each(&mut *visit);
@@ -160,7 +160,7 @@ pub(super) fn window(call: &mut WindowCall, visit: &mut dyn FnMut(&mut Expr)) {
     }
 }
 
-pub(super) fn from(from: &mut From, visit: &mut dyn FnMut(&mut Expr)) {
+pub(crate) fn from(from: &mut From, visit: &mut dyn FnMut(&mut Expr)) {
     match from {
         From::Table { .. } | From::Cte { .. } => {}
         From::Subquery { query, .. } => self::query(query, visit),
@@ -174,7 +174,7 @@ pub(super) fn from(from: &mut From, visit: &mut dyn FnMut(&mut Expr)) {
 }
 
 /// Calls `visit` on every column reference in an expression, sub-queries included.
-pub(super) fn columns(expr: &mut Expr, visit: &mut dyn FnMut(RelId, usize)) {
+pub(crate) fn columns(expr: &mut Expr, visit: &mut dyn FnMut(RelId, usize)) {
     if let ExprKind::Column { rel, column } = &expr.kind {
         visit(*rel, *column);
     }
@@ -182,7 +182,7 @@ pub(super) fn columns(expr: &mut Expr, visit: &mut dyn FnMut(RelId, usize)) {
 }
 
 /// Where a column of `wanted` is first mentioned.
-pub(super) fn place_of(expr: &mut Expr, wanted: RelId) -> Option<crate::parse::ast::Span> {
+pub(crate) fn place_of(expr: &mut Expr, wanted: RelId) -> Option<crate::parse::ast::Span> {
     if matches!(expr.kind, ExprKind::Column { rel, .. } if rel == wanted) {
         return Some(expr.span);
     }
@@ -199,7 +199,7 @@ pub fn has_columns(expr: &Expr) -> bool {
 }
 
 /// Whether a column of `wanted` is mentioned.
-pub(super) fn mentions(expr: &Expr, wanted: RelId) -> bool {
+pub(crate) fn mentions(expr: &Expr, wanted: RelId) -> bool {
     let mut found = false;
     columns(&mut expr.clone(), &mut |rel, _| found |= rel == wanted);
     found

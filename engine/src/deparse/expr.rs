@@ -55,7 +55,7 @@ impl<'t> Deparser<'t> {
         }
         match &expr.kind {
             ExprKind::Constant(value) => self.constant(value, expr.ty, super::constant::Label::Needed),
-            ExprKind::Parameter(number) => self.push(&format!("${number}")),
+            ExprKind::Parameter(number) => self.parameter(*number),
             ExprKind::Column { .. } => self.fail("a column of no relation in sight"),
             ExprKind::Call { function, args, form, variadic } => self.call(function, args, form, *variadic),
             ExprKind::Cast { arg, method, implicit: hidden } => {

@@ -77,6 +77,23 @@ pub fn query(query: &Query, columns: &[String], target: Target<'_>) -> Result<St
     out.finish()
 }
 
+/// A query in the body of a routine, with the names of its arguments.
+pub fn body_query(query: &Query, routine: &str, names: &[String], target: Target<'_>) -> Result<String> {
+    let mut out = Deparser::new(target);
+    out.arguments = Some((routine.to_owned(), names.to_vec()));
+    out.columns_visible = false;
+    out.query(query, None, false);
+    out.finish()
+}
+
+/// An expression that is the body of a routine.
+pub fn body_expression(expr: &Expr, routine: &str, names: &[String], target: Target<'_>) -> Result<String> {
+    let mut out = Deparser::new(target);
+    out.arguments = Some((routine.to_owned(), names.to_vec()));
+    out.expr(expr, false);
+    out.finish()
+}
+
 /// What an expression is, seen through the columns that grouping, windows and set-returning functions put in the place of their parts.
 #[derive(Clone, Copy)]
 enum Node<'t> {
@@ -114,6 +131,8 @@ struct Deparser<'t> {
     inside_joins: Vec<&'t JoinForm>,
     /// Names of FROM items, a set for each query around and the one being printed.
     taken: Vec<HashSet<String>>,
+    /// Name and arguments of the routine whose body is printed.
+    arguments: Option<(String, Vec<String>)>,
     /// The first thing that has no text.
     failure: Option<Error>,
 }
@@ -139,7 +158,26 @@ impl<'t> Deparser<'t> {
             joins: Vec::new(),
             inside_joins: Vec::new(),
             taken: Vec::new(),
+            arguments: None,
             failure: None,
+        }
+    }
+
+    /// `$n`, or the name that the body knows it by.
+    fn parameter(&mut self, number: u32) {
+        let named = self.arguments.clone().and_then(|(routine, names)| {
+            let name = names.get((number as usize).checked_sub(1)?)?.clone();
+            (!name.is_empty()).then_some((routine, name))
+        });
+        match named {
+            Some((routine, name)) => {
+                if !self.names.is_empty() {
+                    self.quoted(&routine);
+                    self.push(".");
+                }
+                self.quoted(&name);
+            }
+            None => self.push(&format!("${number}")),
         }
     }
 

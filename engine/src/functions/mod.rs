@@ -27,6 +27,7 @@ pub mod window;
 use std::fmt;
 use std::sync::Arc;
 
+use aegis_catalog::object::Routine;
 use aegis_catalog::{Oid, Result, Type};
 use arrow::array::ArrayRef;
 use datafusion::logical_expr::{AggregateUDF, ColumnarValue, Expr, WindowUDF};
@@ -34,6 +35,7 @@ use datafusion::logical_expr::{AggregateUDF, ColumnarValue, Expr, WindowUDF};
 use crate::session::context::StatementContext;
 
 pub use registry::{Registry, registry};
+pub use signature::{input_names, of_routine};
 
 /// The families, each with its list of functions, in the order of the manual's chapter "Functions and Operators".
 const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
@@ -92,6 +94,8 @@ pub enum Body {
     /// Makes the DataFusion aggregate for concrete argument and result types.
     Aggregate(fn(&AggregateTypes<'_>) -> Result<Arc<AggregateUDF>>),
     Window(fn(&AggregateTypes<'_>) -> Result<Arc<WindowUDF>>),
+    /// Statements in SQL, that a user wrote.
+    Sql(Arc<Routine>),
     /// A set-returning function: one `List` per input row (of structs when there are several columns). `stream`, if given, makes the rows of
     /// a call with constant arguments a batch at a time.
     Set {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use aegis_catalog::facts::{self, FunctionRow};
 use aegis_catalog::types::oid::{self, Oid};
-use aegis_catalog::{Error, Result, fixed_oid};
+use aegis_catalog::{Error, Result};
 
 use super::{Body, Function, Volatility};
 
@@ -136,6 +136,11 @@ fn type_oid(name: &str) -> Result<Oid> {
     found.ok_or_else(|| Error::internal(format!("no such type in a signature: {name}")))
 }
 
+/// The function that a user made.
+pub fn of_routine(routine: &std::sync::Arc<aegis_catalog::object::Routine>) -> Result<Function> {
+    Ok(from_fact(&routine.row, Body::Sql(routine.clone())))
+}
+
 fn from_fact(fact: &FunctionRow, body: Body) -> Function {
     let mut args = fact.arg_types.clone();
     let variadic = fact.variadic != 0;
@@ -145,7 +150,7 @@ fn from_fact(fact: &FunctionRow, body: Body) -> Function {
     let defaults = fact.arg_defaults.as_deref().map(split_defaults).unwrap_or_default();
     Function {
         oid: fact.oid,
-        schema: fixed_oid::PG_CATALOG_SCHEMA,
+        schema: fact.schema,
         name: fact.name.to_string(),
         args,
         variadic,
@@ -165,7 +170,7 @@ fn from_fact(fact: &FunctionRow, body: Body) -> Function {
 }
 
 /// Names of the input parameters; empty if they have none.
-fn input_names(fact: &FunctionRow) -> Vec<String> {
+pub fn input_names(fact: &FunctionRow) -> Vec<String> {
     match (&fact.arg_names, &fact.arg_modes) {
         (None, _) => Vec::new(),
         (Some(names), None) => names.clone(),

@@ -73,6 +73,7 @@ impl Lowerer<'_> {
                 };
                 Ok(Value::new(expr, ty, data_type))
             }
+            Body::Sql(_) => Err(Error::unsupported(format!("function {} in this place", function.name))),
             Body::Aggregate(_) | Body::Window(_) | Body::Set { .. } => {
                 Err(Error::internal(format!("function {} is not scalar", function.name)))
             }

@@ -300,9 +300,21 @@ pub fn lower_constants(
 ) -> Result<LogicalPlan> {
     let mut lowerer = Lowerer::new(context, parameters);
     let mut input = Relation::new(one_row());
-    let values = lowerer.exprs(exprs, &mut input)?;
+    let values = lowerer.exprs(&inlined(exprs, context)?, &mut input)?;
     let columns: Vec<Binding> = values.iter().map(|value| lowerer.binding("value", value.data_type.clone())).collect();
     project(input.plan, values.into_iter().map(|value| value.expr).zip(&columns).collect())
+}
+
+/// The expressions with the bodies of functions in SQL in the place of their calls.
+fn inlined<'e>(exprs: &'e [tree::Expr], context: &LowerContext<'_>) -> Result<std::borrow::Cow<'e, [tree::Expr]>> {
+    if context.statement.catalog.routines().next().is_none() {
+        return Ok(exprs.into());
+    }
+    let mut exprs = exprs.to_vec();
+    for expr in &mut exprs {
+        crate::bind::inline::expression(expr, &context.statement)?;
+    }
+    Ok(exprs.into())
 }
 
 /// Which representation of its type a value is wanted in.
@@ -321,6 +333,7 @@ pub fn lower_over_row(
     source: Arc<dyn TableSource>,
     context: &LowerContext<'_>,
 ) -> Result<LogicalPlan> {
+    let exprs = &*inlined(exprs, context)?;
     let mut lowerer = Lowerer::new(context, &[]);
     let (plan, columns) = lowerer.scan("row", source)?;
     let mut input = Relation::new(plan);
@@ -341,6 +354,8 @@ pub fn lower_constant(
     parameters: &[ScalarValue],
     context: &LowerContext<'_>,
 ) -> Result<Option<ScalarValue>> {
+    let exprs = inlined(std::slice::from_ref(expr), context)?;
+    let expr = exprs.first().unwrap_or(expr);
     let mut lowerer = Lowerer::new(context, parameters);
     let value = lowerer.expr(expr, &mut Relation::new(one_row()))?.into_computed()?;
     Ok(value.constant().cloned())

@@ -6,6 +6,7 @@
 pub mod ast;
 mod guard;
 mod lower;
+pub mod routine;
 mod scan;
 #[cfg(test)]
 mod tests;

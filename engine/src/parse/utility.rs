@@ -1,6 +1,7 @@
 //! Syntax of utility statements: everything that is not SELECT, INSERT, UPDATE or DELETE.
 
 use super::ast::*;
+use super::routine::{AlterRoutine, CreateRoutine, DropRoutine};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Utility {
@@ -182,6 +183,11 @@ pub enum Utility {
         verb: String,
         tables: Vec<Name>,
     },
+    CreateRoutine(Box<CreateRoutine>),
+    AlterRoutine(Box<AlterRoutine>),
+    DropRoutine(Box<DropRoutine>),
+    /// The procedure with its arguments, and where they stand.
+    Call(Box<(Call, Span)>),
     CreateExtension {
         name: Ident,
         if_not_exists: bool,
@@ -592,6 +598,6 @@ pub struct ObjectName {
     pub name: Name,
     /// Table of a constraint or trigger.
     pub on: Option<Name>,
-    /// Argument types of a function.
-    pub args: Vec<TypeName>,
+    /// Argument types of a function; None if no list is written.
+    pub args: Option<Vec<TypeName>>,
 }

@@ -303,7 +303,7 @@ impl Session {
         context: &StatementContext,
     ) -> Result<Outcome> {
         let context = &Arc::new(context.clone());
-        self.run_plan(&Plan::new(tree, context), parameters, context).await
+        self.run_plan(&Plan::new(tree, context)?, parameters, context).await
     }
 
     /// Runs a SELECT, INSERT, UPDATE or DELETE.
@@ -314,6 +314,20 @@ impl Session {
         context: &Arc<StatementContext>,
     ) -> Result<Outcome> {
         self.lock_relations(plan.needs.iter(), false, context).await?;
+        if plan.calls {
+            let mut tree = plan.tree.clone();
+            self.settle(&mut tree.statement, &parameters, context).await?;
+            return self.run_settled(&Plan::settled(tree, context), parameters, context).await;
+        }
+        self.run_settled(plan, parameters, context).await
+    }
+
+    async fn run_settled(
+        &mut self,
+        plan: &Plan,
+        parameters: Vec<ScalarValue>,
+        context: &Arc<StatementContext>,
+    ) -> Result<Outcome> {
         let runtime = Arc::clone(&self.shared.executor);
         let Some(open) = &mut self.transaction else {
             return Err(Error::internal("a statement runs outside a transaction"));

@@ -15,6 +15,7 @@ mod parameter;
 pub mod portal;
 pub mod prepared;
 pub mod protocol;
+pub(crate) mod routine;
 pub mod sequence;
 mod services;
 pub mod snapshot;
@@ -54,6 +55,8 @@ pub struct Session {
     pub(crate) shared: Arc<Shared>,
     pub(crate) backend: Arc<Backend>,
     pub(crate) superuser: bool,
+    /// Bodies of functions that are running, one inside the other.
+    pub(crate) calls: usize,
     /// Who it is in the lock table.
     pub(crate) owner: Arc<Owner>,
     /// Advisory locks beyond transactions.
@@ -111,6 +114,7 @@ impl Session {
             shared,
             backend,
             superuser,
+            calls: 0,
             transaction: None,
             prepared: Arc::default(),
             portals: HashMap::new(),

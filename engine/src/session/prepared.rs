@@ -34,6 +34,8 @@ pub struct Prepared {
 /// A bound statement, with what was worked out for it.
 pub struct Plan {
     pub tree: BoundStatement,
+    /// Calls of functions whose bodies run statement by statement.
+    pub calls: bool,
     /// The relations that it locks.
     pub needs: Needs,
     catalog_version: u64,
@@ -44,8 +46,18 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn new(tree: BoundStatement, context: &StatementContext) -> Self {
+    pub fn new(mut tree: BoundStatement, context: &StatementContext) -> Result<Self> {
+        let mut calls = false;
+        if !tree.routines.is_empty() || context.catalog.routines().next().is_some() {
+            calls = crate::bind::inline::statement(&mut tree.statement, context)?;
+        }
+        Ok(Self { calls, ..Self::settled(tree, context) })
+    }
+
+    /// One whose calls have run.
+    pub fn settled(tree: BoundStatement, context: &StatementContext) -> Self {
         Self {
+            calls: false,
             needs: Needs::of_tree(&tree, &context.catalog),
             tree,
             catalog_version: context.catalog.version(),
@@ -57,7 +69,7 @@ impl Plan {
 
     /// The generic plan, if the statement can have one; from the second execution on, since many have only one.
     pub fn generic(&self, context: &StatementContext, tables: &Tables) -> Option<&GenericPlan> {
-        if !self.used.swap(true, Ordering::Relaxed) {
+        if self.calls || !self.used.swap(true, Ordering::Relaxed) {
             return None;
         }
         self.generic.get_or_init(|| GenericPlan::new(&self.tree, context, tables)).as_ref()
@@ -98,7 +110,7 @@ impl Prepared {
                     let tree = crate::bind::bind(planned, sql, declared, context)?;
                     prepared.parameters.clone_from(&tree.parameters);
                     prepared.columns = tree.columns.clone().map(Arc::new);
-                    prepared.plan = Mutex::new(Some(Arc::new(Plan::new(tree, context))));
+                    prepared.plan = Mutex::new(Some(Arc::new(Plan::new(tree, context)?)));
                 }
             }
         }
@@ -126,7 +138,7 @@ impl Prepared {
         if types(tree.columns.as_ref()) != types(self.columns.as_deref()) {
             return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
         }
-        let plan = Arc::new(Plan::new(tree, context));
+        let plan = Arc::new(Plan::new(tree, context)?);
         *kept = Some(Arc::clone(&plan));
         Ok(plan)
     }

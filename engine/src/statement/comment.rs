@@ -6,6 +6,7 @@ use aegis_catalog::{Error, Result, sqlstate};
 
 use super::{Outcome, namespace};
 use crate::parse::ast::Name;
+use crate::parse::routine::RoutineName;
 use crate::parse::utility::{ObjectKind, ObjectName};
 use crate::session::Session;
 use crate::session::context::StatementContext;
@@ -63,7 +64,10 @@ fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddr
             Ok(ObjectAddress::new(PG_DATABASE, found.oid))
         }
         ObjectKind::Role => Ok(ObjectAddress::new(PG_AUTHID, super::role::existing(&written, context)?.oid)),
-        _ => Err(Error::unsupported("COMMENT ON this kind of object")),
+        _ => match RoutineName::of_object(object) {
+            Some(name) => Ok(super::routine::existing(&name, context)?.address()),
+            None => Err(Error::unsupported("COMMENT ON this kind of object")),
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::fixed_oid::{PG_ATTRDEF, PG_CLASS};
+use aegis_catalog::fixed_oid::{PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_PROC};
 use aegis_catalog::object::{
     Column, Constraint, ConstraintKind, Dependency, DependencyKind, Index, IndexKey, ObjectAddress, Relation,
     RelationKind, Table,
@@ -186,15 +186,37 @@ pub fn stored_expression(
 pub fn record_defaults(session: &mut Session, table: &Arc<Relation>) -> Result<()> {
     let context = session.context()?;
     let open = session.writable("ALTER TABLE")?;
+    let mut calls: Vec<(ObjectAddress, &str)> = Vec::new();
+    for column in table.live_columns().filter(|column| column.generated) {
+        calls.extend(column.default.as_deref().map(|text| (ObjectAddress::new(PG_ATTRDEF, column.default_oid), text)));
+    }
+    for constraint in table.constraints() {
+        if let ConstraintKind::Check { expression, .. } = &constraint.kind {
+            calls.push((ObjectAddress::new(PG_CONSTRAINT, constraint.oid), expression));
+        }
+    }
+    if context.catalog.routines().next().is_none() {
+        calls.clear();
+    }
+    for (dependent, text) in calls {
+        let bound = bind::bind_stored(table, stored_text::ROW, text, &context)?;
+        for routine in bind::routines_of(&bound) {
+            let referenced = ObjectAddress::new(PG_PROC, routine);
+            let edge = Dependency { dependent, referenced, kind: DependencyKind::Normal };
+            open.catalog.add_dependency(open.tables.permanent(), edge)?;
+        }
+    }
     for column in table.live_columns().filter(|column| !column.generated) {
         let Some(text) = &column.default else { continue };
         let expr = crate::parse::parse_expression(text)?;
         let bound =
             bind::bind_expression_over(table, stored_text::ROW, &expr, Purpose::Default, Some(column.ty), &context)?;
-        for named in bind::named_by(&bound) {
+        let sequences = bind::named_by(&bound).into_iter().map(|named| ObjectAddress::new(PG_CLASS, named));
+        let routines = bind::routines_of(&bound).into_iter().map(|routine| ObjectAddress::new(PG_PROC, routine));
+        for referenced in sequences.chain(routines) {
             let edge = Dependency {
                 dependent: ObjectAddress::new(PG_ATTRDEF, column.default_oid),
-                referenced: ObjectAddress::new(PG_CLASS, named),
+                referenced,
                 kind: DependencyKind::Normal,
             };
             open.catalog.add_dependency(open.tables.permanent(), edge)?;
@@ -215,6 +237,7 @@ pub fn add_all(
     for constraint in keys.into_iter().chain(others) {
         table = add(session, &table, constraint, validate)?;
     }
+    record_defaults(session, &table)?;
     if validate {
         // The store checks keys when its schema changes; the caller checks the rest with queries.
         let format = session.format_settings();

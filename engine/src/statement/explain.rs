@@ -67,7 +67,8 @@ pub async fn run(
     let Statement::Query(_) = &statement.statement else {
         return Err(Error::unsupported("EXPLAIN of anything but a query"));
     };
-    let bound = crate::bind::bind(&statement.statement, sql, &[], context)?;
+    let mut bound = crate::bind::bind(&statement.statement, sql, &[], context)?;
+    crate::bind::inline::statement(&mut bound.statement, context)?;
     let tree::Statement::Query(query) = &bound.statement else {
         return Err(Error::unsupported("EXPLAIN of anything but a query"));
     };

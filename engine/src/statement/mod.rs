@@ -21,6 +21,7 @@ mod prepare;
 mod readers;
 mod rewrite;
 pub mod role;
+pub mod routine;
 mod schema;
 mod sequence;
 mod set;
@@ -156,6 +157,10 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::SetConstraints { names, deferred } => set_constraints::run(session, names, *deferred, context).await,
         Utility::Maintenance { verb, tables } => maintenance::run(session, verb, tables, context).await,
         Utility::Grant(grant) => role::grant(session, grant, context),
+        Utility::CreateRoutine(create) => routine::create(session, create, context),
+        Utility::AlterRoutine(alter) => routine::alter(session, alter, context),
+        Utility::DropRoutine(drop) => routine::drop(session, drop, context),
+        Utility::Call(call) => routine::call(session, call, context).await,
         Utility::CreateExtension { name, .. } => Err(Error::unsupported(format!("extension \"{}\"", name.name))),
         Utility::Unsupported(feature) => Err(Error::unsupported(feature)),
     }
@@ -199,6 +204,10 @@ pub fn referenced_columns(session: &Session, statement: &ParsedStatement) -> Opt
     match &statement.statement {
         Statement::Utility(utility) => match &**utility {
             Utility::Execute { name, .. } => session.prepared.lock().get(&name.name)?.columns().cloned(),
+            Utility::Call(call) => {
+                let context = session.context().ok()?;
+                routine::output_columns(call, &context).map(Arc::new)
+            }
             Utility::Fetch { cursor, move_only: false, .. } => session.portals.get(&cursor.name)?.columns.clone(),
             _ => None,
         },

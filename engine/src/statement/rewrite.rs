@@ -75,6 +75,7 @@ async fn copy_rows(
         columns: None,
         relations: Vec::new(),
         read: Vec::new(),
+        routines: Vec::new(),
     };
     session.run_bound(bound, Vec::new(), &context).await.map(drop)
 }
@@ -123,6 +124,7 @@ pub async fn any_null(session: &mut Session, table: &Relation, attnum: i16) -> R
         columns: Some(columns),
         relations: Vec::new(),
         read: Vec::new(),
+        routines: Vec::new(),
     };
     let Outcome::Rows { mut rows, .. } = session.run_bound(bound, Vec::new(), &context).await? else {
         return Err(Error::internal("a query returned no rows"));

@@ -23,6 +23,13 @@ pub fn expression(bound: &Expr, table: &Relation, context: &StatementContext) ->
     stored(context, |target| deparse::expression(bound, ROW, table, target))
 }
 
+/// An expression without columns.
+pub fn scalar(bound: &Expr, context: &StatementContext) -> Result<String> {
+    let relation = context.catalog.relations().next().cloned();
+    let relation = relation.ok_or_else(|| Error::internal("a catalog without relations"))?;
+    expression(bound, &relation, context)
+}
+
 /// A view's query; `columns` are the view's.
 pub fn query(bound: &Query, columns: &[Column], context: &StatementContext) -> Result<String> {
     let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();

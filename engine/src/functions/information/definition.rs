@@ -165,7 +165,9 @@ fn routines() -> Vec<Row> {
         ),
         f(
             "pg_get_function_result(oid)",
-            kernel!(|call; function: u32| with_proc(call, function, |proc| result(call, proc))),
+            kernel!(|call; function: u32| {
+                with_proc(call, function, |proc| (proc.kind != 'p').then(|| result(call, proc))).flatten()
+            }),
         ),
         f(
             "pg_get_function_arg_default(oid, int4)",
@@ -176,17 +178,21 @@ fn routines() -> Vec<Row> {
                 defaults.get(usize::try_from(number - 1 - first).ok()?).cloned()
             }),
         ),
-        f("pg_get_function_sqlbody(oid)", kernel!(|_function: u32| None::<String>)),
+        f(
+            "pg_get_function_sqlbody(oid)",
+            kernel!(|call; function: u32| {
+                call.context.catalog.routine(function).and_then(|routine| expression::show_body(call, routine))
+            }),
+        ),
         f(
             "pg_get_functiondef(oid)",
-            kernel!(|call; function: u32| with_proc(call, function, |proc| function_definition(call, proc))),
+            kernel!(|call; function: u32| with_proc(call, function, |proc| function_definition(call, proc)).transpose()),
         ),
     ]
 }
 
-fn with_proc(call: &Call<'_>, function: Oid, print: impl Fn(&FunctionRow) -> String) -> Option<String> {
-    let proc =
-        call.context.catalog.proc(function).map(|proc| &**proc).or_else(|| aegis_catalog::facts::proc(function))?;
+fn with_proc<T>(call: &Call<'_>, function: Oid, print: impl Fn(&FunctionRow) -> T) -> Option<T> {
+    let proc = call.context.catalog.proc(function).or_else(|| aegis_catalog::facts::proc(function))?;
     Some(print(proc))
 }
 
@@ -204,6 +210,7 @@ fn arguments(call: &Call<'_>, proc: &FunctionRow, defaults: bool) -> String {
             'o' => "OUT ",
             'b' => "INOUT ",
             'v' => "VARIADIC ",
+            _ if proc.kind == 'p' => "IN ",
             _ => "",
         };
         let name = proc.arg_names.as_ref().and_then(|names| names.get(position)).filter(|name| !name.is_empty());
@@ -244,38 +251,72 @@ fn result(call: &Call<'_>, proc: &FunctionRow) -> String {
     if proc.returns_set { format!("SETOF {ty}") } else { ty }
 }
 
-fn function_definition(call: &Call<'_>, proc: &FunctionRow) -> String {
-    let schema =
-        call.context.catalog.schema(proc.schema).map_or("pg_catalog", |schema| schema.name.as_str()).to_owned();
-    let mut lines = format!(
-        "CREATE OR REPLACE FUNCTION {}.{}({})\n RETURNS {}\n LANGUAGE internal\n",
-        quote_identifier(&schema),
-        quote_identifier(&proc.name),
-        arguments(call, proc, true),
-        result(call, proc)
-    );
-    let mut options = Vec::new();
-    match proc.volatility {
-        'i' => options.push("IMMUTABLE"),
-        's' => options.push("STABLE"),
-        _ => {}
+fn function_definition(call: &Call<'_>, proc: &FunctionRow) -> Result<String> {
+    if proc.kind == 'a' {
+        let message = format!("\"{}\" is an aggregate function", proc.name);
+        return Err(aegis_catalog::Error::new(aegis_catalog::sqlstate::WRONG_OBJECT_TYPE, message));
     }
-    match proc.parallel {
-        's' => options.push("PARALLEL SAFE"),
-        'r' => options.push("PARALLEL RESTRICTED"),
-        _ => {}
+    let catalog = &call.context.catalog;
+    let schema = catalog.schema(proc.schema).map_or("pg_catalog", |schema| schema.name.as_str());
+    let procedure = proc.kind == 'p';
+    let word = if procedure { "PROCEDURE" } else { "FUNCTION" };
+    let (schema, name) = (quote_identifier(schema), quote_identifier(&proc.name));
+    let mut text = format!("CREATE OR REPLACE {word} {schema}.{name}({})\n", arguments(call, proc, true));
+    if !procedure {
+        text.push_str(&format!(" RETURNS {}\n", result(call, proc)));
     }
-    if proc.strict {
-        options.push("STRICT");
-    }
-    if proc.leakproof {
-        options.push("LEAKPROOF");
-    }
+    let routine = catalog.routine(proc.oid);
+    let language = if routine.is_some() { "sql" } else { "internal" };
+    text.push_str(&format!(" LANGUAGE {language}\n"));
+    let options = attributes(proc, routine.is_some());
     if !options.is_empty() {
-        lines.push_str(&format!(" {}\n", options.join(" ")));
+        text.push_str(&format!(" {}\n", options.join(" ")));
     }
-    lines.push_str(&format!("AS $function${}$function$\n", proc.source));
-    lines
+    for (name, value) in routine.iter().flat_map(|routine| &routine.settings) {
+        let listed = matches!(name.as_str(), "search_path" | "temp_tablespaces" | "session_preload_libraries");
+        let value = match listed {
+            true => value.split(", ").map(crate::functions::string::quote::literal).collect::<Vec<_>>().join(", "),
+            false => crate::functions::string::quote::literal(value),
+        };
+        text.push_str(&format!(" SET {} TO {value}\n", quote_identifier(name)));
+    }
+    if let Some(body) = routine.and_then(|routine| expression::show_body(call, routine)) {
+        text.push_str(&format!("{body}\n"));
+        return Ok(text);
+    }
+    // A quote that the body does not hold.
+    let mut tag = if procedure { "$procedure".to_owned() } else { "$function".to_owned() };
+    while proc.source.contains(&tag) {
+        tag.push('x');
+    }
+    text.push_str(&format!("AS {tag}${}{tag}$\n", proc.source));
+    Ok(text)
+}
+
+/// The attributes that differ from what is the default.
+fn attributes(proc: &FunctionRow, in_sql: bool) -> Vec<String> {
+    let mut options: Vec<String> = Vec::new();
+    let mut add = |holds: bool, option: &str| {
+        if holds {
+            options.push(option.to_owned());
+        }
+    };
+    add(proc.kind == 'w', "WINDOW");
+    add(proc.volatility == 'i', "IMMUTABLE");
+    add(proc.volatility == 's', "STABLE");
+    add(proc.parallel == 's', "PARALLEL SAFE");
+    add(proc.parallel == 'r', "PARALLEL RESTRICTED");
+    add(proc.strict, "STRICT");
+    add(proc.security_definer, "SECURITY DEFINER");
+    add(proc.leakproof, "LEAKPROOF");
+    let usual = if in_sql { 100.0 } else { 1.0 };
+    if proc.cost != usual {
+        options.push(format!("COST {}", proc.cost));
+    }
+    if proc.rows > 0.0 && proc.rows != 1000.0 {
+        options.push(format!("ROWS {}", proc.rows));
+    }
+    options
 }
 
 fn others() -> Vec<Row> {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::Oid;
 use aegis_catalog::definition::Printer;
-use aegis_catalog::object::Relation;
+use aegis_catalog::object::{Relation, Routine};
+use aegis_catalog::{Error, Oid, Result};
 
 use crate::bind;
-use crate::bind::tree::RelId;
+use crate::bind::routine as bodies;
+use crate::bind::tree::{RelId, Statement};
 use crate::deparse::{self, Layout, Target};
 use crate::functions::Call;
 
@@ -46,4 +47,34 @@ pub(super) fn show_view(call: &Call<'_>, view: Oid, layout: Layout) -> Option<St
     let shown = bound.and_then(|bound| deparse::query(&bound, &names, target(call, layout)));
     let text = shown.unwrap_or_else(|_| format!(" {}", definition.query.trim().trim_end_matches(';')));
     Some(text + ";")
+}
+
+/// The body of a routine in the syntax of SQL; None if it has one as text.
+pub(super) fn show_body(call: &Call<'_>, routine: &Arc<Routine>) -> Option<String> {
+    let stored = routine.sql_body.as_deref()?;
+    Some(bound_body(call, routine, stored.starts_with("RETURN ")).unwrap_or_else(|_| stored.to_owned()))
+}
+
+fn bound_body(call: &Call<'_>, routine: &Arc<Routine>, returns: bool) -> Result<String> {
+    let (sql, statements) = bodies::statements_of(routine)?;
+    let names = crate::functions::input_names(&routine.row);
+    let mut numbers = bodies::Numbers::FIRST;
+    let mut text = if returns { String::new() } else { "BEGIN ATOMIC\n".to_owned() };
+    for parsed in &statements {
+        let types = &routine.row.arg_types;
+        let bound = bodies::bind_body_statement(&parsed.statement, &sql, routine, types, call.context, &mut numbers)?;
+        let Statement::Query(query) = &bound.statement else {
+            return Err(Error::internal("a body that can't be shown"));
+        };
+        let target = target(call, Layout::PLAIN);
+        if returns {
+            let expr = bind::targets_of(&bound).first().ok_or_else(|| Error::internal("RETURN of nothing"))?;
+            return Ok(format!("RETURN {}", deparse::body_expression(expr, &routine.row.name, &names, target)?));
+        }
+        let shown = deparse::body_query(query, &routine.row.name, &names, target)?;
+        text.push_str(&shown.replace('\n', "\n "));
+        text.push_str(";\n");
+    }
+    text.push_str("END");
+    Ok(text)
 }

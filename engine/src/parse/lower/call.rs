@@ -15,7 +15,7 @@ pub fn special(name: &str, args: Vec<Expr>, span: Span) -> ExprKind {
     ExprKind::Call(Box::new(Call { special: true, ..plain(catalog_name(name, span), args) }))
 }
 
-fn plain(name: Name, args: Vec<Expr>) -> Call {
+pub fn plain(name: Name, args: Vec<Expr>) -> Call {
     Call {
         name,
         args: args.into_iter().map(|value| Argument { name: None, value }).collect(),
@@ -58,7 +58,7 @@ impl Lower<'_> {
         Ok(ExprKind::Call(Box::new(call)))
     }
 
-    fn arguments(&self, list: Node<'_>, call: &mut Call) -> Result<()> {
+    pub fn arguments(&self, list: Node<'_>, call: &mut Call) -> Result<()> {
         call.star = list.has(K::STAR);
         call.distinct = list.has(K::DISTINCT);
         for arg in list.children_of(K::ARG) {

@@ -15,6 +15,7 @@ mod object;
 mod operand;
 mod query;
 mod role;
+mod routine;
 mod sequence;
 mod settings;
 mod table;
@@ -222,6 +223,7 @@ impl<'a> Lower<'a> {
             Self::cursor_statement,
             Self::copy_statement,
             Self::table_statement,
+            Self::routine_statement,
             Self::object_statement,
             Self::alter_statement,
             Self::ddl_statement,

@@ -21,8 +21,6 @@ const DROPS: &[(K, K, ObjectKind)] = &[
     (K::DROP_TYPE, K::TYPE_NAME_REF, ObjectKind::Type),
     (K::DROP_DOMAIN, K::DOMAIN_REF, ObjectKind::Domain),
     (K::DROP_EXTENSION, K::EXTENSION_REF, ObjectKind::Extension),
-    (K::FUNCTION_SIG_LIST, K::FUNCTION_SIG, ObjectKind::Function),
-    (K::PROCEDURE_SIG_LIST, K::PROCEDURE_SIG, ObjectKind::Procedure),
 ];
 
 /// ALTER statements that know RENAME, SET SCHEMA or OWNER.
@@ -35,8 +33,6 @@ const ALTERS: &[(K, K, ObjectKind)] = &[
     (K::ALTER_SCHEMA, K::SCHEMA_REF, ObjectKind::Schema),
     (K::ALTER_TYPE, K::TYPE_NAME_REF, ObjectKind::Type),
     (K::ALTER_DOMAIN, K::DOMAIN_REF, ObjectKind::Domain),
-    (K::ALTER_FUNCTION, K::FUNCTION_SIG, ObjectKind::Function),
-    (K::ALTER_PROCEDURE, K::PROCEDURE_SIG, ObjectKind::Procedure),
     (K::ALTER_DATABASE, K::DATABASE_REF, ObjectKind::Database),
     (K::ALTER_ROLE, K::ROLE_REF, ObjectKind::Role),
     (K::ALTER_USER, K::ROLE_REF, ObjectKind::Role),
@@ -93,20 +89,16 @@ impl Lower<'_> {
                 if_exists: node.has(K::IF_EXISTS),
                 force: node.has(K::DROP_DATABASE_FORCE_CLAUSE),
             })),
-            K::DROP_FUNCTION | K::DROP_PROCEDURE => {
-                let list = node.child_in(&[K::FUNCTION_SIG_LIST, K::PROCEDURE_SIG_LIST]);
-                self.drop(node, self.need(list, node)?)
-            }
-            _ => match self.drop(node, node)? {
+            _ => match self.drop(node)? {
                 Some(utility) => Ok(Some(utility)),
                 None => self.alter_object(node),
             },
         }
     }
 
-    fn drop(&self, node: Node<'_>, list: Node<'_>) -> Result<Option<Utility>> {
-        let Some((_, name, kind)) = DROPS.iter().find(|(statement, ..)| list.is(*statement)) else { return Ok(None) };
-        let names = list.children_of(*name).map(|name| self.object_path(name)).collect::<Result<Vec<_>>>()?;
+    fn drop(&self, node: Node<'_>) -> Result<Option<Utility>> {
+        let Some((_, name, kind)) = DROPS.iter().find(|(statement, ..)| node.is(*statement)) else { return Ok(None) };
+        let names = node.children_of(*name).map(|name| self.object_path(name)).collect::<Result<Vec<_>>>()?;
         if names.is_empty() {
             return Err(self.missing_in(node));
         }
@@ -135,8 +127,8 @@ impl Lower<'_> {
 
     pub fn object_name(&self, node: Node<'_>, kind: ObjectKind) -> Result<ObjectName> {
         let args = match node.child(K::PARAM_LIST) {
-            Some(list) => self.parameter_types(list)?,
-            None => Vec::new(),
+            Some(list) => Some(self.parameter_types(list)?),
+            None => None,
         };
         let name = if kind == ObjectKind::Column { self.path(node)? } else { self.object_path(node)? };
         Ok(ObjectName { kind, name, on: None, args })

@@ -106,13 +106,14 @@ impl Lower<'_> {
 
     fn named_type(&self, node: Node<'_>, span: Span) -> Result<TypeName> {
         // Spellings of the standard and the types of SQL/JSON are column-name keywords.
-        let token = self.need(node.first_token(), node)?;
+        let first = node.descendants().find(|part| part.is_token() && !part.is(K::SETOF_KW));
+        let token = self.need(first, node)?;
         let builtin =
             keyword_type(&token.text().to_ascii_lowercase()).is_some() || token.text().eq_ignore_ascii_case("json");
         let name = self.object_of(node, if builtin { Words::Column } else { Words::Function })?;
         let modifiers = self.modifiers(node)?;
         let keyword = match name.parts.as_slice() {
-            [only] if node.first_token().is_some_and(|token| !token.is(K::IDENT)) => keyword_type(&only.name),
+            [only] if !token.is(K::IDENT) => keyword_type(&only.name),
             _ => None,
         };
         match keyword {

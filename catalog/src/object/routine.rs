@@ -1,0 +1,53 @@
+//! Functions and procedures that users made.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dependency, DependencyKind, ObjectAddress};
+use crate::facts::FunctionRow;
+use crate::fixed_oid::{FIRST_NORMAL, PG_NAMESPACE, PG_PROC, PG_TYPE};
+
+/// A row of `pg_proc` with what that row keeps in other forms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Routine {
+    /// Name, arguments, result, volatility and so on. Its `source` is the body of AS.
+    pub row: FunctionRow,
+    /// The body of RETURN or BEGIN ATOMIC, as SQL text; the body of AS is then empty.
+    #[serde(default)]
+    pub sql_body: Option<String>,
+    /// SET clauses.
+    #[serde(default)]
+    pub settings: Vec<(String, String)>,
+}
+
+impl Routine {
+    /// What messages call it.
+    pub fn kind_name(&self) -> &'static str {
+        match self.row.kind {
+            'p' => "procedure",
+            'a' => "aggregate",
+            'w' => "window function",
+            _ => "function",
+        }
+    }
+
+    /// Tells the overloads of a name in a schema apart.
+    pub fn signature(&self) -> String {
+        let arguments: Vec<String> = self.row.arg_types.iter().map(u32::to_string).collect();
+        format!("{}({})", self.row.name, arguments.join(" "))
+    }
+
+    pub fn address(&self) -> ObjectAddress {
+        ObjectAddress::new(PG_PROC, self.row.oid)
+    }
+
+    /// Its schema, and the types of its arguments and result.
+    pub fn structural_dependencies(&self) -> Vec<Dependency> {
+        let row = &self.row;
+        let all = row.all_arg_types.as_ref().unwrap_or(&row.arg_types);
+        let types = all.iter().copied().chain([row.return_type]).filter(|&ty| ty >= FIRST_NORMAL);
+        let types = types.map(|ty| ObjectAddress::new(PG_TYPE, ty));
+        let referenced = types.chain([ObjectAddress::new(PG_NAMESPACE, row.schema)]);
+        let kind = DependencyKind::Normal;
+        referenced.map(|referenced| Dependency { dependent: self.address(), referenced, kind }).collect()
+    }
+}

@@ -1,0 +1,662 @@
+//! Functions and procedures whose bodies can't be put in the place of their calls: they run statement by statement, in the caller's
+//! transaction (docs/decisions/0010-sql-functions.md).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use aegis_catalog::types::{self, oid};
+use aegis_catalog::{Catalog, Error, Result, Type, sqlstate};
+use aegis_storage::Isolation;
+use arrow::array::{ArrayRef, RecordBatch};
+use datafusion::scalar::ScalarValue;
+use futures::StreamExt;
+
+use super::Session;
+use super::context::StatementContext;
+use super::prepared::Plan;
+use crate::bind::inline::{parameters_of, routine_of};
+use crate::bind::routine::{self as bodies, Numbers, Returns};
+use crate::bind::tree::{
+    CteBody, Distinct, Expr, ExprKind, From, OutputColumn, Query, RelId, Select, SetCall, SetExpr, Statement,
+};
+use crate::bind::{self, walk};
+use crate::execute::error::from_datafusion;
+use crate::functions::Function;
+use crate::parse::ast::Statement as Parsed;
+use crate::statement::{self, Outcome};
+
+/// Routines that call routines.
+const MAX_CALLS: usize = 60;
+
+/// Rows that a call hands back at most: they are kept in memory.
+const MAX_ROWS: usize = 10_000_000;
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+impl Session {
+    /// Runs a body with these arguments; the rows of its last statement, as they are declared.
+    pub(crate) fn run_routine<'a>(
+        &'a mut self,
+        function: &'a Function,
+        args: Vec<(ScalarValue, Type)>,
+        returns: &'a Returns,
+    ) -> Boxed<'a, Vec<Vec<ScalarValue>>> {
+        Box::pin(async move {
+            if self.calls >= MAX_CALLS {
+                return Err(Error::new(sqlstate::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                    .with_hint("A function calls itself, or others that call it, too deep."));
+            }
+            if function.strict && args.iter().any(|(value, _)| value.is_null()) {
+                return Ok(if returns.set { Vec::new() } else { vec![nulls(returns, &*self.catalog()?)?] });
+            }
+            self.calls += 1;
+            let result = self.run_body(function, args, returns).await;
+            self.calls -= 1;
+            result
+        })
+    }
+
+    async fn run_body(
+        &mut self,
+        function: &Function,
+        args: Vec<(ScalarValue, Type)>,
+        returns: &Returns,
+    ) -> Result<Vec<Vec<ScalarValue>>> {
+        let Some(routine) = routine_of(function).cloned() else {
+            return Err(Error::internal("a function without a body in SQL"));
+        };
+        let mark = {
+            let mut settings = self.backend.settings.lock();
+            let mark = (!routine.settings.is_empty()).then(|| settings.mark());
+            for (name, value) in &routine.settings {
+                let values: Vec<String> = value.split(", ").map(str::to_owned).collect();
+                settings.set(name, Some(&values), true, self.superuser)?;
+            }
+            mark
+        };
+        let result = self.run_statements(&routine, args, returns).await;
+        if let Some(mark) = mark {
+            self.backend.settings.lock().rollback_to(mark);
+        }
+        result
+    }
+
+    async fn run_statements(
+        &mut self,
+        routine: &aegis_catalog::object::Routine,
+        args: Vec<(ScalarValue, Type)>,
+        returns: &Returns,
+    ) -> Result<Vec<Vec<ScalarValue>>> {
+        let (sql, statements) = bodies::statements_of(routine)?;
+        let (values, types): (Vec<_>, Vec<_>) = args.into_iter().map(|(value, ty)| (value, ty.oid)).unzip();
+        let mut rows = Vec::new();
+        let count = statements.len();
+        for (position, parsed) in statements.into_iter().enumerate() {
+            let is_last = position + 1 == count;
+            self.see_own_changes(routine.row.volatility == 'v')?;
+            let context = self.context()?;
+            refuse_changes(&parsed.statement, routine.row.volatility)?;
+            let outcome = match &parsed.statement {
+                Parsed::Utility(utility) => {
+                    statement::routine::refuse_in_body(utility)?;
+                    if is_last {
+                        bodies::as_declared(None, returns, &context, &mut Numbers::FIRST.clone())?;
+                    }
+                    statement::run(self, utility, &sql, &context).await?
+                }
+                query => {
+                    let mut numbers = Numbers::FIRST;
+                    let mut bound = bodies::bind_body_statement(query, &sql, routine, &types, &context, &mut numbers)?;
+                    if is_last {
+                        bodies::as_declared(Some(&mut bound), returns, &context, &mut numbers)?;
+                    }
+                    let plan = Plan::new(bound, &context)?;
+                    self.run_plan(&plan, values.clone(), &context).await?
+                }
+            };
+            let found = drain(outcome).await?;
+            if is_last {
+                rows = found;
+            }
+        }
+        if returns.is_void() {
+            rows.clear();
+        }
+        if !returns.set {
+            rows.truncate(1);
+        }
+        Ok(rows)
+    }
+
+    /// Each statement of a volatile body sees what was committed until then.
+    fn see_own_changes(&mut self, volatile: bool) -> Result<()> {
+        if let Some(open) = &mut self.transaction
+            && volatile
+            && open.isolation == Isolation::ReadCommitted
+        {
+            open.catalog.refresh()?;
+            open.tables.refresh()?;
+        }
+        Ok(())
+    }
+
+    /// Runs the calls that are left in a statement, and puts their results in their place.
+    pub(crate) fn settle<'a>(
+        &'a mut self,
+        statement: &'a mut Statement,
+        parameters: &'a [ScalarValue],
+        context: &'a StatementContext,
+    ) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            match statement {
+                Statement::Query(query) => self.settle_query(query, parameters, context).await,
+                Statement::Insert(insert) => {
+                    self.settle_query(&mut insert.source, parameters, context).await?;
+                    for (_, value) in &mut insert.values {
+                        self.settle_expression(value, parameters, context).await?;
+                    }
+                    Ok(())
+                }
+                Statement::Update(update) => {
+                    for expr in update.set.iter_mut().map(|(_, value)| value).chain(&mut update.filter) {
+                        self.settle_expression(expr, parameters, context).await?;
+                    }
+                    Ok(())
+                }
+                Statement::Delete(delete) => {
+                    if let Some(expr) = &mut delete.filter {
+                        self.settle_expression(expr, parameters, context).await?;
+                    }
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn settle_query<'a>(
+        &'a mut self,
+        query: &'a mut Query,
+        parameters: &'a [ScalarValue],
+        context: &'a StatementContext,
+    ) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            for cte in &mut query.ctes {
+                match &mut cte.body {
+                    CteBody::Query(query) => self.settle_query(query, parameters, context).await?,
+                    CteBody::Change(change) => self.settle(change, parameters, context).await?,
+                    CteBody::Recursive { .. } | CteBody::Given => {}
+                }
+            }
+            match &mut query.body {
+                SetExpr::Select(select) => {
+                    self.settle_select(select, parameters, context).await?;
+                    if select.targets.iter().any(has_calls) {
+                        let hidden = select.targets.len();
+                        let rows = self.row_by_row(select, &query.ctes, parameters, context).await?;
+                        let types: Vec<Type> = select.targets.iter().take(hidden).map(|target| target.ty).collect();
+                        query.body = SetExpr::Values(constants(rows, &types));
+                    }
+                }
+                SetExpr::Values(rows) => {
+                    for expr in rows.iter_mut().flatten() {
+                        self.settle_expression(expr, parameters, context).await?;
+                    }
+                }
+                SetExpr::Operation { left, right, .. } => {
+                    self.settle_query(left, parameters, context).await?;
+                    self.settle_query(right, parameters, context).await?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    async fn settle_select(
+        &mut self,
+        select: &mut Select,
+        parameters: &[ScalarValue],
+        context: &StatementContext,
+    ) -> Result<()> {
+        if let Some(from) = &mut select.from {
+            self.settle_from(from, parameters, context).await?;
+        }
+        for expr in select.filter.iter_mut().chain(&mut select.having) {
+            self.settle_expression(expr, parameters, context).await?;
+        }
+        if let Some(sets) = &mut select.set_functions {
+            for (_, call) in &mut sets.calls {
+                self.settle_set(call, parameters, context).await?;
+            }
+        }
+        for expr in &mut select.targets {
+            self.settle_expression(expr, parameters, context).await?;
+        }
+        Ok(())
+    }
+
+    fn settle_from<'a>(
+        &'a mut self,
+        from: &'a mut From,
+        parameters: &'a [ScalarValue],
+        context: &'a StatementContext,
+    ) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            match from {
+                From::Table { .. } | From::Cte { .. } => Ok(()),
+                From::Subquery { query, .. } => self.settle_query(query, parameters, context).await,
+                From::Join { left, right, .. } => {
+                    self.settle_from(left, parameters, context).await?;
+                    self.settle_from(right, parameters, context).await
+                }
+                From::Function { rel, calls, ordinality, alias, .. } => {
+                    if calls.iter().all(|call| routine_of(&call.function).is_none()) {
+                        for arg in calls.iter_mut().flat_map(|call| &mut call.args) {
+                            self.settle_expression(arg, parameters, context).await?;
+                        }
+                        return Ok(());
+                    }
+                    let ([call], false) = (calls.as_mut_slice(), *ordinality) else {
+                        return Err(Error::unsupported("a function of several statements in ROWS FROM"));
+                    };
+                    let rows = self.run_set(call, parameters, context).await?;
+                    let types: Vec<Type> = call.columns.iter().map(|column| column.ty).collect();
+                    let query = Box::new(values(rows, &types, call.columns.clone(), &context.catalog));
+                    let alias = Some(alias.clone());
+                    *from = From::Subquery { rel: *rel, query, lateral: false, view: None, alias };
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    async fn run_set(
+        &mut self,
+        call: &mut SetCall,
+        parameters: &[ScalarValue],
+        context: &StatementContext,
+    ) -> Result<Vec<Vec<ScalarValue>>> {
+        let args = std::mem::take(&mut call.args);
+        let mut values = Vec::new();
+        for mut arg in parameters_of(&call.function, args, call.variadic, &context.catalog) {
+            self.settle_expression(&mut arg, parameters, context).await?;
+            if bind::reads_columns(&arg) {
+                return Err(Error::unsupported(format!(
+                    "function {} of several statements over columns of FROM",
+                    call.function.name
+                )));
+            }
+            values.push((self.value_of(&arg, parameters, context).await?, arg.ty));
+        }
+        let types: Vec<_> = values.iter().map(|(_, ty)| ty.oid).collect();
+        let mut returns = bodies::returns_of(&call.function, Some(&types), context)?;
+        if returns.columns.is_empty() && !returns.is_void() {
+            returns.columns = call.columns.iter().map(|column| (column.name.clone(), column.ty)).collect();
+        }
+        let function = Arc::clone(&call.function);
+        let mut rows = self.run_routine(&function, values, &returns).await?;
+        if rows.is_empty() && !returns.set {
+            rows.push(nulls(&returns, &context.catalog)?);
+        }
+        Ok(rows)
+    }
+
+    /// A set-returning call in a target list, over constants: the array of its rows.
+    async fn settle_set(
+        &mut self,
+        call: &mut SetCall,
+        parameters: &[ScalarValue],
+        context: &StatementContext,
+    ) -> Result<()> {
+        if routine_of(&call.function).is_none() {
+            for arg in &mut call.args {
+                self.settle_expression(arg, parameters, context).await?;
+            }
+            return Ok(());
+        }
+        let [column] = call.columns.as_slice() else {
+            return Err(Error::unsupported("rows of a function of several statements in a target list"));
+        };
+        let ty = column.ty;
+        let array = context.catalog.type_entry(ty.oid).map(|entry| entry.array).filter(|&array| array != 0);
+        let array = array.ok_or_else(|| Error::unsupported("arrays of this type"))?;
+        let rows = self.run_set(call, parameters, context).await?;
+        let elements = constants(rows, &[ty]).into_iter().flatten().collect();
+        let unnest = crate::functions::registry().named("unnest").iter().find(|f| f.args == [oid::ANYARRAY]).cloned();
+        call.function = unnest.ok_or_else(|| Error::unsupported("unnest"))?;
+        let kind = ExprKind::Array { elements, nested: false };
+        call.args = vec![Expr { kind, ty: Type::of(array), span: Default::default() }];
+        call.variadic = false;
+        Ok(())
+    }
+
+    /// Runs the calls of an expression whose arguments hold no columns, as far as it needs them.
+    pub(crate) fn settle_expression<'a>(
+        &'a mut self,
+        expr: &'a mut Expr,
+        parameters: &'a [ScalarValue],
+        context: &'a StatementContext,
+    ) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            if !has_calls(expr) {
+                return Ok(());
+            }
+            if let ExprKind::Case { operand: None, branches, otherwise } = &mut expr.kind
+                && !branches.iter().any(|(condition, _)| bind::reads_columns(condition))
+            {
+                // Only the branch that counts runs.
+                let mut chosen = None;
+                for (condition, result) in branches.drain(..) {
+                    let mut condition = condition;
+                    self.settle_expression(&mut condition, parameters, context).await?;
+                    let holds = self.value_of(&condition, parameters, context).await?;
+                    if holds == ScalarValue::Boolean(Some(true)) {
+                        chosen = Some(result);
+                        break;
+                    }
+                }
+                let chosen = chosen.or_else(|| otherwise.take().map(|otherwise| *otherwise));
+                *expr = match chosen {
+                    Some(chosen) => chosen,
+                    None => constant(null_of(expr.ty, &context.catalog)?, expr.ty),
+                };
+                return self.settle_expression(expr, parameters, context).await;
+            }
+            if let ExprKind::Coalesce(args) = &mut expr.kind
+                && !args.iter().any(bind::reads_columns)
+            {
+                let mut value = None;
+                for mut arg in args.drain(..) {
+                    self.settle_expression(&mut arg, parameters, context).await?;
+                    let found = self.value_of(&arg, parameters, context).await?;
+                    if !found.is_null() {
+                        value = Some(constant(found, arg.ty));
+                        break;
+                    }
+                }
+                let ty = expr.ty;
+                *expr = match value {
+                    Some(value) => value,
+                    None => constant(null_of(ty, &context.catalog)?, ty),
+                };
+                return Ok(());
+            }
+            if let ExprKind::Subquery(subquery) = &mut expr.kind {
+                return self.settle_query(&mut subquery.query, parameters, context).await;
+            }
+            for mut part in take_parts(expr) {
+                self.settle_expression(&mut part, parameters, context).await?;
+                put_part(expr, part);
+            }
+            if let ExprKind::Call { function, args, variadic, .. } = &mut expr.kind
+                && routine_of(function).is_some()
+                && !args.iter().any(bind::reads_columns)
+            {
+                let function = Arc::clone(function);
+                let args = parameters_of(&function, std::mem::take(args), *variadic, &context.catalog);
+                let mut values = Vec::new();
+                for arg in args {
+                    values.push((self.value_of(&arg, parameters, context).await?, arg.ty));
+                }
+                let types: Vec<_> = values.iter().map(|(_, ty)| ty.oid).collect();
+                let returns = bodies::returns_of(&function, Some(&types), context)?;
+                let rows = self.run_routine(&function, values, &returns).await?;
+                *expr = result_of(rows, &returns, expr.ty, &context.catalog)?;
+            }
+            Ok(())
+        })
+    }
+
+    async fn value_of(
+        &mut self,
+        expr: &Expr,
+        parameters: &[ScalarValue],
+        context: &StatementContext,
+    ) -> Result<ScalarValue> {
+        if let ExprKind::Constant(value) = &expr.kind {
+            return Ok(value.clone());
+        }
+        let bindings: Vec<Expr> = match parameters.is_empty() {
+            true => Vec::new(),
+            false => parameters.iter().map(|value| constant(value.clone(), Type::of(0))).collect(),
+        };
+        let mut expr = expr.clone();
+        with_parameters(&mut expr, &bindings);
+        let context = Arc::new(context.clone());
+        self.evaluate(&expr, &context).await
+    }
+
+    /// The targets of a SELECT for each of its rows, where calls need columns.
+    async fn row_by_row(
+        &mut self,
+        select: &mut Select,
+        ctes: &[crate::bind::tree::Cte],
+        parameters: &[ScalarValue],
+        context: &StatementContext,
+    ) -> Result<Vec<Vec<ScalarValue>>> {
+        let plain = select.grouping.is_none()
+            && select.windows.is_none()
+            && select.set_functions.is_none()
+            && select.having.is_none()
+            && select.distinct == Distinct::None;
+        let calls_elsewhere = select.filter.as_ref().is_some_and(has_calls);
+        if !plain || calls_elsewhere {
+            return Err(Error::unsupported("a function of several statements in a grouped query or a condition"));
+        }
+        let mut needed: Vec<(RelId, usize, Type)> = Vec::new();
+        for target in &mut select.targets {
+            collect_columns(target, &mut needed);
+        }
+        let columns: Vec<OutputColumn> = needed
+            .iter()
+            .enumerate()
+            .map(|(position, (_, _, ty))| OutputColumn { name: format!("c{position}"), ty: *ty, origin: None })
+            .collect();
+        let targets: Vec<Expr> = needed
+            .iter()
+            .map(|(rel, column, ty)| Expr {
+                kind: ExprKind::Column { rel: *rel, column: *column },
+                ty: *ty,
+                span: Default::default(),
+            })
+            .collect();
+        let mut inner = bodies::one_row(targets, columns);
+        inner.ctes = ctes.to_vec();
+        if let SetExpr::Select(body) = &mut inner.body {
+            body.from = select.from.take();
+            body.filter = select.filter.take();
+        }
+        let bound = bodies::bound_query(inner);
+        let plan = Plan::new(bound, context)?;
+        let shared = Arc::new(context.clone());
+        let rows = drain(self.run_plan(&plan, parameters.to_vec(), &shared).await?).await?;
+        let mut results = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut values = Vec::with_capacity(select.targets.len());
+            for target in &select.targets {
+                let mut target = target.clone();
+                with_columns(&mut target, &needed, &row);
+                self.settle_expression(&mut target, parameters, context).await?;
+                values.push(self.value_of(&target, parameters, context).await?);
+            }
+            results.push(values);
+        }
+        Ok(results)
+    }
+}
+
+/// 0A000 for a statement that changes something in a body that is not volatile.
+fn refuse_changes(statement: &Parsed, volatility: char) -> Result<()> {
+    let command = match statement {
+        _ if volatility == 'v' => return Ok(()),
+        Parsed::Query(_) => return Ok(()),
+        Parsed::Insert(_) => "INSERT",
+        Parsed::Update(_) => "UPDATE",
+        Parsed::Delete(_) => "DELETE",
+        Parsed::Utility(_) => "this command",
+    };
+    let message = format!("{command} is not allowed in a non-volatile function");
+    Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message))
+}
+
+/// All rows of an outcome.
+async fn drain(outcome: Outcome) -> Result<Vec<Vec<ScalarValue>>> {
+    let Outcome::Rows { mut rows, .. } = outcome else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    while let Some(batch) = rows.next().await {
+        let batch = batch?;
+        if all.len() + batch.num_rows() > MAX_ROWS {
+            return Err(Error::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, "a function returns too many rows"));
+        }
+        for row in 0..batch.num_rows() {
+            let values = batch.columns().iter().map(|column| computed(column, row));
+            all.push(values.collect::<Result<_>>()?);
+        }
+    }
+    Ok(all)
+}
+
+/// A value as constants have it: numeric by its digits.
+fn computed(column: &ArrayRef, row: usize) -> Result<ScalarValue> {
+    let value = ScalarValue::try_from_array(column, row).map_err(from_datafusion)?;
+    let ScalarValue::Decimal128(..) = value else { return Ok(value) };
+    let numeric = Type::of(oid::NUMERIC);
+    if value.is_null() {
+        return Ok(ScalarValue::BinaryView(None));
+    }
+    let text =
+        arrow::util::display::array_value_to_string(column, row).map_err(|error| Error::internal(error.to_string()))?;
+    let array = types::parse_scalar(numeric, &text, &Default::default())?;
+    ScalarValue::try_from_array(&array, 0).map_err(from_datafusion)
+}
+
+fn null_of(ty: Type, catalog: &Catalog) -> Result<ScalarValue> {
+    ScalarValue::try_from(&catalog.arrow_type(ty)).map_err(from_datafusion)
+}
+
+pub fn nulls(returns: &Returns, catalog: &Catalog) -> Result<Vec<ScalarValue>> {
+    returns.columns.iter().map(|(_, ty)| null_of(*ty, catalog)).collect()
+}
+
+fn constant(value: ScalarValue, ty: Type) -> Expr {
+    Expr { kind: ExprKind::Constant(value), ty, span: Default::default() }
+}
+
+fn constants(rows: Vec<Vec<ScalarValue>>, types: &[Type]) -> Vec<Vec<Expr>> {
+    let row = |row: Vec<ScalarValue>| row.into_iter().zip(types).map(|(value, ty)| constant(value, *ty)).collect();
+    rows.into_iter().map(row).collect()
+}
+
+fn values(rows: Vec<Vec<ScalarValue>>, types: &[Type], columns: Vec<OutputColumn>, catalog: &Catalog) -> Query {
+    let nothing = rows.is_empty();
+    let mut query = bodies::one_row(Vec::new(), columns);
+    query.body = SetExpr::Values(constants(rows, types));
+    if nothing {
+        // No rows, but their types.
+        let nulls =
+            types.iter().filter_map(|ty| null_of(*ty, catalog).ok().map(|value| constant(value, *ty))).collect();
+        query.body = SetExpr::Values(vec![nulls]);
+        query.limit = Some(constant(ScalarValue::Int64(Some(0)), Type::of(oid::INT8)));
+    }
+    query
+}
+
+/// The value that a call of a function without a set has.
+fn result_of(rows: Vec<Vec<ScalarValue>>, returns: &Returns, ty: Type, catalog: &Catalog) -> Result<Expr> {
+    let Some(row) = rows.into_iter().next().filter(|_| !returns.is_void()) else {
+        return Ok(constant(null_of(ty, catalog)?, ty));
+    };
+    if !returns.is_row {
+        let value = row.into_iter().next().ok_or_else(|| Error::internal("a row without a column"))?;
+        return Ok(constant(value, ty));
+    }
+    let types: Vec<Type> = returns.columns.iter().map(|(_, ty)| *ty).collect();
+    let fields = constants(vec![row], &types).into_iter().flatten().collect();
+    let kind = match ty.oid {
+        oid::RECORD => {
+            let names = returns.columns.iter().map(|(name, _)| name.clone()).collect();
+            ExprKind::NamedRow { names, fields }
+        }
+        _ => ExprKind::Row(fields),
+    };
+    Ok(Expr { kind, ty, span: Default::default() })
+}
+
+/// The rows as a batch for the client.
+pub fn batch_of(columns: &[Type], rows: Vec<Vec<ScalarValue>>, catalog: &Catalog) -> Result<RecordBatch> {
+    let mut arrays: Vec<(String, ArrayRef, bool)> = Vec::with_capacity(columns.len());
+    for (position, ty) in columns.iter().enumerate() {
+        let values: Vec<ScalarValue> = rows.iter().filter_map(|row| row.get(position).cloned()).collect();
+        let array = match values.is_empty() {
+            true => arrow::array::new_empty_array(&catalog.arrow_type(*ty)),
+            false => ScalarValue::iter_to_array(values).map_err(from_datafusion)?,
+        };
+        arrays.push((format!("c{position}"), array, true));
+    }
+    RecordBatch::try_from_iter_with_nullable(arrays).map_err(|error| Error::internal(error.to_string()))
+}
+
+/// Is there a call of a body in SQL?
+fn has_calls(expr: &Expr) -> bool {
+    fn visit(expr: &mut Expr, found: &mut bool) {
+        if let ExprKind::Call { function, .. } = &expr.kind {
+            *found |= routine_of(function).is_some();
+        }
+        walk::children(expr, &mut |child| visit(child, found));
+    }
+    let mut found = false;
+    visit(&mut expr.clone(), &mut found);
+    found
+}
+
+fn take_parts(expr: &mut Expr) -> std::collections::VecDeque<Expr> {
+    let mut parts = std::collections::VecDeque::new();
+    walk::children(expr, &mut |child| {
+        let hole = Expr { kind: ExprKind::Default, ty: child.ty, span: child.span };
+        parts.push_back(std::mem::replace(child, hole));
+    });
+    parts
+}
+
+/// Puts a part back where the first hole is.
+fn put_part(expr: &mut Expr, part: Expr) {
+    let mut part = Some(part);
+    walk::children(expr, &mut |child| {
+        if matches!(child.kind, ExprKind::Default)
+            && let Some(part) = part.take()
+        {
+            *child = part;
+        }
+    });
+}
+
+fn with_parameters(expr: &mut Expr, bindings: &[Expr]) {
+    if let ExprKind::Parameter(number) = expr.kind {
+        let ty = expr.ty;
+        if let Some(binding) = (number as usize).checked_sub(1).and_then(|position| bindings.get(position)) {
+            *expr = Expr { ty, ..binding.clone() };
+        }
+        return;
+    }
+    walk::children(expr, &mut |child| with_parameters(child, bindings));
+}
+
+fn collect_columns(expr: &mut Expr, found: &mut Vec<(RelId, usize, Type)>) {
+    if let ExprKind::Column { rel, column } = expr.kind
+        && !found.iter().any(|(other, position, _)| (*other, *position) == (rel, column))
+    {
+        found.push((rel, column, expr.ty));
+    }
+    walk::children(expr, &mut |child| collect_columns(child, found));
+}
+
+fn with_columns(expr: &mut Expr, columns: &[(RelId, usize, Type)], row: &[ScalarValue]) {
+    if let ExprKind::Column { rel, column } = expr.kind {
+        let position = columns.iter().position(|(other, place, _)| (*other, *place) == (rel, column));
+        if let Some(value) = position.and_then(|position| row.get(position)) {
+            expr.kind = ExprKind::Constant(value.clone());
+        }
+        return;
+    }
+    walk::children(expr, &mut |child| with_columns(child, columns, row));
+}

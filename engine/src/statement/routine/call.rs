@@ -1,0 +1,72 @@
+//! CALL (PostgreSQL manual, "CALL").
+
+use std::sync::Arc;
+
+use crate::bind::inline::parameters_of;
+use crate::bind::{self, routine as bodies};
+use crate::parse::ast::{Call, Span};
+use crate::parse::utility::Utility;
+use crate::session::Session;
+use crate::session::context::StatementContext;
+use crate::session::portal::Tag;
+use crate::session::protocol::OutputColumn;
+use crate::session::routine::batch_of;
+use crate::statement::Outcome;
+use aegis_catalog::{Error, Result};
+
+pub async fn call(session: &mut Session, call: &(Call, Span), context: &StatementContext) -> Result<Outcome> {
+    let (call, span) = call;
+    let bound = bind::bind_call(call, *span, context)?;
+    let function = bound.function.clone();
+    let args = parameters_of(&function, bound.inputs, bound.variadic, &context.catalog);
+    let mut values = Vec::with_capacity(args.len());
+    for mut arg in args {
+        session.settle_expression(&mut arg, &[], context).await?;
+        let value = session.evaluate(&arg, &Arc::new(context.clone())).await?;
+        values.push((value, arg.ty));
+    }
+    let types: Vec<_> = values.iter().map(|(_, ty)| ty.oid).collect();
+    let returns = bodies::returns_of(&function, Some(&types), context)?;
+    let rows = session.run_routine(&function, values, &returns).await?;
+    if returns.is_void() {
+        return Outcome::tag("CALL");
+    }
+    let columns: Vec<_> = returns.columns.iter().map(|(_, ty)| *ty).collect();
+    let row = match rows.into_iter().next() {
+        Some(row) => row,
+        None => crate::session::routine::nulls(&returns, &context.catalog)?,
+    };
+    let rows = futures::StreamExt::boxed(futures::stream::iter([batch_of(&columns, vec![row], &context.catalog)]));
+    Ok(Outcome::Rows { rows, tag: Tag::Fixed("CALL".to_owned()) })
+}
+
+/// The output parameters of the procedure; None if it has none, or is none.
+pub fn output_columns(call: &(Call, Span), context: &StatementContext) -> Option<Vec<OutputColumn>> {
+    let bound = bind::bind_call(&call.0, call.1, context).ok()?;
+    let types: Vec<_> = bound.inputs.iter().map(|arg| arg.ty.oid).collect();
+    let returns = bodies::returns_of(&bound.function, Some(&types), context).ok()?;
+    let columns = returns.columns.iter();
+    let columns = columns.map(|(name, ty)| OutputColumn { name: name.clone(), ty: *ty, origin: None });
+    (!returns.is_void()).then(|| columns.collect())
+}
+
+/// 0A000 for what a body may not do.
+pub fn refuse_in_body(utility: &Utility) -> Result<()> {
+    let command = match utility {
+        Utility::Begin { start: true, .. } => "START TRANSACTION",
+        Utility::Begin { .. } => "BEGIN",
+        Utility::Commit { .. } => "COMMIT",
+        Utility::Rollback { .. } => "ROLLBACK",
+        Utility::Savepoint(_) => "SAVEPOINT",
+        Utility::ReleaseSavepoint(_) => "RELEASE",
+        Utility::RollbackTo(_) => "ROLLBACK",
+        Utility::PrepareTransaction(_) => "PREPARE TRANSACTION",
+        Utility::FinishPrepared { commit: true, .. } => "COMMIT PREPARED",
+        Utility::FinishPrepared { .. } => "ROLLBACK PREPARED",
+        _ => return Ok(()),
+    };
+    Err(Error::new(
+        aegis_catalog::sqlstate::FEATURE_NOT_SUPPORTED,
+        format!("{command} is not allowed in an SQL function"),
+    ))
+}

@@ -1,0 +1,252 @@
+//! CREATE FUNCTION and CREATE PROCEDURE.
+
+use std::sync::Arc;
+
+use aegis_catalog::facts::FunctionRow;
+use aegis_catalog::object::{Dependency, DependencyKind, ObjectAddress, Routine};
+use aegis_catalog::types::{self, oid};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
+
+use super::find::{signature, signature_of};
+use super::options::{self, Given};
+use super::parameters::{self, Parameters};
+use crate::bind::{self, routine as bodies};
+use crate::parse::ast::Statement;
+use crate::parse::routine::{CreateRoutine, SqlBody};
+use crate::session::Session;
+use crate::session::context::StatementContext;
+use crate::statement::{Outcome, namespace};
+
+/// `pg_language.oid` of SQL.
+const SQL: Oid = 14;
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(sqlstate::INVALID_FUNCTION_DEFINITION, message)
+}
+
+pub fn create(session: &mut Session, create: &CreateRoutine, context: &StatementContext) -> Result<Outcome> {
+    let tag = if create.procedure { "CREATE PROCEDURE" } else { "CREATE FUNCTION" };
+    let routine = routine(create, session, context)?;
+    let old = context
+        .catalog
+        .routines_named(&routine.row.name)
+        .find(|other| other.row.schema == routine.row.schema && other.row.arg_types == routine.row.arg_types)
+        .cloned();
+    let open = session.writable(tag)?;
+    let made = match old {
+        Some(old) if create.or_replace => {
+            check_replacement(&old, &routine, context)?;
+            open.catalog.remove_dependencies(open.tables.permanent(), old.address())?;
+            let row = FunctionRow { oid: old.row.oid, owner: old.row.owner, ..routine.row };
+            open.catalog.replace_routine(open.tables.permanent(), Routine { row, ..routine })?
+        }
+        Some(_) => {
+            let message = format!("function \"{}\" already exists with same argument types", routine.row.name);
+            return Err(Error::new(sqlstate::DUPLICATE_FUNCTION, message));
+        }
+        None => open.catalog.create_routine(open.tables.permanent(), routine)?,
+    };
+    // It may call itself.
+    let checked = session.backend.settings.lock().bool("check_function_bodies") || made.sql_body.is_some();
+    let read = match checked {
+        true => check_body(&made, &*session.context()?)?,
+        false => Vec::new(),
+    };
+    let open = session.writable(tag)?;
+    let structural = made.structural_dependencies().into_iter();
+    let kind = DependencyKind::Normal;
+    let read = read.into_iter().map(|referenced| Dependency { dependent: made.address(), referenced, kind });
+    for edge in structural.chain(read).filter(|edge| edge.referenced != made.address()) {
+        open.catalog.add_dependency(open.tables.permanent(), edge)?;
+    }
+    Outcome::tag(tag)
+}
+
+fn routine(create: &CreateRoutine, session: &mut Session, context: &StatementContext) -> Result<Routine> {
+    let place = namespace::place(session, &create.name, false, context)?;
+    let parameters = parameters::parameters(create, context)?;
+    let mut row = row_of(create, place.schema, place.name, &parameters, context);
+    let given = options::apply(&create.options, create.procedure, &mut row)?;
+    let (source, sql_body) = body(create, &given)?;
+    row.source = source.into();
+    if given.window {
+        return Err(Error::unsupported("window functions in SQL"));
+    }
+    check_types(&row, &parameters, context)?;
+    let mut settings = Vec::new();
+    options::merge_settings(&mut settings, &given)?;
+    Ok(Routine { row, sql_body, settings })
+}
+
+fn row_of(
+    create: &CreateRoutine,
+    schema: Oid,
+    name: String,
+    parameters: &Parameters,
+    context: &StatementContext,
+) -> FunctionRow {
+    let (all_arg_types, arg_modes) = parameters.all.clone().unzip();
+    FunctionRow {
+        schema,
+        owner: context.user_oid,
+        language: SQL,
+        cost: 100.0,
+        rows: 0.0,
+        variadic: parameters.variadic,
+        kind: if create.procedure { 'p' } else { 'f' },
+        strict: false,
+        returns_set: parameters.returns_set,
+        volatility: 'v',
+        parallel: 'u',
+        default_count: i16::try_from(parameters.defaults.len()).unwrap_or(i16::MAX),
+        all_arg_types,
+        arg_modes,
+        arg_names: parameters.names.clone(),
+        arg_defaults: (!parameters.defaults.is_empty()).then(|| parameters.defaults.join(", ")),
+        ..FunctionRow::new(0, name, parameters.inputs.clone(), parameters.returns)
+    }
+}
+
+/// The body of AS, and the one in the syntax of SQL.
+fn body(create: &CreateRoutine, given: &Given) -> Result<(String, Option<String>)> {
+    let language = match (&given.language, &create.body) {
+        (Some(language), _) => language.to_lowercase(),
+        (None, Some(_)) => "sql".to_owned(),
+        (None, None) => return Err(invalid("no language specified")),
+    };
+    match language.as_str() {
+        "sql" => {}
+        "plpgsql" | "c" | "internal" => return Err(Error::unsupported(format!("LANGUAGE {language}"))),
+        other => {
+            let error = Error::new(sqlstate::UNDEFINED_OBJECT, format!("language \"{other}\" does not exist"));
+            return Err(error);
+        }
+    }
+    match (&given.body, &create.body) {
+        (Some(_), Some(_)) => Err(invalid("duplicate function body specified")),
+        (None, None) => Err(invalid("no function body specified")),
+        (Some((body, None)), None) => Ok((body.clone(), None)),
+        (Some((_, Some(_))), None) => Err(invalid("only one AS item needed for language \"sql\"")),
+        (None, Some(SqlBody::Return(expr))) => Ok((String::new(), Some(format!("RETURN {expr}")))),
+        (None, Some(SqlBody::Atomic(statements))) => {
+            let lines: String = statements.iter().map(|statement| format!(" {statement};\n")).collect();
+            Ok((String::new(), Some(format!("BEGIN ATOMIC\n{lines}END"))))
+        }
+    }
+}
+
+/// 42P13 for pseudo-types that SQL knows no values of.
+fn check_types(row: &FunctionRow, parameters: &Parameters, context: &StatementContext) -> Result<()> {
+    let is_pseudo = |ty: Oid| types::type_info(ty).is_some_and(|info| info.kind == 'p') && !bind::is_polymorphic(ty);
+    let name = |ty: Oid| {
+        let printer =
+            aegis_catalog::definition::Printer { catalog: &context.catalog, search_path: &context.search_path };
+        aegis_catalog::definition::type_name(printer, ty)
+    };
+    if is_pseudo(row.return_type) && !matches!(row.return_type, oid::VOID | oid::RECORD) {
+        return Err(invalid(format!("SQL functions cannot return type {}", name(row.return_type))));
+    }
+    let all = parameters.all.as_ref().map_or(&parameters.inputs, |(types, _)| types);
+    match parameters.inputs.iter().chain(all).find(|&&ty| is_pseudo(ty)) {
+        Some(&ty) => Err(invalid(format!("SQL functions cannot have arguments of type {}", name(ty)))),
+        None => Ok(()),
+    }
+}
+
+/// Binds the body as far as its types are known. What it reads, if it is kept bound.
+fn check_body(routine: &Routine, context: &StatementContext) -> Result<Vec<ObjectAddress>> {
+    let (sql, statements) = bodies::statements_of(routine).map_err(without_position)?;
+    let mut read = Vec::new();
+    let mut numbers = bodies::Numbers::FIRST;
+    let mut last = None;
+    if !bodies::has_concrete_arguments(routine) {
+        return Ok(read);
+    }
+    for parsed in &statements {
+        last = match &parsed.statement {
+            Statement::Utility(utility) => {
+                super::call::refuse_in_body(utility)?;
+                None
+            }
+            statement => {
+                let types = &routine.row.arg_types;
+                let bound = bodies::bind_body_statement(statement, &sql, routine, types, context, &mut numbers);
+                let bound = bound.map_err(without_position)?;
+                if routine.sql_body.is_some() {
+                    read.extend(bind::read_by(&bound.statement));
+                }
+                Some(bound)
+            }
+        };
+    }
+    let function = crate::functions::of_routine(&Arc::new(routine.clone()))?;
+    let returns = bodies::returns_of(&function, None, context)?;
+    if routine.row.kind == 'p' && returns.is_void() {
+        return Ok(read);
+    }
+    bodies::as_declared(last.as_mut(), &returns, context, &mut numbers)?;
+    Ok(read)
+}
+
+fn without_position(mut error: Error) -> Error {
+    error.fields_mut().position = None;
+    error
+}
+
+/// OR REPLACE keeps what calls rely on.
+fn check_replacement(old: &Routine, new: &Routine, context: &StatementContext) -> Result<()> {
+    let (before, after) = (&old.row, &new.row);
+    if before.kind != after.kind {
+        let message = "cannot change routine kind";
+        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message).with_detail(format!(
+            "\"{}\" is a {}.",
+            before.name,
+            old.kind_name()
+        )));
+    }
+    let hint = || {
+        let command = if before.kind == 'p' { "DROP PROCEDURE" } else { "DROP FUNCTION" };
+        format!("Use {command} {} first.", signature(before, context).replace(", ", ","))
+    };
+    if before.return_type != after.return_type || before.returns_set != after.returns_set {
+        let message = match before.kind {
+            'p' => "cannot change whether a procedure has output parameters",
+            _ => "cannot change return type of existing function",
+        };
+        return Err(invalid(message).with_hint(hint()));
+    }
+    if before.return_type == oid::RECORD && outputs(before) != outputs(after) {
+        return Err(invalid("cannot change return type of existing function")
+            .with_detail("Row type defined by OUT parameters is different.")
+            .with_hint(hint()));
+    }
+    let (old_names, new_names) = (crate::functions::input_names(before), crate::functions::input_names(after));
+    for (position, name) in old_names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        if new_names.get(position) != Some(name) {
+            return Err(invalid(format!("cannot change name of input parameter \"{name}\"")).with_hint(hint()));
+        }
+    }
+    if before.default_count > after.default_count {
+        return Err(invalid("cannot remove parameter defaults from existing function").with_hint(hint()));
+    }
+    Ok(())
+}
+
+fn outputs(row: &FunctionRow) -> Vec<(String, Oid)> {
+    let (Some(types), Some(modes)) = (&row.all_arg_types, &row.arg_modes) else { return Vec::new() };
+    let names = row.arg_names.clone().unwrap_or_else(|| vec![String::new(); types.len()]);
+    let all = types.iter().zip(modes).zip(names);
+    all.filter(|((_, mode), _)| matches!(mode, 'o' | 'b' | 't')).map(|((ty, _), name)| (name, *ty)).collect()
+}
+
+/// 42723 if a routine of that name and arguments is in the schema.
+pub fn reject_duplicate(row: &FunctionRow, name: &str, schema: Oid, context: &StatementContext) -> Result<()> {
+    let mut named = context.catalog.routines_named(name);
+    if !named.any(|other| other.row.schema == schema && other.row.arg_types == row.arg_types) {
+        return Ok(());
+    }
+    let schema = context.catalog.schema(schema).map(|schema| schema.name.clone()).unwrap_or_default();
+    let message =
+        format!("function {} already exists in schema \"{schema}\"", signature_of(name, &row.arg_types, context));
+    Err(Error::new(sqlstate::DUPLICATE_FUNCTION, message))
+}

@@ -1,0 +1,15 @@
+//! Functions and procedures: CREATE, ALTER, DROP and CALL (PostgreSQL manual, "CREATE FUNCTION" and following).
+
+mod alter;
+mod call;
+mod create;
+mod drop;
+mod find;
+mod options;
+mod parameters;
+
+pub use alter::alter;
+pub use call::{call, output_columns, refuse_in_body};
+pub use create::create;
+pub use drop::drop;
+pub use find::{existing, signature};
