@@ -7,7 +7,7 @@ use aegis_catalog::{Error, Result, sqlstate};
 use super::Binder;
 use super::function::{Resolved, shown_name};
 use super::scope::{AGGREGATES, Clause};
-use super::tree::{AggregateCall, Expr, ExprKind, OrderKey};
+use super::tree::{AggregateCall, CastMethod, Expr, ExprKind, OrderKey};
 use super::walk;
 use crate::parse::ast::{self, Span};
 
@@ -55,6 +55,7 @@ impl Binder<'_> {
         }
         let mut args = direct;
         args.extend(keys.iter().map(|(expr, _)| expr.clone()));
+        let written = args.clone();
         let resolved = self.choose_ordered_set(call, args, span)?;
         let kind = facts::aggregate(resolved.function.oid).map(|row| row.kind);
         let mut args = resolved.args;
@@ -70,7 +71,12 @@ impl Binder<'_> {
                     return Err(Error::new(sqlstate::UNDEFINED_FUNCTION, message).with_hint(hint).at(span.start));
                 }
                 for position in 0..direct_args {
-                    let pair = vec![args[direct_args + position].clone(), args[position].clone()];
+                    // A literal takes the type of what it is compared with.
+                    let arg = |at: usize| match written[at].ty.oid {
+                        oid::UNKNOWN => written[at].clone(),
+                        _ => args[at].clone(),
+                    };
+                    let pair = vec![arg(direct_args + position), arg(position)];
                     let (pair, _) = self.unify(pair, "WITHIN GROUP")?;
                     for (slot, expr) in [direct_args + position, position].into_iter().zip(pair) {
                         args[slot] = expr;
@@ -128,7 +134,8 @@ impl Binder<'_> {
                 self.equality(arg.ty.oid, arg.span)?;
             }
         }
-        match order_by.iter().find(|key| !args.contains(&key.expr)) {
+        let listed = |key: &Expr| args.iter().any(|arg| arg == key || without_relabel(arg) == key);
+        match order_by.iter().find(|key| !listed(&key.expr)) {
             Some(key) => {
                 let message = "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list";
                 Err(Error::new(sqlstate::INVALID_COLUMN_REFERENCE, message).at(key.expr.span.start))
@@ -189,6 +196,14 @@ impl Binder<'_> {
             }
         };
         Ok(Expr { kind: ExprKind::Column { rel: grouping, column: AGGREGATES + position }, ty, span })
+    }
+}
+
+/// An argument as it is written, if it only counts as another type.
+fn without_relabel(arg: &Expr) -> &Expr {
+    match &arg.kind {
+        ExprKind::Cast { arg, method: CastMethod::Relabel, implicit: true } => arg,
+        _ => arg,
     }
 }
 

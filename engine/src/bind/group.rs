@@ -106,7 +106,7 @@ impl Binder<'_> {
             }
             Found::New(expr) => self.resolve_unknown(expr)?,
         };
-        self.refuse_in_group_by(&key, expr.span)?;
+        self.refuse_in_group_by(&key)?;
         self.equality(key.ty.oid, key.span)?;
         let position = match keys.exprs.iter().position(|other| *other == key) {
             Some(position) => position,
@@ -118,15 +118,13 @@ impl Binder<'_> {
         Ok(vec![position])
     }
 
-    fn refuse_in_group_by(&mut self, key: &Expr, span: Span) -> Result<()> {
+    fn refuse_in_group_by(&mut self, key: &Expr) -> Result<()> {
         let level = self.level();
-        let (grouping, windows, sets) = (level.grouping_rel, level.windows_rel, level.sets_rel);
+        let (grouping, windows) = (level.grouping_rel, level.windows_rel);
         let message = if walk::mentions(key, grouping) {
             (sqlstate::GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY")
         } else if walk::mentions(key, windows) {
             (sqlstate::WINDOWING_ERROR, "window functions are not allowed in GROUP BY")
-        } else if walk::mentions(key, sets) {
-            return Err(Error::unsupported("GROUP BY a set-returning function").at(span.start));
         } else {
             return Ok(());
         };
@@ -191,6 +189,11 @@ impl Binder<'_> {
         sets.iter_mut().flat_map(|(_, call)| &mut call.args).for_each(visit);
         result?;
         let aggregates = std::mem::take(&mut self.level().aggregates);
+        for direct in aggregates.iter().flat_map(|call| call.args.iter().take(call.direct_args)) {
+            self.rewrite(&mut direct.clone(), &mut above, true).map_err(|error| {
+                error.with_detail("Direct arguments of an ordered-set aggregate must use only grouped columns.")
+            })?;
+        }
         let count = above.keys.len();
         let mut shift = |expr: &mut Expr| shift_aggregates(expr, rel, count);
         targets.entries_mut().for_each(|entry| shift(&mut entry.expr));

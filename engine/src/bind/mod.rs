@@ -17,6 +17,7 @@ mod from;
 mod function;
 mod function_scan;
 mod group;
+mod group_sets;
 pub mod inline;
 mod insert;
 mod join;

@@ -175,6 +175,14 @@ impl Binder<'_> {
                     let message = "WITH TIES cannot be specified without ORDER BY clause";
                     return Err(Error::new(sqlstate::SYNTAX_ERROR, message));
                 }
+                if matches!(limit.kind, ast::ExprKind::Literal(ast::Literal::Null)) {
+                    let message = "row count cannot be null in FETCH FIRST ... WITH TIES clause";
+                    return Err(Error::new(sqlstate::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, message));
+                }
+                if tail.locking.iter().any(|locking| locking.wait == ast::LockWait::SkipLocked) {
+                    let message = "SKIP LOCKED and WITH TIES options cannot be used together";
+                    return Err(Error::new(sqlstate::SYNTAX_ERROR, message));
+                }
                 query.limit = Some(self.limit(limit, Clause::Limit)?);
                 query.with_ties = true;
             }

@@ -82,7 +82,7 @@ impl Clause {
     }
 
     pub(super) fn allows_sets(self) -> bool {
-        matches!(self, Self::Target | Self::OrderBy | Self::DistinctOn | Self::GroupBy)
+        matches!(self, Self::Target | Self::OrderBy | Self::DistinctOn | Self::GroupBy | Self::WindowDefinition)
     }
 
     /// The place in "cannot use subquery in …", if it is forbidden.

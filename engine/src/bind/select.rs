@@ -45,7 +45,7 @@ impl Binder<'_> {
     fn finish_select(
         &mut self,
         select: &ast::Select,
-        from: Option<From>,
+        mut from: Option<From>,
         filter: Option<Expr>,
         mut having: Option<Expr>,
         mut targets: Targets,
@@ -53,10 +53,13 @@ impl Binder<'_> {
         resolve: bool,
     ) -> Result<(Select, Targets, Vec<SortKey>)> {
         let order_by = self.order_by(order_by, &mut targets)?;
-        let keys = self.group_by(select, &mut targets)?;
+        let mut keys = self.group_by(select, &mut targets)?;
         let distinct = self.distinct(&select.distinct, &mut targets, &order_by)?;
         if resolve {
             self.resolve_targets(&mut targets)?;
+        }
+        if self.groups_by_sets(&keys) {
+            from = Some(self.sets_into_from(&mut keys, &mut targets, &mut having, from)?);
         }
         let grouping = match self.is_grouped(select) {
             true => Some(self.apply_grouping(keys, &mut targets, &mut having)?),

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use aegis_catalog::object::Routine;
 use aegis_catalog::{Oid, Result, Type};
 use arrow::array::ArrayRef;
+use arrow::compute::SortOptions;
 use datafusion::logical_expr::{AggregateUDF, ColumnarValue, Expr, WindowUDF};
 
 use crate::session::context::StatementContext;
@@ -129,6 +130,8 @@ pub struct AggregateTypes<'a> {
     pub context: &'a Arc<StatementContext>,
     pub args: &'a [Type],
     pub result: Type,
+    /// Directions of WITHIN GROUP.
+    pub order: &'a [SortOptions],
 }
 
 impl PartialEq for Function {

@@ -239,7 +239,7 @@ impl Lowerer<'_> {
         }
         let name = call.function.name.as_str();
         let distinct = call.distinct && !IDEMPOTENT.contains(&name);
-        let ordered = !call.order_by.is_empty() && !UNORDERED.contains(&name);
+        let ordered = !call.order_by.is_empty() && !UNORDERED.contains(&name) && !is_hypothetical(call);
         let (udaf, args, native_distinct) = if name == "count" && args.len() <= 1 && !ordered {
             let arg = match args.first() {
                 None => integer(1),
@@ -251,7 +251,7 @@ impl Lowerer<'_> {
             (udaf, vec![arg], false)
         } else {
             let args = if distinct || ordered { args } else { factors(name, args, input) };
-            let (udaf, args) = self.aggregate_function(&call.function, args, call.ty)?;
+            let (udaf, args) = self.aggregate_function(&call.function, args, call.ty, &call.order_by)?;
             if distinct || ordered {
                 let (udaf, args) = self.ordered(udaf, args, &call.order_by, distinct, input)?;
                 (udaf, args, false)
@@ -270,6 +270,7 @@ impl Lowerer<'_> {
         function: &Arc<Function>,
         args: Vec<Value>,
         ty: Type,
+        order_by: &[OrderKey],
     ) -> Result<(Arc<AggregateUDF>, Vec<Value>)> {
         let Body::Aggregate(make) = &function.body else {
             return Err(Error::internal(format!("function {} is no aggregate", function.name)));
@@ -282,7 +283,11 @@ impl Lowerer<'_> {
         let args = args.collect::<Result<Vec<_>>>()?;
         let types: Vec<Type> = args.iter().map(|arg| arg.ty).collect();
         let context = self.statement().clone();
-        let udaf = make(&AggregateTypes { context: &context, args: &types, result: ty })?;
+        let order: Vec<SortOptions> = order_by
+            .iter()
+            .map(|key| SortOptions { descending: key.descending, nulls_first: key.nulls_first })
+            .collect();
+        let udaf = make(&AggregateTypes { context: &context, args: &types, result: ty, order: &order })?;
         Ok((udaf, args))
     }
 
@@ -333,6 +338,11 @@ impl Lowerer<'_> {
         let result = self.binding("aggregate", found);
         Ok(Aggregated { call, result, convert, empty })
     }
+}
+
+/// A hypothetical-set aggregate counts rows, and needs no order of them.
+fn is_hypothetical(call: &AggregateCall) -> bool {
+    call.within_group && aegis_catalog::facts::aggregate(call.function.oid).is_some_and(|row| row.kind == 'h')
 }
 
 /// Where the flags of GROUPING() are kept in a relation's columns.

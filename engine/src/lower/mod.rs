@@ -18,6 +18,7 @@ mod expr;
 pub mod free;
 mod from;
 mod key;
+mod late;
 mod limit;
 mod locking;
 mod numeric;

@@ -31,6 +31,9 @@ impl Lowerer<'_> {
             self.define_cte(cte)?;
         }
         self.locked = locked;
+        if let Some(output) = self.late_select(query, base)? {
+            return Ok(output);
+        }
         let (output, types) = self.body(query, base)?;
         self.order_and_limit(query, output, &types)
     }

@@ -17,6 +17,27 @@ impl Lowerer<'_> {
     pub fn select(&mut self, select: &Select, query: &Query, base: Option<&Relation>) -> Result<Output> {
         // Only the outermost SELECT locks.
         let locked = std::mem::take(&mut self.locked);
+        let mut input = self.select_input(select, base)?;
+        if let Some(set_functions) = &select.set_functions {
+            self.set_functions(set_functions, &mut input)?;
+        }
+        let values = self.exprs(&select.targets, &mut input)?;
+        self.locked = locked;
+        let output = self.targets(values, query, input)?;
+        let types: Vec<Type> = select.targets.iter().map(|target| target.ty).collect();
+        match &select.distinct {
+            Distinct::None => Ok(output),
+            Distinct::All => {
+                let mut output = output;
+                output.columns.truncate(query.columns.len());
+                self.distinct_rows(output, &types)
+            }
+            Distinct::On(positions) => self.distinct_on(positions, query, output, &types),
+        }
+    }
+
+    /// What the targets are computed from: FROM to windows.
+    pub(super) fn select_input(&mut self, select: &Select, base: Option<&Relation>) -> Result<Relation> {
         if let Some(condition) = &select.filter {
             self.demand(condition)?;
         }
@@ -36,26 +57,11 @@ impl Lowerer<'_> {
         if let Some(windows) = &select.windows {
             self.windows(windows, &mut input)?;
         }
-        if let Some(set_functions) = &select.set_functions {
-            self.set_functions(set_functions, &mut input)?;
-        }
-        let values = self.exprs(&select.targets, &mut input)?;
-        self.locked = locked;
-        let output = self.targets(values, query, input)?;
-        let types: Vec<Type> = select.targets.iter().map(|target| target.ty).collect();
-        match &select.distinct {
-            Distinct::None => Ok(output),
-            Distinct::All => {
-                let mut output = output;
-                output.columns.truncate(query.columns.len());
-                self.distinct_rows(output, &types)
-            }
-            Distinct::On(positions) => self.distinct_on(positions, query, output, &types),
-        }
+        Ok(input)
     }
 
     /// Projects to the domain and the targets.
-    fn targets(&mut self, values: Vec<Value>, query: &Query, mut input: Relation) -> Result<Output> {
+    pub(super) fn targets(&mut self, values: Vec<Value>, query: &Query, mut input: Relation) -> Result<Output> {
         let source = std::mem::take(&mut input.plan);
         let mut columns: Vec<Binding> = Vec::with_capacity(values.len());
         for (position, value) in values.iter().enumerate() {

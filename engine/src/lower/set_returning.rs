@@ -29,6 +29,16 @@ struct Lists {
 impl Lowerer<'_> {
     /// Set-returning functions of the target list: level by level, those of a level in lock step.
     pub fn set_functions(&mut self, functions: &SetFunctions, input: &mut Relation) -> Result<()> {
+        self.numbered_sets(functions, input, None)
+    }
+
+    /// As [`set_functions`](Self::set_functions); the place of each row among those of its level goes to `numbers`.
+    pub fn numbered_sets(
+        &mut self,
+        functions: &SetFunctions,
+        input: &mut Relation,
+        mut numbers: Option<&mut Vec<Binding>>,
+    ) -> Result<()> {
         let mut columns: Vec<Option<Binding>> = vec![None; functions.calls.len()];
         let mut levels: Vec<usize> = functions.calls.iter().map(|(level, _)| *level).collect();
         levels.sort_unstable();
@@ -45,6 +55,7 @@ impl Lowerer<'_> {
                 let Some((_, call)) = functions.calls.get(*index) else { continue };
                 let values = self.set_arguments(call, input)?;
                 if members.len() == 1
+                    && numbers.is_none()
                     && is_single_row(input)
                     && let Some((stream, bindings)) = self.stream(call, &values)?
                 {
@@ -57,7 +68,10 @@ impl Lowerer<'_> {
                 }
                 lists.push((*index, self.lists(call, values)?));
             }
-            self.expand(lists, input, &mut columns)?;
+            let number = self.expand(lists, input, &mut columns, numbers.is_some())?;
+            if let Some(numbers) = &mut numbers {
+                numbers.extend(number);
+            }
         }
         input.rels.insert(functions.rel, columns.into_iter().flatten().collect());
         Ok(())
@@ -68,9 +82,10 @@ impl Lowerer<'_> {
         lists: Vec<(usize, Lists)>,
         input: &mut Relation,
         columns: &mut [Option<Binding>],
-    ) -> Result<()> {
+        numbered: bool,
+    ) -> Result<Option<Binding>> {
         if lists.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let mut exprs = Vec::new();
         for (index, lists) in lists {
@@ -80,13 +95,18 @@ impl Lowerer<'_> {
                 *slot = Some(binding);
             }
         }
+        let number = numbered.then(|| self.binding("number", DataType::Int64));
+        if let Some(number) = &number {
+            let list = ordinality_list(exprs.iter().map(|(expr, _)| expr.clone()).collect());
+            exprs.push((list, number.clone()));
+        }
         let names = exprs.iter().map(|(_, binding)| binding.column.clone()).collect();
         let plan = extend(
             std::mem::take(&mut input.plan),
             exprs.iter().map(|(expr, binding)| (expr.clone(), binding)).collect(),
         )?;
         input.plan = unnest(plan, names, false)?;
-        Ok(())
+        Ok(number)
     }
 
     fn set_arguments(&mut self, call: &SetCall, input: &mut Relation) -> Result<Vec<Value>> {

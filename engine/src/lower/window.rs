@@ -84,7 +84,7 @@ impl Lowerer<'_> {
         let args = args.into_iter().map(Value::into_computed).collect::<Result<Vec<_>>>()?;
         let types: Vec<_> = args.iter().map(|arg| arg.ty).collect();
         let context = self.statement().clone();
-        let uses = AggregateTypes { context: &context, args: &types, result: call.ty };
+        let uses = AggregateTypes { context: &context, args: &types, result: call.ty, order: &[] };
         let count_all = call.function.name == "count" && args.is_empty();
         let fun = match &call.function.body {
             Body::Window(make) => WindowFunctionDefinition::WindowUDF(make(&uses)?),

@@ -13,7 +13,7 @@ use super::Session;
 use super::clock;
 use super::context::StatementContext;
 use super::notify::Pending;
-use super::portal::{PortalState, Rows, Tag};
+use super::portal::{Keep, PortalState, Rows, Tag};
 use super::prepared::{Plan, Prepared};
 use super::protocol::{Fetched, Response};
 use super::tables::Tables;
@@ -379,7 +379,8 @@ impl Session {
             }
             Outcome::Rows { rows, tag } => {
                 let scroll = portal.cursor.as_ref().is_some_and(|cursor| cursor.scroll);
-                portal.state = PortalState::Running(Rows::new(rows, tag, scroll));
+                let keep = if scroll { Keep::All } else { Keep::Nothing };
+                portal.state = PortalState::Running(Rows::new(rows, tag, keep));
                 let columns = portal.columns.clone().unwrap_or_default();
                 Response::Rows { columns, formats: portal.formats.clone() }
             }

@@ -83,9 +83,21 @@ pub struct Rows {
     tag: Tag,
 }
 
+/// Bytes of rows that a cursor keeps which was not declared SCROLL; beyond them it can't go back any more.
+const KEPT_BYTES: usize = 16 << 20;
+
+/// What a cursor keeps of the rows that it has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    Nothing,
+    /// Up to [`KEPT_BYTES`].
+    Some,
+    All,
+}
+
 /// Rows a scrollable cursor has passed.
-#[derive(Default)]
 struct History {
+    bytes_left: usize,
     batches: Vec<RecordBatch>,
     rows: u64,
 }
@@ -99,11 +111,16 @@ pub enum Tag {
 }
 
 impl Rows {
-    pub fn new(stream: RowStream, tag: Tag, scroll: bool) -> Self {
+    pub fn new(stream: RowStream, tag: Tag, keep: Keep) -> Self {
+        let history = |bytes_left| Some(History { bytes_left, batches: Vec::new(), rows: 0 });
         Self {
             stream,
             pending: None,
-            history: scroll.then(History::default),
+            history: match keep {
+                Keep::Nothing => None,
+                Keep::Some => history(KEPT_BYTES),
+                Keep::All => history(usize::MAX),
+            },
             position: 0,
             counted_from: 0,
             exhausted: false,
@@ -163,6 +180,10 @@ impl Rows {
         if let Some(history) = &mut self.history {
             history.rows += batch.num_rows() as u64;
             history.batches.push(batch.clone());
+            match history.bytes_left.checked_sub(batch.get_array_memory_size()) {
+                Some(left) => history.bytes_left = left,
+                None => self.history = None,
+            }
         }
         batch
     }

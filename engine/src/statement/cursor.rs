@@ -8,11 +8,12 @@ use arrow::compute::{concat_batches, take_record_batch};
 use futures::StreamExt;
 
 use super::Outcome;
-use crate::parse::ast::{ParsedStatement, Query, Statement};
+use crate::bind::tree::{self, Distinct, From, SetExpr};
+use crate::parse::ast::{ParsedStatement, Query, SetOperator, Statement};
 use crate::parse::utility::{FetchCount, FetchDirection};
 use crate::session::Session;
 use crate::session::context::StatementContext;
-use crate::session::portal::{Cursor, PortalState, Rows, Tag};
+use crate::session::portal::{Cursor, Keep, PortalState, Rows, Tag};
 use crate::session::prepared::Prepared;
 use crate::session::protocol::{Fetched, Format};
 use crate::session::transaction::Block;
@@ -20,7 +21,8 @@ use crate::session::transaction::Block;
 /// What DECLARE says of a cursor.
 pub struct Options {
     pub binary: bool,
-    pub scroll: bool,
+    /// SCROLL or NO SCROLL.
+    pub scroll: Option<bool>,
     pub hold: bool,
 }
 
@@ -49,11 +51,50 @@ pub async fn declare(
     };
     let format = if options.binary { vec![Format::Binary] } else { Vec::new() };
     let mut portal = session.new_portal(prepared, Vec::new(), format);
-    portal.state = PortalState::Running(Rows::new(rows, Tag::Counted("FETCH"), options.scroll));
-    portal.cursor =
-        Some(Cursor { sql: sql.to_owned(), binary: options.binary, scroll: options.scroll, hold: options.hold });
+    let keep = match options.scroll {
+        Some(true) => Keep::All,
+        Some(false) => Keep::Nothing,
+        None if scrolls_by_itself(&plan.tree.statement) => Keep::Some,
+        None => Keep::Nothing,
+    };
+    let scroll = keep != Keep::Nothing;
+    portal.state = PortalState::Running(Rows::new(rows, Tag::Counted("FETCH"), keep));
+    portal.cursor = Some(Cursor { sql: sql.to_owned(), binary: options.binary, scroll, hold: options.hold });
     session.insert_portal(name, portal);
     Outcome::tag("DECLARE CURSOR")
+}
+
+/// Whether a cursor declared neither SCROLL nor NO SCROLL may go back: if PostgreSQL's plan of such a query could
+/// (`ExecSupportsBackwardScan`).
+fn scrolls_by_itself(statement: &tree::Statement) -> bool {
+    let tree::Statement::Query(query) = statement else { return false };
+    query_scrolls(query)
+}
+
+fn query_scrolls(query: &tree::Query) -> bool {
+    if !query.locking.is_empty() {
+        return false;
+    }
+    match &query.body {
+        SetExpr::Values(_) => true,
+        SetExpr::Select(select) => {
+            let sorted = !query.order_by.is_empty();
+            let plain = select.grouping.is_none() && select.windows.is_none() && select.distinct == Distinct::None;
+            select.set_functions.is_none() && (sorted || plain && select.from.as_ref().is_none_or(from_scrolls))
+        }
+        SetExpr::Operation { .. } if !query.order_by.is_empty() => true,
+        SetExpr::Operation { op, all, left, right } => {
+            *op == SetOperator::Union && *all && query_scrolls(left) && query_scrolls(right)
+        }
+    }
+}
+
+fn from_scrolls(from: &From) -> bool {
+    match from {
+        From::Join { .. } => false,
+        From::Subquery { query, .. } => query_scrolls(query),
+        From::Table { .. } | From::Function { .. } | From::Cte { .. } => true,
+    }
 }
 
 pub async fn fetch(

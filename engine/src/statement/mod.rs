@@ -98,7 +98,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Execute { name, args } => prepare::execute(session, &name.name, args, context).await,
         Utility::Deallocate(name) => prepare::deallocate(session, name.as_ref().map(|n| n.name.as_str())),
         Utility::Declare { name, binary, scroll, hold, query, .. } => {
-            let options = cursor::Options { binary: *binary, scroll: scroll.unwrap_or(false), hold: *hold };
+            let options = cursor::Options { binary: *binary, scroll: *scroll, hold: *hold };
             cursor::declare(session, &name.name, options, query, sql, context).await
         }
         Utility::Fetch { cursor, direction, count, move_only } => {

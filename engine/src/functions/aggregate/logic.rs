@@ -1,11 +1,17 @@
 //! `bool_and`, `bool_or`, `every`, and the bitwise aggregates.
 
-use aegis_catalog::Result;
+use std::sync::Arc;
 
+use aegis_catalog::{Error, Result, sqlstate};
+use arrow::array::StringViewArray;
+use datafusion::logical_expr::AggregateUDF;
+
+use super::collection::one;
 use super::step::Step;
-use super::udaf::fold;
-use crate::functions::Body;
+use super::udaf::{fold, whole};
 use crate::functions::signature::{Row, f};
+use crate::functions::value::downcast;
+use crate::functions::{AggregateTypes, Body};
 
 /// A fold by an operation that has no neutral element but null.
 macro_rules! reduce {
@@ -74,5 +80,33 @@ pub fn functions() -> Vec<Row> {
         f("bit_xor(int2)", reduce!("bit_xor", i16, |a, b| a ^ b)),
         f("bit_xor(int4)", reduce!("bit_xor", i32, |a, b| a ^ b)),
         f("bit_xor(int8)", reduce!("bit_xor", i64, |a, b| a ^ b)),
+        f("bit_and(bit)", Body::Aggregate(|types| bits("bit_and", types, "AND", |a, b| a & b))),
+        f("bit_or(bit)", Body::Aggregate(|types| bits("bit_or", types, "OR", |a, b| a | b))),
+        f("bit_xor(bit)", Body::Aggregate(|types| bits("bit_xor", types, "XOR", |a, b| b'0' | (a ^ b)))),
     ]
+}
+
+/// Over bit strings of one length: zeros and ones as characters.
+fn bits(
+    name: &'static str,
+    types: &AggregateTypes<'_>,
+    verb: &'static str,
+    operation: fn(u8, u8) -> u8,
+) -> Result<Arc<AggregateUDF>> {
+    whole(name, types, None, move |args| {
+        let values = args.first().ok_or_else(|| Error::internal("an aggregate has an argument"))?;
+        let mut result: Option<Vec<u8>> = None;
+        for value in downcast::<StringViewArray>(values)?.iter().flatten() {
+            let Some(bits) = &mut result else {
+                result = Some(value.as_bytes().to_vec());
+                continue;
+            };
+            if bits.len() != value.len() {
+                let message = format!("cannot {verb} bit strings of different sizes");
+                return Err(Error::new(sqlstate::STRING_DATA_LENGTH_MISMATCH, message));
+            }
+            bits.iter_mut().zip(value.bytes()).for_each(|(bit, other)| *bit = operation(*bit, other));
+        }
+        one(result.map(|bits| String::from_utf8_lossy(&bits).into_owned()))
+    })
 }

@@ -7,12 +7,14 @@ mod collect;
 mod collection;
 mod extreme;
 mod fold;
+mod hypothetical;
 mod logic;
 mod ordered_set;
 mod persist;
 mod statistics;
 mod step;
 mod sum;
+mod transition;
 mod udaf;
 
 use super::signature::Row;
@@ -28,6 +30,8 @@ pub fn functions() -> Vec<Row> {
         statistics::functions(),
         collection::functions(),
         ordered_set::functions(),
+        hypothetical::functions(),
+        transition::functions(),
     ]
     .into_iter()
     .flatten()
