@@ -61,7 +61,7 @@ impl Search<'_> {
         let edges = self.printer.catalog.dependencies_of(root);
         let mut owners = edges.iter().filter(|edge| edge.kind == DependencyKind::Internal).map(|edge| edge.referenced);
         match owners.find(|owner| !self.seen.contains(owner)) {
-            Some(owner) if root.class == PG_CLASS => {
+            Some(owner) if matches!(root.class, PG_CLASS | PG_TYPE) => {
                 let (object, owner) = (describe(self.printer, root), describe(self.printer, owner));
                 let message = format!("cannot drop {object} because {owner} requires it");
                 Err(Error::new(sqlstate::DEPENDENT_OBJECTS_STILL_EXIST, message)

@@ -81,6 +81,12 @@ impl Error {
         self
     }
 
+    /// For statements whose errors PostgreSQL gives no position.
+    pub fn without_position(mut self) -> Self {
+        self.0.position = None;
+        self
+    }
+
     pub fn with_context(mut self, context: impl Into<String>) -> Self {
         self.0.context = Some(context.into());
         self

@@ -323,6 +323,13 @@ impl CatalogTransaction {
             return Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message)
                 .with_detail("System catalog modifications are currently disallowed."));
         }
+        let has_row_type = !matches!(relation.kind, RelationKind::Index(_) | RelationKind::Sequence(_));
+        if has_row_type && self.image.user_type_by_name(relation.schema, &relation.name).is_some() {
+            let message = format!("type \"{}\" already exists", relation.name);
+            return Err(Error::new(sqlstate::DUPLICATE_OBJECT, message).with_hint(
+                "A relation has an associated type of the same name, so you must use a name that doesn't conflict with any existing type.",
+            ));
+        }
         if self.image.relation_by_name(relation.schema, &relation.name).is_some() {
             let message = format!("relation \"{}\" already exists", relation.name);
             return Err(Error::new(sqlstate::DUPLICATE_TABLE, message));

@@ -25,6 +25,8 @@ impl Binder<'_> {
 
     /// The one best candidate, or None if it can't be told.
     pub(super) fn best_candidate<C: Candidate>(&self, actual: &[Oid], candidates: Vec<C>) -> Option<C> {
+        let actual: Vec<Oid> = actual.iter().map(|&ty| self.base(ty)).collect();
+        let actual = actual.as_slice();
         let mut candidates = keep_best(candidates, |candidate| {
             let pairs = actual.iter().zip(candidate.args());
             pairs.filter(|(actual, declared)| **actual != oid::UNKNOWN && actual == declared).count()

@@ -61,6 +61,7 @@ impl Binder<'_> {
     }
 
     pub(super) fn coercion_path(&self, target: Oid, source: Oid, context: Context) -> Option<Path> {
+        let (target, source) = (self.base(target), self.base(source));
         if source == target {
             return Some(Path::Relabel);
         }
@@ -99,16 +100,36 @@ impl Binder<'_> {
         {
             return Ok(expr);
         }
+        if self.is_domain(target.oid) {
+            return self.coerce_to_domain(expr, target, context, implicit);
+        }
+        let (expr, source) = match self.is_domain(source) {
+            true => {
+                let (base, span) = (self.base_type(expr.ty), expr.span);
+                (cast(expr, base, CastMethod::Relabel, true, span), base.oid)
+            }
+            false => (expr, source),
+        };
+        if source == target.oid {
+            return Ok(expr);
+        }
         if source == oid::UNKNOWN {
             match expr.kind {
-                ExprKind::Constant(value) => return self.literal_as(&value, target, expr.span),
-                ExprKind::Parameter(number) => return self.decide_parameter(number, target.oid, expr.span),
+                ExprKind::Constant(value) => {
+                    let literal = self.literal_as(&value, target, expr.span)?;
+                    return Ok(self.verified(literal, target));
+                }
+                ExprKind::Parameter(number) => {
+                    let parameter = self.decide_parameter(number, target.oid, expr.span)?;
+                    return Ok(self.verified(parameter, target));
+                }
                 _ => {}
             }
             // An expression of type unknown that is no literal holds text.
             let span = expr.span;
             let method = if target.oid == oid::TEXT { CastMethod::Relabel } else { CastMethod::InputOutput };
-            return Ok(cast(expr, Type::of(target.oid), method, implicit, span));
+            let cast = cast(expr, Type::of(target.oid), method, implicit, span);
+            return Ok(self.verified(cast, target));
         }
         if let Some(path) = self.coercion_path(target.oid, source, context) {
             return self.apply_path(expr, target, path, context, implicit);
@@ -132,7 +153,35 @@ impl Binder<'_> {
             CastMethod::Function(function) if function.args.len() > 1 => target.typmod,
             _ => -1,
         };
-        Ok(cast(expr, Type::new(target.oid, typmod), method, implicit, span))
+        let is_relabel = method == CastMethod::Relabel;
+        let cast = cast(expr, Type::new(target.oid, typmod), method, implicit, span);
+        Ok(if is_relabel { cast } else { self.verified(cast, target) })
+    }
+
+    /// `coerce_to_domain`: a value of the base type, which must meet the domain's constraints.
+    fn coerce_to_domain(&mut self, expr: Expr, target: Type, context: Context, implicit: bool) -> Result<Expr> {
+        let base = self.base_type(target);
+        let span = expr.span;
+        let arg = match expr.kind {
+            ExprKind::Parameter(number) if expr.ty.oid == oid::UNKNOWN => {
+                self.decide_parameter(number, target.oid, span)?
+            }
+            _ => {
+                let (from, to) = (self.oid_name(expr.ty.oid), self.oid_name(target.oid));
+                let converted = self.coerce_to_target(expr, base, context, true)?;
+                converted.ok_or_else(|| Error::internal(format!("no way from {from} to {to}")).at(span.start))?
+            }
+        };
+        Ok(cast(arg, Type::of(target.oid), CastMethod::Verify(Type::of(target.oid)), implicit, span))
+    }
+
+    /// A value of a type that has domains as parts: they are verified.
+    fn verified(&self, expr: Expr, target: Type) -> Expr {
+        if !self.has_domains(target.oid) {
+            return expr;
+        }
+        let (ty, span) = (expr.ty, expr.span);
+        cast(expr, ty, CastMethod::Verify(Type::of(target.oid)), true, span)
     }
 
     fn cast_method(&self, target: Oid, source: Oid, path: Path, context: Context) -> Result<CastMethod> {
@@ -161,6 +210,9 @@ impl Binder<'_> {
             return Ok(cast(expr, target, CastMethod::Relabel, implicit, span));
         }
         let element = self.element_of(target.oid).filter(|_| types::is_array(target.oid));
+        if self.is_domain(target.oid) {
+            return Ok(expr);
+        }
         let base = element.unwrap_or(target.oid);
         let method = match facts::casts_from_to(base, base) {
             Some(row) if row.function != 0 => CastMethod::Function(self.function(row.function)?),

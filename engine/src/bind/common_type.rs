@@ -21,9 +21,15 @@ impl Binder<'_> {
     /// The common type, or the two that clash and where the second stands.
     pub(super) fn try_common_type(&self, types: &[(Oid, Span)]) -> Result<Oid, (Oid, Oid, Span)> {
         let Some(&(first, _)) = types.first() else { return Ok(oid::TEXT) };
+        // A domain counts as its base type, unless all are of it.
+        if first != oid::UNKNOWN && types.iter().all(|&(ty, _)| ty == first) {
+            return Ok(first);
+        }
+        let first = self.base(first);
         let mut chosen = first;
         let (mut category, mut preferred) = self.category(first);
         for &(next, span) in types.iter().skip(1) {
+            let next = self.base(next);
             if next == oid::UNKNOWN || next == chosen {
                 continue;
             }

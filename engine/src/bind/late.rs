@@ -49,7 +49,9 @@ fn facts(expr: &mut Expr, depth: usize) -> Option<Facts> {
     let mut facts = match (&expr.kind, own_volatility(expr)) {
         (_, Volatility::Volatile) => return None,
         (ExprKind::Subquery(_) | ExprKind::Grouping { .. } | ExprKind::Default, _) => return None,
-        (ExprKind::Column { .. } | ExprKind::CaseOperand, _) => Facts { differs: false, columns: true },
+        (ExprKind::Column { .. } | ExprKind::CaseOperand | ExprKind::DomainValue, _) => {
+            Facts { differs: false, columns: true }
+        }
         (_, volatility) => Facts { differs: volatility == Volatility::Stable, columns: false },
     };
     let mut possible = true;
@@ -82,7 +84,8 @@ fn of_cast(method: &CastMethod) -> Volatility {
     match method {
         CastMethod::Relabel => Volatility::Immutable,
         CastMethod::Function(function) => function.volatility,
-        CastMethod::InputOutput => Volatility::Stable,
+        // A check may call anything.
+        CastMethod::InputOutput | CastMethod::Verify(_) => Volatility::Stable,
         CastMethod::Array(element) => of_cast(element),
         CastMethod::Row(fields) => match fields.iter().all(|field| of_cast(field) == Volatility::Immutable) {
             true => Volatility::Immutable,

@@ -108,6 +108,39 @@ pub fn bind_expression_over(
     binder.expression_over(relation, rel, expr, purpose, target)
 }
 
+/// Binds a check of a domain over its base type.
+pub fn bind_domain_check(base: Type, expr: &ast::Expr, context: &StatementContext) -> Result<Expr> {
+    let mut binder = Binder::new("", context, Parameters::none());
+    binder.domain_value = Some(base);
+    binder.levels.push(Level::new(Clause::Check));
+    let bound = binder.expr(expr)?;
+    binder.coerce_to_boolean(bound, "CHECK")
+}
+
+/// Puts a value in the place of `VALUE`.
+pub fn replace_domain_value(check: &mut Expr, value: &Expr) {
+    if check.kind == tree::ExprKind::DomainValue {
+        *check = Expr { ty: check.ty, ..value.clone() };
+        return;
+    }
+    walk::children(check, &mut |child| replace_domain_value(child, value));
+}
+
+/// Binds the default of a domain over `base`.
+pub fn bind_domain_default(domain: &str, base: Type, expr: &ast::Expr, context: &StatementContext) -> Result<Expr> {
+    let mut binder = Binder::new("", context, Parameters::none());
+    binder.levels.push(Level::new(Clause::Default));
+    let bound = binder.expr(expr)?;
+    let (from, span) = (bound.ty, bound.span);
+    binder.coerce_to_target(bound, base, Context::Assignment, true)?.ok_or_else(|| {
+        let (to, from) = (binder.type_name(base), binder.type_name(from));
+        let message = format!("column \"{domain}\" is of type {to} but default expression is of type {from}");
+        Error::new(sqlstate::DATATYPE_MISMATCH, message)
+            .with_hint("You will need to rewrite or cast the expression.")
+            .at(span.start)
+    })
+}
+
 /// Binds stored text over the columns of a relation, whatever it is for.
 pub fn bind_stored(relation: &Arc<Relation>, rel: RelId, text: &str, context: &StatementContext) -> Result<Expr> {
     let mut binder = Binder::new("", context, Parameters::none());
@@ -312,6 +345,8 @@ struct Binder<'a> {
     depth: usize,
     /// Views being expanded, outermost first: for recursion checks.
     views: Vec<Oid>,
+    /// Base type of the domain whose check is bound.
+    domain_value: Option<Type>,
 }
 
 impl<'a> Binder<'a> {
@@ -335,6 +370,7 @@ impl<'a> Binder<'a> {
             arguments: None,
             depth: 0,
             views: Vec::new(),
+            domain_value: None,
         }
     }
 

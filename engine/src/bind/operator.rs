@@ -74,6 +74,7 @@ impl Binder<'_> {
 
     pub(super) fn binary_operator(&self, op: &ast::Operator, left: Oid, right: Oid) -> Result<&'static OperatorRow> {
         let name = canonical(op);
+        let (left, right) = (self.base(left), self.base(right));
         if self.is_searched(op) {
             let exact = match (left, right) {
                 (oid::UNKNOWN, right) => (right, right),
@@ -88,6 +89,7 @@ impl Binder<'_> {
     }
 
     fn prefix_operator(&self, op: &ast::Operator, arg: Oid) -> Result<&'static OperatorRow> {
+        let arg = self.base(arg);
         if self.is_searched(op)
             && let Some(row) = facts::operator_exact(canonical(op), 0, arg)
         {

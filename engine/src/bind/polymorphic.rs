@@ -94,7 +94,7 @@ impl Binder<'_> {
                 oid::ANYELEMENT | oid::ANYNONARRAY | oid::ANYENUM => {
                     self.same(&mut family.element, actual, oid::ANYELEMENT)?;
                 }
-                oid::ANYARRAY => self.same(&mut family.array, actual, declared)?,
+                oid::ANYARRAY => self.same(&mut family.array, self.base(actual), declared)?,
                 oid::ANYRANGE => self.same(&mut family.range, actual, declared)?,
                 oid::ANYMULTIRANGE => self.same(&mut family.multirange, actual, declared)?,
                 _ => {}

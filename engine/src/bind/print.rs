@@ -305,6 +305,7 @@ pub fn expr(expression: &Expr) -> String {
                 CastMethod::InputOutput => "text ",
                 CastMethod::Array(_) => "each ",
                 CastMethod::Row(_) => "fields ",
+                CastMethod::Verify(_) => "verified ",
             };
             let colons = if *implicit { ":" } else { "::" };
             format!("{}{colons}{mark}{}", expr(arg), format_type(expression.ty))
@@ -329,6 +330,7 @@ pub fn expr(expression: &Expr) -> String {
             format!("case {operand}{}{otherwise} end", branches.join(" "))
         }
         ExprKind::CaseOperand => "operand".into(),
+        ExprKind::DomainValue => "value".into(),
         ExprKind::Coalesce(args) => format!("coalesce({})", exprs(args)),
         ExprKind::Extreme { args, greatest, .. } => {
             format!("{}({})", if *greatest { "greatest" } else { "least" }, exprs(args))

@@ -52,15 +52,32 @@ impl Binder<'_> {
         } else {
             match &column.default {
                 Some(text) if !column.generated => Some(self.default_expr(text)?),
-                _ => None,
+                _ => self.domain_default(column.ty.oid)?,
             }
         };
         match value {
             Some(value) => self.coerce_to_target(value, column.ty, Context::Assignment, true)?.ok_or_else(|| {
                 Error::internal(format!("the default of column \"{}\" does not fit its type", column.name))
             }),
-            None => null_of(column.ty, Span::default(), &self.catalog),
+            None => {
+                let null = null_of(self.base_type(column.ty), Span::default(), &self.catalog)?;
+                self.coerce(null, column.ty, Context::Assignment, true)
+            }
         }
+    }
+
+    /// The default of a domain, or of the nearest domain that it is over.
+    fn domain_default(&mut self, ty: Oid) -> Result<Option<Expr>> {
+        let mut ty = ty;
+        while let Some(domain) = self.catalog.user_type(ty).cloned()
+            && let Some(domain) = domain.domain()
+        {
+            if let Some(text) = &domain.default {
+                return self.default_expr(text).map(Some);
+            }
+            ty = domain.base.oid;
+        }
+        Ok(None)
     }
 
     fn default_expr(&mut self, text: &str) -> Result<Expr> {

@@ -372,6 +372,9 @@ impl Binder<'_> {
             return Err(Error::internal("empty name"));
         };
         if qualifier.is_empty() {
+            if let Some(ty) = self.domain_value.filter(|_| column.name == "value") {
+                return Ok(Expr { kind: ExprKind::DomainValue, ty, span });
+            }
             if let Some(expr) = self.column_named(&column.name, span)? {
                 return Ok(expr);
             }

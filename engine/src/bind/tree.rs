@@ -97,6 +97,8 @@ pub enum ExprKind {
     },
     /// The value of the innermost enclosing CASE's operand.
     CaseOperand,
+    /// `VALUE` in a check of a domain.
+    DomainValue,
     Coalesce(Vec<Expr>),
     /// GREATEST or LEAST; `less` is the type's `<` function.
     Extreme {
@@ -207,6 +209,8 @@ pub enum CastMethod {
     Array(Box<CastMethod>),
     /// Field by field.
     Row(Vec<CastMethod>),
+    /// The same value, which must meet the constraints of the domain that this type is, or of those that are parts of it.
+    Verify(Type),
 }
 
 #[derive(Debug, Clone, PartialEq)]

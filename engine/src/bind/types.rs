@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aegis_catalog::definition::{qualified_name, quote_identifier};
 use aegis_catalog::object::Relation;
-use aegis_catalog::types::{self, oid};
+use aegis_catalog::types::{self, Structure, TypeLookup, oid};
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 
 use super::Binder;
@@ -44,12 +44,48 @@ impl Binder<'_> {
         self.catalog.type_entry(ty).map_or((INVALID, false), |entry| (entry.category, entry.preferred))
     }
 
-    /// Element type of a true array type.
+    /// The base type of a domain, with its modifier; any other type is its own.
+    pub(super) fn base_type(&self, ty: Type) -> Type {
+        let mut ty = ty;
+        while types::type_info(ty.oid).is_none()
+            && let Some(Structure::Domain(base)) = self.catalog.structure(ty.oid)
+        {
+            ty = base;
+        }
+        ty
+    }
+
+    pub(super) fn base(&self, ty: Oid) -> Oid {
+        self.base_type(Type::of(ty)).oid
+    }
+
+    pub(super) fn is_domain(&self, ty: Oid) -> bool {
+        types::type_info(ty).is_none() && matches!(self.catalog.structure(ty), Some(Structure::Domain(_)))
+    }
+
+    /// Is the type a domain, or a part of it?
+    pub(super) fn has_domains(&self, ty: Oid) -> bool {
+        if types::type_info(ty).is_some() {
+            return false;
+        }
+        match self.catalog.structure(ty) {
+            Some(Structure::Domain(_)) => true,
+            Some(Structure::Array(element)) => self.has_domains(element),
+            Some(Structure::Composite(fields)) => fields.iter().any(|(_, field)| self.has_domains(field.oid)),
+            Some(Structure::Enum(_)) | None => false,
+        }
+    }
+
+    /// Element type of a true array type, or of a domain over one.
     pub(super) fn element_of(&self, ty: Oid) -> Option<Oid> {
         if types::type_info(ty).is_some() {
             return types::element_of(ty);
         }
-        self.catalog.type_entry(ty).map(|entry| entry.element).filter(|&element| element != 0)
+        let entry = self.catalog.type_entry(ty)?;
+        match entry.base {
+            0 => Some(entry.element).filter(|&element| element != 0),
+            base => self.element_of(base),
+        }
     }
 
     pub(super) fn array_of(&self, ty: Oid) -> Option<Oid> {
@@ -64,7 +100,7 @@ impl Binder<'_> {
         if types::type_info(ty).is_some_and(|info| info.kind != 'c') {
             return None;
         }
-        let entry = self.catalog.type_entry(ty).filter(|entry| entry.relation != 0)?;
+        let entry = self.catalog.type_entry(self.base(ty)).filter(|entry| entry.relation != 0)?;
         self.catalog.relation(entry.relation).cloned()
     }
 
@@ -78,7 +114,7 @@ impl Binder<'_> {
             return types::format_type(ty);
         }
         let Some(entry) = self.catalog.type_entry(ty.oid) else { return "???".into() };
-        if entry.element != 0 {
+        if entry.is_array() {
             return self.type_name(Type::of(entry.element)) + "[]";
         }
         let visible = self.catalog.type_by_name(None, &entry.name, &self.search_path);
@@ -164,7 +200,8 @@ impl Binder<'_> {
     }
 
     pub(super) fn is_collatable(&self, ty: Oid) -> bool {
-        types::type_info(self.element_of(ty).unwrap_or(ty)).is_some_and(|info| info.collation != 0)
+        let ty = self.base(self.element_of(ty).unwrap_or(ty));
+        types::type_info(ty).is_some_and(|info| info.collation != 0)
     }
 
     /// The collation of that name; 42704 if there is none.

@@ -9,6 +9,7 @@ pub(crate) fn children(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
         | ExprKind::Parameter(_)
         | ExprKind::Column { .. }
         | ExprKind::CaseOperand
+        | ExprKind::DomainValue
         | ExprKind::Grouping { .. }
         | ExprKind::Default => {}
         ExprKind::Call { args, .. }

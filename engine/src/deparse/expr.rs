@@ -83,6 +83,7 @@ impl<'t> Deparser<'t> {
                 self.case(expr, operand.as_deref(), branches, otherwise.as_deref());
             }
             ExprKind::CaseOperand => self.fail("the operand of a CASE by itself"),
+            ExprKind::DomainValue => self.push("VALUE"),
             ExprKind::Coalesce(args) => self.listed("COALESCE(", args, ")"),
             ExprKind::Extreme { args, greatest, .. } => {
                 self.listed(if *greatest { "GREATEST(" } else { "LEAST(" }, args, ")");
@@ -179,7 +180,9 @@ impl<'t> Deparser<'t> {
         }
         // A row is a record as it is.
         let is_row = implicit && *method == CastMethod::Relabel && expr.ty.oid == oid::RECORD;
-        if hidden || is_row {
+        // That the parts of a value are verified does not show.
+        let is_part = matches!(method, CastMethod::Verify(_)) && arg.ty.oid == expr.ty.oid;
+        if hidden || is_row || is_part {
             return self.inside(arg, false, Parent::Other);
         }
         match (&arg.kind, self.resolve(arg)) {

@@ -68,6 +68,13 @@ pub fn expression(expr: &Expr, rel: RelId, relation: &Relation, target: Target<'
     out.finish()
 }
 
+/// An expression over no relation.
+pub fn free_expression(expr: &Expr, target: Target<'_>) -> Result<String> {
+    let mut out = Deparser::new(target);
+    out.expr(expr, false);
+    out.finish()
+}
+
 /// A query; `columns` are the names of its output if it is a view's.
 pub fn query(query: &Query, columns: &[String], target: Target<'_>) -> Result<String> {
     let mut out = Deparser::new(target);

@@ -9,6 +9,7 @@ pub mod conform;
 mod cross_type;
 pub mod deferred;
 mod direct;
+pub mod domain;
 pub mod error;
 pub mod foreign_key;
 mod generic_plan;

@@ -16,6 +16,9 @@ use crate::execute::operator::{ScalarOperator, arrays};
 
 impl Lowerer<'_> {
     pub fn cast(&mut self, arg: Value, method: &CastMethod, implicit: bool, ty: Type) -> Result<Value> {
+        if let CastMethod::Verify(verified) = method {
+            return self.verify(arg, *verified);
+        }
         if arg.is_null_constant() {
             return self.null(ty);
         }
@@ -49,6 +52,7 @@ impl Lowerer<'_> {
             CastMethod::InputOutput => self.cast_by_text(arg, ty),
             CastMethod::Array(element) => self.cast_elements(arg, element, implicit, ty),
             CastMethod::Row(methods) => self.cast_fields(arg, methods, implicit, ty),
+            CastMethod::Verify(verified) => self.verify(arg, *verified),
         }
     }
 

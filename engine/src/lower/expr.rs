@@ -48,6 +48,9 @@ impl Lowerer<'_> {
                 let args = self.exprs(args, input)?;
                 self.call_as_written(function, args, ty, *variadic)
             }
+            ExprKind::DomainValue => {
+                self.domain_values.last().cloned().ok_or_else(|| Error::internal("VALUE outside of a domain's check"))
+            }
             ExprKind::Cast { arg, method, implicit } => {
                 let arg = self.expr(arg, input)?;
                 self.cast(arg, method, *implicit, ty)

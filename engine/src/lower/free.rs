@@ -326,6 +326,7 @@ pub fn children(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
         | ExprKind::Parameter(_)
         | ExprKind::Column { .. }
         | ExprKind::CaseOperand
+        | ExprKind::DomainValue
         | ExprKind::Grouping { .. }
         | ExprKind::Subquery(_)
         | ExprKind::Default => {}

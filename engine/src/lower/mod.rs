@@ -14,6 +14,7 @@ mod cast;
 mod compare;
 mod cte;
 mod dml;
+mod domain;
 mod expr;
 pub mod free;
 mod from;
@@ -128,6 +129,8 @@ pub(crate) struct Lowerer<'a> {
     locked_within: HashMap<RelId, Vec<locking::Place>>,
     /// Values of the operands of the enclosing CASE expressions.
     case_operands: Vec<value::Value>,
+    /// Values of the domains whose checks are being lowered.
+    domain_values: Vec<value::Value>,
     depth: usize,
 }
 
@@ -146,6 +149,7 @@ impl<'a> Lowerer<'a> {
             locked: Vec::new(),
             locked_within: HashMap::new(),
             case_operands: Vec::new(),
+            domain_values: Vec::new(),
             depth: 0,
         }
     }

@@ -103,6 +103,19 @@ pub enum Utility {
     CreateTable(Box<CreateTable>),
     CreateTableAs(Box<CreateTableAs>),
     AlterTable(Box<AlterTable>),
+    CreateType {
+        name: Name,
+        definition: TypeDefinition,
+    },
+    CreateDomain(Box<CreateDomain>),
+    AlterType {
+        name: Name,
+        actions: Vec<AlterTypeAction>,
+    },
+    AlterDomain {
+        name: Name,
+        action: Box<AlterDomainAction>,
+    },
     CreateView(Box<CreateView>),
     CreateIndex(Box<CreateIndex>),
     CreateSequence {
@@ -463,6 +476,74 @@ pub enum AlterTableAction {
     Unsupported(String),
 }
 
+/// What follows AS in CREATE TYPE.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TypeDefinition {
+    Enum(Vec<String>),
+    Composite(Vec<AttributeDefinition>),
+}
+
+/// An attribute of a composite type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttributeDefinition {
+    pub name: Ident,
+    pub ty: TypeName,
+    pub collation: Option<Name>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateDomain {
+    pub name: Name,
+    pub ty: TypeName,
+    pub collation: Option<Name>,
+    pub constraints: Vec<DomainConstraint>,
+}
+
+/// A constraint or default of a domain, and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DomainConstraint {
+    pub constraint: ColumnConstraint,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum AlterTypeAction {
+    AddValue {
+        value: String,
+        if_not_exists: bool,
+        /// BEFORE (true) or AFTER (false) another label.
+        neighbor: Option<(bool, String)>,
+    },
+    RenameValue {
+        from: String,
+        to: String,
+    },
+    AddAttribute {
+        attribute: AttributeDefinition,
+        cascade: bool,
+    },
+    DropAttribute {
+        name: Ident,
+        if_exists: bool,
+        cascade: bool,
+    },
+    SetAttributeType {
+        attribute: AttributeDefinition,
+        cascade: bool,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum AlterDomainAction {
+    SetDefault(Expr, String),
+    DropDefault,
+    SetNotNull,
+    DropNotNull,
+    AddConstraint(DomainConstraint),
+    DropConstraint { name: Ident, if_exists: bool, cascade: bool },
+    ValidateConstraint(Ident),
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateView {
     pub name: Name,
@@ -596,8 +677,9 @@ pub enum ObjectKind {
 pub struct ObjectName {
     pub kind: ObjectKind,
     pub name: Name,
-    /// Table of a constraint or trigger.
+    /// Table, or domain, of a constraint or trigger.
     pub on: Option<Name>,
+    pub on_domain: bool,
     /// Argument types of a function; None if no list is written.
     pub args: Option<Vec<TypeName>>,
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aegis_catalog::object::{ConstraintKind, Database, Relation, RelationKind, Role, Schema};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
-use super::{Outcome, namespace, role, stored_text};
+use super::{Outcome, composite_type, domain, namespace, role, stored_text, user_type};
 use crate::parse::ast::Ident;
 use crate::parse::utility::{ObjectKind, ObjectName};
 use crate::session::Session;
@@ -35,6 +35,15 @@ pub fn rename(
         ObjectKind::Schema => rename_schema(session, &namespace::written(&object.name), &to.name, context)?,
         ObjectKind::Database => rename_database(session, &namespace::written(&object.name), &to.name, context)?,
         ObjectKind::Role => rename_role(session, &namespace::written(&object.name), &to.name, context)?,
+        kind @ (ObjectKind::Type | ObjectKind::Domain) => match part {
+            Part::Whole => user_type::rename(session, &object.name, kind, to, context)?,
+            Part::Column(attribute) => {
+                composite_type::rename_attribute(session, &object.name, attribute, to, context)?;
+            }
+            Part::Constraint(constraint) => {
+                domain::rename_constraint(session, &object.name, &constraint.name, &to.name, context)?;
+            }
+        },
         _ => {
             let Some(relation) = relation(session, object, if_exists, context)? else { return Outcome::tag(tag) };
             match part {
@@ -56,6 +65,10 @@ pub fn set_schema(
 ) -> Result<Outcome> {
     let tag = tag(object.kind)?;
     session.writable(tag)?;
+    if matches!(object.kind, ObjectKind::Type | ObjectKind::Domain) {
+        user_type::set_schema(session, &object.name, object.kind, schema, context)?;
+        return Outcome::tag(tag);
+    }
     let Some(relation) = relation(session, object, if_exists, context)? else { return Outcome::tag(tag) };
     let target = namespace::schema_oid(&schema.name, context)?;
     if relation.is_temporary() || context.catalog.schema(target).is_some_and(|s| s.name.starts_with("pg_temp")) {
@@ -106,6 +119,9 @@ pub fn set_owner(
             let changed = Database { owner, ..Database::clone(&database) };
             open.catalog.replace_database(open.tables.permanent(), changed)?;
         }
+        kind @ (ObjectKind::Type | ObjectKind::Domain) => {
+            user_type::set_owner(session, &object.name, kind, owner, context)?;
+        }
         _ => {
             let Some(relation) = relation(session, object, if_exists, context)? else { return Outcome::tag(tag) };
             set_relation_owner(session, &relation, owner, context)?;
@@ -139,8 +155,8 @@ fn tag(kind: ObjectKind) -> Result<&'static str> {
         ObjectKind::Database => "ALTER DATABASE",
         ObjectKind::Role => "ALTER ROLE",
         ObjectKind::MaterializedView => return Err(Error::unsupported("materialized views")),
-        ObjectKind::Type => return Err(Error::unsupported("ALTER TYPE")),
-        ObjectKind::Domain => return Err(Error::unsupported("ALTER DOMAIN")),
+        ObjectKind::Type => "ALTER TYPE",
+        ObjectKind::Domain => "ALTER DOMAIN",
         ObjectKind::Function | ObjectKind::Procedure => return Err(Error::unsupported("ALTER FUNCTION")),
         _ => return Err(Error::unsupported("ALTER of this kind of object")),
     })

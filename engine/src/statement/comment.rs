@@ -4,7 +4,7 @@ use aegis_catalog::fixed_oid::{PG_AUTHID, PG_CONSTRAINT, PG_DATABASE, PG_NAMESPA
 use aegis_catalog::object::{ObjectAddress, Relation, RelationKind};
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::{Outcome, namespace};
+use super::{Outcome, domain, namespace, user_type};
 use crate::parse::ast::Name;
 use crate::parse::routine::RoutineName;
 use crate::parse::utility::{ObjectKind, ObjectName};
@@ -46,8 +46,18 @@ fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddr
         }
         ObjectKind::Constraint => {
             let Some(table) = &object.on else {
-                return Err(Error::unsupported("COMMENT ON CONSTRAINT of a domain"));
+                return Err(Error::internal("a constraint of nothing"));
             };
+            if object.on_domain {
+                let domain = domain::existing(table, context)?;
+                let shown = context.format.names.type_name(domain.oid);
+                let found = domain.constraints().iter().find(|constraint| constraint.name == written);
+                let found = found.ok_or_else(|| {
+                    let message = format!("constraint \"{written}\" for domain {shown} does not exist");
+                    Error::new(sqlstate::UNDEFINED_OBJECT, message)
+                })?;
+                return Ok(ObjectAddress::new(PG_CONSTRAINT, found.oid));
+            }
             let relation = namespace::existing(table, context)?;
             let found =
                 relation.constraints().iter().find(|constraint| constraint.name == written).ok_or_else(|| {
@@ -56,6 +66,7 @@ fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddr
                 })?;
             Ok(ObjectAddress::new(PG_CONSTRAINT, found.oid))
         }
+        ObjectKind::Type | ObjectKind::Domain => user_type::to_comment(&object.name, object.kind, context),
         ObjectKind::Schema => Ok(ObjectAddress::new(PG_NAMESPACE, namespace::schema_oid(&written, context)?)),
         ObjectKind::Database => {
             let found = context.catalog.database_by_name(&written).ok_or_else(|| {

@@ -109,6 +109,7 @@ impl Plan {
         };
         let attnum = self.columns.last().map_or(0, |column| column.attnum) + 1;
         let mut column = Column::new(&name.name, attnum, ty);
+        column.collation = context.catalog.type_entry(ty.oid).map_or(column.collation, |entry| entry.collation);
         if let Some(collation) = &definition.collation {
             column.collation = bind::resolve_collation(collation, ty, context)?;
         }

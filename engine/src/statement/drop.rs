@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use aegis_catalog::definition::Printer;
 use aegis_catalog::dependency::{DropPlan, plan_drop};
 use aegis_catalog::fixed_oid::{PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_NAMESPACE};
-use aegis_catalog::object::{ObjectAddress, Relation, RelationKind};
-use aegis_catalog::{Error, Result, sqlstate};
+use aegis_catalog::object::{ObjectAddress, Relation, RelationKind, UserType, UserTypeKind};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
 
-use super::{Outcome, namespace, table_storage};
+use super::{Outcome, namespace, table_storage, user_type};
 use crate::parse::ast::Name;
 use crate::parse::utility::{Drop, ObjectKind};
 use crate::session::Session;
@@ -22,18 +22,18 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
         ObjectKind::Sequence => ("DROP SEQUENCE", "sequence"),
         ObjectKind::Schema => ("DROP SCHEMA", "schema"),
         ObjectKind::MaterializedView => return Err(Error::unsupported("DROP MATERIALIZED VIEW")),
-        ObjectKind::Type => return Err(Error::unsupported("DROP TYPE")),
-        ObjectKind::Domain => return Err(Error::unsupported("DROP DOMAIN")),
+        ObjectKind::Type => ("DROP TYPE", "type"),
+        ObjectKind::Domain => ("DROP DOMAIN", "type"),
         ObjectKind::Function | ObjectKind::Procedure => return Err(Error::unsupported("DROP FUNCTION")),
         _ => return Err(Error::unsupported("this kind of DROP")),
     };
     session.writable(tag)?;
     let mut roots = Vec::new();
     for name in &drop.names {
-        let found = if drop.kind == ObjectKind::Schema {
-            schema(name, context)
-        } else {
-            relation(name, drop.kind, what, context)
+        let found = match drop.kind {
+            ObjectKind::Schema => schema(name, context),
+            ObjectKind::Type | ObjectKind::Domain => user_type::to_drop(name, drop.kind, context),
+            _ => relation(name, drop.kind, what, context),
         };
         match found {
             Ok(root) => roots.push(root),
@@ -96,7 +96,10 @@ fn relation(name: &Name, kind: ObjectKind, what: &str, context: &StatementContex
     if !matches {
         let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
         let message = format!("\"{}\" is not {article} {what}", found.name);
-        let right = found.kind_name();
+        let right = match found.kind {
+            RelationKind::Composite => "type",
+            _ => found.kind_name(),
+        };
         let article = if right.starts_with('i') { "an" } else { "a" };
         return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
             .with_hint(format!("Use DROP {} to remove {article} {right}.", right.to_uppercase())));
@@ -169,6 +172,13 @@ pub fn apply(session: &mut Session, plan: &DropPlan) -> Result<()> {
     }
     for &part in &plan.parts {
         let catalog = open.catalog.catalog();
+        if let Some((domain, constraint)) =
+            catalog.domain_constraint(part.object).filter(|_| part.class == PG_CONSTRAINT)
+        {
+            let changed = without_constraint(domain, constraint.oid);
+            open.catalog.replace_type(open.tables.permanent(), changed)?;
+            continue;
+        }
         let Some(relation) = catalog.relation(catalog.owner_of_part(part).object) else { continue };
         changed.insert(relation.oid);
         open.catalog.replace_relation(open.tables.permanent(), without_part(relation, part))?;
@@ -182,6 +192,15 @@ pub fn apply(session: &mut Session, plan: &DropPlan) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The domain without one of its checks.
+fn without_constraint(domain: &UserType, constraint: Oid) -> UserType {
+    let mut changed = domain.clone();
+    if let UserTypeKind::Domain(domain) = &mut changed.kind {
+        domain.constraints.retain(|found| found.oid != constraint);
+    }
+    changed
 }
 
 /// The relation without one column, constraint or default.

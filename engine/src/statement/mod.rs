@@ -3,6 +3,7 @@
 mod alter_object;
 mod alter_table;
 mod comment;
+mod composite_type;
 mod constraint;
 pub mod copy;
 mod create_table;
@@ -10,6 +11,7 @@ mod create_table_as;
 mod cursor;
 mod database;
 mod discard;
+mod domain;
 pub mod drop;
 mod explain;
 mod index;
@@ -30,6 +32,7 @@ mod stored_text;
 mod table_storage;
 mod transaction;
 pub mod truncate;
+mod user_type;
 mod view;
 
 use std::sync::Arc;
@@ -115,6 +118,10 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::AlterSequence { name, if_exists, options } => {
             sequence::alter(session, name, *if_exists, options, context)
         }
+        Utility::CreateType { name, definition } => user_type::create(session, name, definition, context),
+        Utility::AlterType { name, actions } => user_type::alter(session, name, actions, context).await,
+        Utility::CreateDomain(create) => domain::create(session, create, context),
+        Utility::AlterDomain { name, action } => domain::alter(session, name, action, context).await,
         Utility::CreateTableAs(create) => create_table_as::run(session, create, sql, context).await,
         Utility::CreateView(create) => view::create(session, create, sql, context),
         Utility::CreateIndex(create) => index::create(session, create, context).await,

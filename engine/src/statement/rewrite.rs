@@ -106,16 +106,36 @@ pub async fn any_null(session: &mut Session, table: &Relation, attnum: i16) -> R
     let free = Arc::new(without_rules(table));
     let Some(place) = free.columns.iter().position(|column| column.attnum == attnum) else { return Ok(false) };
     let value = column_value(place, &free.columns[place]);
-    let boolean = aegis_catalog::Type::of(aegis_catalog::types::oid::BOOL);
-    let is_null = Expr {
-        kind: ExprKind::IsNull { arg: Box::new(value.clone()), negated: false },
-        ty: boolean,
-        span: Span::default(),
-    };
+    let is_null = boolean(ExprKind::IsNull { arg: Box::new(value.clone()), negated: false });
+    any_where(session, &free, value, is_null, &context).await
+}
+
+/// True if a value of the column breaks a check of a domain.
+pub async fn any_violation(session: &mut Session, table: &Relation, attnum: i16, check: Expr) -> Result<bool> {
+    let context = session.context()?;
+    let free = Arc::new(without_rules(table));
+    let Some(place) = free.columns.iter().position(|column| column.attnum == attnum) else { return Ok(false) };
+    let value = column_value(place, &free.columns[place]);
+    let mut check = check;
+    bind::replace_domain_value(&mut check, &value);
+    any_where(session, &free, value, boolean(ExprKind::Not(Box::new(check))), &context).await
+}
+
+fn boolean(kind: ExprKind) -> Expr {
+    Expr { kind, ty: aegis_catalog::Type::of(aegis_catalog::types::oid::BOOL), span: Span::default() }
+}
+
+async fn any_where(
+    session: &mut Session,
+    table: &Arc<Relation>,
+    value: Expr,
+    condition: Expr,
+    context: &StatementContext,
+) -> Result<bool> {
     let columns = vec![OutputColumn { name: "value".to_owned(), ty: value.ty, origin: None }];
-    let mut query = query(&free, vec![value], columns.clone());
+    let mut query = query(table, vec![value], columns.clone());
     if let SetExpr::Select(select) = &mut query.body {
-        select.filter = Some(is_null);
+        select.filter = Some(condition);
     }
     let statement = Statement::Query(query);
     let bound = BoundStatement {
@@ -126,7 +146,7 @@ pub async fn any_null(session: &mut Session, table: &Relation, attnum: i16) -> R
         read: Vec::new(),
         routines: Vec::new(),
     };
-    let Outcome::Rows { mut rows, .. } = session.run_bound(bound, Vec::new(), &context).await? else {
+    let Outcome::Rows { mut rows, .. } = session.run_bound(bound, Vec::new(), context).await? else {
         return Err(Error::internal("a query returned no rows"));
     };
     while let Some(batch) = rows.next().await {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use aegis_catalog::definition::Printer;
-use aegis_catalog::object::{Column, ConstraintKind, Relation, RelationKind};
+use aegis_catalog::object::{Column, ConstraintKind, Relation, RelationKind, UserType, UserTypeKind};
 use aegis_catalog::reg_names::CatalogNames;
 use aegis_catalog::types::{FormatSettings, Names};
 use aegis_catalog::{Error, Result, SearchPath};
@@ -23,11 +23,9 @@ pub fn expression(bound: &Expr, table: &Relation, context: &StatementContext) ->
     stored(context, |target| deparse::expression(bound, ROW, table, target))
 }
 
-/// An expression without columns.
+/// An expression without columns: a default or check of a domain, too.
 pub fn scalar(bound: &Expr, context: &StatementContext) -> Result<String> {
-    let relation = context.catalog.relations().next().cloned();
-    let relation = relation.ok_or_else(|| Error::internal("a catalog without relations"))?;
-    expression(bound, &relation, context)
+    stored(context, |target| deparse::free_expression(bound, target))
 }
 
 /// A view's query; `columns` are the view's.
@@ -49,6 +47,14 @@ fn stored(context: &StatementContext, print: impl FnOnce(Target<'_>) -> Result<S
 /// Writes all expressions and queries of the database anew that name something differently since `before`: they mean what they meant.
 pub fn follow_names(session: &mut Session, before: &StatementContext) -> Result<()> {
     let after = session.context()?;
+    for ty in before.catalog.user_types() {
+        let Some(now) = after.catalog.user_type(ty.oid) else { continue };
+        let renamed = retold_domain(ty, now, before, &after)?;
+        if renamed != **now {
+            let open = session.writable("ALTER")?;
+            open.catalog.replace_type(open.tables.permanent(), renamed)?;
+        }
+    }
     for relation in before.catalog.user_relations() {
         let Some(now) = after.catalog.relation(relation.oid) else { continue };
         let renamed = retold(relation, now, before, &after)?;
@@ -121,6 +127,31 @@ fn retold(
             }
         }
         _ => {}
+    }
+    Ok(changed)
+}
+
+fn retold_domain(
+    ty: &UserType,
+    now: &UserType,
+    before: &StatementContext,
+    after: &StatementContext,
+) -> Result<UserType> {
+    let mut changed = now.clone();
+    let (UserTypeKind::Domain(new), Some(old)) = (&mut changed.kind, ty.domain()) else { return Ok(changed) };
+    if let (Some(text), Some(_)) = (&old.default, &new.default) {
+        let parsed = crate::parse::parse_expression(text)?;
+        new.default = Some(scalar(&bind::bind_domain_default(&ty.name, old.base, &parsed, before)?, after)?);
+    }
+    let base = before.catalog.erased(old.base);
+    for constraint in &mut new.constraints {
+        let known = old.constraints.iter().find(|known| known.oid == constraint.oid).map(|known| &known.kind);
+        if let ConstraintKind::Check { expression, .. } = &mut constraint.kind
+            && let Some(ConstraintKind::Check { expression: text, .. }) = known
+        {
+            let parsed = crate::parse::parse_expression(text)?;
+            *expression = scalar(&bind::bind_domain_check(base, &parsed, before)?, after)?;
+        }
     }
     Ok(changed)
 }

@@ -22,6 +22,7 @@ mod table;
 mod transaction;
 mod types;
 mod unsupported;
+mod user_type;
 mod window;
 
 use aegis_catalog::{Error, Result};
@@ -225,6 +226,7 @@ impl<'a> Lower<'a> {
             Self::table_statement,
             Self::routine_statement,
             Self::object_statement,
+            Self::type_statement,
             Self::alter_statement,
             Self::ddl_statement,
             Self::role_statement,

@@ -131,7 +131,7 @@ impl Lower<'_> {
             None => None,
         };
         let name = if kind == ObjectKind::Column { self.path(node)? } else { self.object_path(node)? };
-        Ok(ObjectName { kind, name, on: None, args })
+        Ok(ObjectName { kind, name, on: None, on_domain: false, args })
     }
 
     /// The types of a function's input parameters.
@@ -157,7 +157,9 @@ impl Lower<'_> {
         let mut object = self.object_name(self.need(target.child(*name), target)?, *kind)?;
         if matches!(kind, ObjectKind::Constraint | ObjectKind::Trigger | ObjectKind::Other("POLICY" | "RULE")) {
             let on = target.child_in(&[K::TABLE_NAME_REF, K::RELATION_NAME_REF, K::DOMAIN_REF]);
-            object.on = Some(self.object(self.need(on, target)?)?);
+            let on = self.need(on, target)?;
+            object.on_domain = on.is(K::DOMAIN_REF) || target.has(K::DOMAIN_KW);
+            object.on = Some(self.object(on)?);
         }
         if *kind == ObjectKind::Column && object.name.parts.len() < 2 {
             let code = aegis_catalog::sqlstate::SYNTAX_ERROR;

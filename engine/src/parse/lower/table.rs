@@ -105,7 +105,7 @@ impl Lower<'_> {
         }
     }
 
-    fn column_constraint(&self, node: Node<'_>) -> Result<ColumnConstraint> {
+    pub fn column_constraint(&self, node: Node<'_>) -> Result<ColumnConstraint> {
         let kind = match node.kind() {
             K::NOT_NULL_CONSTRAINT => ColumnConstraintKind::NotNull,
             K::NULL_CONSTRAINT => ColumnConstraintKind::Null,
@@ -392,7 +392,7 @@ impl Lower<'_> {
     }
 }
 
-fn is_constraint(kind: K) -> bool {
+pub fn is_constraint(kind: K) -> bool {
     matches!(
         kind,
         K::CHECK_CONSTRAINT
