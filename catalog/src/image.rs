@@ -244,6 +244,14 @@ impl Catalog {
         structure::element(ty, self)
     }
 
+    /// The base type of a domain, with its modifier; any other type is its own.
+    pub fn base_type(&self, ty: Type) -> Type {
+        match self.user_type(ty.oid).and_then(|found| found.domain()) {
+            Some(domain) => self.base_type(domain.base),
+            None => ty,
+        }
+    }
+
     /// The type without domains, as values are represented.
     pub fn erased(&self, ty: Type) -> Type {
         structure::erased(ty, self)

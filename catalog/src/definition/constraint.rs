@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use super::identifier::{column_names, relation_name};
-use super::{Printer, ShowExpression};
+use super::{Printer, ShowExpression, Subject};
 use crate::object::{Constraint, ConstraintKind, ReferentialAction, Relation};
 use crate::types::oid::Oid;
 
 /// The clause that makes the constraint, as in `ALTER TABLE … ADD`; None if there is no such constraint.
 pub fn constraint_definition(printer: Printer<'_>, show: ShowExpression<'_>, oid: Oid) -> Option<String> {
+    if let Some((domain, constraint)) = printer.catalog.domain_constraint(oid) {
+        let ConstraintKind::Check { expression, .. } = &constraint.kind else { return None };
+        let valid = if constraint.validated { "" } else { " NOT VALID" };
+        return Some(format!("CHECK ({}){valid}", show(Subject::Domain(domain), expression)));
+    }
     let (table, constraint) = printer.catalog.constraint(oid)?;
     let mut text = body(printer, show, table, constraint);
     if constraint.deferrable {
@@ -32,7 +37,7 @@ fn body(printer: Printer<'_>, show: ShowExpression<'_>, table: &Arc<Relation>, c
             let nulls = if *nulls_not_distinct { "NULLS NOT DISTINCT " } else { "" };
             format!("UNIQUE {nulls}({}){}", column_names(Some(table), columns), include(printer, table, *index))
         }
-        ConstraintKind::Check { expression, .. } => format!("CHECK ({})", show(table, expression)),
+        ConstraintKind::Check { expression, .. } => format!("CHECK ({})", show(Subject::Table(table), expression)),
         ConstraintKind::ForeignKey {
             columns,
             referenced,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use super::identifier::{column_names, in_schema, quote_identifier, relation_name};
-use super::{Printer, ShowExpression};
+use super::{Printer, ShowExpression, Subject};
 use crate::facts::{self, tsv};
 use crate::object::{Index, IndexKey, Relation};
 use crate::system::access_method;
@@ -54,7 +54,7 @@ pub fn index_definition(printer: Printer<'_>, show: ShowExpression<'_>, oid: Oid
         text.push_str(&format!(" WITH ({})", options.join(", ")));
     }
     if let Some(predicate) = &index.predicate {
-        text.push_str(&format!(" WHERE {}", show(table, predicate)));
+        text.push_str(&format!(" WHERE {}", show(Subject::Table(table), predicate)));
     }
     Some(text)
 }
@@ -80,7 +80,7 @@ pub fn index_column_definition(
 
 fn key_definition(table: &Arc<Relation>, show: ShowExpression<'_>, key: &IndexKey) -> String {
     match &key.expression {
-        Some(expression) => match show(table, expression) {
+        Some(expression) => match show(Subject::Table(table), expression) {
             shown if is_call(&shown) => shown,
             shown => format!("({shown})"),
         },

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use crate::image::Catalog;
 use crate::name::SearchPath;
-use crate::object::Relation;
+use crate::object::{Relation, UserType};
 
 /// What definitions are printed for: names that the path finds are printed without their schema.
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +29,17 @@ pub struct Printer<'a> {
     pub search_path: &'a SearchPath,
 }
 
-/// Makes the text that is shown of a table's stored expression.
-pub type ShowExpression<'a> = &'a dyn Fn(&Arc<Relation>, &str) -> String;
+/// What a stored expression is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// The columns of a table.
+    Table(&'a Arc<Relation>),
+    /// The value of a domain.
+    Domain(&'a UserType),
+}
+
+/// Makes the text that is shown of a stored expression.
+pub type ShowExpression<'a> = &'a dyn Fn(Subject<'_>, &str) -> String;
 
 #[cfg(test)]
 mod tests;

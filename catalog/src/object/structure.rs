@@ -23,7 +23,8 @@ impl Relation {
             let whole = if is_composite { ObjectAddress::new(PG_TYPE, self.row_type) } else { relation };
             edges.add(whole, ObjectAddress::new(PG_NAMESPACE, self.schema), DependencyKind::Normal);
         }
-        for column in self.live_columns().filter(|column| column.ty.oid >= FIRST_NORMAL) {
+        let of_table = |column: &&super::Column| self.index().is_none() && column.ty.oid >= FIRST_NORMAL;
+        for column in self.live_columns().filter(of_table) {
             let ty = ObjectAddress::new(PG_TYPE, column.ty.oid);
             edges.add(ObjectAddress::column(self.oid, column.attnum), ty, DependencyKind::Normal);
         }

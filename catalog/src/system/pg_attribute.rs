@@ -4,7 +4,7 @@ use super::SystemContext;
 use super::rows::{Cell, Rows, row};
 use crate::Result;
 use crate::object::{Column, Identity, Index, Relation, RelationKind};
-use crate::types::{Type, oid};
+use crate::types::{Structure, Type, TypeLookup, oid};
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     for relation in context.relations("attrelid") {
@@ -82,8 +82,12 @@ impl Physical {
                 is_array: row.category == 'A',
             },
             None => {
-                let is_array = context.catalog.type_entry(ty).is_some_and(|entry| entry.is_array());
-                Self { len: -1, by_value: false, align: 'd', storage: 'x', is_array }
+                let is_array = context.catalog.element_of(ty).is_some();
+                match context.catalog.structure(ty) {
+                    Some(Structure::Domain(base)) => Self::of(context, base.oid),
+                    Some(Structure::Enum(_)) => Self { len: 4, by_value: true, align: 'i', storage: 'p', is_array },
+                    _ => Self { len: -1, by_value: false, align: 'd', storage: 'x', is_array },
+                }
             }
         }
     }

@@ -176,7 +176,7 @@ impl Binder<'_> {
     }
 
     /// A value of a type that has domains as parts: they are verified.
-    fn verified(&self, expr: Expr, target: Type) -> Expr {
+    pub(super) fn verified(&self, expr: Expr, target: Type) -> Expr {
         if !self.has_domains(target.oid) {
             return expr;
         }

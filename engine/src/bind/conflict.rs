@@ -54,7 +54,7 @@ impl Binder<'_> {
         let existing_item = self.table_item(existing, table, alias)?;
         let excluded_item = self.table_item(excluded, table, Some(&excluded_alias))?;
         self.level().items = vec![existing_item, excluded_item];
-        let set = self.in_clause(Clause::UpdateSource, |binder| binder.assignments(&update.set, table))?;
+        let set = self.in_clause(Clause::UpdateSource, |binder| binder.assignments(&update.set, table, existing))?;
         let filter = self.where_clause(update.filter.as_ref())?;
         Ok(ConflictUpdate { existing, excluded, set, filter })
     }

@@ -36,6 +36,8 @@ pub fn bind_copy(table: &Arc<Relation>, columns: &[&str], context: &StatementCon
             ty: output.ty,
             span: ast::Span::default(),
         })
+        // They are as they were read: nobody has looked at the constraints of domains yet.
+        .map(|given| super::verified(given, context))
         .collect();
     insert.ctes.push(Cte {
         renamed: false,
@@ -57,7 +59,7 @@ fn insert_statement(table: &Relation, columns: &[&str], context: &StatementConte
     let schema = context.catalog.schema(table.schema).map(|schema| schema.name.clone()).unwrap_or_default();
     let parameter = |number| ast::Expr { kind: ast::ExprKind::Parameter(number), span: ast::Span::default() };
     let row = (1u32..).take(columns.len()).map(parameter).collect();
-    let target = |name: &&str| ast::AssignTarget { column: ident(name), subscripts: Vec::new(), fields: Vec::new() };
+    let target = |name: &&str| ast::AssignTarget { column: ident(name), path: Vec::new() };
     Ok(ast::Statement::Insert(Box::new(ast::Insert {
         with: None,
         table: ast::Name { parts: vec![ident(&schema), ident(&table.name)], span: ast::Span::default() },

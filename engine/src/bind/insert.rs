@@ -6,6 +6,7 @@ use aegis_catalog::object::{Column, Identity, Relation};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
+use super::assign::Target;
 use super::from::column_expr;
 use super::query::bare;
 use super::scope::{Clause, Level};
@@ -17,7 +18,7 @@ use crate::parse::ast::{self, InsertSource, Overriding, Span, TableAlias};
 struct Source {
     query: Query,
     rel: RelId,
-    values: Vec<(i16, Expr)>,
+    values: Vec<(Target, Expr)>,
 }
 
 impl Binder<'_> {
@@ -36,7 +37,7 @@ impl Binder<'_> {
         let table = self.target_table(&insert.table, "INSERT")?;
         let columns = self.insert_columns(&table, &insert.columns)?;
         let source = self.insert_source(insert, &table, &columns)?;
-        let mut values = source.values;
+        let mut values = self.combined(source.values)?;
         for column in table.live_columns() {
             let given = values.iter().any(|(attnum, _)| *attnum == column.attnum);
             if !given && !column.generated {
@@ -68,28 +69,51 @@ impl Binder<'_> {
     }
 
     /// The named columns with where they are named, or all.
-    fn insert_columns(&self, table: &Arc<Relation>, targets: &[ast::AssignTarget]) -> Result<Vec<(Column, Span)>> {
+    fn insert_columns(&self, table: &Arc<Relation>, targets: &[ast::AssignTarget]) -> Result<Vec<Target>> {
         if targets.is_empty() {
-            return Ok(table.live_columns().map(|column| (column.clone(), Span::default())).collect());
+            let all = table.live_columns().map(|column| Target {
+                column: column.clone(),
+                path: Vec::new(),
+                span: Span::default(),
+                ty: column.ty,
+            });
+            return Ok(all.collect());
         }
-        let mut columns: Vec<(Column, Span)> = Vec::with_capacity(targets.len());
+        let mut columns: Vec<Target> = Vec::with_capacity(targets.len());
         for target in targets {
-            let column = self.target_column(table, target)?;
-            if columns.iter().any(|(other, _)| other.attnum == column.attnum) {
-                let message = format!("column \"{}\" specified more than once", column.name);
-                return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message).at(target.column.span.start));
+            let target = self.target(table, target)?;
+            let is_same = |other: &Target| {
+                other.column.attnum == target.column.attnum && (other.path.is_empty() || target.path.is_empty())
+            };
+            if columns.iter().any(is_same) {
+                let message = format!("column \"{}\" specified more than once", target.column.name);
+                return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message).at(target.span.start));
             }
-            columns.push((column.clone(), target.column.span));
+            columns.push(target);
         }
         Ok(columns)
     }
 
-    fn insert_source(
-        &mut self,
-        insert: &ast::Insert,
-        table: &Arc<Relation>,
-        columns: &[(Column, Span)],
-    ) -> Result<Source> {
+    /// One value per column; parts of a column are put into it one after the other.
+    fn combined(&mut self, parts: Vec<(Target, Expr)>) -> Result<Vec<(i16, Expr)>> {
+        let mut values: Vec<(i16, Expr)> = Vec::with_capacity(parts.len());
+        for (target, value) in parts {
+            let attnum = target.column.attnum;
+            let old = match values.iter().position(|(other, _)| *other == attnum) {
+                Some(place) => values.remove(place).1,
+                None if target.path.is_empty() => {
+                    values.push((attnum, value));
+                    continue;
+                }
+                None => self.nothing(&target.column)?,
+            };
+            let value = self.stored_in(old, &target, value)?;
+            values.push((attnum, value));
+        }
+        Ok(values)
+    }
+
+    fn insert_source(&mut self, insert: &ast::Insert, table: &Arc<Relation>, columns: &[Target]) -> Result<Source> {
         match &insert.source {
             InsertSource::DefaultValues => {
                 let query = bare(SetExpr::Values(vec![Vec::new()]), Vec::new());
@@ -110,7 +134,7 @@ impl Binder<'_> {
         &mut self,
         insert: &ast::Insert,
         table: &Arc<Relation>,
-        columns: &[(Column, Span)],
+        columns: &[Target],
         rows: &[Vec<ast::Expr>],
     ) -> Result<Source> {
         let width = rows.first().map_or(0, Vec::len);
@@ -126,28 +150,30 @@ impl Binder<'_> {
                 return Err(Error::new(sqlstate::SYNTAX_ERROR, "VALUES lists must all be the same length").at(at));
             }
             let mut values = Vec::with_capacity(width);
-            for (expr, (column, _)) in row.iter().zip(columns) {
+            for (expr, target) in row.iter().zip(columns) {
+                let column = &target.column;
                 let overridden = column.identity.is_some() && insert.overriding == Some(Overriding::User);
                 if is_default(expr) || overridden {
+                    super::modify::reject_default(target)?;
                     values.push(self.default_of(table, column)?);
                     continue;
                 }
                 check_insertable(column, insert.overriding)?;
                 let value = self.in_clause(Clause::Values, |binder| binder.expr(expr))?;
-                values.push(self.assign(value, column)?);
+                values.push(self.assign_to(value, target)?);
             }
             bound.push(values);
         }
         let outputs: Vec<_> = columns
             .iter()
-            .map(|(column, _)| OutputColumn { name: column.name.clone(), ty: column.ty, origin: None })
+            .map(|target| OutputColumn { name: target.column.name.clone(), ty: target.ty, origin: None })
             .collect();
         let rel = self.new_rel(RelSource::Output(outputs.clone()));
-        let values = columns.iter().enumerate().filter(|(i, (column, _))| {
+        let values = columns.iter().enumerate().filter(|(i, target)| {
             // Generated columns are computed from the whole row, later.
-            !(column.generated && defaults_only.get(*i) == Some(&true))
+            !(target.column.generated && defaults_only.get(*i) == Some(&true))
         });
-        let values = values.map(|(i, (column, _))| (column.attnum, column_expr(rel, i, column.ty))).collect();
+        let values = values.map(|(i, target)| (target.clone(), column_expr(rel, i, target.ty))).collect();
         Ok(Source { query: bare(SetExpr::Values(bound), outputs), rel, values })
     }
 
@@ -156,28 +182,29 @@ impl Binder<'_> {
         insert: &ast::Insert,
         query: &ast::Query,
         table: &Arc<Relation>,
-        columns: &[(Column, Span)],
+        columns: &[Target],
     ) -> Result<Source> {
         let mut bound = self.query(query, false)?;
         let spans = target_spans(query, bound.columns.len());
         check_insert_width(insert, columns, &spans)?;
         let assigned: Vec<_> = columns.iter().take(bound.columns.len()).collect();
-        for (position, (column, _)) in assigned.iter().enumerate() {
+        for (position, target) in assigned.iter().enumerate() {
             if bound.columns[position].ty.oid == oid::UNKNOWN {
-                self.coerce_output(&mut bound, position, Type::of(column.ty.oid), "INSERT")?;
+                self.coerce_output(&mut bound, position, Type::of(target.ty.oid), "INSERT")?;
             }
         }
         let rel = self.new_rel(RelSource::Output(bound.columns.clone()));
         let mut values = Vec::with_capacity(assigned.len());
-        for (position, (column, _)) in assigned.into_iter().enumerate() {
+        for (position, target) in assigned.into_iter().enumerate() {
+            let column = &target.column;
             if column.identity.is_some() && insert.overriding == Some(Overriding::User) {
-                values.push((column.attnum, self.default_of(table, column)?));
+                values.push((target.clone(), self.default_of(table, column)?));
                 continue;
             }
             check_insertable(column, insert.overriding)?;
             let span = spans.get(position).copied().unwrap_or_default();
             let value = Expr { span, ..column_expr(rel, position, bound.columns[position].ty) };
-            values.push((column.attnum, self.assign(value, column)?));
+            values.push((target.clone(), self.assign_to(value, target)?));
         }
         Ok(Source { query: bound, rel, values })
     }
@@ -191,13 +218,13 @@ pub(super) fn is_default(expr: &ast::Expr) -> bool {
     matches!(expr.kind, ast::ExprKind::Default)
 }
 
-fn check_insert_width(insert: &ast::Insert, columns: &[(Column, Span)], values: &[Span]) -> Result<()> {
+fn check_insert_width(insert: &ast::Insert, columns: &[Target], values: &[Span]) -> Result<()> {
     if let Some(extra) = values.get(columns.len()) {
         let message = "INSERT has more expressions than target columns";
         return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(extra.start));
     }
     if !insert.columns.is_empty()
-        && let Some((_, missing)) = columns.get(values.len())
+        && let Some(Target { span: missing, .. }) = columns.get(values.len())
     {
         let message = "INSERT has more target columns than expressions";
         return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(missing.start));

@@ -6,6 +6,7 @@
 mod aggregate;
 mod argument;
 mod arrays;
+mod assign;
 mod candidate;
 mod coerce;
 mod common_type;
@@ -124,6 +125,12 @@ pub fn replace_domain_value(check: &mut Expr, value: &Expr) {
         return;
     }
     walk::children(check, &mut |child| replace_domain_value(child, value));
+}
+
+/// A value that has been read: if its type is a domain or has parts of one, their constraints are checked.
+fn verified(value: Expr, context: &StatementContext) -> Expr {
+    let ty = value.ty;
+    Binder::new("", context, Parameters::none()).verified(value, ty)
 }
 
 /// Binds the default of a domain over `base`.

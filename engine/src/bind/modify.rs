@@ -6,11 +6,12 @@ use aegis_catalog::object::{Column, Identity, Relation};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
+use super::assign::Target;
 use super::insert::is_default;
 use super::scope::{Clause, Level};
 use super::tree::{Delete, Expr, ExprKind, From, RelId, Subquery, SubqueryKind, Update};
 use super::{Binder, RelSource};
-use crate::parse::ast::{self, Assignment, TableAlias, TableExpr};
+use crate::parse::ast::{self, Assignment, TableAlias, TableExpr, TargetStep};
 
 impl Binder<'_> {
     pub(super) fn update(&mut self, update: &ast::Update) -> Result<Update> {
@@ -27,7 +28,7 @@ impl Binder<'_> {
         };
         let table = self.target_table(&update.table, "UPDATE")?;
         let (rel, from) = self.changed_table(&table, update.alias.as_ref(), &update.from)?;
-        let set = self.in_clause(Clause::UpdateSource, |binder| binder.assignments(&update.set, &table))?;
+        let set = self.in_clause(Clause::UpdateSource, |binder| binder.assignments(&update.set, &table, rel))?;
         let filter = self.where_clause(update.filter.as_ref())?;
         let new_rel = self.new_rel(RelSource::Table(table.clone()));
         let row_rules = self.row_rules(&table, new_rel)?;
@@ -92,29 +93,66 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// SET lists of UPDATE and ON CONFLICT DO UPDATE.
-    pub(super) fn assignments(&mut self, list: &[Assignment], table: &Arc<Relation>) -> Result<Vec<(i16, Expr)>> {
+    /// SET lists of UPDATE and ON CONFLICT DO UPDATE; `rel` is the row that is changed.
+    pub(super) fn assignments(
+        &mut self,
+        list: &[Assignment],
+        table: &Arc<Relation>,
+        rel: RelId,
+    ) -> Result<Vec<(i16, Expr)>> {
         let mut set: Vec<(i16, Expr)> = Vec::with_capacity(list.len());
         for assignment in list {
             match assignment {
                 Assignment::One { target, value } => {
-                    let column = self.target_column(table, target)?.clone();
-                    let value = self.assigned_value(table, &column, value)?;
-                    add_assignment(&mut set, &column, value)?;
+                    let target = self.target(table, target)?;
+                    let value = self.assigned_value(table, &target, value)?;
+                    self.add_assignment(&mut set, &target, value, table, rel)?;
                 }
-                Assignment::Row { targets, value } => self.assign_row(&mut set, targets, value, table)?,
+                Assignment::Row { targets, value } => self.assign_row(&mut set, targets, value, table, rel)?,
             }
         }
         Ok(set)
     }
 
-    fn assigned_value(&mut self, table: &Arc<Relation>, column: &Column, value: &ast::Expr) -> Result<Expr> {
+    fn assigned_value(&mut self, table: &Arc<Relation>, target: &Target, value: &ast::Expr) -> Result<Expr> {
         if is_default(value) {
-            return self.default_of(table, column);
+            reject_default(target)?;
+            return self.default_of(table, &target.column);
         }
-        check_updatable(column)?;
+        check_updatable(&target.column)?;
         let value = self.expr(value)?;
-        self.assign(value, column)
+        self.assign_to(value, target)
+    }
+
+    /// Assignments to parts of one column build on each other.
+    fn add_assignment(
+        &mut self,
+        set: &mut Vec<(i16, Expr)>,
+        target: &Target,
+        value: Expr,
+        table: &Relation,
+        rel: RelId,
+    ) -> Result<()> {
+        let column = &target.column;
+        let before = set.iter().position(|(attnum, _)| *attnum == column.attnum);
+        let is_part = |expr: &Expr| match &expr.kind {
+            ExprKind::Cast { arg, .. } => is_store(arg),
+            _ => is_store(expr),
+        };
+        if before.and_then(|before| set.get(before)).is_some_and(|(_, old)| target.path.is_empty() || !is_part(old)) {
+            let message = format!("multiple assignments to same column \"{}\"", column.name);
+            return Err(Error::new(sqlstate::SYNTAX_ERROR, message));
+        }
+        if column.generated {
+            return Ok(());
+        }
+        let old = match before {
+            Some(before) => set.remove(before).1,
+            None => super::column_of(table, rel, column.attnum).ok_or_else(|| Error::internal("no such column"))?,
+        };
+        let value = self.stored_in(old, target, value)?;
+        set.push((column.attnum, value));
+        Ok(())
     }
 
     fn assign_row(
@@ -123,6 +161,7 @@ impl Binder<'_> {
         targets: &[ast::AssignTarget],
         value: &ast::Expr,
         table: &Arc<Relation>,
+        rel: RelId,
     ) -> Result<()> {
         let mismatch = |at: u32| {
             let message = "number of columns does not match number of values";
@@ -134,9 +173,9 @@ impl Binder<'_> {
                     return mismatch(value.span.start);
                 }
                 for (target, field) in targets.iter().zip(fields) {
-                    let column = self.target_column(table, target)?.clone();
-                    let value = self.assigned_value(table, &column, field)?;
-                    add_assignment(set, &column, value)?;
+                    let target = self.target(table, target)?;
+                    let value = self.assigned_value(table, &target, field)?;
+                    self.add_assignment(set, &target, value, table, rel)?;
                 }
                 Ok(())
             }
@@ -149,11 +188,11 @@ impl Binder<'_> {
                 let kind = ExprKind::Subquery(Box::new(Subquery { kind: SubqueryKind::Row, query }));
                 let row = Expr { kind, ty: Type::of(oid::RECORD), span: value.span };
                 for ((target, ty), index) in targets.iter().zip(types).zip(0..) {
-                    let column = self.target_column(table, target)?.clone();
-                    check_updatable(&column)?;
+                    let target = self.target(table, target)?;
+                    check_updatable(&target.column)?;
                     let kind = ExprKind::Field { arg: Box::new(row.clone()), index };
-                    let value = self.assign(Expr { kind, ty, span: value.span }, &column)?;
-                    add_assignment(set, &column, value)?;
+                    let value = self.assign_to(Expr { kind, ty, span: value.span }, &target)?;
+                    self.add_assignment(set, &target, value, table, rel)?;
                 }
                 Ok(())
             }
@@ -161,9 +200,9 @@ impl Binder<'_> {
                 let (Some(target), []) = (targets.first(), targets.get(1..).unwrap_or_default()) else {
                     return Err(Error::internal("no target"));
                 };
-                let column = self.target_column(table, target)?.clone();
-                let value = self.assigned_value(table, &column, value)?;
-                add_assignment(set, &column, value)
+                let target = self.target(table, target)?;
+                let value = self.assigned_value(table, &target, value)?;
+                self.add_assignment(set, &target, value, table, rel)
             }
             _ => {
                 let message = "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression";
@@ -173,15 +212,19 @@ impl Binder<'_> {
     }
 }
 
-fn add_assignment(set: &mut Vec<(i16, Expr)>, column: &Column, value: Expr) -> Result<()> {
-    if set.iter().any(|(attnum, _)| *attnum == column.attnum) {
-        let message = format!("multiple assignments to same column \"{}\"", column.name);
-        return Err(Error::new(sqlstate::SYNTAX_ERROR, message));
-    }
-    if !column.generated {
-        set.push((column.attnum, value));
-    }
-    Ok(())
+/// A part of a value has no default.
+pub(super) fn reject_default(target: &Target) -> Result<()> {
+    let what = match target.path.last() {
+        None => return Ok(()),
+        Some(TargetStep::Field(_)) => "a subfield",
+        Some(TargetStep::Subscripts(_)) => "an array element",
+    };
+    let message = format!("cannot set {what} to DEFAULT");
+    Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message).at(target.span.start))
+}
+
+fn is_store(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::FieldStore { .. } | ExprKind::SubscriptStore { .. })
 }
 
 fn check_updatable(column: &Column) -> Result<()> {

@@ -71,7 +71,9 @@ impl Binder<'_> {
         if *slot == 0 {
             *slot = oid::UNKNOWN;
         }
-        Ok(Expr { kind: ExprKind::Parameter(number), ty: Type::of(*slot), span })
+        let parameter = Expr { kind: ExprKind::Parameter(number), ty: Type::of(*slot), span };
+        let ty = parameter.ty;
+        Ok(if ty.oid == oid::UNKNOWN { parameter } else { self.verified(parameter, ty) })
     }
 
     /// As [`resolve_unknown`](Self::resolve_unknown), where a parameter may stay without a type: nothing then tells it.

@@ -347,6 +347,10 @@ pub fn expr(expression: &Expr) -> String {
             format!("(row({}) {op:?} row({}))", exprs(left), exprs(right))
         }
         ExprKind::Field { arg, index } => format!("{}.f{}", expr(arg), index + 1),
+        ExprKind::FieldStore { arg, index, value } => format!("{} with .{index} = {}", expr(arg), expr(value)),
+        ExprKind::SubscriptStore { arg, subscripts, value } => {
+            format!("{} with {} = {}", expr(arg), subscripts_text(subscripts), expr(value))
+        }
         ExprKind::Subscript { arg, subscripts } => format!("{}{}", expr(arg), subscripts_text(subscripts)),
         ExprKind::QuantifiedArray { function, left, array, all, .. } => {
             let quantifier = if *all { "all" } else { "any" };

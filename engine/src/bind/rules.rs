@@ -166,12 +166,6 @@ impl Binder<'_> {
             let code = if system { sqlstate::FEATURE_NOT_SUPPORTED } else { sqlstate::UNDEFINED_COLUMN };
             return Err(Error::new(code, message).at(name.span.start));
         };
-        if !target.subscripts.is_empty() {
-            return Err(Error::unsupported("assignment to an array element").at(name.span.start));
-        }
-        if !target.fields.is_empty() {
-            return Err(Error::unsupported("assignment to a field of a composite column").at(name.span.start));
-        }
         Ok(column)
     }
 

@@ -139,6 +139,18 @@ pub enum ExprKind {
         arg: Box<Expr>,
         subscripts: Vec<Subscript>,
     },
+    /// The row `arg` with another value in one field; a null row has only null fields.
+    FieldStore {
+        arg: Box<Expr>,
+        index: usize,
+        value: Box<Expr>,
+    },
+    /// The array `arg` with another element, or with the elements of `value` in a slice.
+    SubscriptStore {
+        arg: Box<Expr>,
+        subscripts: Vec<Subscript>,
+        value: Box<Expr>,
+    },
     /// `left op ANY/ALL (array)`: `function` compares `left` with one element.
     QuantifiedArray {
         function: Arc<Function>,

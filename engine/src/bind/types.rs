@@ -46,13 +46,7 @@ impl Binder<'_> {
 
     /// The base type of a domain, with its modifier; any other type is its own.
     pub(super) fn base_type(&self, ty: Type) -> Type {
-        let mut ty = ty;
-        while types::type_info(ty.oid).is_none()
-            && let Some(Structure::Domain(base)) = self.catalog.structure(ty.oid)
-        {
-            ty = base;
-        }
-        ty
+        self.catalog.base_type(ty)
     }
 
     pub(super) fn base(&self, ty: Oid) -> Oid {

@@ -2,6 +2,13 @@
 
 use super::tree::*;
 
+fn subscript_parts(subscript: &mut Subscript, visit: &mut dyn FnMut(&mut Expr)) {
+    match subscript {
+        Subscript::Index(index) => visit(index),
+        Subscript::Slice { lower, upper } => lower.iter_mut().chain(upper).for_each(visit),
+    }
+}
+
 /// Calls `visit` on each direct part of an expression; sub-queries' expressions included.
 pub(crate) fn children(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
     match &mut expr.kind {
@@ -39,14 +46,18 @@ pub(crate) fn children(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
             otherwise.iter_mut().for_each(|otherwise| visit(otherwise));
         }
         ExprKind::RowCompare { left, right, .. } => left.iter_mut().chain(right).for_each(visit),
+        ExprKind::FieldStore { arg, value, .. } => {
+            visit(arg);
+            visit(value);
+        }
+        ExprKind::SubscriptStore { arg, subscripts, value } => {
+            visit(arg);
+            visit(value);
+            subscripts.iter_mut().for_each(|subscript| subscript_parts(subscript, visit));
+        }
         ExprKind::Subscript { arg, subscripts } => {
             visit(arg);
-            for subscript in subscripts {
-                match subscript {
-                    Subscript::Index(index) => visit(index),
-                    Subscript::Slice { lower, upper } => lower.iter_mut().chain(upper).for_each(&mut *visit),
-                }
-            }
+            subscripts.iter_mut().for_each(|subscript| subscript_parts(subscript, visit));
         }
         ExprKind::QuantifiedArray { left, array, .. } => {
             visit(left);

@@ -84,6 +84,8 @@ impl<'t> Deparser<'t> {
             }
             ExprKind::CaseOperand => self.fail("the operand of a CASE by itself"),
             ExprKind::DomainValue => self.push("VALUE"),
+            // No stored text assigns.
+            ExprKind::FieldStore { .. } | ExprKind::SubscriptStore { .. } => self.fail("an assignment"),
             ExprKind::Coalesce(args) => self.listed("COALESCE(", args, ")"),
             ExprKind::Extreme { args, greatest, .. } => {
                 self.listed(if *greatest { "GREATEST(" } else { "LEAST(" }, args, ")");

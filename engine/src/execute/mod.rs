@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 pub mod array;
+pub mod array_store;
 pub mod change;
 pub mod choose;
 mod conflict;

@@ -9,6 +9,7 @@ mod array;
 mod cast;
 pub mod comparison;
 mod datetime;
+mod enums;
 mod formatting;
 mod information;
 mod json;
@@ -47,6 +48,7 @@ const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
     pattern::functions,
     formatting::functions,
     datetime::functions,
+    enums::functions,
     network::functions,
     array::functions,
     json::functions,

@@ -16,6 +16,9 @@ use crate::bind::tree::{self, ExprKind, RowOperator};
 use crate::execute::operator::ScalarOperator;
 use crate::functions::Function;
 
+/// `pg_typeof`.
+const PG_TYPEOF: aegis_catalog::Oid = 1619;
+
 impl Lowerer<'_> {
     /// Lowers an expression over a relation. Sub-queries in it become joins that extend the relation; its columns keep their names, so that
     /// expressions lowered before stay valid.
@@ -43,6 +46,11 @@ impl Lowerer<'_> {
             ExprKind::Column { rel, column } => {
                 let binding = input.get(*rel, *column)?;
                 Ok(Value::new(binding.expr(), ty, binding.data_type.clone()))
+            }
+            // Here alone it matters of which domain a value is.
+            ExprKind::Call { function, args, .. } if function.oid == PG_TYPEOF => {
+                let ty = args.first().map_or(oid::UNKNOWN, |arg| arg.ty.oid);
+                Ok(Value::computed(literal(ScalarValue::UInt32(Some(ty))), Type::of(oid::REGTYPE)))
             }
             ExprKind::Call { function, args, variadic, .. } => {
                 let args = self.exprs(args, input)?;
@@ -117,6 +125,14 @@ impl Lowerer<'_> {
             ExprKind::Field { arg, index } => {
                 let arg = self.expr(arg, input)?;
                 self.field(arg, *index, ty)
+            }
+            ExprKind::FieldStore { arg, index, value } => {
+                let (arg, value) = (self.expr(arg, input)?, self.expr(value, input)?);
+                self.field_store(arg, *index, value, ty)
+            }
+            ExprKind::SubscriptStore { arg, subscripts, value } => {
+                let (arg, value) = (self.expr(arg, input)?, self.expr(value, input)?);
+                self.subscript_store(arg, subscripts, value, ty, input)
             }
             ExprKind::Subscript { arg, subscripts } => self.subscript(arg, subscripts, ty, input),
             ExprKind::QuantifiedArray { function, left, array, all, .. } => {

@@ -319,6 +319,13 @@ impl Walk<'_> {
     }
 }
 
+fn subscript_parts(subscript: &Subscript, visit: &mut dyn FnMut(&Expr)) {
+    match subscript {
+        Subscript::Index(index) => visit(index),
+        Subscript::Slice { lower, upper } => lower.iter().chain(upper).for_each(visit),
+    }
+}
+
 /// Calls `visit` with each direct sub-expression (those of sub-queries aside).
 pub fn children(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
     match &expr.kind {
@@ -363,12 +370,16 @@ pub fn children(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
         ExprKind::RowCompare { left, right, .. } => left.iter().chain(right).for_each(visit),
         ExprKind::Subscript { arg, subscripts } => {
             visit(arg);
-            for subscript in subscripts {
-                match subscript {
-                    Subscript::Index(index) => visit(index),
-                    Subscript::Slice { lower, upper } => lower.iter().chain(upper).for_each(&mut *visit),
-                }
-            }
+            subscripts.iter().for_each(|subscript| subscript_parts(subscript, visit));
+        }
+        ExprKind::FieldStore { arg, value, .. } => {
+            visit(arg);
+            visit(value);
+        }
+        ExprKind::SubscriptStore { arg, subscripts, value } => {
+            visit(arg);
+            visit(value);
+            subscripts.iter().for_each(|subscript| subscript_parts(subscript, visit));
         }
         ExprKind::InList { left, list, .. } => {
             visit(left);

@@ -12,8 +12,8 @@ use super::call::element_representation;
 use super::relation::Relation;
 use super::value::{Value, apply};
 use crate::bind::tree::{self, Subscript};
-use crate::execute::array;
 use crate::execute::operator::{ScalarOperator, arrays};
+use crate::execute::{array, array_store};
 
 impl Lowerer<'_> {
     pub fn subscript(
@@ -85,5 +85,72 @@ impl Lowerer<'_> {
     fn subscript_bound(&mut self, expr: &tree::Expr, input: &mut Relation) -> Result<Expr> {
         let value = self.expr(expr, input)?;
         Ok(value.into_representation(&DataType::Int32)?.expr)
+    }
+}
+
+/// Assignment to a part of a value.
+impl Lowerer<'_> {
+    pub fn field_store(&mut self, arg: Value, index: usize, value: Value, ty: Type) -> Result<Value> {
+        let data_type = self.representation(ty);
+        let arg = arg.into_representation(&data_type)?;
+        let value = value.into_computed()?;
+        let identity = format!("{index}:{data_type}");
+        let operator =
+            ScalarOperator::new("store_field", identity, data_type.clone(), move |args, rows| {
+                match arrays(args, rows)?.as_slice() {
+                    [record, value] => array_store::store_field(record, index, value).map(ColumnarValue::Array),
+                    _ => Err(Error::internal("a field is stored in a row")),
+                }
+            });
+        Ok(Value::new(apply(operator, vec![arg.expr, value.expr])?, ty, data_type))
+    }
+
+    pub fn subscript_store(
+        &mut self,
+        arg: Value,
+        subscripts: &[Subscript],
+        value: Value,
+        ty: Type,
+        input: &mut Relation,
+    ) -> Result<Value> {
+        let data_type = self.representation(ty);
+        let arg = arg.into_representation(&data_type)?;
+        let value = value.into_computed()?;
+        let is_slice = subscripts.iter().any(|subscript| matches!(subscript, Subscript::Slice { .. }));
+        let mut args = vec![arg.expr, value.expr];
+        let mut present = Vec::new();
+        for subscript in subscripts {
+            let (lower, upper) = match subscript {
+                // In a slice, a single index `i` means `1:i`.
+                Subscript::Index(upper) if is_slice => (Some(literal(ScalarValue::Int32(Some(1)))), Some(upper)),
+                Subscript::Index(upper) => (None, Some(upper)),
+                Subscript::Slice { lower, upper } => {
+                    let lower = lower.as_ref().map(|lower| self.subscript_bound(lower, input)).transpose()?;
+                    (lower, upper.as_ref())
+                }
+            };
+            present.push((lower.is_some(), upper.is_some()));
+            args.extend(lower);
+            if let Some(upper) = upper {
+                args.push(self.subscript_bound(upper, input)?);
+            }
+        }
+        let identity = format!("{is_slice}:{present:?}");
+        let operator = ScalarOperator::new("store_subscript", identity, data_type.clone(), move |args, rows| {
+            let arrays = arrays(args, rows)?;
+            let [array, value, bounds @ ..] = arrays.as_slice() else {
+                return Err(Error::internal("an element is stored in an array"));
+            };
+            let mut rest = bounds.iter().cloned();
+            let bounds: Vec<_> = present
+                .iter()
+                .map(|(lower, upper)| {
+                    let lower = if *lower { rest.next() } else { None };
+                    array_store::Bounds { lower, upper: if *upper { rest.next() } else { None } }
+                })
+                .collect();
+            array_store::store(array, &bounds, value, is_slice).map(ColumnarValue::Array)
+        });
+        Ok(Value::new(apply(operator, args)?, ty, data_type))
     }
 }

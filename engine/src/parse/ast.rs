@@ -576,8 +576,15 @@ pub enum InsertSource {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AssignTarget {
     pub column: Ident,
-    pub subscripts: Vec<Subscript>,
-    pub fields: Vec<Ident>,
+    pub path: Vec<TargetStep>,
+}
+
+/// What of a column's value is assigned to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TargetStep {
+    Field(Ident),
+    /// All that stand side by side.
+    Subscripts(Vec<Subscript>),
 }
 
 #[derive(Debug, Clone, PartialEq)]

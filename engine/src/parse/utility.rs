@@ -285,6 +285,8 @@ pub struct CreateTable {
     pub if_not_exists: bool,
     pub elements: Vec<TableElement>,
     pub inherits: Vec<Name>,
+    /// The composite type of `OF type`.
+    pub of_type: Option<Name>,
     pub partition_by: bool,
     pub options: Vec<(String, String)>,
     pub on_commit: OnCommit,
@@ -301,6 +303,11 @@ pub enum OnCommit {
 pub enum TableElement {
     Column(ColumnDefinition),
     Constraint(TableConstraint),
+    /// `column WITH OPTIONS constraints` of a table OF a type.
+    ColumnOptions {
+        name: Ident,
+        constraints: Vec<ColumnConstraint>,
+    },
     /// `LIKE other INCLUDING …` (names of what is included, "all" possible).
     Like {
         table: Name,

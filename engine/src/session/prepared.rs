@@ -81,6 +81,12 @@ impl Plan {
     }
 }
 
+/// The columns as clients are told of them: a domain is its base type.
+fn described(columns: &[OutputColumn], context: &StatementContext) -> Vec<OutputColumn> {
+    let base = |ty| context.catalog.base_type(ty);
+    columns.iter().map(|column| OutputColumn { ty: base(column.ty), ..column.clone() }).collect()
+}
+
 impl Prepared {
     /// Binds the statement. `declared` has 0 for parameters whose type is to be inferred.
     pub fn new(
@@ -109,7 +115,7 @@ impl Prepared {
                 planned => {
                     let tree = crate::bind::bind(planned, sql, declared, context)?;
                     prepared.parameters.clone_from(&tree.parameters);
-                    prepared.columns = tree.columns.clone().map(Arc::new);
+                    prepared.columns = tree.columns.as_deref().map(|columns| Arc::new(described(columns, context)));
                     prepared.plan = Mutex::new(Some(Arc::new(Plan::new(tree, context)?)));
                 }
             }
@@ -135,7 +141,8 @@ impl Prepared {
         let types = |columns: Option<&Vec<OutputColumn>>| {
             columns.map(|all| all.iter().map(|c| (c.name.clone(), c.ty)).collect::<Vec<_>>())
         };
-        if types(tree.columns.as_ref()) != types(self.columns.as_deref()) {
+        let columns = tree.columns.as_deref().map(|columns| described(columns, context));
+        if types(columns.as_ref()) != types(self.columns.as_deref()) {
             return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
         }
         let plan = Arc::new(Plan::new(tree, context)?);

@@ -1,5 +1,6 @@
 //! CREATE TABLE (PostgreSQL manual, "CREATE TABLE"): columns first, then keys, then what refers to columns.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aegis_catalog::object::{Column, Identity, Relation, RelationKind, Table};
@@ -8,11 +9,11 @@ use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
 use super::constraint::{self, Declared};
 use super::namespace::{self, Place};
-use super::{Outcome, sequence, table_storage};
+use super::{Outcome, composite_type, sequence, table_storage, user_type};
 use crate::bind::{self, Purpose};
-use crate::parse::ast::{Expr, Ident, TypeName};
+use crate::parse::ast::{Expr, Ident, Name, TypeName};
 use crate::parse::utility::{
-    ColumnConstraintKind, ColumnDefinition, CreateTable, OnCommit, SequenceOption, TableElement,
+    ColumnConstraint, ColumnConstraintKind, ColumnDefinition, CreateTable, OnCommit, SequenceOption, TableElement,
 };
 use crate::session::Session;
 use crate::session::context::StatementContext;
@@ -40,6 +41,9 @@ pub fn run(session: &mut Session, create: &CreateTable, context: &StatementConte
     }
     session.writable("CREATE TABLE")?;
     let mut plan = Plan::default();
+    if let Some(of_type) = &create.of_type {
+        plan.of_type(of_type, context)?;
+    }
     for element in &create.elements {
         plan.element(element, context)?;
     }
@@ -65,6 +69,10 @@ pub struct Plan {
     /// Expressions to check once the columns are known.
     pub expressions: Vec<(String, Expr, Purpose)>,
     pub sequences: Vec<OwnedSequence>,
+    /// The composite type that the columns are from; 0 for none.
+    pub of_type: Oid,
+    /// Columns of it that have options.
+    pub optioned: BTreeSet<String>,
 }
 
 /// A sequence that a serial or identity column brings along.
@@ -79,6 +87,7 @@ impl Plan {
     fn element(&mut self, element: &TableElement, context: &StatementContext) -> Result<()> {
         match element {
             TableElement::Column(definition) => self.column(definition, context),
+            TableElement::ColumnOptions { name, constraints } => self.column_options(name, constraints),
             TableElement::Constraint(constraint) => {
                 self.constraints.push(Declared::of_table(constraint)?);
                 Ok(())
@@ -92,6 +101,42 @@ impl Plan {
                 self.like(&source, &wants, &context.catalog)
             }
         }
+    }
+
+    /// The columns of a composite type.
+    fn of_type(&mut self, name: &Name, context: &StatementContext) -> Result<()> {
+        let entry = user_type::existing(name, context).map_err(|error| error.at(name.span.start))?;
+        let relation = context.catalog.relation(entry.relation);
+        let Some(relation) = relation.filter(|relation| composite_type::is_composite(relation)) else {
+            let message = format!("type {} is not a composite type", context.format.names.type_name(entry.oid));
+            return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
+        };
+        self.of_type = entry.oid;
+        for (attnum, attribute) in (1..).zip(relation.live_columns()) {
+            self.columns.push(Column { attnum, ..attribute.clone() });
+        }
+        Ok(())
+    }
+
+    /// Constraints and defaults of a column that comes from a type.
+    fn column_options(&mut self, name: &Ident, constraints: &[ColumnConstraint]) -> Result<()> {
+        let Some(place) = self.columns.iter().position(|column| column.name == name.name) else {
+            let message = format!("column \"{}\" does not exist", name.name);
+            return Err(Error::new(sqlstate::UNDEFINED_COLUMN, message));
+        };
+        if !self.optioned.insert(name.name.clone()) {
+            let message = format!("column \"{}\" specified more than once", name.name);
+            return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message).at(name.span.start));
+        }
+        let mut column = self.columns.remove(place);
+        for constraint in constraints {
+            let declared_name = constraint.name.as_ref().map(|n| n.name.clone());
+            self.column_constraint(&mut column, name, &constraint.kind, false)?;
+            let declared = Declared::of_column(declared_name, &name.name, &constraint.kind, &constraint.timing)?;
+            self.constraints.extend(declared);
+        }
+        self.columns.insert(place, column);
+        Ok(())
     }
 
     /// Adds a column with its constraints.
@@ -119,7 +164,7 @@ impl Plan {
         }
         for constraint in &definition.constraints {
             let declared_name = constraint.name.as_ref().map(|n| n.name.clone());
-            self.column_constraint(&mut column, definition, &constraint.kind, serial.is_some())?;
+            self.column_constraint(&mut column, name, &constraint.kind, serial.is_some())?;
             self.constraints.extend(Declared::of_column(
                 declared_name,
                 &name.name,
@@ -134,11 +179,11 @@ impl Plan {
     fn column_constraint(
         &mut self,
         column: &mut Column,
-        definition: &ColumnDefinition,
+        written: &Ident,
         kind: &ColumnConstraintKind,
         serial: bool,
     ) -> Result<()> {
-        let name = &definition.name.name;
+        let name = &written.name;
         let expression = |expr: &Expr, purpose| (name.clone(), expr.clone(), purpose);
         match kind {
             ColumnConstraintKind::NotNull | ColumnConstraintKind::PrimaryKey { .. } => column.not_null = true,
@@ -149,7 +194,7 @@ impl Plan {
                 if column.default.is_some() || serial || column.identity.is_some() =>
             {
                 let message = format!("multiple default values specified for column \"{name}\"");
-                return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(definition.name.span.start));
+                return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(written.span.start));
             }
             ColumnConstraintKind::Default(expr, text) => {
                 column.default = Some(text.clone());
@@ -269,7 +314,7 @@ pub fn create_relation(
         row_type: 0,
         row_array_type: 0,
         columns: plan.columns,
-        kind: RelationKind::Table(Table { storage, constraints: Vec::new(), options, of_type: 0 }),
+        kind: RelationKind::Table(Table { storage, constraints: Vec::new(), options, of_type: plan.of_type }),
     };
     let table = open.catalog.create_relation(open.tables.permanent(), relation)?;
     own_sequences(session, &table, &sequences)?;

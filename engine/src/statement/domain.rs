@@ -136,19 +136,11 @@ fn check(
         Some(name) => name.to_owned(),
         None => generated_name(domain, schema, definition, &context.catalog),
     };
-    let base = base_of(definition.base, &context.catalog);
+    let base = context.catalog.base_type(definition.base);
     let bound = bind::bind_domain_check(base, expr, context)?;
     let expression = stored_text::scalar(&bound, context)?;
     let kind = ConstraintKind::Check { expression, columns: Vec::new() };
     Ok(Constraint { oid: 0, name, kind, deferrable: false, initially_deferred: false, validated: true })
-}
-
-/// The type that VALUE has: that of the domain without the domains it is over.
-fn base_of(ty: Type, catalog: &Catalog) -> Type {
-    match catalog.structure(ty.oid) {
-        Some(Structure::Domain(base)) => base_of(base, catalog),
-        _ => ty,
-    }
 }
 
 /// `domain_check`, with a number if the schema has a constraint of that name.
@@ -342,7 +334,7 @@ async fn refuse_violations(
     let Some(domain) = ty.domain() else { return Ok(()) };
     for (table, column) in users(ty, context)? {
         let parsed = crate::parse::parse_expression(expression)?;
-        let check = bind::bind_domain_check(base_of(domain.base, &context.catalog), &parsed, context)?;
+        let check = bind::bind_domain_check(context.catalog.base_type(domain.base), &parsed, context)?;
         if rewrite::any_violation(session, &table, column.attnum, check).await? {
             let message = format!(
                 "column \"{}\" of table \"{}\" contains values that violate the new constraint",

@@ -11,8 +11,8 @@ use super::{Outcome, namespace};
 use crate::bind::tree::{self, BoundStatement, Cte, CteBody};
 use crate::parse::ast::{ExprKind, Name, Statement};
 use crate::parse::utility::{
-    AlterTable, AlterTableAction, ColumnConstraintKind, ColumnDefinition, CopyTarget, CreateTable, Drop, IndexElement,
-    ObjectKind, ObjectName, TableConstraintKind, TableElement, Utility,
+    AlterTable, AlterTableAction, ColumnConstraint, ColumnConstraintKind, ColumnDefinition, CopyTarget, CreateTable,
+    Drop, IndexElement, ObjectKind, ObjectName, TableConstraintKind, TableElement, Utility,
 };
 use crate::session::Session;
 use crate::session::context::StatementContext;
@@ -214,13 +214,20 @@ impl Needs {
                         self.name(&references.table, TableMode::ShareRowExclusive, context);
                     }
                 }
+                TableElement::ColumnOptions { constraints, .. } => {
+                    self.column_constraints(constraints, context);
+                }
                 TableElement::Like { table, .. } => self.name(table, TableMode::AccessShare, context),
             }
         }
     }
 
     fn column(&mut self, column: &ColumnDefinition, context: &StatementContext) {
-        for constraint in &column.constraints {
+        self.column_constraints(&column.constraints, context);
+    }
+
+    fn column_constraints(&mut self, constraints: &[ColumnConstraint], context: &StatementContext) {
+        for constraint in constraints {
             if let ColumnConstraintKind::References(references) = &constraint.kind {
                 self.name(&references.table, TableMode::ShareRowExclusive, context);
             }

@@ -143,7 +143,7 @@ fn retold_domain(
         let parsed = crate::parse::parse_expression(text)?;
         new.default = Some(scalar(&bind::bind_domain_default(&ty.name, old.base, &parsed, before)?, after)?);
     }
-    let base = before.catalog.erased(old.base);
+    let base = before.catalog.base_type(old.base);
     for constraint in &mut new.constraints {
         let known = old.constraints.iter().find(|known| known.oid == constraint.oid).map(|known| &known.kind);
         if let ConstraintKind::Check { expression, .. } = &mut constraint.kind

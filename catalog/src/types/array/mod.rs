@@ -150,7 +150,7 @@ impl ArrayColumn {
 
 /// Collects the bounds of arrays whose elements are collected elsewhere, and puts both together.
 #[derive(Debug, Default)]
-pub(super) struct Layout {
+pub struct Layout {
     lengths: Vec<usize>,
     valid: Vec<bool>,
     shapes: Vec<i32>,

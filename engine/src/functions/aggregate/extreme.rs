@@ -21,6 +21,7 @@ const NATIVE: &[&str] = &[
     "int2",
     "int4",
     "int8",
+    "anyenum",
     "numeric",
     "text",
     "date",

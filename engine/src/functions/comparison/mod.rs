@@ -84,6 +84,7 @@ pub fn functions() -> Vec<Row> {
             let key = aegis_catalog::facts::type_named(ty).and_then(|row| key_of(Type::of(row.oid)));
             rows.push(f(format!("{symbol}({ty}, {ty})"), same(operator, key)));
         }
+        rows.push(f(format!("{symbol}(anyenum, anyenum)"), same(operator, None)));
         for (left, right, wide) in MIXED {
             rows.push(f(format!("{symbol}({left}, {right})"), widened(operator, wide.clone())));
         }
@@ -146,6 +147,7 @@ const SUPPORT: &[&str] = &[
     "bttidcmp(tid, tid)",
     "btarraycmp(anyarray, anyarray)",
     "btrecordcmp(record, record)",
+    "enum_cmp(anyenum, anyenum)",
     "range_cmp(anyrange, anyrange)",
     "multirange_cmp(anymultirange, anymultirange)",
 ];

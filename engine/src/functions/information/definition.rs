@@ -1,10 +1,8 @@
 //! Definitions of catalog objects as SQL text.
 
-use std::sync::Arc;
-
 use aegis_catalog::definition::{
-    Printer, constraint_definition, describe, format_type, index_column_definition, index_definition, quote_identifier,
-    type_name,
+    Printer, Subject, constraint_definition, describe, format_type, index_column_definition, index_definition,
+    quote_identifier, type_name,
 };
 use aegis_catalog::facts::FunctionRow;
 use aegis_catalog::object::{ObjectAddress, Relation};
@@ -31,14 +29,14 @@ fn relations() -> Vec<Row> {
             "pg_get_indexdef(oid)",
             kernel!(|call; index: u32| {
                 let layout = Layout { indent: false, ..Layout::PLAIN };
-                index_definition(printer(call), &|table, text| expression::show(call, table, text, layout), index, false)
+                index_definition(printer(call), &|subject, text| expression::show(call, subject, text, layout), index, false)
             }),
         ),
         f(
             "pg_get_indexdef(oid, int4, bool)",
             kernel!(|call; index: u32, column: i32, pretty: bool| {
                 let layout = Layout::of(pretty);
-                let show = |table: &Arc<Relation>, text: &str| expression::show(call, table, text, layout);
+                let show = |subject: Subject<'_>, text: &str| expression::show(call, subject, text, layout);
                 match i16::try_from(column) {
                     Ok(0) => index_definition(printer(call), &show, index, pretty),
                     Ok(column) if call.context.catalog.relation(index).is_some() => {
@@ -51,7 +49,7 @@ fn relations() -> Vec<Row> {
         f(
             "pg_get_constraintdef(oid)",
             kernel!(|call; constraint: u32| {
-                let show = |table: &Arc<Relation>, text: &str| expression::show(call, table, text, Layout::PLAIN);
+                let show = |subject: Subject<'_>, text: &str| expression::show(call, subject, text, Layout::PLAIN);
                 constraint_definition(printer(call), &show, constraint)
             }),
         ),
@@ -59,7 +57,7 @@ fn relations() -> Vec<Row> {
             "pg_get_constraintdef(oid, bool)",
             kernel!(|call; constraint: u32, pretty: bool| {
                 let layout = Layout::of(pretty);
-                let show = |table: &Arc<Relation>, text: &str| expression::show(call, table, text, layout);
+                let show = |subject: Subject<'_>, text: &str| expression::show(call, subject, text, layout);
                 constraint_definition(printer(call), &show, constraint)
             }),
         ),

@@ -1,10 +1,8 @@
 //! Stored expressions and views as they are shown: bound again, and printed for the session's search path and settings.
 
-use std::sync::Arc;
-
-use aegis_catalog::definition::Printer;
-use aegis_catalog::object::{Relation, Routine};
-use aegis_catalog::{Error, Oid, Result};
+use aegis_catalog::definition::{Printer, Subject};
+use aegis_catalog::object::{Routine, UserType};
+use aegis_catalog::{Error, Oid, Result, Type};
 
 use crate::bind;
 use crate::bind::routine as bodies;
@@ -21,11 +19,22 @@ fn target<'a>(call: &'a Call<'_>, layout: Layout) -> Target<'a> {
     Target { printer, format: &context.format, layout }
 }
 
-/// A stored expression over a table's columns. What no longer binds is shown as it is stored.
-pub(super) fn show(call: &Call<'_>, table: &Arc<Relation>, text: &str, layout: Layout) -> String {
-    let bound = bind::bind_stored(table, ROW, text, call.context);
-    let shown = bound.and_then(|bound| deparse::expression(&bound, ROW, table, target(call, layout)));
+/// A stored expression over a table's columns or a domain's value. What no longer binds is shown as it is stored.
+pub(super) fn show(call: &Call<'_>, subject: Subject<'_>, text: &str, layout: Layout) -> String {
+    let target = target(call, layout);
+    let shown = match subject {
+        Subject::Table(table) => bind::bind_stored(table, ROW, text, call.context)
+            .and_then(|bound| deparse::expression(&bound, ROW, table, target)),
+        Subject::Domain(domain) => {
+            domain_check(domain, text, call).and_then(|bound| deparse::free_expression(&bound, target))
+        }
+    };
     shown.unwrap_or_else(|_| text.to_owned())
+}
+
+fn domain_check(domain: &UserType, text: &str, call: &Call<'_>) -> Result<bind::tree::Expr> {
+    let base = call.context.catalog.base_type(Type::of(domain.oid));
+    bind::bind_domain_check(base, &crate::parse::parse_expression(text)?, call.context)
 }
 
 /// As [`show`], for `pg_get_expr`: the relation may be an index, whose expressions are over its table, or none.
@@ -35,7 +44,7 @@ pub(super) fn show_of(call: &Call<'_>, text: &str, relation: Oid, layout: Layout
         return (relation == 0).then(|| text.to_owned());
     };
     let table = relation.index().and_then(|index| catalog.relation(index.table)).unwrap_or(relation);
-    Some(show(call, table, text, layout))
+    Some(show(call, Subject::Table(table), text, layout))
 }
 
 /// The query of a view; None if it is none.

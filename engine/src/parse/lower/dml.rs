@@ -116,18 +116,20 @@ impl Lower<'_> {
     }
 
     fn assign_target(&self, node: Node<'_>) -> Result<AssignTarget> {
-        let mut target = AssignTarget {
-            column: self.ident(self.need(node.child(K::COLUMN_NAME_REF), node)?)?,
-            subscripts: Vec::new(),
-            fields: Vec::new(),
-        };
+        let mut target =
+            AssignTarget { column: self.ident(self.need(node.child(K::COLUMN_NAME_REF), node)?)?, path: Vec::new() };
         for accessor in node.nodes().skip(1) {
             match accessor.kind() {
                 K::FIELD_ACCESSOR => {
-                    target.fields.push(self.ident(self.need(accessor.child(K::COMPOSITE_FIELD_REF), accessor)?)?);
+                    let field = self.ident(self.need(accessor.child(K::COMPOSITE_FIELD_REF), accessor)?)?;
+                    target.path.push(TargetStep::Field(field));
                 }
                 K::INDEX_ACCESSOR | K::SLICE_ACCESSOR => {
-                    target.subscripts.push(self.subscript_of(accessor, None)?);
+                    let subscript = self.subscript_of(accessor, None)?;
+                    match target.path.last_mut() {
+                        Some(TargetStep::Subscripts(subscripts)) => subscripts.push(subscript),
+                        _ => target.path.push(TargetStep::Subscripts(vec![subscript])),
+                    }
                 }
                 _ => return Err(self.syntax_error(accessor.start())),
             }

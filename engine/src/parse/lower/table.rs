@@ -24,20 +24,29 @@ impl Lower<'_> {
         if node.has(K::PARTITION_OF) {
             return Ok(Utility::Unsupported("CREATE TABLE PARTITION OF".into()));
         }
-        if node.has(K::OF_TYPE) {
-            return Ok(Utility::Unsupported("CREATE TABLE OF".into()));
-        }
-        let elements = self.need(node.child(K::TABLE_ARG_LIST), node)?;
+        let of_type = match node.child(K::OF_TYPE) {
+            Some(of) => Some(self.type_in(of)?.name),
+            None => None,
+        };
+        let elements = match node.child(K::TABLE_ARG_LIST) {
+            None if of_type.is_some() => None,
+            list => Some(self.need(list, node)?),
+        };
+        let element = |element: Node<'_>| match element.kind() {
+            K::COLUMN if of_type.is_some() => self.column_options(element),
+            _ => self.table_element(element),
+        };
         Ok(Utility::CreateTable(Box::new(CreateTable {
             name: self.object(self.need(node.child(K::TABLE_NAME), node)?)?,
             temporary: node.has(K::TEMP),
             unlogged: node.has(K::UNLOGGED),
             if_not_exists: node.has(K::IF_NOT_EXISTS),
-            elements: elements.nodes().map(|element| self.table_element(element)).collect::<Result<_>>()?,
+            elements: elements.into_iter().flat_map(|list| list.nodes()).map(element).collect::<Result<_>>()?,
             inherits: match node.child(K::INHERITS) {
                 Some(inherits) => self.objects(inherits, K::TABLE_NAME_REF)?,
                 None => Vec::new(),
             },
+            of_type,
             partition_by: node.has(K::PARTITION_BY),
             options: self.with_params(node)?,
             on_commit: self.on_commit(node),
@@ -69,6 +78,18 @@ impl Lower<'_> {
             }
             _ => Ok(TableElement::Constraint(self.table_constraint(node)?)),
         }
+    }
+
+    /// `column [WITH OPTIONS] constraints` of a table OF a type.
+    fn column_options(&self, node: Node<'_>) -> Result<TableElement> {
+        if let Some(ty) = node.nodes().find(|part| super::types::is_type(part.kind())) {
+            return Err(self.syntax_error(ty.start()));
+        }
+        let constraints = node.nodes().filter(|part| is_constraint(part.kind()));
+        Ok(TableElement::ColumnOptions {
+            name: self.column_id(self.need(node.child(K::COLUMN_NAME), node)?)?,
+            constraints: constraints.map(|part| self.column_constraint(part)).collect::<Result<_>>()?,
+        })
     }
 
     /// A column of CREATE TABLE or of ADD COLUMN.
