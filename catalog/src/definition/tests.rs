@@ -78,7 +78,7 @@ fn catalog() -> Catalog {
     catalog
 }
 
-fn stored(_: &Arc<Relation>, text: &str) -> String {
+fn stored(_: super::Subject<'_>, text: &str) -> String {
     text.to_owned()
 }
 

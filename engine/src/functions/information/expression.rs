@@ -1,5 +1,7 @@
 //! Stored expressions and views as they are shown: bound again, and printed for the session's search path and settings.
 
+use std::sync::Arc;
+
 use aegis_catalog::definition::{Printer, Subject};
 use aegis_catalog::object::{Routine, UserType};
 use aegis_catalog::{Error, Oid, Result, Type};
