@@ -4,6 +4,7 @@
 use crate::types::oid::Oid;
 
 // Catalogs: the class of an object in pg_depend and pg_description is the catalog that holds it.
+pub const PG_DEFAULT_ACL: Oid = 826;
 pub const PG_TYPE: Oid = 1247;
 pub const PG_PROC: Oid = 1255;
 pub const PG_CLASS: Oid = 1259;

@@ -11,9 +11,10 @@ use imbl::{HashMap, OrdMap, OrdSet};
 use crate::builtins::Builtins;
 use crate::facts::FunctionRow;
 use crate::name::SearchPath;
+use crate::object::privilege::PRIVILEGES_OF;
 use crate::object::{
-    Constraint, ConstraintKind, Database, Dependency, DependencyKind, Object, ObjectAddress, Relation, RelationKind,
-    Role, Routine, Schema, UserType, UserTypeKind,
+    Constraint, ConstraintKind, Database, DefaultPrivileges, Dependency, DependencyKind, Object, ObjectAddress,
+    Privileges, Relation, RelationKind, Role, Routine, Schema, UserType, UserTypeKind,
 };
 use crate::system;
 use crate::types::oid::Oid;
@@ -47,6 +48,8 @@ pub struct Catalog {
     parts: HashMap<(Oid, Oid), Oid>,
     indexes: HashMap<Oid, OrdSet<Oid>>,
     routines: OrdMap<Oid, Arc<Routine>>,
+    privileges: HashMap<(Oid, Oid), Arc<Privileges>>,
+    default_privileges: OrdMap<Oid, Arc<DefaultPrivileges>>,
     /// Name → overloads in all schemas.
     routine_names: HashMap<String, OrdSet<Oid>>,
     /// Referenced table → (table, constraint) of foreign keys.
@@ -77,6 +80,8 @@ impl Catalog {
             indexes: HashMap::new(),
             routines: OrdMap::new(),
             routine_names: HashMap::new(),
+            privileges: HashMap::new(),
+            default_privileges: OrdMap::new(),
             referencing: HashMap::new(),
             comments: OrdMap::new(),
             dependencies: OrdMap::new(),
@@ -381,6 +386,26 @@ impl Catalog {
         made.or_else(|| self.builtins.get(oid).map(|row| &**row))
     }
 
+    /// The privileges on an object, if they are not those of its kind.
+    pub fn privileges(&self, on: ObjectAddress) -> Option<&Arc<Privileges>> {
+        self.privileges.get(&(on.class, on.object))
+    }
+
+    /// All privileges that differ from the default.
+    pub fn all_privileges(&self) -> impl Iterator<Item = &Arc<Privileges>> {
+        self.privileges.values()
+    }
+
+    pub fn default_privileges(&self) -> impl Iterator<Item = &Arc<DefaultPrivileges>> {
+        self.default_privileges.values()
+    }
+
+    /// The list that an object's catalog shows; None for the default.
+    pub fn shown_acl(&self, class: Oid, object: Oid) -> Option<Vec<String>> {
+        let privileges = self.privileges.get(&(class, object))?;
+        privileges.acl.as_ref().map(|acl| crate::acl::show_all(acl, self))
+    }
+
     /// A function or procedure that a user made.
     pub fn routine(&self, oid: Oid) -> Option<&Arc<Routine>> {
         self.routines.get(&oid)
@@ -451,7 +476,15 @@ impl Catalog {
     /// Another database's image with the same shared objects and nothing else.
     pub(crate) fn for_database(&self, database: Oid) -> Self {
         let shared = Self::empty(database, self.builtins.clone());
-        Self { databases: self.databases.clone(), roles: self.roles.clone(), version: self.version, ..shared }
+        let of_shared = self.privileges.iter().filter(|((class, _), _)| *class == fixed_oid::PG_DATABASE);
+        let privileges = of_shared.map(|(key, privileges)| (*key, privileges.clone())).collect();
+        Self {
+            privileges,
+            databases: self.databases.clone(),
+            roles: self.roles.clone(),
+            version: self.version,
+            ..shared
+        }
     }
 
     pub(crate) fn put(&mut self, object: &Object) {
@@ -468,6 +501,12 @@ impl Catalog {
             Object::Relation(relation) => self.put_relation(relation.clone()),
             Object::Type(ty) => self.put_type(ty.clone()),
             Object::Routine(routine) => self.put_routine(routine.clone()),
+            Object::Privileges(privileges) => {
+                self.privileges.insert((privileges.class, privileges.object), privileges.clone());
+            }
+            Object::DefaultPrivileges(default) => {
+                self.default_privileges.insert(default.oid, default.clone());
+            }
         }
     }
 
@@ -484,6 +523,8 @@ impl Catalog {
             fixed_oid::PG_CLASS => self.remove_relation(oid),
             fixed_oid::PG_TYPE => self.remove_type(oid),
             fixed_oid::PG_PROC => self.remove_routine(oid),
+            fixed_oid::PG_DEFAULT_ACL => drop(self.default_privileges.remove(&oid)),
+            class if class & PRIVILEGES_OF != 0 => drop(self.privileges.remove(&(class & !PRIVILEGES_OF, oid))),
             _ => {}
         }
         let address = ObjectAddress { class, object: oid, sub: 0 };

@@ -1,6 +1,7 @@
 //! What the database consists of: PostgreSQL's types and how they ride on Arrow, names and OIDs, catalog objects
 //! stored as rows, and the system catalogs that show them.
 
+pub mod acl;
 mod bootstrap;
 pub mod builtins;
 mod change;

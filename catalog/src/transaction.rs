@@ -8,12 +8,14 @@ use aegis_storage::Transaction;
 
 use crate::change::{Change, Scope, TemporaryObjects};
 use crate::fixed_oid::{
-    PG_AUTHID, PG_CATALOG_SCHEMA, PG_CLASS, PG_DATABASE, PG_NAMESPACE, PG_PROC, PG_TOAST_SCHEMA, PG_TYPE,
+    PG_AUTHID, PG_CATALOG_SCHEMA, PG_CLASS, PG_DATABASE, PG_DEFAULT_ACL, PG_NAMESPACE, PG_PROC, PG_TOAST_SCHEMA,
+    PG_TYPE,
 };
 use crate::image::Catalog;
+use crate::object::privilege::PRIVILEGES_OF;
 use crate::object::{
-    Database, Dependency, Object, ObjectAddress, Persistence, Relation, RelationKind, Role, Routine, Schema, UserType,
-    UserTypeKind,
+    Database, DefaultPrivileges, Dependency, Object, ObjectAddress, Persistence, Privileges, Relation, RelationKind,
+    Role, Routine, Schema, UserType, UserTypeKind,
 };
 use crate::store::CatalogStore;
 use crate::types::oid::Oid;
@@ -419,6 +421,52 @@ impl CatalogTransaction {
     }
 }
 
+/// Privileges.
+impl CatalogTransaction {
+    /// Writes the privileges on an object; those of its kind are no row.
+    pub fn set_privileges(&mut self, transaction: &mut Transaction, privileges: Privileges) -> Result<()> {
+        let on = ObjectAddress::new(privileges.class, privileges.object);
+        let known = self.image.privileges(on).is_some();
+        let scope = self.scope_of(on);
+        if privileges.is_default() {
+            return if known { self.forget_privileges(transaction, on) } else { Ok(()) };
+        }
+        let object = Object::Privileges(Arc::new(privileges));
+        if let Some(database) = stored_in(scope) {
+            match known {
+                true => system_tables::update_object(transaction, database, &object)?,
+                false => system_tables::insert_object(transaction, database, &object)?,
+            }
+        }
+        self.record(scope, Change::Put(object));
+        Ok(())
+    }
+
+    fn forget_privileges(&mut self, transaction: &mut Transaction, on: ObjectAddress) -> Result<()> {
+        let (scope, class) = (self.scope_of(on), on.class | PRIVILEGES_OF);
+        if let Some(database) = stored_in(scope) {
+            system_tables::delete_object(transaction, database, class, on.object)?;
+        }
+        self.record(scope, Change::Remove { class, oid: on.object });
+        Ok(())
+    }
+
+    /// Writes default privileges; `oid` 0 is assigned.
+    pub fn set_default_privileges(
+        &mut self,
+        transaction: &mut Transaction,
+        mut default: DefaultPrivileges,
+    ) -> Result<()> {
+        let known = default.oid != 0;
+        self.assign(&mut default.oid)?;
+        let object = Object::DefaultPrivileges(Arc::new(default));
+        match known {
+            true => self.replace(transaction, object),
+            false => self.create(transaction, Scope::Database(self.database), object),
+        }
+    }
+}
+
 /// Functions and procedures.
 impl CatalogTransaction {
     /// `oid` 0 is assigned. Returns the routine as created.
@@ -532,6 +580,9 @@ impl CatalogTransaction {
     pub fn drop_object(&mut self, transaction: &mut Transaction, address: ObjectAddress) -> Result<()> {
         let scope = self.scope_of(address);
         let ObjectAddress { class, object: oid, .. } = address;
+        if class != PG_DEFAULT_ACL && self.image.privileges(address).is_some() {
+            self.forget_privileges(transaction, address)?;
+        }
         if let Some(database) = stored_in(scope) {
             system_tables::delete_object(transaction, database, class, oid)?;
             let comments: Vec<_> = self.image.comments_on(address).map(|(on, _)| on).collect();

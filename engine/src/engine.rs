@@ -160,6 +160,10 @@ impl Engine {
         for (name, value) in stored {
             settings.set_default(name, value)?;
         }
+        let of_database = role.database_settings.iter().filter(|(of, ..)| *of == catalog.database_oid());
+        for (_, name, value) in of_database {
+            settings.set_default(name, value)?;
+        }
         for (name, value) in &request.settings {
             apply_startup_setting(&mut settings, name, value)?;
         }

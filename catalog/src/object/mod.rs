@@ -9,6 +9,7 @@ mod constraint;
 mod database;
 mod dependency;
 mod index;
+pub(crate) mod privilege;
 mod relation;
 mod role;
 mod routine;
@@ -26,6 +27,7 @@ pub use constraint::{Constraint, ConstraintKind, ReferentialAction};
 pub use database::Database;
 pub use dependency::{Dependency, DependencyKind, ObjectAddress};
 pub use index::{Index, IndexKey};
+pub use privilege::{DefaultPrivileges, Privileges};
 pub use relation::{Column, Identity, Persistence, Relation, RelationKind};
 pub use role::Role;
 pub use routine::Routine;
@@ -47,6 +49,8 @@ pub enum Object {
     Relation(Arc<Relation>),
     Type(Arc<UserType>),
     Routine(Arc<Routine>),
+    Privileges(Arc<Privileges>),
+    DefaultPrivileges(Arc<DefaultPrivileges>),
 }
 
 impl Object {
@@ -59,6 +63,8 @@ impl Object {
             Self::Relation(_) => fixed_oid::PG_CLASS,
             Self::Type(_) => fixed_oid::PG_TYPE,
             Self::Routine(_) => fixed_oid::PG_PROC,
+            Self::Privileges(privileges) => privileges.class | privilege::PRIVILEGES_OF,
+            Self::DefaultPrivileges(_) => fixed_oid::PG_DEFAULT_ACL,
         }
     }
 
@@ -70,6 +76,8 @@ impl Object {
             Self::Relation(relation) => relation.oid,
             Self::Type(ty) => ty.oid,
             Self::Routine(routine) => routine.row.oid,
+            Self::Privileges(privileges) => privileges.object,
+            Self::DefaultPrivileges(default) => default.oid,
         }
     }
 
@@ -81,6 +89,7 @@ impl Object {
             Self::Relation(relation) => &relation.name,
             Self::Type(ty) => &ty.name,
             Self::Routine(routine) => &routine.row.name,
+            Self::Privileges(_) | Self::DefaultPrivileges(_) => "",
         }
     }
 
@@ -88,6 +97,8 @@ impl Object {
     pub(crate) fn unique_name(&self) -> String {
         match self {
             Self::Routine(routine) => routine.signature(),
+            Self::Privileges(privileges) => privileges.object.to_string(),
+            Self::DefaultPrivileges(default) => format!("{} {} {}", default.role, default.schema, default.kind),
             other => other.name().to_owned(),
         }
     }
@@ -98,13 +109,16 @@ impl Object {
             Self::Relation(relation) => relation.schema,
             Self::Type(ty) => ty.schema,
             Self::Routine(routine) => routine.row.schema,
-            Self::Database(_) | Self::Role(_) | Self::Schema(_) => 0,
+            Self::Database(_) | Self::Role(_) | Self::Schema(_) | Self::Privileges(_) | Self::DefaultPrivileges(_) => 0,
         }
     }
 
     /// True for what all databases share.
     pub fn is_shared(&self) -> bool {
-        matches!(self, Self::Database(_) | Self::Role(_))
+        match self {
+            Self::Privileges(privileges) => privileges.class == fixed_oid::PG_DATABASE,
+            object => matches!(object, Self::Database(_) | Self::Role(_)),
+        }
     }
 
     pub fn address(&self) -> ObjectAddress {
@@ -120,6 +134,8 @@ impl Object {
             Self::Relation(relation) => serde_json::to_string(&**relation),
             Self::Type(ty) => serde_json::to_string(&**ty),
             Self::Routine(routine) => serde_json::to_string(&**routine),
+            Self::Privileges(privileges) => serde_json::to_string(&**privileges),
+            Self::DefaultPrivileges(default) => serde_json::to_string(&**default),
         };
         body.map_err(|error| Error::internal(format!("catalog object does not serialize: {error}")))
     }
@@ -133,6 +149,12 @@ impl Object {
             fixed_oid::PG_CLASS => serde_json::from_str(body).map(|relation| Self::Relation(Arc::new(relation))),
             fixed_oid::PG_TYPE => serde_json::from_str(body).map(|ty| Self::Type(Arc::new(ty))),
             fixed_oid::PG_PROC => serde_json::from_str(body).map(|routine| Self::Routine(Arc::new(routine))),
+            fixed_oid::PG_DEFAULT_ACL => {
+                serde_json::from_str(body).map(|default| Self::DefaultPrivileges(Arc::new(default)))
+            }
+            class if class & privilege::PRIVILEGES_OF != 0 => {
+                serde_json::from_str(body).map(|privileges| Self::Privileges(Arc::new(privileges)))
+            }
             class => return Err(Error::internal(format!("unknown class {class} of a catalog object"))),
         };
         object.map_err(|error| Error::internal(format!("damaged catalog object of class {class}: {error}")))

@@ -20,6 +20,15 @@ pub struct Role {
     pub password: Option<String>,
     pub valid_until: Option<i64>,
     pub member_of: Vec<Oid>,
+    /// Those of `member_of` that it may grant to others (ADMIN OPTION).
+    #[serde(default)]
+    pub admin_of: Vec<Oid>,
+    /// Who made it a member of which role; the bootstrap superuser unless said otherwise.
+    #[serde(default)]
+    pub granted_by: Vec<(Oid, Oid)>,
+    /// Settings in one database alone (ALTER ROLE … IN DATABASE): database, name, value.
+    #[serde(default)]
+    pub database_settings: Vec<(Oid, String, String)>,
     pub settings: Vec<(String, String)>,
 }
 
@@ -40,6 +49,9 @@ impl Role {
             password: None,
             valid_until: None,
             member_of: Vec::new(),
+            admin_of: Vec::new(),
+            granted_by: Vec::new(),
+            database_settings: Vec::new(),
             settings: Vec::new(),
         }
     }

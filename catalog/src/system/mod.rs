@@ -65,7 +65,7 @@ const RELATIONS: &[(&str, RowsOf)] = &[
     ("pg_conversion", nothing),
     ("pg_database", pg_database::rows),
     ("pg_db_role_setting", pg_authid::setting_rows),
-    ("pg_default_acl", nothing),
+    ("pg_default_acl", pg_authid::default_acl_rows),
     ("pg_depend", pg_depend::rows),
     ("pg_description", pg_description::rows),
     ("pg_enum", pg_enum::rows),

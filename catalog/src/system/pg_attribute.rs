@@ -32,6 +32,9 @@ fn push(context: &SystemContext<'_>, relation: &Relation, column: &Column, rows:
         Some(Identity::ByDefault) => 'd',
         None => '\0',
     };
+    let privileges = context.catalog.privileges(relation.address());
+    let privileges = privileges.and_then(|privileges| privileges.column(column.attnum));
+    let privileges = privileges.map(|acl| crate::acl::show_all(acl, context.catalog));
     rows.push(row![
         relation.oid,
         name,
@@ -55,7 +58,7 @@ fn push(context: &SystemContext<'_>, relation: &Relation, column: &Column, rows:
         true,
         0,
         column.collation,
-        Cell::Null,
+        privileges,
         Cell::Null,
         Cell::Null,
         Cell::Null,

@@ -28,8 +28,19 @@ pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<(
 pub(super) fn member_rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     for role in context.catalog.roles() {
         for &group in &role.member_of {
-            rows.push(row![group, role.oid, BOOTSTRAP_SUPERUSER, false]);
+            let grantor = role.granted_by.iter().find(|(granted, _)| *granted == group);
+            let grantor = grantor.map_or(BOOTSTRAP_SUPERUSER, |(_, grantor)| *grantor);
+            rows.push(row![group, role.oid, grantor, role.admin_of.contains(&group)]);
         }
+    }
+    Ok(())
+}
+
+/// `pg_default_acl`.
+pub(super) fn default_acl_rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+    for default in context.catalog.default_privileges() {
+        let acl = crate::acl::show_all(&default.acl, context.catalog);
+        rows.push(row![default.oid, default.role, default.schema, default.kind, acl]);
     }
     Ok(())
 }
@@ -47,6 +58,13 @@ pub(super) fn setting_rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> 
     for role in context.catalog.roles() {
         if let Some(settings) = texts(&role.settings) {
             rows.push(row![0, role.oid, settings]);
+        }
+        for database in context.catalog.databases() {
+            let own = role.database_settings.iter().filter(|(of, ..)| *of == database.oid);
+            let own: Vec<_> = own.map(|(_, name, value)| (name.clone(), value.clone())).collect();
+            if let Some(settings) = texts(&own) {
+                rows.push(row![database.oid, role.oid, settings]);
+            }
         }
     }
     Ok(())

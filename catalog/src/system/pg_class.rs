@@ -3,7 +3,7 @@
 use super::rows::{Cell, Rows, row};
 use super::{SystemContext, access_method};
 use crate::Result;
-use crate::fixed_oid::{GLOBAL_TABLESPACE, HEAP_ACCESS_METHOD};
+use crate::fixed_oid::{GLOBAL_TABLESPACE, HEAP_ACCESS_METHOD, PG_CLASS};
 use crate::object::{ConstraintKind, Relation, RelationKind};
 use crate::types::oid::Oid;
 
@@ -59,7 +59,7 @@ fn push(context: &SystemContext<'_>, relation: &Relation, rows: &mut Rows<'_>) {
         0,
         0,
         0,
-        Cell::Null,
+        catalog.shown_acl(PG_CLASS, relation.oid),
         options(relation),
         Cell::Null,
     ]);

@@ -3,7 +3,7 @@
 use super::SystemContext;
 use super::rows::{Cell, Rows, row};
 use crate::Result;
-use crate::fixed_oid::{DEFAULT_TABLESPACE, TEMPLATE0_DATABASE, TEMPLATE1_DATABASE};
+use crate::fixed_oid::{DEFAULT_TABLESPACE, PG_DATABASE, TEMPLATE0_DATABASE, TEMPLATE1_DATABASE};
 
 /// `UTF8` among the encodings (`pg_encoding_to_char`).
 pub const UTF8: i32 = 6;
@@ -13,6 +13,7 @@ pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<(
         // What initdb leaves on the templates: everybody may connect, only the owner may create.
         let is_initial = matches!(database.oid, TEMPLATE0_DATABASE | TEMPLATE1_DATABASE);
         let privileges = is_initial.then(|| vec!["=c/postgres".to_owned(), "postgres=CTc/postgres".to_owned()]);
+        let privileges = context.catalog.shown_acl(PG_DATABASE, database.oid).or(privileges);
         rows.push(row![
             database.oid,
             &database.name,

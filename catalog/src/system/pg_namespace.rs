@@ -8,7 +8,8 @@ use crate::types::oid::Oid;
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     for schema in context.catalog.schemas() {
-        rows.push(row![schema.oid, &schema.name, schema.owner, initial_privileges(schema.oid)]);
+        let given = context.catalog.shown_acl(PG_NAMESPACE, schema.oid);
+        rows.push(row![schema.oid, &schema.name, schema.owner, given.or_else(|| initial_privileges(schema.oid))]);
     }
     Ok(())
 }

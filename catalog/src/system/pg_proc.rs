@@ -95,6 +95,6 @@ fn push_with(context: &SystemContext<'_>, row: &FunctionRow, routine: Option<&Ro
         Cell::Null,
         sql_body,
         settings,
-        Cell::Null,
+        context.catalog.shown_acl(crate::fixed_oid::PG_PROC, row.oid),
     ]);
 }

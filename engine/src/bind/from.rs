@@ -108,6 +108,10 @@ impl Binder<'_> {
             let message = "improper relation name (too many dotted names)";
             return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(name.span.start));
         };
+        if let Some(schema) = schema {
+            let schema = self.catalog.resolve_schema(schema, &self.search_path);
+            super::access::check_schema(schema, self.context)?;
+        }
         let found = self.catalog.resolve_relation(schema, &table.name, &self.search_path)?;
         let Some(relation) = found else {
             let shown = match schema {

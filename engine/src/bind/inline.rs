@@ -261,7 +261,8 @@ impl<'a> Inliner<'a> {
         args: &[Expr],
         defined: Option<&[OutputColumn]>,
     ) -> Result<Option<(Query, Returns)>> {
-        if self.within.contains(&routine.row.oid) || !routine.settings.is_empty() {
+        let as_owner = routine.row.security_definer && routine.row.owner != self.context.user_oid;
+        if self.within.contains(&routine.row.oid) || !routine.settings.is_empty() || as_owner {
             return Ok(None);
         }
         if self.within.len() >= MAX_NESTED {

@@ -3,6 +3,7 @@
 //! One [`Binder`] binds one statement. It keeps a stack of [`scope::Level`]s, one per query being bound; a name is looked up from the
 //! innermost level outwards. The parts of the work are `impl Binder` blocks, one file per concern.
 
+pub mod access;
 mod aggregate;
 mod argument;
 mod arrays;

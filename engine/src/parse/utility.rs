@@ -158,6 +158,15 @@ pub enum Utility {
         if_exists: bool,
     },
     Grant(Box<Grant>),
+    AlterDefaultPrivileges(Box<DefaultGrant>),
+    ReassignOwned {
+        from: Vec<Ident>,
+        to: Ident,
+    },
+    DropOwned {
+        roles: Vec<Ident>,
+        cascade: bool,
+    },
     Drop(Box<Drop>),
     DropDatabase {
         name: Ident,
@@ -647,6 +656,17 @@ pub struct Grant {
     pub grantees: Vec<Ident>,
     pub grant_option: bool,
     pub cascade: bool,
+}
+
+/// ALTER DEFAULT PRIVILEGES.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DefaultGrant {
+    /// FOR ROLE; empty for the current one.
+    pub roles: Vec<Ident>,
+    pub schemas: Vec<Ident>,
+    /// `tables`, `functions` …
+    pub objects: String,
+    pub grant: Grant,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aegis_catalog::reg_names::CatalogNames;
 use aegis_catalog::types::{FormatSettings, Names};
-use aegis_catalog::{Catalog, Result, SearchPath};
+use aegis_catalog::{Catalog, Oid, Result, SearchPath};
 use aegis_storage::Isolation;
 
 use super::Session;
@@ -17,8 +17,18 @@ pub(super) struct Derived {
     catalog: Arc<Catalog>,
     generation: u64,
     search_path: SearchPath,
+    pub(super) identity: Identity,
     /// All but the time.
     format: FormatSettings,
+}
+
+/// Who runs statements: the session's user, and the role that it has taken.
+#[derive(Clone)]
+pub(super) struct Identity {
+    pub session_user: String,
+    pub user: String,
+    pub user_oid: Oid,
+    pub superuser: bool,
 }
 
 /// The settings that every statement asks for, kept until one changes.
@@ -115,13 +125,34 @@ impl Session {
         let names = settings::split_list(settings.text("search_path")).unwrap_or_default();
         // By name: a temporary schema made in this transaction is not the session's yet.
         let temporary = catalog.schema_by_name(&format!("pg_temp_{}", self.backend.pid)).map(|schema| schema.oid);
-        let search_path = SearchPath::resolve(catalog, &names, &self.backend.user, temporary);
+        let identity = self.identity(catalog, settings.text("session_authorization"), settings.text("role"));
+        let search_path = SearchPath::resolve(catalog, &names, &identity.user, temporary);
         let mut format = settings::format_settings(&settings, 0);
         let printed = CatalogNames { catalog: Arc::clone(catalog), search_path: search_path.clone() };
         format.names = Names(Some(Arc::new(printed)));
         let generation = settings.generation();
-        let derived = Arc::new(Derived { catalog: Arc::clone(catalog), generation, search_path, format });
+        let derived = Arc::new(Derived { catalog: Arc::clone(catalog), generation, search_path, identity, format });
         *kept = Some(Arc::clone(&derived));
         derived
+    }
+
+    pub(super) fn identity_now(&self, catalog: &Arc<Catalog>) -> Identity {
+        self.derived(catalog).identity.clone()
+    }
+
+    /// A role that is gone leaves the one behind it.
+    fn identity(&self, catalog: &Catalog, session_user: &str, role: &str) -> Identity {
+        let own = catalog.role(self.backend.user_oid);
+        let of_session = catalog.role_by_name(session_user).or(own);
+        let taken = if role == "none" { None } else { catalog.role_by_name(role) };
+        let session_user = of_session.map_or_else(|| self.backend.user.clone(), |role| role.name.clone());
+        match taken.or(of_session) {
+            Some(role) => {
+                Identity { session_user, user: role.name.clone(), user_oid: role.oid, superuser: role.superuser }
+            }
+            None => {
+                Identity { user: session_user.clone(), session_user, user_oid: self.backend.user_oid, superuser: false }
+            }
+        }
     }
 }

@@ -53,6 +53,8 @@ impl Session {
             return Ok(());
         }
         open.tables.patience = obeyed.patience;
+        self.refresh_identity()?;
+        let Some(open) = &mut self.transaction else { return Ok(()) };
         if statement::needs_no_snapshot(statement) {
             return Ok(());
         }
@@ -313,6 +315,9 @@ impl Session {
         parameters: Vec<ScalarValue>,
         context: &Arc<StatementContext>,
     ) -> Result<Outcome> {
+        if !self.superuser {
+            crate::bind::access::check(&plan.tree.statement, &plan.tree.routines, context)?;
+        }
         self.lock_relations(plan.needs.iter(), false, context).await?;
         if plan.calls {
             let mut tree = plan.tree.clone();

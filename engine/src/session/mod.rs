@@ -28,7 +28,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use aegis_catalog::TemporaryObjects;
-use aegis_catalog::{Error, Oid, Result, sqlstate};
+use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
 use aegis_storage::Store;
 use aegis_storage::lock::{LockSet, Owner};
 use bytes::Bytes;
@@ -573,6 +573,7 @@ impl Session {
             transaction_locks: self.transaction.as_ref().map(|open| Arc::clone(open.tables.locks())),
             transaction_id: self.transaction.as_ref().map_or(0, |open| open.tables.permanent_ref().snapshot()),
         };
+        let identity = self.identity_now(&catalog);
         let transaction_start = self.transaction_start();
         let query_start = self.backend.activity.lock().query_start.unwrap_or(transaction_start);
         Ok(Arc::new(StatementContext {
@@ -581,9 +582,9 @@ impl Session {
             format: self.format_settings(),
             database: self.backend.database.clone(),
             database_oid: self.backend.database_oid,
-            user: self.backend.user.clone(),
-            user_oid: self.backend.user_oid,
-            session_user: self.backend.user.clone(),
+            user: identity.user,
+            user_oid: identity.user_oid,
+            session_user: identity.session_user,
             transaction_start,
             // An implicit transaction starts with its statement.
             statement_start: query_start.max(transaction_start),
@@ -593,6 +594,25 @@ impl Session {
     }
 
     // ------------------------------------------------------------------------------------------ bookkeeping
+
+    /// Name and OID of the user that SET SESSION AUTHORIZATION chose, or of the one who logged in.
+    pub(crate) fn session_user(&self, catalog: &Arc<Catalog>) -> (String, Oid) {
+        let name = self.identity_now(catalog).session_user;
+        let oid = catalog.role_by_name(&name).map_or(self.backend.user_oid, |role| role.oid);
+        (name, oid)
+    }
+
+    /// Follows the role that is set now.
+    pub(crate) fn refresh_identity(&mut self) -> Result<()> {
+        let catalog = self.catalog()?;
+        let superuser = self.identity_now(&catalog).superuser;
+        if superuser != self.superuser {
+            self.superuser = superuser;
+            let value = if superuser { "on" } else { "off" };
+            self.backend.settings.lock().set_fact("is_superuser", value);
+        }
+        Ok(())
+    }
 
     /// A WARNING for the client.
     pub(crate) fn warn(&self, code: sqlstate::SqlState, message: &str) {
@@ -619,7 +639,8 @@ impl Session {
     /// The session's temporary schema and store, made at first use.
     pub(crate) fn temporary_schema(&mut self) -> Result<Oid> {
         let store = self.temporary_store.get_or_insert_with(Store::open_in_memory).clone();
-        let (session, owner) = (self.backend.pid.unsigned_abs(), self.backend.user_oid);
+        let owner = self.context()?.user_oid;
+        let session = self.backend.pid.unsigned_abs();
         let open = self.writable("CREATE TABLE")?;
         let isolation = open.isolation;
         open.tables.join_temporary(&store, isolation);

@@ -68,16 +68,23 @@ impl Session {
         };
         let mark = {
             let mut settings = self.backend.settings.lock();
-            let mark = (!routine.settings.is_empty()).then(|| settings.mark());
+            let owner = self.catalog()?.role(routine.row.owner).map(|owner| owner.name.clone());
+            let owner = owner.filter(|_| routine.row.security_definer);
+            let mark = (!routine.settings.is_empty() || owner.is_some()).then(|| settings.mark());
+            if let Some(owner) = owner {
+                settings.set("role", Some(&[owner]), true, true)?;
+            }
             for (name, value) in &routine.settings {
                 let values: Vec<String> = value.split(", ").map(str::to_owned).collect();
                 settings.set(name, Some(&values), true, self.superuser)?;
             }
             mark
         };
+        self.refresh_identity()?;
         let result = self.run_statements(&routine, args, returns).await;
         if let Some(mark) = mark {
             self.backend.settings.lock().rollback_to(mark);
+            self.refresh_identity()?;
         }
         result
     }

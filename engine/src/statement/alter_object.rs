@@ -107,13 +107,13 @@ pub fn set_owner(
     let written = namespace::written(&object.name);
     match object.kind {
         ObjectKind::Schema => {
-            let owner = role::existing(&owner.name, context)?.oid;
+            let owner = new_owner(owner, context)?;
             let schema = existing_schema(&written, context)?;
             let open = session.writable(tag)?;
             open.catalog.replace_schema(open.tables.permanent(), Schema { owner, ..Schema::clone(&schema) })?;
         }
         ObjectKind::Database => {
-            let owner = role::existing(&owner.name, context)?.oid;
+            let owner = new_owner(owner, context)?;
             let database = existing_database(&written, context)?;
             let open = session.writable(tag)?;
             let changed = Database { owner, ..Database::clone(&database) };
@@ -137,12 +137,18 @@ pub fn set_relation_owner(
     owner: &Ident,
     context: &StatementContext,
 ) -> Result<()> {
-    let owner = role::existing(&owner.name, context)?.oid;
+    let owner = new_owner(owner, context)?;
     for changed in with_belongings(relation, context) {
         let open = session.writable("ALTER TABLE")?;
         open.catalog.replace_relation(open.tables.permanent(), Relation { owner, ..Relation::clone(&changed) })?;
     }
     Ok(())
+}
+
+fn new_owner(owner: &Ident, context: &StatementContext) -> Result<Oid> {
+    let owner = role::existing(&owner.name, context)?.oid;
+    role::require_member(owner, context)?;
+    Ok(owner)
 }
 
 fn tag(kind: ObjectKind) -> Result<&'static str> {
@@ -184,7 +190,10 @@ fn relation(
         (ObjectKind::Index, kind) if !matches!(kind, RelationKind::Index(_)) => "an index",
         (ObjectKind::Sequence, kind) if !matches!(kind, RelationKind::Sequence(_)) => "a sequence",
         // ALTER TABLE takes all of them.
-        _ => return Ok(Some(found)),
+        _ => {
+            crate::privilege::require_owner(&found, context)?;
+            return Ok(Some(found));
+        }
     };
     Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, format!("\"{}\" is not {what}", found.name)))
 }

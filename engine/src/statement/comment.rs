@@ -18,6 +18,10 @@ pub fn run(
     context: &StatementContext,
 ) -> Result<Outcome> {
     let address = address(object, context)?;
+    let whole = ObjectAddress { sub: 0, ..context.catalog.owner_of_part(address) };
+    if let Some(owned) = crate::privilege::Owned::of(whole, &context.catalog) {
+        owned.require_owner(context)?;
+    }
     let open = session.writable("COMMENT")?;
     // An empty comment is none, as in PostgreSQL.
     open.catalog.set_comment(open.tables.permanent(), address, text.filter(|text| !text.is_empty()))?;

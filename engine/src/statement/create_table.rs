@@ -9,12 +9,13 @@ use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
 use super::constraint::{self, Declared};
 use super::namespace::{self, Place};
-use super::{Outcome, composite_type, sequence, table_storage, user_type};
+use super::{Outcome, composite_type, privilege, sequence, table_storage, user_type};
 use crate::bind::{self, Purpose};
 use crate::parse::ast::{Expr, Ident, Name, TypeName};
 use crate::parse::utility::{
     ColumnConstraint, ColumnConstraintKind, ColumnDefinition, CreateTable, OnCommit, SequenceOption, TableElement,
 };
+use crate::privilege::Owned;
 use crate::session::Session;
 use crate::session::context::StatementContext;
 
@@ -300,7 +301,7 @@ pub fn create_relation(
     mut plan: Plan,
     options: Vec<(String, String)>,
 ) -> Result<Arc<Relation>> {
-    let owner = session.backend.user_oid;
+    let owner = session.context()?.user_oid;
     let sequences = create_sequences(session, &place, &mut plan, owner)?;
     constraint::mark_not_null(&mut plan.columns, &plan.constraints)?;
     let open = session.writable("CREATE TABLE")?;
@@ -317,6 +318,7 @@ pub fn create_relation(
         kind: RelationKind::Table(Table { storage, constraints: Vec::new(), options, of_type: plan.of_type }),
     };
     let table = open.catalog.create_relation(open.tables.permanent(), relation)?;
+    privilege::apply_default(session, &Owned::relation(&table), table.schema)?;
     own_sequences(session, &table, &sequences)?;
     let table = store_expressions(session, table, &plan.expressions)?;
     constraint::record_defaults(session, &table)?;
@@ -344,6 +346,8 @@ pub fn create_sequences(
         let relation = sequence::relation(schema, &name, place.persistence, owner, definition);
         let open = session.writable("CREATE TABLE")?;
         let relation = open.catalog.create_relation(open.tables.permanent(), relation)?;
+        privilege::apply_default(session, &Owned::relation(&relation), relation.schema)?;
+        let open = session.writable("CREATE TABLE")?;
         if !wanted.identity {
             let catalog = open.catalog.catalog();
             let schema = catalog.schema(place.schema).map(|schema| schema.name.clone());

@@ -44,6 +44,7 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
         }
     }
     for root in &roots {
+        require_owner(*root, context)?;
         let relation = context.catalog.relation(root.object).filter(|_| root.class == PG_CLASS);
         if let Some(relation) = relation.filter(|relation| relation.table().is_some()) {
             session.writable(tag)?.tables.deferred.refuse(relation, tag)?;
@@ -56,6 +57,20 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
         apply(session, &plan)?;
     }
     Outcome::tag(tag)
+}
+
+/// Who owns an object, or its schema, may drop it.
+fn require_owner(root: ObjectAddress, context: &StatementContext) -> Result<()> {
+    let catalog = &context.catalog;
+    let schema = catalog.relation(root.object).filter(|_| root.class == PG_CLASS).map(|relation| relation.schema);
+    let of_schema = schema.and_then(|schema| catalog.schema(schema)).map(|schema| schema.owner);
+    if of_schema.is_some_and(|owner| crate::privilege::owns(catalog, context.user_oid, owner)) {
+        return Ok(());
+    }
+    match crate::privilege::Owned::of(root, catalog) {
+        Some(owned) => owned.require_owner(context),
+        None => Ok(()),
+    }
 }
 
 fn is_missing(error: &Error) -> bool {

@@ -25,6 +25,7 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
             .with_detail(format!("This operation is not supported for {}s.", table.kind_name())));
     }
     namespace::reject_system(&table)?;
+    crate::privilege::require_owner(&table, context)?;
     session.writable("CREATE INDEX")?.tables.deferred.refuse(&table, "CREATE INDEX")?;
     if create.concurrently {
         session.require_no_block("CREATE INDEX CONCURRENTLY")?;

@@ -20,6 +20,7 @@ mod maintenance;
 mod namespace;
 mod notify;
 mod prepare;
+pub mod privilege;
 mod readers;
 mod rewrite;
 pub mod role;
@@ -163,7 +164,11 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Lock { tables, mode, nowait } => lock::run(session, tables, mode, *nowait, context).await,
         Utility::SetConstraints { names, deferred } => set_constraints::run(session, names, *deferred, context).await,
         Utility::Maintenance { verb, tables } => maintenance::run(session, verb, tables, context).await,
+        Utility::Grant(grant) if grant.objects.is_some() => privilege::grant(session, grant, context),
         Utility::Grant(grant) => role::grant(session, grant, context),
+        Utility::AlterDefaultPrivileges(alter) => privilege::alter_default(session, alter, context),
+        Utility::ReassignOwned { from, to } => privilege::reassign(session, from, to, context),
+        Utility::DropOwned { roles, cascade } => privilege::drop_owned(session, roles, *cascade, context),
         Utility::CreateRoutine(create) => routine::create(session, create, context),
         Utility::AlterRoutine(alter) => routine::alter(session, alter, context),
         Utility::DropRoutine(drop) => routine::drop(session, drop, context),

@@ -40,6 +40,7 @@ pub fn place(session: &mut Session, name: &Name, temporary: bool, context: &Stat
             Error::new(sqlstate::UNDEFINED_SCHEMA, "no schema has been selected to create in").at(name.span.start)
         })?,
     };
+    crate::privilege::require_create(schema, context).map_err(|error| error.at(name.span.start))?;
     Ok(Place { schema, name: bare.to_owned(), persistence: Persistence::Permanent })
 }
 

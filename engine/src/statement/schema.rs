@@ -1,6 +1,7 @@
 //! CREATE SCHEMA (PostgreSQL manual).
 
-use aegis_catalog::object::Schema;
+use aegis_catalog::fixed_oid::{PG_DATABASE, PG_NAMESPACE};
+use aegis_catalog::object::{ObjectAddress, Schema};
 use aegis_catalog::{Error, Result, sqlstate};
 
 use super::Outcome;
@@ -23,12 +24,22 @@ pub fn create(
         Some(owner) => super::role::existing(&owner.name, context)?.oid,
         None => context.user_oid,
     };
+    let database = ObjectAddress::new(PG_DATABASE, context.database_oid);
+    if let Some(database) = crate::privilege::Owned::of(database, &context.catalog) {
+        database.require(aegis_catalog::acl::rights("C"), context)?;
+    }
+    super::role::require_member(owner_oid, context)?;
     let name = name.or(owner).map(|ident| ident.name.clone()).unwrap_or_default();
     let open = session.writable("CREATE SCHEMA")?;
     if open.catalog.catalog().schema_by_name(&name).is_some() && if_not_exists {
         session.skip_notice_as(sqlstate::DUPLICATE_SCHEMA, &format!("schema \"{name}\" already exists, skipping"));
         return Outcome::tag("CREATE SCHEMA");
     }
-    open.catalog.create_schema(open.tables.permanent(), Schema { oid: 0, name, owner: owner_oid })?;
+    let schema = Schema { oid: 0, name, owner: owner_oid };
+    let oid = open.catalog.create_schema(open.tables.permanent(), schema)?;
+    let made = ObjectAddress::new(PG_NAMESPACE, oid);
+    if let Some(owned) = crate::privilege::Owned::of(made, &*session.catalog()?) {
+        super::privilege::apply_default(session, &owned, 0)?;
+    }
     Outcome::tag("CREATE SCHEMA")
 }

@@ -32,10 +32,11 @@ pub fn create(
     sequence.owned_by = owner_column(options, context)?;
     let owner = context.user_oid;
     let open = session.writable("CREATE SEQUENCE")?;
-    open.catalog.create_relation(
+    let made = open.catalog.create_relation(
         open.tables.permanent(),
         relation(place.schema, &place.name, place.persistence, owner, sequence),
     )?;
+    super::privilege::apply_default(session, &crate::privilege::Owned::relation(&made), made.schema)?;
     Outcome::tag("CREATE SEQUENCE")
 }
 
@@ -58,6 +59,7 @@ pub fn alter(
     if old.sequence().is_none() {
         return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, format!("\"{}\" is not a sequence", old.name)));
     }
+    crate::privilege::require_owner(&old, context)?;
     change(session, &old, options, context)?;
     Outcome::tag("ALTER SEQUENCE")
 }

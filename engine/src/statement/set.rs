@@ -1,6 +1,6 @@
 //! SET, SHOW, RESET (PostgreSQL manual, "SET").
 
-use aegis_catalog::{Error, Result, sqlstate};
+use aegis_catalog::{Error, Result, acl, sqlstate};
 
 use super::{Outcome, text_column, text_rows};
 use crate::parse::utility::{SetScope, SetValue};
@@ -27,7 +27,7 @@ pub fn set(session: &mut Session, scope: SetScope, name: &str, value: &SetValue)
 
 fn assign(session: &mut Session, name: &str, values: Option<Vec<String>>, local: bool) -> Result<()> {
     match name.to_ascii_lowercase().as_str() {
-        "role" | "session_authorization" => return set_role(session, name, values),
+        "role" | "session_authorization" => return set_role(session, name, values, local),
         // These two speak of the transaction, whose own state must follow.
         "transaction_isolation" => {
             if let Some([level]) = values.as_deref() {
@@ -66,20 +66,41 @@ fn assign(session: &mut Session, name: &str, values: Option<Vec<String>>, local:
     all.set(name, values.as_deref(), local, session.superuser)
 }
 
-/// SET ROLE and SET SESSION AUTHORIZATION: back to oneself is all there is so far.
-fn set_role(session: &Session, name: &str, values: Option<Vec<String>>) -> Result<()> {
-    let target = values.as_ref().and_then(|v| v.first()).map(String::as_str);
-    match target {
-        None | Some("none" | "default") => Ok(()),
-        Some(role) if role == session.backend.user => Ok(()),
-        Some(role) => {
-            if session.catalog()?.role_by_name(role).is_none() {
-                return Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, format!("role \"{role}\" does not exist")));
+/// SET ROLE and SET SESSION AUTHORIZATION.
+fn set_role(session: &mut Session, name: &str, values: Option<Vec<String>>, local: bool) -> Result<()> {
+    let catalog = session.catalog()?;
+    let target = values.and_then(|values| values.into_iter().next());
+    let target = target.filter(|target| !matches!(target.as_str(), "default") && (target != "none" || name != "role"));
+    let known = |name: &str| {
+        catalog
+            .role_by_name(name)
+            .map(|role| role.oid)
+            .ok_or_else(|| Error::new(sqlstate::INVALID_PARAMETER_VALUE, format!("role \"{name}\" does not exist")))
+    };
+    let authenticated = session.backend.user_oid;
+    if name.eq_ignore_ascii_case("role") {
+        if let Some(target) = &target {
+            let role = known(target)?;
+            let of_session = known(&session.session_user(&catalog).0)?;
+            if !acl::is_member_of(&catalog, of_session, role) {
+                let message = format!("permission denied to set role \"{target}\"");
+                return Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message));
             }
-            let statement = if name.eq_ignore_ascii_case("role") { "SET ROLE" } else { "SET SESSION AUTHORIZATION" };
-            Err(Error::unsupported(format!("{statement} to another role")))
         }
+        let value = target.unwrap_or_else(|| "none".to_owned());
+        session.backend.settings.lock().set("role", Some(&[value]), local, true)?;
+    } else {
+        let target = target.unwrap_or_else(|| session.backend.user.clone());
+        let role = known(&target)?;
+        if role != authenticated && !crate::privilege::is_superuser(&catalog, authenticated) {
+            let message = "permission denied to set session authorization";
+            return Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message));
+        }
+        let mut settings = session.backend.settings.lock();
+        settings.set("role", Some(&["none".to_owned()]), local, true)?;
+        settings.set("session_authorization", Some(&[target]), local, true)?;
     }
+    session.refresh_identity()
 }
 
 pub fn show(session: &Session, name: &str) -> Result<Outcome> {

@@ -30,6 +30,7 @@ pub fn run(
     }
     add_referencing(session, &mut tables, cascade, context)?;
     for table in tables.values() {
+        crate::privilege::Owned::relation(table).require(aegis_catalog::acl::rights("D"), context)?;
         session.writable("TRUNCATE TABLE")?.tables.deferred.refuse(table, "TRUNCATE")?;
         empty(session, table)?;
     }

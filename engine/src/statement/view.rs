@@ -63,6 +63,8 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
             open.catalog.create_relation(open.tables.permanent(), relation)?
         }
     };
+    super::privilege::apply_default(session, &crate::privilege::Owned::relation(&relation), relation.schema)?;
+    let open = session.writable("CREATE VIEW")?;
     let rule = relation.view().map_or(0, |view| view.rule);
     for referenced in bind::read_by(&bound.statement) {
         let dependent = ObjectAddress::new(PG_REWRITE, rule);

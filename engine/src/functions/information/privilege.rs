@@ -1,7 +1,9 @@
 //! `has_*_privilege`, `acldefault`, `aclexplode`.
 //!
-//! There is no GRANT yet: an object's owner and superusers may do everything with it, and everyone has PostgreSQL's default privileges.
+//! Answers from the lists that GRANT and REVOKE write (`crate::privilege`).
 
+use aegis_catalog::acl::{self, AclItem, AclKind};
+use aegis_catalog::object::ObjectAddress;
 use aegis_catalog::types::{object_id, oid};
 use aegis_catalog::{Error, Oid, Result, fixed_oid, sqlstate};
 
@@ -10,6 +12,7 @@ use crate::functions::array::List;
 use crate::functions::kernel::kernel;
 use crate::functions::signature::{Row, f};
 use crate::functions::{Body, Call};
+use crate::privilege::Owned;
 
 /// One kind of object that has privileges.
 #[derive(Clone, Copy)]
@@ -77,7 +80,7 @@ const KINDS: &[Kind] = &[
         privileges: &["EXECUTE"],
         public: &["EXECUTE"],
         find: |call, name| object_id::parse_reg(oid::REGPROCEDURE, name, &call.context.format.names),
-        owner: |_, oid| aegis_catalog::facts::proc(oid).map(|proc| (proc.owner, true)),
+        owner: |call, oid| call.context.catalog.proc(oid).map(|proc| (proc.owner, true)),
     },
     Kind {
         name: "type",
@@ -150,6 +153,20 @@ pub fn functions() -> Vec<Row> {
     }
     rows.extend(columns());
     rows.push(f(
+        "makeaclitem(oid, oid, text, bool)",
+        kernel!(|call; grantee: u32, grantor: u32, privileges: &str, grantable: bool| {
+            let mut rights = 0;
+            for name in privileges.split(',') {
+                rights |= acl::right(&name.trim().to_ascii_uppercase()).ok_or_else(|| {
+                    let message = format!("unrecognized privilege type: \"{}\"", name.trim());
+                    Error::new(sqlstate::INVALID_PARAMETER_VALUE, message)
+                })?;
+            }
+            let grantable = if grantable { rights } else { 0 };
+            Ok::<_, Error>(acl::show(&AclItem { grantee, grantor, rights, grantable }, &call.context.catalog))
+        }),
+    ));
+    rows.push(f(
         "acldefault(char, oid)",
         kernel!(|call; kind: &str, owner: u32| Ok::<_, Error>(List::from_iter(default_acl(call, kind, owner)?))),
     ));
@@ -192,7 +209,7 @@ fn body(kind: Kind, user: &str, object: &str) -> Body {
                     (_, Some(oid)) => oid.get(row),
                     _ => 0,
                 };
-                check(call, kind, user, object, privilege.get(row))
+                check(call, kind, user, object, privilege.get(row), None)
             },
         )
     }))
@@ -206,7 +223,14 @@ enum User {
 }
 
 /// True if the user has one of the listed privileges.
-fn check(call: &Call<'_>, kind: Kind, user: Oid, object: Oid, privileges: &str) -> Result<Option<bool>> {
+fn check(
+    call: &Call<'_>,
+    kind: Kind,
+    user: Oid,
+    object: Oid,
+    privileges: &str,
+    column: Option<i16>,
+) -> Result<Option<bool>> {
     let mut wanted = Vec::new();
     for privilege in privileges.split(',') {
         let upper = privilege.trim().to_ascii_uppercase();
@@ -224,13 +248,97 @@ fn check(call: &Call<'_>, kind: Kind, user: Oid, object: Oid, privileges: &str) 
     }
     let catalog = &call.context.catalog;
     let Some((owner, is_system)) = (kind.owner)(call, object) else { return Ok(None) };
-    if is_superuser(catalog, user) || is_member(catalog, user, owner) {
+    if is_superuser(catalog, user) {
+        return Ok(Some(true));
+    }
+    if let Some(owned) = kind.class().and_then(|class| Owned::of(ObjectAddress::new(class, object), catalog)) {
+        let (mut rights, mut options) = owned.rights_of(user, catalog);
+        let columns = catalog.privileges(owned.address).map(|privileges| privileges.columns.as_slice());
+        let concerned = |(attnum, _): &&(i16, Vec<AclItem>)| match kind.name {
+            "any_column" => true,
+            "column" => Some(*attnum) == column,
+            _ => false,
+        };
+        for (_, acl) in columns.unwrap_or_default().iter().filter(concerned) {
+            let (more, grantable) = acl::rights_of(acl, user, owned.owner, catalog);
+            rights |= more;
+            options |= grantable;
+        }
+        let has = |(name, grant_option): &(String, bool)| {
+            let right = acl::right(name).unwrap_or(0);
+            let held = if *grant_option { options } else { rights };
+            held & right != 0
+        };
+        return Ok(Some(wanted.iter().any(has)));
+    }
+    if is_member(catalog, user, owner) {
         return Ok(Some(true));
     }
     Ok(Some(wanted.iter().any(|(name, grant_option)| {
         let by_system = is_system && matches!(name.as_str(), "SELECT" | "USAGE" | "EXECUTE");
         !grant_option && (kind.public.contains(&name.as_str()) || by_system)
     })))
+}
+
+impl Kind {
+    /// The catalog of such objects, if users make them.
+    fn class(&self) -> Option<Oid> {
+        Some(match self.name {
+            "table" | "sequence" | "any_column" | "column" => fixed_oid::PG_CLASS,
+            "database" => fixed_oid::PG_DATABASE,
+            "schema" => fixed_oid::PG_NAMESPACE,
+            "function" => fixed_oid::PG_PROC,
+            "type" => fixed_oid::PG_TYPE,
+            _ => return None,
+        })
+    }
+}
+
+/// The number of a column by its name; 42703 if there is none.
+fn column_named(call: &Call<'_>, table: Oid, name: &str) -> Result<i16> {
+    let relation = call.context.catalog.relation(table);
+    let column = relation.and_then(|relation| relation.column_by_name(name)).map(|column| column.attnum);
+    column.ok_or_else(|| {
+        let table = relation.map(|relation| relation.name.clone()).unwrap_or_default();
+        let message = format!("column \"{name}\" of relation \"{table}\" does not exist");
+        Error::new(sqlstate::UNDEFINED_COLUMN, message)
+    })
+}
+
+trait ColumnName {
+    fn number(self, call: &Call<'_>, table: Oid) -> Result<Option<i16>>;
+}
+
+impl ColumnName for &str {
+    fn number(self, call: &Call<'_>, table: Oid) -> Result<Option<i16>> {
+        if call.context.catalog.relation(table).is_none() {
+            return Ok(None);
+        }
+        column_named(call, table, self).map(Some)
+    }
+}
+
+impl ColumnName for i16 {
+    fn number(self, _: &Call<'_>, _: Oid) -> Result<Option<i16>> {
+        Ok(Some(self))
+    }
+}
+
+/// The privilege on a column; null if there is no such column.
+fn check_column(
+    call: &Call<'_>,
+    kind: Kind,
+    user: Oid,
+    table: Oid,
+    column: impl ColumnName,
+    privilege: &str,
+) -> Result<Option<bool>> {
+    let Some(number) = column.number(call, table)? else { return Ok(None) };
+    let relation = call.context.catalog.relation(table);
+    if !relation.is_some_and(|relation| relation.column(number).is_some_and(|column| !column.dropped)) {
+        return Ok(None);
+    }
+    check(call, kind, user, table, privilege, Some(number))
 }
 
 fn columns() -> Vec<Row> {
@@ -249,11 +357,12 @@ fn columns() -> Vec<Row> {
                         false,
                         |row| user.skips(row) || table.skips(row) || column.skips(row) || privilege.skips(row),
                         |row| {
-                            check(
+                            check_column(
                                 call,
                                 kind,
                                 $user_oid(call, user.get(row))?,
                                 $table_oid(call, table.get(row))?,
+                                column.get(row),
                                 privilege.get(row),
                             )
                         },
@@ -266,8 +375,8 @@ fn columns() -> Vec<Row> {
         ($table:literal, $table_type:ty, $table_oid:expr; $column:literal, $column_type:ty) => {
             f(
                 concat!("has_column_privilege(", $table, ", ", $column, ", text)"),
-                kernel!(|call; table: $table_type, _column: $column_type, privilege: &str| {
-                    check(call, COLUMN_KIND, call.context.user_oid, $table_oid(call, table)?, privilege)
+                kernel!(|call; table: $table_type, column: $column_type, privilege: &str| {
+                    check_column(call, COLUMN_KIND, call.context.user_oid, $table_oid(call, table)?, column, privilege)
                 }),
             )
         };
@@ -291,52 +400,11 @@ fn columns() -> Vec<Row> {
     ]
 }
 
-/// Letters of an `aclitem` with the privileges they stand for.
-const LETTERS: &[(char, &str)] = &[
-    ('a', "INSERT"),
-    ('r', "SELECT"),
-    ('w', "UPDATE"),
-    ('d', "DELETE"),
-    ('D', "TRUNCATE"),
-    ('x', "REFERENCES"),
-    ('t', "TRIGGER"),
-    ('X', "EXECUTE"),
-    ('U', "USAGE"),
-    ('C', "CREATE"),
-    ('T', "TEMPORARY"),
-    ('c', "CONNECT"),
-    ('s', "SET"),
-    ('A', "ALTER SYSTEM"),
-];
-
 /// The privileges a new object of a kind (`acldefault`'s letters) has.
 fn default_acl(call: &Call<'_>, kind: &str, owner: Oid) -> Result<Vec<String>> {
-    let (public, own) = match kind {
-        "c" => ("", ""),
-        "r" => ("", "arwdDxt"),
-        "s" => ("", "rwU"),
-        "d" => ("Tc", "CTc"),
-        "f" => ("X", "X"),
-        "l" | "T" => ("U", "U"),
-        "L" => ("", "rw"),
-        "n" => ("", "UC"),
-        "p" => ("", "sA"),
-        "t" => ("", "C"),
-        "F" | "S" => ("", "U"),
-        other => return Err(Error::internal(format!("unrecognized object type abbreviation: {other}"))),
-    };
-    let owner = match call.context.catalog.role(owner) {
-        Some(role) => aegis_catalog::definition::quote_identifier(&role.name).into_owned(),
-        None => owner.to_string(),
-    };
-    let mut acl = Vec::new();
-    if !public.is_empty() {
-        acl.push(format!("={public}/{owner}"));
-    }
-    if !own.is_empty() {
-        acl.push(format!("{owner}={own}/{owner}"));
-    }
-    Ok(acl)
+    let letter = kind.chars().next().and_then(AclKind::of_letter);
+    let known = letter.ok_or_else(|| Error::internal(format!("unrecognized object type abbreviation: {kind}")))?;
+    Ok(acl::show_all(&known.default_acl(owner), &call.context.catalog))
 }
 
 /// One privilege of an `aclitem`, as `aclexplode` lists it.
@@ -362,7 +430,7 @@ impl Acl {
         let mut privileges = Vec::new();
         let mut rest = letters.chars().peekable();
         while let Some(letter) = rest.next() {
-            let (_, privilege) = LETTERS.iter().find(|(known, _)| *known == letter).ok_or_else(malformed)?;
+            let (_, privilege) = acl::PRIVILEGES.iter().find(|(known, _)| *known == letter).ok_or_else(malformed)?;
             let grantable = rest.next_if_eq(&'*').is_some();
             privileges.push(Self { grantor, grantee, privilege, grantable });
         }

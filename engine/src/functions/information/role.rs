@@ -1,7 +1,7 @@
 //! Roles and membership.
 
 use aegis_catalog::image::Catalog;
-use aegis_catalog::{Error, Oid, Result, sqlstate};
+use aegis_catalog::{Error, Oid, Result, acl, sqlstate};
 
 use crate::functions::Call;
 use crate::functions::kernel::kernel;
@@ -18,22 +18,22 @@ pub fn functions() -> Vec<Row> {
         ),
         f(
             "pg_has_role(name, name, text)",
-            kernel!(|call; user: &str, role: &str, _p: &str| has_role(call, named(call, user)?, named(call, role)?)),
+            kernel!(|call; user: &str, role: &str, p: &str| has_role(call, named(call, user)?, named(call, role)?, p)),
         ),
         f(
             "pg_has_role(name, oid, text)",
-            kernel!(|call; user: &str, role: u32, _p: &str| has_role(call, named(call, user)?, role)),
+            kernel!(|call; user: &str, role: u32, p: &str| has_role(call, named(call, user)?, role, p)),
         ),
         f(
             "pg_has_role(oid, name, text)",
-            kernel!(|call; user: u32, role: &str, _p: &str| has_role(call, user, named(call, role)?)),
+            kernel!(|call; user: u32, role: &str, p: &str| has_role(call, user, named(call, role)?, p)),
         ),
-        f("pg_has_role(oid, oid, text)", kernel!(|call; user: u32, role: u32, _p: &str| has_role(call, user, role))),
+        f("pg_has_role(oid, oid, text)", kernel!(|call; user: u32, role: u32, p: &str| has_role(call, user, role, p))),
         f(
             "pg_has_role(name, text)",
-            kernel!(|call; role: &str, _p: &str| has_role(call, call.context.user_oid, named(call, role)?)),
+            kernel!(|call; role: &str, p: &str| has_role(call, call.context.user_oid, named(call, role)?, p)),
         ),
-        f("pg_has_role(oid, text)", kernel!(|call; role: u32, _p: &str| has_role(call, call.context.user_oid, role))),
+        f("pg_has_role(oid, text)", kernel!(|call; role: u32, p: &str| has_role(call, call.context.user_oid, role, p))),
     ]
 }
 
@@ -44,8 +44,28 @@ pub fn named(call: &Call<'_>, name: &str) -> Result<Oid> {
     }
 }
 
-fn has_role(call: &Call<'_>, user: Oid, role: Oid) -> Result<bool> {
-    Ok(is_superuser(&call.context.catalog, user) || is_member(&call.context.catalog, user, role))
+fn has_role(call: &Call<'_>, user: Oid, role: Oid, privileges: &str) -> Result<bool> {
+    let catalog = &call.context.catalog;
+    let mut has = false;
+    for privilege in privileges.split(',') {
+        let upper = privilege.trim().to_ascii_uppercase();
+        has |= match upper.as_str() {
+            "USAGE" => acl::has_privileges_of(catalog, user, role),
+            "MEMBER" => acl::is_member_of(catalog, user, role),
+            "USAGE WITH GRANT OPTION"
+            | "USAGE WITH ADMIN OPTION"
+            | "MEMBER WITH GRANT OPTION"
+            | "MEMBER WITH ADMIN OPTION" => {
+                let admin = |of: &Oid| catalog.role(*of).is_some_and(|of| of.admin_of.contains(&role));
+                is_superuser(catalog, user) || acl::roles_of(catalog, user, false).iter().any(admin)
+            }
+            _ => {
+                let message = format!("unrecognized privilege type: \"{}\"", privilege.trim());
+                return Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message));
+            }
+        };
+    }
+    Ok(has)
 }
 
 pub fn is_superuser(catalog: &Catalog, user: Oid) -> bool {
@@ -54,18 +74,5 @@ pub fn is_superuser(catalog: &Catalog, user: Oid) -> bool {
 
 /// Direct or through other roles; each role is a member of itself.
 pub fn is_member(catalog: &Catalog, user: Oid, role: Oid) -> bool {
-    let mut seen = vec![user];
-    let mut next = 0;
-    while let Some(&current) = seen.get(next) {
-        if current == role {
-            return true;
-        }
-        next += 1;
-        for parent in catalog.role(current).map(|role| role.member_of.as_slice()).unwrap_or_default() {
-            if !seen.contains(parent) {
-                seen.push(*parent);
-            }
-        }
-    }
-    false
+    acl::has_privileges_of(catalog, user, role)
 }

@@ -47,7 +47,28 @@ impl Lower<'_> {
             },
             K::ALTER_ROLE | K::ALTER_USER => self.alter_role(node)?,
             K::ALTER_GROUP => self.alter_group(node)?,
-            K::GRANT | K::REVOKE => Utility::Grant(Box::new(self.grant(node)?)),
+            K::GRANT | K::REVOKE => {
+                let objects = match node.child(K::ON_PRIVILEGE_OBJECTS_CLAUSE) {
+                    Some(clause) => Some(self.privilege_objects(self.need(clause.nodes().next(), clause)?)?),
+                    None => None,
+                };
+                Utility::Grant(Box::new(self.grant(node, node.is(K::REVOKE), objects)?))
+            }
+            K::ALTER_DEFAULT_PRIVILEGES => self.default_privileges(node)?,
+            K::REASSIGN => {
+                let mut lists = node.children_of(K::ROLE_REF_LIST);
+                let from = self.roles(self.need(lists.next(), node)?)?;
+                let mut to = self.roles(self.need(lists.next(), node)?)?;
+                match (to.pop(), to.first()) {
+                    (Some(to), None) => Utility::ReassignOwned { from, to },
+                    (_, Some(first)) => return Err(self.syntax_error(self.base() + first.span.end)),
+                    _ => return Err(self.missing_in(node)),
+                }
+            }
+            K::DROP_OWNED => Utility::DropOwned {
+                roles: self.roles(self.need(node.child(K::ROLE_REF_LIST), node)?)?,
+                cascade: node.has(K::CASCADE),
+            },
             _ => return Ok(None),
         }))
     }
@@ -137,14 +158,30 @@ impl Lower<'_> {
         })))
     }
 
-    fn grant(&self, node: Node<'_>) -> Result<Grant> {
-        let revoke = node.is(K::REVOKE);
+    fn default_privileges(&self, node: Node<'_>) -> Result<Utility> {
+        let roles = match node.child(K::FOR_ROLES).and_then(|clause| clause.child(K::ROLE_REF_LIST)) {
+            Some(list) => self.roles(list)?,
+            None => Vec::new(),
+        };
+        let mut schemas = Vec::new();
+        if let Some(clause) = node.child(K::IN_SCHEMAS) {
+            for schema in clause.descendants().filter(|part| part.is(K::SCHEMA_REF)) {
+                schemas.push(self.ident(schema)?);
+            }
+        }
+        let action = node.child_in(&[K::GRANT_DEFAULT_PRIVILEGES, K::REVOKE_DEFAULT_PRIVILEGES]);
+        let action = self.need(action, node)?;
+        let mut after =
+            action.nodes().skip_while(|part| !matches!(part.kind(), K::ALL_PRIVILEGES | K::REVOKE_COMMAND_LIST));
+        let objects = self.need(after.nth(1), action)?;
+        let objects = words(objects).to_ascii_lowercase();
+        let grant = self.grant(action, action.is(K::REVOKE_DEFAULT_PRIVILEGES), Some(Vec::new()))?;
+        Ok(Utility::AlterDefaultPrivileges(Box::new(DefaultGrant { roles, schemas, objects, grant })))
+    }
+
+    fn grant(&self, node: Node<'_>, revoke: bool, objects: Option<Vec<ObjectName>>) -> Result<Grant> {
         let grantees = self.roles(self.need(node.child(K::ROLE_REF_LIST), node)?)?;
         let what = self.need(node.child_in(&[K::ALL_PRIVILEGES, K::REVOKE_COMMAND_LIST]), node)?;
-        let objects = match node.child(K::ON_PRIVILEGE_OBJECTS_CLAUSE) {
-            Some(clause) => Some(self.privilege_objects(self.need(clause.nodes().next(), clause)?)?),
-            None => None,
-        };
         let (mut privileges, mut roles) = (Vec::new(), Vec::new());
         for command in what.children_of(K::REVOKE_COMMAND) {
             let columns = self.column_list(command.child(K::COLUMN_REF_LIST))?;

@@ -28,6 +28,7 @@ pub async fn run(session: &mut Session, alter: &AlterTable, context: &StatementC
         return Err(missing);
     };
     namespace::reject_system(&table)?;
+    crate::privilege::require_owner(&table, context)?;
     session.writable("ALTER TABLE")?.tables.deferred.refuse(&table, "ALTER TABLE")?;
     let mut actions: Vec<&AlterTableAction> = alter.actions.iter().collect();
     actions.sort_by_key(|action| pass(action));

@@ -20,6 +20,9 @@ pub fn alter(session: &mut Session, alter: &AlterRoutine, context: &StatementCon
     };
     session.writable(tag)?;
     let old = find::existing(&alter.routine, context)?;
+    if let Some(owned) = crate::privilege::Owned::of(old.address(), &context.catalog) {
+        owned.require_owner(context)?;
+    }
     let mut changed = Routine::clone(&old);
     let mut renames = false;
     match &alter.action {

@@ -13,9 +13,10 @@ use super::parameters::{self, Parameters};
 use crate::bind::{self, routine as bodies};
 use crate::parse::ast::Statement;
 use crate::parse::routine::{CreateRoutine, SqlBody};
+use crate::privilege::Owned;
 use crate::session::Session;
 use crate::session::context::StatementContext;
-use crate::statement::{Outcome, namespace};
+use crate::statement::{Outcome, namespace, privilege};
 
 /// `pg_language.oid` of SQL.
 const SQL: Oid = 14;
@@ -32,6 +33,7 @@ pub fn create(session: &mut Session, create: &CreateRoutine, context: &Statement
         .routines_named(&routine.row.name)
         .find(|other| other.row.schema == routine.row.schema && other.row.arg_types == routine.row.arg_types)
         .cloned();
+    let is_new = old.is_none();
     let open = session.writable(tag)?;
     let made = match old {
         Some(old) if create.or_replace => {
@@ -46,6 +48,9 @@ pub fn create(session: &mut Session, create: &CreateRoutine, context: &Statement
         }
         None => open.catalog.create_routine(open.tables.permanent(), routine)?,
     };
+    if is_new && let Some(owned) = Owned::of(made.address(), &*session.catalog()?) {
+        privilege::apply_default(session, &owned, made.row.schema)?;
+    }
     // It may call itself.
     let checked = session.backend.settings.lock().bool("check_function_bodies") || made.sql_body.is_some();
     let read = match checked {

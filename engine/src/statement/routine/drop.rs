@@ -28,7 +28,10 @@ pub fn drop(session: &mut Session, statement: &DropRoutine, context: &StatementC
                     .with_hint("Use DROP AGGREGATE to drop aggregate functions."));
             }
             Ok(row) => match context.catalog.routine(row.oid) {
-                Some(routine) => roots.push(routine.address()),
+                Some(routine) => {
+                    require_owner(routine, context)?;
+                    roots.push(routine.address());
+                }
                 None => {
                     let shown = find::signature(&row, context);
                     let message = format!("cannot drop function {shown} because it is required by the database system");
@@ -48,6 +51,13 @@ pub fn drop(session: &mut Session, statement: &DropRoutine, context: &StatementC
         drop::apply(session, &plan)?;
     }
     Outcome::tag(tag)
+}
+
+fn require_owner(routine: &aegis_catalog::object::Routine, context: &StatementContext) -> Result<()> {
+    match crate::privilege::Owned::of(routine.address(), &context.catalog) {
+        Some(owned) => owned.require_owner(context),
+        None => Ok(()),
+    }
 }
 
 fn is_missing(error: &Error) -> bool {

@@ -12,4 +12,4 @@ pub use alter::alter;
 pub use call::{call, output_columns, refuse_in_body};
 pub use create::create;
 pub use drop::drop;
-pub use find::{existing, signature};
+pub use find::{existing, row, signature};

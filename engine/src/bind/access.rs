@@ -1,0 +1,266 @@
+//! What a statement reads and changes, by relation and column, and in whose name: what its privileges are checked against (PostgreSQL's
+//! ExecCheckRTPerms). The relations of a view are read in the name of the view's owner.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use aegis_catalog::acl::{self, Rights};
+use aegis_catalog::fixed_oid::FIRST_NORMAL;
+use aegis_catalog::object::{Relation, RelationKind};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
+
+use super::tree::{Cte, CteBody, Expr, ExprKind, From, Query, RelId, SetExpr, Statement};
+use super::walk;
+use crate::privilege::Owned;
+use crate::session::context::StatementContext;
+
+/// `pg_authid`, `pg_statistic`, `pg_subscription`, `pg_user_mapping`, `pg_statistic_ext_data`: for superusers alone.
+const SECRET: [Oid; 5] = [1260, 2619, 6100, 1418, 3429];
+
+/// 42501 unless the user may do all that a statement does.
+pub fn check(statement: &Statement, routines: &[Oid], context: &StatementContext) -> Result<()> {
+    let mut access = Access::new(context);
+    access.statement(&mut statement.clone(), context.user_oid);
+    access.check()?;
+    for &oid in routines {
+        let address = aegis_catalog::object::ObjectAddress::new(aegis_catalog::fixed_oid::PG_PROC, oid);
+        if let Some(function) = Owned::of(address, &context.catalog) {
+            function.require(acl::rights("X"), context)?;
+        }
+    }
+    Ok(())
+}
+
+/// A relation with the role in whose name it is used.
+type Use = (Oid, Oid);
+
+#[derive(Default)]
+struct Wanted {
+    rights: Rights,
+    /// Column numbers, by right.
+    columns: BTreeMap<Rights, Vec<i16>>,
+}
+
+struct Access<'a> {
+    context: &'a StatementContext,
+    /// In order of appearance, as PostgreSQL's range table.
+    uses: Vec<(Use, Wanted)>,
+    rels: HashMap<RelId, (Use, Vec<i16>)>,
+}
+
+impl<'a> Access<'a> {
+    fn new(context: &'a StatementContext) -> Self {
+        Self { context, uses: Vec::new(), rels: HashMap::new() }
+    }
+
+    fn want(&mut self, of: Use, right: Rights, column: Option<i16>) {
+        let position = match self.uses.iter().position(|(known, _)| *known == of) {
+            Some(position) => position,
+            None => {
+                self.uses.push((of, Wanted::default()));
+                self.uses.len() - 1
+            }
+        };
+        let Some((_, wanted)) = self.uses.get_mut(position) else { return };
+        wanted.rights |= right;
+        if let Some(column) = column {
+            wanted.columns.entry(right).or_default().push(column);
+        }
+    }
+
+    fn relation(&mut self, rel: RelId, relation: &Arc<Relation>, role: Oid) {
+        let columns = relation.columns.iter().map(|column| column.attnum).collect();
+        self.rels.insert(rel, ((relation.oid, role), columns));
+    }
+
+    fn statement(&mut self, statement: &mut Statement, role: Oid) {
+        match statement {
+            Statement::Query(query) => return self.whole_query(query, role),
+            Statement::Insert(insert) => {
+                let of = (insert.table.oid, role);
+                self.want(of, acl::rights("a"), None);
+                for (attnum, value) in &insert.values {
+                    if walk::mentions(value, insert.source_rel) {
+                        self.want(of, acl::rights("a"), Some(*attnum));
+                    }
+                }
+                self.relation(insert.rel, &insert.table, role);
+                insert.ctes.iter_mut().for_each(|cte| self.cte(cte, role));
+                self.query(&mut insert.source, role);
+                if let Some(update) = insert.on_conflict.as_mut().and_then(|conflict| conflict.update.as_mut()) {
+                    self.relation(update.existing, &insert.table, role);
+                    self.want(of, acl::rights("w"), None);
+                    for (attnum, _) in &update.set {
+                        self.want(of, acl::rights("w"), Some(*attnum));
+                    }
+                    update.set.iter_mut().for_each(|(_, value)| self.columns(value));
+                    update.filter.iter_mut().for_each(|filter| self.columns(filter));
+                }
+                let returning = insert.returning.iter_mut().flat_map(|returning| &mut returning.targets);
+                returning.for_each(|target| self.expr(target, role));
+                walk::query(&mut insert.source, &mut |expr| self.expr(expr, role));
+            }
+            Statement::Update(update) => {
+                let of = (update.table.oid, role);
+                self.want(of, acl::rights("w"), None);
+                for (attnum, _) in &update.set {
+                    self.want(of, acl::rights("w"), Some(*attnum));
+                }
+                self.relation(update.rel, &update.table, role);
+                let new_rel = update.new_rel;
+                update.ctes.iter_mut().for_each(|cte| self.cte(cte, role));
+                update.from.iter_mut().for_each(|from| self.from(from, role));
+                update.from.iter_mut().for_each(|from| walk::from(from, &mut |expr| self.expr(expr, role)));
+                let exprs = update.set.iter_mut().map(|(_, value)| value).chain(&mut update.filter);
+                exprs.for_each(|expr| self.expr(expr, role));
+                self.relation(new_rel, &update.table, role);
+                let returning = update.returning.iter_mut().flat_map(|returning| &mut returning.targets);
+                returning.for_each(|target| self.expr(target, role));
+            }
+            Statement::Delete(delete) => {
+                let of = (delete.table.oid, role);
+                self.want(of, acl::rights("d"), None);
+                self.relation(delete.rel, &delete.table, role);
+                delete.ctes.iter_mut().for_each(|cte| self.cte(cte, role));
+                delete.using.iter_mut().for_each(|from| self.from(from, role));
+                delete.using.iter_mut().for_each(|from| walk::from(from, &mut |expr| self.expr(expr, role)));
+                delete.filter.iter_mut().for_each(|filter| self.expr(filter, role));
+                let returning = delete.returning.iter_mut().flat_map(|returning| &mut returning.targets);
+                returning.for_each(|target| self.expr(target, role));
+            }
+        }
+    }
+
+    fn whole_query(&mut self, query: &mut Query, role: Oid) {
+        self.query(query, role);
+        walk::query(query, &mut |expr| self.expr(expr, role));
+    }
+
+    /// The relations of a query, at every depth but those of sub-queries in expressions.
+    fn query(&mut self, query: &mut Query, role: Oid) {
+        query.ctes.iter_mut().for_each(|cte| self.cte(cte, role));
+        match &mut query.body {
+            SetExpr::Select(select) => select.from.iter_mut().for_each(|from| self.from(from, role)),
+            SetExpr::Values(_) => {}
+            SetExpr::Operation { left, right, .. } => {
+                self.query(left, role);
+                self.query(right, role);
+            }
+        }
+        for rel in query.locking.iter().flat_map(|locking| &locking.rels) {
+            if let Some((of, _)) = self.rels.get(rel).cloned() {
+                self.want(of, acl::rights("w"), None);
+            }
+        }
+    }
+
+    fn cte(&mut self, cte: &mut Cte, role: Oid) {
+        match &mut cte.body {
+            CteBody::Query(query) => self.query(query, role),
+            CteBody::Recursive { seed, step, .. } => {
+                self.query(seed, role);
+                self.query(step, role);
+            }
+            CteBody::Change(statement) => self.statement(statement, role),
+            CteBody::Given => {}
+        }
+    }
+
+    fn from(&mut self, from: &mut From, role: Oid) {
+        match from {
+            From::Table { rel, relation, .. } => {
+                self.relation(*rel, relation, role);
+                self.want((relation.oid, role), acl::rights("r"), None);
+            }
+            From::Subquery { rel, query, view: Some(view), .. } => {
+                let columns = (1..).take(query.columns.len()).collect();
+                let owner = self.context.catalog.relation(*view).map_or(role, |view| view.owner);
+                self.rels.insert(*rel, ((*view, role), columns));
+                self.want((*view, role), acl::rights("r"), None);
+                self.query(query, owner);
+            }
+            From::Subquery { query, .. } => self.query(query, role),
+            From::Join { left, right, .. } => {
+                self.from(left, role);
+                self.from(right, role);
+            }
+            From::Function { .. } | From::Cte { .. } => {}
+        }
+    }
+
+    /// Notes the columns of an expression, and what its sub-queries read.
+    fn expr(&mut self, expr: &mut Expr, role: Oid) {
+        match &mut expr.kind {
+            ExprKind::Column { rel, column } => self.column(*rel, *column),
+            ExprKind::Subquery(subquery) => self.query(&mut subquery.query, role),
+            _ => {}
+        }
+        walk::children(expr, &mut |child| self.expr(child, role));
+    }
+
+    fn columns(&mut self, expr: &mut Expr) {
+        walk::columns(expr, &mut |rel, column| self.column(rel, column));
+    }
+
+    fn column(&mut self, rel: RelId, column: usize) {
+        let Some((of, columns)) = self.rels.get(&rel) else { return };
+        let (of, attnum) = (*of, columns.get(column).copied());
+        self.want(of, acl::rights("r"), Some(attnum.unwrap_or(0)));
+    }
+
+    fn check(&self) -> Result<()> {
+        let catalog = &self.context.catalog;
+        for ((oid, role), wanted) in &self.uses {
+            let Some(relation) = catalog.relation(*oid) else { continue };
+            if crate::privilege::is_superuser(catalog, *role) {
+                continue;
+            }
+            if relation.oid < FIRST_NORMAL || matches!(relation.kind, RelationKind::System) {
+                if SECRET.contains(oid) {
+                    return Err(Owned::relation(relation).denied());
+                }
+                continue;
+            }
+            let owned = Owned::relation(relation);
+            let (has, _) = owned.rights_of(*role, catalog);
+            for bit in 0..32 {
+                let right = 1 << bit;
+                if wanted.rights & right == 0 || has & right != 0 {
+                    continue;
+                }
+                if !self.by_columns(relation, *role, right, wanted) {
+                    return Err(owned.denied());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Do the privileges on columns allow it?
+    fn by_columns(&self, relation: &Relation, role: Oid, right: Rights, wanted: &Wanted) -> bool {
+        let catalog = &self.context.catalog;
+        let Some(privileges) = catalog.privileges(relation.address()) else { return false };
+        let has = |attnum: i16| {
+            let acl = privileges.column(attnum).unwrap_or_default();
+            acl::rights_of(acl, role, relation.owner, catalog).0 & right != 0
+        };
+        match wanted.columns.get(&right) {
+            Some(columns) => columns.iter().all(|&attnum| has(attnum)),
+            // Any column will do where none is named.
+            None => {
+                right & aegis_catalog::acl::AclKind::Column.all() != 0
+                    && relation.live_columns().any(|column| has(column.attnum))
+            }
+        }
+    }
+}
+
+/// 42501 unless the user may look up names in the schema.
+pub(super) fn check_schema(schema: Option<Oid>, context: &StatementContext) -> Result<()> {
+    let Some(schema) = schema else { return Ok(()) };
+    if crate::privilege::is_superuser(&context.catalog, context.user_oid) {
+        return Ok(());
+    }
+    crate::privilege::require_usage(schema, context)
+        .map_err(|error| Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, error.message().to_owned()))
+}
