@@ -403,7 +403,8 @@ impl CatalogTransaction {
             return Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message)
                 .with_detail("System catalog modifications are currently disallowed."));
         }
-        match self.image.type_in_schema(schema, name) {
+        // An array type gives its name way.
+        match self.image.type_in_schema(schema, name).filter(|found| !found.is_array()) {
             Some(_) => Err(Error::new(sqlstate::DUPLICATE_OBJECT, format!("type \"{name}\" already exists"))),
             None => Ok(()),
         }

@@ -1,6 +1,7 @@
 //! Arrays: constructors, subscripts, `op ANY/ALL (array)`.
 
 use aegis_catalog::facts;
+use aegis_catalog::types::array::MAX_DIMENSIONS;
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 
@@ -32,6 +33,7 @@ impl Binder<'_> {
             nested |= element.ty.oid != oid::INT2VECTOR
                 && element.ty.oid != oid::OIDVECTOR
                 && self.element_of(element.ty.oid).is_some()
+                && !self.is_domain(element.ty.oid)
                 && wanted.is_none_or(|wanted| wanted.oid == element.ty.oid);
             bound.push(element);
         }
@@ -79,6 +81,9 @@ impl Binder<'_> {
 
     pub(super) fn subscript(&mut self, arg: &ast::Expr, subscripts: &[ast::Subscript], span: Span) -> Result<Expr> {
         let arg = self.expr(arg)?;
+        if subscripts.len() > MAX_DIMENSIONS {
+            return Err(aegis_catalog::types::array::too_many_dimensions(subscripts.len()).at(span.start));
+        }
         if arg.ty.oid == oid::JSONB {
             return self.json_subscript(arg, subscripts, span);
         }
@@ -91,7 +96,8 @@ impl Binder<'_> {
             Error::new(sqlstate::DATATYPE_MISMATCH, message).at(arg.span.start)
         })?;
         let is_slice = subscripts.iter().any(|subscript| matches!(subscript, ast::Subscript::Slice { .. }));
-        let ty = if is_slice { arg.ty } else { Type::new(element, arg.ty.typmod) };
+        let array = self.base_type(arg.ty);
+        let ty = if is_slice { array } else { Type::new(element, array.typmod) };
         let subscripts = subscripts.iter().map(|subscript| self.bound_subscript(subscript)).collect::<Result<_>>()?;
         Ok(Expr { kind: ExprKind::Subscript { arg: Box::new(arg), subscripts }, ty, span })
     }

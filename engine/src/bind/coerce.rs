@@ -131,6 +131,14 @@ impl Binder<'_> {
             let cast = cast(expr, Type::of(target.oid), method, implicit, span);
             return Ok(self.verified(cast, target));
         }
+        if let Some(array) = self.array_over_base(target)
+            && array.oid != source
+            && self.coercion_path(target.oid, source, context) == Some(Path::Array)
+            && let Some(array) = self.coerce_to_target(expr.clone(), array, context, implicit)?
+        {
+            let span = array.span;
+            return Ok(cast(array, target, CastMethod::Verify(target), implicit, span));
+        }
         if let Some(path) = self.coercion_path(target.oid, source, context) {
             return self.apply_path(expr, target, path, context, implicit);
         }
@@ -168,11 +176,20 @@ impl Binder<'_> {
             }
             _ => {
                 let (from, to) = (self.oid_name(expr.ty.oid), self.oid_name(target.oid));
-                let converted = self.coerce_to_target(expr, base, context, true)?;
+                // A written cast cuts what is too long; only then does the step to the base type show.
+                let implicit = base.typmod < 0 || context != Context::Explicit;
+                let converted = self.coerce_to_target(expr, base, context, implicit)?;
                 converted.ok_or_else(|| Error::internal(format!("no way from {from} to {to}")).at(span.start))?
             }
         };
         Ok(cast(arg, Type::of(target.oid), CastMethod::Verify(Type::of(target.oid)), implicit, span))
+    }
+
+    /// For an array over a domain: the array over its base type, with the modifier of that.
+    fn array_over_base(&self, array: Type) -> Option<Type> {
+        let element = self.element_of(array.oid).filter(|&element| self.is_domain(element))?;
+        let base = self.base_type(Type::of(element));
+        self.array_of(base.oid).map(|array| Type::new(array, base.typmod))
     }
 
     /// A value of a type that has domains as parts: they are verified.

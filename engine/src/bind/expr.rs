@@ -207,7 +207,7 @@ impl Binder<'_> {
         let target = self.type_of_name(ty)?;
         // ARRAY[…]::t[] gives the elements their type.
         if let (ast::ExprKind::Array(elements), Some(_)) = (&arg.kind, self.element_of(target.oid)) {
-            let array = self.array(elements, Some(target), arg.span)?;
+            let array = self.array(elements, Some(self.base_type(target)), arg.span)?;
             return self.explicit_cast(array, target, span);
         }
         let after = self.after(arg);

@@ -24,7 +24,9 @@ impl Binder<'_> {
                 }
                 _ => {
                     let field = self.expr(field)?;
-                    bound.push(self.resolve_unknown(field)?);
+                    // A literal waits for a cast of the row to give it a type.
+                    let is_literal = matches!(field.kind, ExprKind::Constant(_));
+                    bound.push(if is_literal { field } else { self.resolve_unknown(field)? });
                 }
             }
         }
@@ -49,10 +51,10 @@ impl Binder<'_> {
         let row_operator = match op.name.as_str() {
             "=" => RowOperator::Equal,
             "<>" | "!=" => RowOperator::NotEqual,
-            "<" => RowOperator::Less,
-            "<=" => RowOperator::LessEqual,
-            ">" => RowOperator::Greater,
-            ">=" => RowOperator::GreaterEqual,
+            "<" | "~<~" => RowOperator::Less,
+            "<=" | "~<=~" => RowOperator::LessEqual,
+            ">" | "~>~" => RowOperator::Greater,
+            ">=" | "~>=~" => RowOperator::GreaterEqual,
             _ => {
                 let message = format!("could not determine interpretation of row comparison operator {}", op.name);
                 return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message)
@@ -75,10 +77,15 @@ impl Binder<'_> {
         }
         let (mut equal, mut less) = (Vec::new(), Vec::new());
         let (mut lefts, mut rights) = (Vec::new(), Vec::new());
-        let strict = operator(
-            if matches!(row_operator, RowOperator::Less | RowOperator::LessEqual) { "<" } else { ">" },
-            op.span,
-        );
+        let ascending = matches!(row_operator, RowOperator::Less | RowOperator::LessEqual);
+        // Those of the pattern operator classes are named `~<~` and so on.
+        let strict = match (op.name.starts_with('~'), ascending) {
+            (true, true) => "~<~",
+            (true, false) => "~>~",
+            (false, true) => "<",
+            (false, false) => ">",
+        };
+        let strict = operator(strict, op.span);
         for (left, right) in left.into_iter().zip(right) {
             let applied = self.apply_binary(&strict, left, right)?;
             equal.push(self.equality(applied.left.ty.oid, span)?);

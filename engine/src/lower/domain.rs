@@ -89,7 +89,8 @@ impl Lowerer<'_> {
     fn domain_lambda(&mut self, expression: &str, base: Type) -> Result<Lambda> {
         let statement = self.statement().clone();
         let parsed = crate::parse::parse_expression(expression)?;
-        let bound = bind::bind_domain_check(base, &parsed, &statement)?;
+        let mut bound = bind::bind_domain_check(base, &parsed, &statement)?;
+        bind::inline::expression(&mut bound, &statement)?;
         let base = self.catalog().erased(base);
         let data_type = self.representation(base);
         let value = Binding::named("value", data_type.clone());

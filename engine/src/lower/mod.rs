@@ -51,6 +51,7 @@ use crate::bind::tree::{Cte, CteId, OutputColumn, Query, RelId};
 use crate::session::context::StatementContext;
 
 pub use build::placeholder;
+pub use compare::comparable_rows;
 pub use dml::{
     ChangeColumns, Form, LoweredChange, lower_conflict_update, lower_constant, lower_constants, lower_delete,
     lower_insert, lower_over_row, lower_update,

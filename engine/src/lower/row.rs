@@ -8,8 +8,10 @@ use aegis_catalog::{Error, Oid, Result, Type};
 use arrow::array::{AsArray, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::logical_expr::ColumnarValue;
+use datafusion::scalar::ScalarValue;
 
 use super::Lowerer;
+use super::build::literal;
 use super::call::element_representation;
 use super::value::{Value, apply, common_representation};
 use crate::execute::array;
@@ -32,7 +34,12 @@ impl Lowerer<'_> {
 
     /// A row whose fields have names; `f1`, `f2` … beyond them.
     pub fn named_row(&mut self, values: Vec<Value>, names: &[String], ty: Type) -> Result<Value> {
-        let values = values.into_iter().map(Value::into_computed).collect::<Result<Vec<_>>>()?;
+        // A null literal that nothing gave a type has none.
+        let untyped = |value: Value| match value.is_null_constant() && value.ty.oid == oid::UNKNOWN {
+            true => Ok(Value::new(literal(ScalarValue::Null), value.ty, DataType::Null)),
+            false => value.into_computed(),
+        };
+        let values = values.into_iter().map(untyped).collect::<Result<Vec<_>>>()?;
         let fields: Fields = values
             .iter()
             .enumerate()

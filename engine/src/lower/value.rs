@@ -140,13 +140,33 @@ fn decimal_to_numeric(args: &[ColumnarValue], rows: usize) -> Result<ColumnarVal
 
 /// The one representation that all values can have: theirs if they agree (nulls aside), else the computed one of the type.
 pub fn common_representation<'v>(catalog: &Catalog, ty: Type, values: impl Iterator<Item = &'v Value>) -> DataType {
-    let mut common: Option<&DataType> = None;
+    let mut common: Option<DataType> = None;
     for value in values.filter(|value| !value.is_null_constant()) {
         match common {
-            None => common = Some(&value.data_type),
-            Some(found) if *found == value.data_type => {}
-            Some(_) => return catalog.arrow_type(ty),
+            None => common = Some(value.data_type.clone()),
+            Some(found) if found == value.data_type => common = Some(found),
+            Some(found) => match merged(&found, &value.data_type) {
+                Some(merged) => common = Some(merged),
+                None => return catalog.arrow_type(ty),
+            },
         }
     }
-    common.cloned().unwrap_or_else(|| catalog.arrow_type(ty))
+    common.unwrap_or_else(|| catalog.arrow_type(ty))
+}
+
+/// One representation for rows that differ where one of them has nothing but null literals.
+fn merged(one: &DataType, other: &DataType) -> Option<DataType> {
+    match (one, other) {
+        (one, other) if one == other => Some(one.clone()),
+        (DataType::Null, known) | (known, DataType::Null) => Some(known.clone()),
+        (DataType::Struct(one), DataType::Struct(other)) if one.len() == other.len() => {
+            let fields = one.iter().zip(other).map(|(one, other)| {
+                let field = if *one.data_type() == DataType::Null { other } else { one };
+                let data_type = merged(one.data_type(), other.data_type())?;
+                Some(field.as_ref().clone().with_data_type(data_type))
+            });
+            Some(DataType::Struct(fields.collect::<Option<Vec<_>>>()?.into()))
+        }
+        _ => None,
+    }
 }

@@ -280,6 +280,7 @@ fn rename_column(
         return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
             .with_detail(format!("This operation is not supported for {}s.", relation.kind_name())));
     }
+    composite_type::refuse_typed_table(relation, "cannot rename column of typed table")?;
     let is_system = |name: &str| crate::bind::tree::SYSTEM_COLUMNS.iter().any(|(system, _)| *system == name);
     if is_system(&column.name) {
         let message = format!("cannot rename system column \"{}\"", column.name);

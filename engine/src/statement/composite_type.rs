@@ -113,9 +113,9 @@ pub fn refuse_if_stored(relation: &Relation, context: &StatementContext) -> Resu
     for table in catalog.user_relations().filter(|table| table.table().is_some() && table.oid != relation.oid) {
         let holds = |column: &&Column| contains(column.ty.oid, relation.row_type, catalog);
         if let Some(column) = table.live_columns().find(holds) {
-            let kind = if is_composite(relation) { "type" } else { "table" };
+            let (kind, what) = if is_composite(relation) { ("type", "it") } else { ("table", "its row type") };
             let message = format!(
-                "cannot alter {kind} \"{}\" because column \"{}.{}\" uses it",
+                "cannot alter {kind} \"{}\" because column \"{}.{}\" uses {what}",
                 relation.name, table.name, column.name
             );
             return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
@@ -155,6 +155,14 @@ pub fn typed_tables(relation: &Relation, context: &StatementContext) -> Vec<Arc<
         table.table().is_some_and(|table| table.of_type != 0 && table.of_type == relation.row_type)
     };
     context.catalog.user_relations().filter(is_typed).cloned().collect()
+}
+
+/// 42809 if the table's columns are those of a type.
+pub fn refuse_typed_table(table: &Relation, message: &str) -> Result<()> {
+    match table.table() {
+        Some(table) if table.of_type != 0 => Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)),
+        _ => Ok(()),
+    }
 }
 
 pub fn refuse_typed(relation: &Relation, typed: &[Arc<Relation>], cascade: bool) -> Result<()> {

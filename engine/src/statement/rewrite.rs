@@ -110,6 +110,13 @@ pub async fn any_null(session: &mut Session, table: &Relation, attnum: i16) -> R
     any_where(session, &free, value, is_null, &context).await
 }
 
+/// True if the table has a row.
+pub async fn any_row(session: &mut Session, table: &Arc<Relation>) -> Result<bool> {
+    let context = session.context()?;
+    let truth = boolean(ExprKind::Constant(ScalarValue::Boolean(Some(true))));
+    any_where(session, table, truth.clone(), truth, &context).await
+}
+
 /// True if a value of the column breaks a check of a domain.
 pub async fn any_violation(session: &mut Session, table: &Relation, attnum: i16, check: Expr) -> Result<bool> {
     let context = session.context()?;

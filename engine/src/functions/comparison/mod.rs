@@ -1,5 +1,6 @@
 //! Comparison functions and operators (PostgreSQL manual 9.2): the six operators of every type.
 
+mod image;
 pub mod key;
 
 use std::sync::Arc;
@@ -110,6 +111,7 @@ pub fn functions() -> Vec<Row> {
     rows.push(f("=(cid, cid)", same(Operator::Eq, None)));
     rows.push(f("=(xid, int4)", widened(Operator::Eq, DataType::Int64)));
     rows.push(f("<>(xid, int4)", widened(Operator::NotEq, DataType::Int64)));
+    rows.extend(image::functions());
     rows.extend(SUPPORT.iter().map(|signature| f(*signature, columns(three_way))));
     rows
 }

@@ -2,7 +2,7 @@
 
 use aegis_catalog::types::json::write_json_string;
 use aegis_catalog::types::structure::{element, erased};
-use aegis_catalog::types::{DateStyle, FormatSettings, TextEncoder, oid, type_of_field};
+use aegis_catalog::types::{DateStyle, FormatSettings, Structure, TextEncoder, TypeLookup, oid, type_of_field};
 use aegis_catalog::{Error, Result, Type};
 use arrow::array::{Array, ArrayRef, AsArray, StructArray};
 
@@ -45,16 +45,19 @@ impl<'a> JsonWriter<'a> {
                     let column = ArrayColumn::open(array)?;
                     Form::Array(column, Box::new(JsonWriter::new(Type::of(element), column.elements(), settings)?))
                 }
-                (None, Some(record)) => Form::Record(
-                    record
-                        .fields()
-                        .iter()
-                        .zip(record.columns())
-                        .map(|(field, column)| {
-                            Ok((field.name().clone(), JsonWriter::new(type_of_field(field), column, settings)?))
-                        })
-                        .collect::<Result<_>>()?,
-                ),
+                (None, Some(record)) => {
+                    // An attribute may have another name by now than when the row was stored.
+                    let named = match settings.names.structure(other) {
+                        Some(Structure::Composite(fields)) => fields,
+                        _ => Vec::new(),
+                    };
+                    let fields = record.fields().iter().zip(record.columns()).enumerate();
+                    let field = |(index, (field, column)): (usize, (&arrow::datatypes::FieldRef, &'a ArrayRef))| {
+                        let name = named.get(index).map_or(field.name(), |(name, _)| name).clone();
+                        Ok((name, JsonWriter::new(type_of_field(field), column, settings)?))
+                    };
+                    Form::Record(fields.map(field).collect::<Result<_>>()?)
+                }
                 _ => Form::Text(encoder()?),
             },
         };

@@ -20,7 +20,7 @@ use crate::session::context::StatementContext;
 use crate::statement::create_table::{self, Plan};
 use crate::statement::namespace::Place;
 use crate::statement::table_storage::{self, Missing};
-use crate::statement::{constraint, drop as drop_statement, readers, rewrite};
+use crate::statement::{composite_type, constraint, drop as drop_statement, readers, rewrite};
 
 pub async fn add(
     session: &mut Session,
@@ -30,6 +30,7 @@ pub async fn add(
     context: &StatementContext,
 ) -> Result<()> {
     let name = &definition.name.name;
+    composite_type::refuse_typed_table(table, "cannot add column to typed table")?;
     if table.column_by_name(name).is_some() {
         let message = format!("column \"{name}\" of relation \"{}\" already exists", table.name);
         if if_not_exists {
@@ -38,6 +39,7 @@ pub async fn add(
         }
         return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
     }
+    composite_type::refuse_if_stored(table, context)?;
     let mut plan = Plan { columns: table.columns.clone(), ..Plan::default() };
     plan.column(definition, context)?;
     let place = Place { schema: table.schema, name: table.name.clone(), persistence: table.persistence };
@@ -54,6 +56,8 @@ pub async fn add(
     let now = session.context()?;
     match initial_value(&after, &column, &now)? {
         Initial::Null => store_missing(session, &after, None)?,
+        // Nothing is computed for a table without rows.
+        Initial::Constant(_) if !rewrite::any_row(session, table).await? => store_missing(session, &after, None)?,
         Initial::Constant(expr) => match missing_value(session, &column, &expr, &now).await? {
             Some(missing) => store_missing(session, &after, missing)?,
             None => after = rewrite::run(session, table, &after, Vec::new()).await?,
@@ -78,7 +82,13 @@ fn initial_value(table: &Arc<Relation>, column: &Column, context: &StatementCont
     if column.generated || column.identity.is_some() {
         return Ok(Initial::PerRow);
     }
-    let Some(text) = &column.default else { return Ok(Initial::Null) };
+    let Some(text) = &column.default else {
+        // A domain may have a default, and may refuse nulls.
+        return Ok(match context.catalog.user_type(column.ty.oid) {
+            Some(_) => Initial::Constant(Box::new(bind::default_of(table, column, context)?)),
+            None => Initial::Null,
+        });
+    };
     let expr = crate::parse::parse_expression(text)?;
     let bound =
         bind::bind_expression_over(table, bind::tree::RelId(0), &expr, Purpose::Default, Some(column.ty), context)?;
@@ -124,6 +134,8 @@ pub fn drop(
         }
         Err(error) => return Err(error),
     };
+    composite_type::refuse_typed_table(table, "cannot drop column from typed table")?;
+    composite_type::refuse_if_stored(table, context)?;
     let mut roots = vec![ObjectAddress::column(table.oid, column.attnum)];
     for generated in readers::generated_from(table, column, context)? {
         if !cascade {

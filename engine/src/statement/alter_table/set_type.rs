@@ -11,7 +11,7 @@ use crate::bind::{self, Purpose};
 use crate::parse::ast::{Expr, ExprKind, Ident, Name, TypeName};
 use crate::session::Session;
 use crate::session::context::StatementContext;
-use crate::statement::{constraint, create_table, readers, rewrite, stored_text};
+use crate::statement::{composite_type, constraint, create_table, readers, rewrite, stored_text};
 
 pub async fn run(
     session: &mut Session,
@@ -21,7 +21,9 @@ pub async fn run(
     using: Option<&Expr>,
     context: &StatementContext,
 ) -> Result<()> {
+    composite_type::refuse_typed_table(table, "cannot alter column type of typed table")?;
     let column = existing_column(table, name)?;
+    composite_type::refuse_if_stored(table, context)?;
     let ty = create_table::column_type(ty, context)?;
     reject_dependents(table, column, context)?;
     if column.identity.is_some() && !matches!(ty.oid, oid::INT2 | oid::INT4 | oid::INT8) {
@@ -31,7 +33,7 @@ pub async fn run(
     let value = value(table, column, ty, using, context)?;
     let collation = match collation {
         Some(collation) => bind::resolve_collation(collation, ty, context)?,
-        None => Column::new(&column.name, column.attnum, ty).collation,
+        None => context.catalog.type_entry(ty.oid).map_or(0, |entry| entry.collation),
     };
     let changed = with_column(table, column.attnum, |column| (column.ty, column.collation) = (ty, collation));
     let after = replace(session, changed)?;
