@@ -1,9 +1,9 @@
--- Composite types; none can be made by themselves yet.
-SELECT NULL::name AS user_defined_type_catalog,
-       NULL::name AS user_defined_type_schema,
-       NULL::name AS user_defined_type_name,
-       NULL::varchar AS user_defined_type_category,
-       NULL::varchar(3) AS is_instantiable,
+-- Composite types.
+SELECT current_database()::name AS user_defined_type_catalog,
+       n.nspname::name AS user_defined_type_schema,
+       c.relname::name AS user_defined_type_name,
+       'STRUCTURED'::varchar AS user_defined_type_category,
+       'YES'::varchar(3) AS is_instantiable,
        NULL::varchar(3) AS is_final,
        NULL::varchar AS ordering_form,
        NULL::varchar AS ordering_category,
@@ -28,4 +28,8 @@ SELECT NULL::name AS user_defined_type_catalog,
        NULL::int4 AS interval_precision,
        NULL::name AS source_dtd_identifier,
        NULL::name AS ref_dtd_identifier
-WHERE false
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_type t ON t.typrelid = c.oid
+WHERE c.relkind = 'c'
+  AND (pg_has_role(t.typowner, 'USAGE') OR has_type_privilege(t.oid, 'USAGE'))

@@ -6,7 +6,7 @@ use aegis_catalog::{Error, Result, Type, sqlstate};
 
 use super::Binder;
 use super::coerce::{Context, null_of};
-use super::tree::{Expr, ExprKind, Subscript};
+use super::tree::{CastMethod, Expr, ExprKind, Subscript};
 use crate::parse::ast::{self, Span, TargetStep};
 
 /// A column, or a part of it, that INSERT or UPDATE names.
@@ -136,5 +136,13 @@ impl Binder<'_> {
             }
             None => Err(Error::unsupported("assignment to a part of a jsonb value").at(arg.span.start)),
         }
+    }
+}
+
+/// A value of a domain to which more is assigned: it is checked when all parts are there.
+pub(super) fn unverified(value: Expr) -> Expr {
+    match value.kind {
+        ExprKind::Cast { arg, method: CastMethod::Verify(_), .. } => Expr { ty: value.ty, ..*arg },
+        _ => value,
     }
 }

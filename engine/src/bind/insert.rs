@@ -100,7 +100,7 @@ impl Binder<'_> {
         for (target, value) in parts {
             let attnum = target.column.attnum;
             let old = match values.iter().position(|(other, _)| *other == attnum) {
-                Some(place) => values.remove(place).1,
+                Some(place) => super::assign::unverified(values.remove(place).1),
                 None if target.path.is_empty() => {
                     values.push((attnum, value));
                     continue;

@@ -147,7 +147,7 @@ impl Binder<'_> {
             return Ok(());
         }
         let old = match before {
-            Some(before) => set.remove(before).1,
+            Some(before) => super::assign::unverified(set.remove(before).1),
             None => super::column_of(table, rel, column.attnum).ok_or_else(|| Error::internal("no such column"))?,
         };
         let value = self.stored_in(old, target, value)?;

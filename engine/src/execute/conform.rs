@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use aegis_catalog::types::numeric::Numeric;
 use aegis_catalog::{Error, Result};
-use arrow::array::{Array, ArrayRef, AsArray, BinaryViewBuilder, Decimal128Builder, ListArray, StructArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryViewBuilder, Decimal128Builder, ListArray, StructArray, new_null_array,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type};
 
@@ -12,16 +14,35 @@ use super::error::from_arrow;
 
 /// The array as `target`. Rows and arrays are converted part by part.
 pub fn conform(array: &ArrayRef, target: &DataType) -> Result<ArrayRef> {
+    convert(array, target, false)
+}
+
+/// The same for values of a named row type, or arrays of them, which may have lost or got attributes: those go by their names.
+pub fn conform_named(array: &ArrayRef, target: &DataType) -> Result<ArrayRef> {
+    convert(array, target, true)
+}
+
+fn convert(array: &ArrayRef, target: &DataType, named: bool) -> Result<ArrayRef> {
     if array.data_type() == target {
         return Ok(array.clone());
     }
     match (array.data_type(), target) {
         (DataType::Struct(_), DataType::Struct(fields)) => {
             let record = array.as_struct();
-            if record.num_columns() != fields.len() {
+            let same_width = record.num_columns() == fields.len();
+            if !same_width && !named {
                 return Err(Error::internal(format!("{} fields for {}", record.num_columns(), fields.len())));
             }
-            let columns = record.columns().iter().zip(fields).map(|(column, field)| conform(column, field.data_type()));
+            let columns = fields.iter().enumerate().map(|(index, field)| {
+                let found = match same_width {
+                    true => record.columns().get(index),
+                    false => record.column_by_name(field.name()),
+                };
+                match found {
+                    Some(column) => convert(column, field.data_type(), named),
+                    None => Ok(new_null_array(field.data_type(), record.len())),
+                }
+            });
             let columns = columns.collect::<Result<Vec<_>>>()?;
             let nulls = record.nulls().cloned();
             let record = StructArray::try_new_with_length(fields.clone(), columns, nulls, record.len());
@@ -29,7 +50,7 @@ pub fn conform(array: &ArrayRef, target: &DataType) -> Result<ArrayRef> {
         }
         (DataType::List(_), DataType::List(item)) => {
             let list = array.as_list::<i32>();
-            let values = conform(list.values(), item.data_type())?;
+            let values = convert(list.values(), item.data_type(), named)?;
             let list = ListArray::try_new(item.clone(), list.offsets().clone(), values, list.nulls().cloned());
             Ok(Arc::new(list.map_err(from_arrow)?))
         }

@@ -14,12 +14,14 @@
 use std::sync::Arc;
 
 use aegis_catalog::types::numeric::encoding;
+use aegis_catalog::types::representation::is_array_type;
 use aegis_catalog::types::{element_of, oid, type_of_field};
 use aegis_catalog::{Error, Result, Type};
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BinaryViewBuilder, Decimal128Array, FixedSizeBinaryBuilder, ListArray,
     StringViewArray, StructArray,
 };
+use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, Fields, Float32Type, Float64Type, IntervalMonthDayNanoType};
 use arrow::row::{RowConverter, SortField};
 
@@ -116,8 +118,17 @@ fn timetz_keys(array: &ArrayRef) -> Result<ArrayRef> {
 fn row_keys(ty: Type, array: &ArrayRef) -> Result<ArrayRef> {
     let nested = nested_keys(ty, array)?;
     let nulls = array.logical_nulls();
-    let converter = RowConverter::new(vec![SortField::new(nested.data_type().clone())]).map_err(from_arrow)?;
-    let rows = converter.convert_columns(&[nested]).map_err(from_arrow)?;
+    // A null sorts behind all values; the usual shape of an array, which is null, before all others.
+    let parts = match nested.as_struct_opt() {
+        Some(array) if is_array_type(nested.data_type()) => array.columns().to_vec(),
+        _ => vec![nested],
+    };
+    let field = |(index, part): (usize, &ArrayRef)| {
+        let options = SortOptions { descending: false, nulls_first: index > 0 };
+        SortField::new_with_options(part.data_type().clone(), options)
+    };
+    let converter = RowConverter::new(parts.iter().enumerate().map(field).collect()).map_err(from_arrow)?;
+    let rows = converter.convert_columns(&parts).map_err(from_arrow)?;
     let keys: BinaryArray = rows
         .iter()
         .enumerate()

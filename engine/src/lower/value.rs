@@ -10,6 +10,7 @@ use datafusion::logical_expr::{ColumnarValue, Expr};
 use datafusion::scalar::ScalarValue;
 
 use super::build::{literal, null};
+use crate::execute::conform;
 use crate::execute::operator::{ScalarOperator, arrays};
 
 /// An expression, its PostgreSQL type and its representation.
@@ -82,11 +83,16 @@ impl Value {
             }
             (DataType::Struct(_), DataType::Struct(_)) => {
                 let to = target.clone();
-                let identity = format!("{}:{to}", self.data_type);
+                let named = self.ty.oid >= aegis_catalog::fixed_oid::FIRST_NORMAL;
+                let identity = format!("{}:{to}:{named}", self.data_type);
                 let operator = ScalarOperator::new("conform", identity, to.clone(), move |args, rows| {
                     let arrays = arrays(args, rows)?;
                     let array = arrays.first().ok_or_else(|| Error::internal("nothing to conform"))?;
-                    crate::execute::conform::conform(array, &to).map(ColumnarValue::Array)
+                    let conformed = match named {
+                        true => conform::conform_named(array, &to),
+                        false => conform::conform(array, &to),
+                    };
+                    conformed.map(ColumnarValue::Array)
                 });
                 Ok(Self { expr: apply(operator, vec![self.expr])?, ty: self.ty, data_type: target.clone() })
             }

@@ -7,7 +7,7 @@ use aegis_catalog::types::{Structure, TypeLookup};
 use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
 use super::namespace::{self, Place};
-use super::{create_table, stored_text};
+use super::{create_table, rewrite, stored_text};
 use crate::bind;
 use crate::parse::ast::{Ident, Name};
 use crate::parse::utility::{AlterTypeAction, AttributeDefinition};
@@ -140,13 +140,28 @@ pub async fn alter(session: &mut Session, name: &Name, action: &AlterTypeAction)
         _ => return Err(Error::internal("not an action on an attribute")),
     };
     let Some(changed) = altered(session, &relation, action, &context)? else { return Ok(()) };
-    refuse_if_stored(&relation, &context)?;
+    if matches!(action, AlterTypeAction::SetAttributeType { .. }) {
+        refuse_if_stored(&relation, &context)?;
+    }
     refuse_typed(&relation, &typed, cascade)?;
     if !typed.is_empty() {
         return Err(Error::unsupported("ALTER TYPE … CASCADE to typed tables"));
     }
     let open = session.writable("ALTER TYPE")?;
-    open.catalog.replace_relation(open.tables.permanent(), changed).map(drop)
+    open.catalog.replace_relation(open.tables.permanent(), changed)?;
+    rewrite_holders(session, &relation).await
+}
+
+/// Values of the row type are stored with its attributes: tables that hold some are written anew after these have changed.
+pub async fn rewrite_holders(session: &mut Session, relation: &Relation) -> Result<()> {
+    let context = session.context()?;
+    for table in context.catalog.user_relations().filter(|table| table.table().is_some()) {
+        let holds = |column: &Column| contains(column.ty.oid, relation.row_type, &context.catalog);
+        if table.oid != relation.oid && table.live_columns().any(holds) {
+            rewrite::run(session, table, table, Vec::new()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Tables that are OF the type.

@@ -13,8 +13,8 @@ use super::{existing_column, replace, validate, with_column};
 use crate::bind::{self, Purpose};
 use crate::execute;
 use crate::lower::free;
-use crate::parse::ast::{Expr, Ident};
-use crate::parse::utility::ColumnDefinition;
+use crate::parse::ast::{Expr, ExprKind, Ident, Literal};
+use crate::parse::utility::{ColumnConstraint, ColumnConstraintKind, ColumnDefinition};
 use crate::session::Session;
 use crate::session::context::StatementContext;
 use crate::statement::create_table::{self, Plan};
@@ -39,7 +39,14 @@ pub async fn add(
         }
         return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
     }
-    composite_type::refuse_if_stored(table, context)?;
+    let has_default = |constraint: &ColumnConstraint| match &constraint.kind {
+        ColumnConstraintKind::Default(expr, _) => !matches!(expr.kind, ExprKind::Literal(Literal::Null)),
+        ColumnConstraintKind::GeneratedStored(..) | ColumnConstraintKind::Identity { .. } => true,
+        _ => false,
+    };
+    if definition.constraints.iter().any(has_default) {
+        composite_type::refuse_if_stored(table, context)?;
+    }
     let mut plan = Plan { columns: table.columns.clone(), ..Plan::default() };
     plan.column(definition, context)?;
     let place = Place { schema: table.schema, name: table.name.clone(), persistence: table.persistence };
@@ -67,7 +74,8 @@ pub async fn add(
     if column.not_null {
         validate::not_null(session, &after, &column).await?;
     }
-    add_declared(session, &after, declared).await.map(|_| ())
+    add_declared(session, &after, declared).await?;
+    composite_type::rewrite_holders(session, table).await
 }
 
 /// What rows that are there already get in a new column.
@@ -118,7 +126,7 @@ async fn missing_value(
     Ok(Some(Some(Missing { attnum: column.attnum, value: ColumnSchema::encode_missing(&array)? })))
 }
 
-pub fn drop(
+pub async fn drop(
     session: &mut Session,
     table: &Relation,
     name: &Ident,
@@ -135,7 +143,6 @@ pub fn drop(
         Err(error) => return Err(error),
     };
     composite_type::refuse_typed_table(table, "cannot drop column from typed table")?;
-    composite_type::refuse_if_stored(table, context)?;
     let mut roots = vec![ObjectAddress::column(table.oid, column.attnum)];
     for generated in readers::generated_from(table, column, context)? {
         if !cascade {
@@ -156,7 +163,8 @@ pub fn drop(
     let printer = Printer { catalog: &context.catalog, search_path: &context.search_path };
     let plan = plan_drop(printer, &roots, cascade)?;
     drop_statement::announce(session, &plan);
-    drop_statement::apply(session, &plan)
+    drop_statement::apply(session, &plan)?;
+    composite_type::rewrite_holders(session, table).await
 }
 
 pub fn set_default(

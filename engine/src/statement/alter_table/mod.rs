@@ -78,7 +78,7 @@ async fn run_action(
             column::add(session, table, column, *if_not_exists, context).await
         }
         AlterTableAction::DropColumn { column, if_exists, cascade } => {
-            column::drop(session, table, column, *if_exists, *cascade, context)
+            column::drop(session, table, column, *if_exists, *cascade, context).await
         }
         AlterTableAction::SetDefault { column, expr, .. } => column::set_default(session, table, column, expr, context),
         AlterTableAction::DropDefault { column } => column::drop_default(session, table, column),
