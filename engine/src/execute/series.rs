@@ -37,8 +37,14 @@ struct Series {
 impl Series {
     fn batches(&self) -> Result<Box<dyn Iterator<Item = aegis_catalog::Result<Vec<ArrayRef>>> + Send>> {
         let args = self.args.iter().map(|arg| arg.to_array()).collect::<Result<Vec<_>>>()?;
-        let call =
-            Call { context: &self.context, rows: 1, arg_types: &self.types, result: self.result, variadic: false };
+        let call = Call {
+            context: &self.context,
+            rows: 1,
+            arg_types: &self.types,
+            result: self.result,
+            variadic: false,
+            columns: &[],
+        };
         (self.stream)(&call, &args).map_err(to_datafusion)
     }
 }

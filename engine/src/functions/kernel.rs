@@ -172,8 +172,14 @@ fn over_columns(
             ColumnarValue::Scalar(value) => scalar_to_array(value, rows),
         })
         .collect::<Result<Vec<_>>>()?;
-    let call =
-        Call { context: call.context, rows, arg_types: call.arg_types, result: call.result, variadic: call.variadic };
+    let call = Call {
+        context: call.context,
+        rows,
+        arg_types: call.arg_types,
+        result: call.result,
+        variadic: call.variadic,
+        columns: call.columns,
+    };
     finish(function(&call, &arrays)?, once)
 }
 

@@ -125,6 +125,8 @@ pub struct Call<'a> {
     pub result: Type,
     /// Written with VARIADIC: the last argument of a function of VARIADIC "any" is the array of its arguments.
     pub variadic: bool,
+    /// Columns that the query wants of a row: its column definition list, or those of the row type.
+    pub columns: &'a [(String, Type)],
 }
 
 /// Concrete types an aggregate or window function is used with.

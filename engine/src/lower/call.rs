@@ -61,7 +61,7 @@ impl Lowerer<'_> {
             Body::Scalar(kernel) => {
                 let data_type = result_representation(self.catalog(), function, &args, ty);
                 let operator =
-                    kernel_operator(self.statement(), function, kernel, &args, ty, data_type.clone(), variadic);
+                    kernel_operator(self.statement(), function, kernel, &args, ty, data_type.clone(), variadic, &[]);
                 let args = self.kernel_arguments(function, args)?;
                 let expr = match function.volatility {
                     Volatility::Volatile => operator.pinned().call(args),
@@ -103,6 +103,7 @@ pub fn repin(call: datafusion::logical_expr::expr::ScalarFunction) -> Expr {
 }
 
 /// The kernel as an operator of DataFusion's.
+#[expect(clippy::too_many_arguments, reason = "what a call is")]
 pub fn kernel_operator(
     statement: &Arc<StatementContext>,
     function: &Arc<Function>,
@@ -111,14 +112,16 @@ pub fn kernel_operator(
     result: Type,
     data_type: DataType,
     variadic: bool,
+    columns: &[(String, Type)],
 ) -> ScalarOperator {
     let types: Vec<Type> = args.iter().map(|arg| arg.ty).collect();
-    let identity = format!("{}:{types:?}:{result:?}:{variadic}", function.oid);
+    let identity = format!("{}:{types:?}:{result:?}:{variadic}:{columns:?}", function.oid);
+    let columns = columns.to_vec();
     let (statement, kernel, is_strict) = (statement.clone(), kernel.clone(), function.strict);
     let representation = data_type.clone();
     ScalarOperator::new(function.name.as_str(), identity, data_type, move |args, rows| {
         let run = |args: &[_], rows| {
-            let call = Call { context: &statement, rows, arg_types: &types, result, variadic };
+            let call = Call { context: &statement, rows, arg_types: &types, result, variadic, columns: &columns };
             kernel(&call, args)
         };
         if is_strict { strict(args, rows, &representation, run) } else { run(args, rows) }

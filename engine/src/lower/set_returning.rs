@@ -186,12 +186,24 @@ impl Lowerer<'_> {
             [column] if !is_record_function(call) => column.ty,
             _ => Type::of(oid::RECORD),
         };
+        let columns = match is_record_function(call) {
+            true => call.columns.iter().map(|column| (column.name.clone(), column.ty)).collect(),
+            false => Vec::new(),
+        };
         match &call.function.body {
             Body::Set { lists, .. } => {
                 let item = item_representation(self.catalog(), call, &args, result);
                 let data_type = DataType::List(Field::new("item", item.clone(), true).into());
-                let operator =
-                    kernel_operator(self.statement(), &call.function, lists, &args, result, data_type, call.variadic);
+                let operator = kernel_operator(
+                    self.statement(),
+                    &call.function,
+                    lists,
+                    &args,
+                    result,
+                    data_type,
+                    call.variadic,
+                    &columns,
+                );
                 let pinned = call.function.volatility == Volatility::Volatile;
                 let operator = if pinned { operator.pinned() } else { operator };
                 // The shape of the list's item is the kernel's to name: bring it to the promised one.
@@ -199,7 +211,25 @@ impl Lowerer<'_> {
                 Ok(Lists { expr: operator.call(args), item })
             }
             _ => {
-                let value = self.call(&call.function, args, result)?.into_computed()?;
+                let value = match &call.function.body {
+                    // A row of columns that only the query knows.
+                    Body::Scalar(kernel) if is_record_function(call) && call.function.out_columns.is_empty() => {
+                        let data_type = DataType::Struct(struct_fields(&columns, &**self.catalog()));
+                        let operator = kernel_operator(
+                            self.statement(),
+                            &call.function,
+                            kernel,
+                            &args,
+                            result,
+                            data_type.clone(),
+                            call.variadic,
+                            &columns,
+                        );
+                        let args = args.into_iter().map(|arg| arg.expr).collect();
+                        Value::new(operator.call(args), result, data_type)
+                    }
+                    _ => self.call(&call.function, args, result)?.into_computed()?,
+                };
                 let item = value.data_type.clone();
                 let data_type = DataType::List(Field::new("item", item.clone(), true).into());
                 let inner = item.clone();
@@ -262,7 +292,17 @@ impl Lowerer<'_> {
 
 /// Does the function return rows of several (or named) columns?
 fn is_record_function(call: &SetCall) -> bool {
-    call.columns.len() != 1 || call.function.out_columns.len() > 1 || call.function.returns == oid::RECORD
+    call.columns.len() != 1
+        || call.function.out_columns.len() > 1
+        || call.function.returns == oid::RECORD
+        || returns_columns_of_argument(call)
+}
+
+/// Does it return a row of its first argument's type, of which the columns are wanted?
+fn returns_columns_of_argument(call: &SetCall) -> bool {
+    let element = call.function.returns == oid::ANYELEMENT && call.function.args.first() == Some(&oid::ANYELEMENT);
+    let column = call.columns.first().map(|column| column.ty.oid);
+    element && call.args.first().map(|arg| arg.ty.oid) != column
 }
 
 fn is_record(call: &SetCall, element: &DataType) -> bool {
@@ -273,6 +313,9 @@ fn item_representation(catalog: &Catalog, call: &SetCall, args: &[Value], result
     if is_record_function(call) {
         let columns = call.columns.iter().map(|column| (column.name.clone(), column.ty));
         return DataType::Struct(struct_fields(&columns.collect::<Vec<_>>(), catalog));
+    }
+    if let Some(record) = args.iter().find(|arg| arg.ty.oid == oid::RECORD && result.oid == oid::RECORD) {
+        return record.data_type.clone();
     }
     let records = args.iter().find(|arg| arg.ty.oid == oid::RECORD_ARRAY);
     match records.and_then(element_representation) {

@@ -4,6 +4,7 @@ mod access;
 mod aggregate;
 mod build;
 mod modify;
+mod populate;
 mod raw;
 mod sets;
 mod writer;
@@ -11,8 +12,15 @@ mod writer;
 use super::signature::Row;
 
 pub fn functions() -> Vec<Row> {
-    [access::functions(), build::functions(), modify::functions(), sets::functions(), aggregate::functions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        access::functions(),
+        build::functions(),
+        modify::functions(),
+        sets::functions(),
+        populate::functions(),
+        aggregate::functions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
