@@ -32,7 +32,8 @@ impl Binder<'_> {
             (None, None) => return Err(Error::internal("ROWS FROM without functions")),
         };
         // The column of a function that returns one scalar takes the alias as its name.
-        let scalar = matches!(calls.as_slice(), [only] if is_scalar(only));
+        let given = functions.iter().any(|function| !function.column_definitions.is_empty());
+        let scalar = matches!(calls.as_slice(), [only] if is_scalar(only)) && !given;
         if scalar && let Some(column) = columns.first_mut() {
             column.name.clone_from(&shown);
         }
@@ -156,5 +157,8 @@ fn split_unnest(function: &TableFunctionCall) -> Vec<TableFunctionCall> {
 }
 
 fn is_scalar(call: &SetCall) -> bool {
-    call.function.out_columns.is_empty() && call.columns.len() == 1
+    // A function over `anyelement` may return a row of its argument's type, of which this is the only column.
+    let row = call.function.args.first() == Some(&oid::ANYELEMENT) && call.function.returns == oid::ANYELEMENT;
+    let whole = call.args.first().map(|arg| arg.ty.oid) == call.columns.first().map(|column| column.ty.oid);
+    call.function.out_columns.is_empty() && call.columns.len() == 1 && (!row || whole)
 }

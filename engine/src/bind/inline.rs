@@ -94,6 +94,10 @@ impl<'a> Inliner<'a> {
                 self.ctes(&mut update.ctes)?;
                 update.from.iter_mut().try_for_each(|from| self.from(from))?;
             }
+            Statement::Merge(merge) => {
+                self.ctes(&mut merge.ctes)?;
+                self.from(&mut merge.source)?;
+            }
             Statement::Delete(delete) => {
                 self.ctes(&mut delete.ctes)?;
                 delete.using.iter_mut().try_for_each(|from| self.from(from))?;

@@ -129,6 +129,43 @@ impl Binder<'_> {
         }
     }
 
+    /// The row that MERGE inserts, over its source: one value per live column.
+    pub(super) fn merge_values(
+        &mut self,
+        insert: &ast::MergeInsert,
+        table: &Arc<Relation>,
+    ) -> Result<Vec<(i16, Expr)>> {
+        let columns = self.insert_columns(table, &insert.columns)?;
+        let given = insert.values.as_deref().unwrap_or_default();
+        let spans: Vec<Span> = given.iter().map(|value| value.span).collect();
+        if insert.values.is_some() {
+            check_width(!insert.columns.is_empty(), &columns, &spans)?;
+        }
+        let mut parts = Vec::with_capacity(given.len());
+        for (expr, target) in given.iter().zip(&columns) {
+            let column = &target.column;
+            let overridden = column.identity.is_some() && insert.overriding == Some(Overriding::User);
+            if is_default(expr) || overridden {
+                super::modify::reject_default(target)?;
+                if !column.generated {
+                    parts.push((target.clone(), self.default_of(table, column)?));
+                }
+                continue;
+            }
+            check_insertable(column, insert.overriding)?;
+            let value = self.in_clause(Clause::Values, |binder| binder.expr(expr))?;
+            parts.push((target.clone(), self.assign_to(value, target)?));
+        }
+        let mut values = self.combined(parts)?;
+        for column in table.live_columns() {
+            let given = values.iter().any(|(attnum, _)| *attnum == column.attnum);
+            if !given && !column.generated {
+                values.push((column.attnum, self.default_of(table, column)?));
+            }
+        }
+        Ok(values)
+    }
+
     /// VALUES lists: each expression is assigned to its column, DEFAULT becomes the column's default.
     fn insert_values(
         &mut self,
@@ -219,13 +256,15 @@ pub(super) fn is_default(expr: &ast::Expr) -> bool {
 }
 
 fn check_insert_width(insert: &ast::Insert, columns: &[Target], values: &[Span]) -> Result<()> {
+    check_width(!insert.columns.is_empty(), columns, values)
+}
+
+fn check_width(named: bool, columns: &[Target], values: &[Span]) -> Result<()> {
     if let Some(extra) = values.get(columns.len()) {
         let message = "INSERT has more expressions than target columns";
         return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(extra.start));
     }
-    if !insert.columns.is_empty()
-        && let Some(Target { span: missing, .. }) = columns.get(values.len())
-    {
+    if named && let Some(Target { span: missing, .. }) = columns.get(values.len()) {
         let message = "INSERT has more target columns than expressions";
         return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(missing.start));
     }

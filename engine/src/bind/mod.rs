@@ -26,6 +26,7 @@ mod join;
 pub mod late;
 mod literal;
 mod locking;
+mod merge;
 mod modify;
 mod operator;
 mod output_name;
@@ -404,6 +405,7 @@ impl<'a> Binder<'a> {
                 let columns = delete.returning.as_ref().map(|returning| returning.columns.clone());
                 Ok((Statement::Delete(delete), columns))
             }
+            ast::Statement::Merge(merge) => Ok((Statement::Merge(self.merge(merge)?), None)),
             ast::Statement::Utility(_) => Err(Error::internal("utility statements are not bound")),
         }
     }

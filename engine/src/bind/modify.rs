@@ -57,7 +57,7 @@ impl Binder<'_> {
     }
 
     /// Puts the changed table and the tables joined to it in sight; the latter's sub-queries do not see the former.
-    fn changed_table(
+    pub(super) fn changed_table(
         &mut self,
         table: &Arc<Relation>,
         alias: Option<&TableAlias>,

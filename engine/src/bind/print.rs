@@ -50,6 +50,15 @@ impl Printer {
                     out.returning(update.returning.as_ref());
                 });
             }
+            Statement::Merge(merge) => {
+                self.ctes(&merge.ctes);
+                self.line(format_args!("merge {} {}", merge.table.name, rel(merge.rel)));
+                self.inside(|out| {
+                    out.from(&merge.source);
+                    out.optional("on", Some(&merge.condition));
+                    out.row_rules(&merge.row_rules);
+                });
+            }
             Statement::Delete(delete) => {
                 self.ctes(&delete.ctes);
                 self.line(format_args!("delete {} {}", delete.table.name, rel(delete.rel)));

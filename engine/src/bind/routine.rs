@@ -215,6 +215,7 @@ impl Binder<'_> {
             }
             Statement::Insert(insert) => self.convert_returning(insert.returning.as_mut(), &columns)?,
             Statement::Update(update) => self.convert_returning(update.returning.as_mut(), &columns)?,
+            Statement::Merge(_) => {}
             Statement::Delete(delete) => self.convert_returning(delete.returning.as_mut(), &columns)?,
         }
         bound.columns = Some(columns);

@@ -607,6 +607,67 @@ pub enum Statement {
     Insert(Insert),
     Update(Update),
     Delete(Delete),
+    Merge(Merge),
+}
+
+/// MERGE: each row of the source with the rows of the target that match it, or none, takes the first action that is for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Merge {
+    pub ctes: Vec<Cte>,
+    pub table: Arc<Relation>,
+    /// The old row.
+    pub rel: RelId,
+    pub source: From,
+    pub condition: Expr,
+    pub actions: Vec<MergeAction>,
+    /// The new row, for `row_rules`.
+    pub new_rel: RelId,
+    pub row_rules: RowRules,
+    /// Its one column is the number of a row's action.
+    pub action_rel: RelId,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergeAction {
+    pub matched: bool,
+    pub condition: Option<Expr>,
+    pub kind: MergeKind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum MergeKind {
+    /// New values over `rel` and the source.
+    Update(Vec<(i16, Expr)>),
+    /// One value per live column, over the source.
+    Insert(Vec<(i16, Expr)>),
+    Delete,
+    Nothing,
+}
+
+impl Merge {
+    /// Every expression of the conditions and actions.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let actions = self.actions.iter().flat_map(|action| action.condition.iter().chain(action.values()));
+        std::iter::once(&self.condition).chain(actions)
+    }
+}
+
+impl MergeAction {
+    fn values(&self) -> impl Iterator<Item = &Expr> {
+        let values: &[(i16, Expr)] = match &self.kind {
+            MergeKind::Update(values) | MergeKind::Insert(values) => values,
+            MergeKind::Delete | MergeKind::Nothing => &[],
+        };
+        values.iter().map(|(_, value)| value)
+    }
+
+    pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let values: &mut [(i16, Expr)] = match &mut self.kind {
+            MergeKind::Update(values) | MergeKind::Insert(values) => values,
+            MergeKind::Delete | MergeKind::Nothing => &mut [],
+        };
+        self.condition.iter_mut().chain(values.iter_mut().map(|(_, value)| value))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -116,6 +116,13 @@ pub(crate) fn statement(statement: &mut Statement, visit: &mut dyn FnMut(&mut Ex
             rules(&mut update.row_rules, visit);
             returning(&mut update.returning, visit);
         }
+        Statement::Merge(merge) => {
+            merge.ctes.iter_mut().for_each(|cte| self::cte(cte, visit));
+            from(&mut merge.source, visit);
+            visit(&mut merge.condition);
+            merge.actions.iter_mut().flat_map(MergeAction::exprs_mut).for_each(&mut *visit);
+            rules(&mut merge.row_rules, visit);
+        }
         Statement::Delete(delete) => {
             delete.ctes.iter_mut().for_each(|cte| self::cte(cte, visit));
             delete.using.iter_mut().for_each(|from| self::from(from, visit));

@@ -206,6 +206,7 @@ fn is_candidate(statement: &Statement) -> bool {
         Statement::Update(update) => {
             update.ctes.is_empty() && update.from.is_none() && update.filter.is_some() && is_stored(&update.table)
         }
+        Statement::Merge(_) => false,
         Statement::Delete(delete) => {
             delete.ctes.is_empty() && delete.using.is_none() && delete.filter.is_some() && is_stored(&delete.table)
         }
@@ -218,6 +219,7 @@ fn lower(statement: &Statement, context: &LowerContext<'_>) -> Result<(LogicalPl
         Statement::Insert(insert) => lower::lower_insert(insert, &[], context)?,
         Statement::Update(update) => lower::lower_update(update, &[], context)?,
         Statement::Delete(delete) => lower::lower_delete(delete, &[], context)?,
+        Statement::Merge(merge) => lower::lower_merge(merge, &[], context)?,
     };
     Ok((change.plan, Some(change.columns)))
 }
@@ -231,7 +233,7 @@ fn read_row(statement: &mut Statement, tables: &RowTables) -> Option<(KeyedRow, 
             let Some(From::Table { relation, rel, .. }) = &select.from else { return None };
             (relation, *rel, &mut select.filter)
         }
-        Statement::Insert(_) => return None,
+        Statement::Insert(_) | Statement::Merge(_) => return None,
         Statement::Update(update) => (&update.table, update.rel, &mut update.filter),
         Statement::Delete(delete) => (&delete.table, delete.rel, &mut delete.filter),
     };

@@ -21,6 +21,7 @@ pub mod interrupt;
 pub mod key;
 pub mod lambda;
 pub mod lock;
+mod merge;
 pub mod operator;
 pub mod over_row;
 mod point;

@@ -20,7 +20,7 @@ use super::runtime::{QueryRuntime, RunOptions};
 use super::select_locked;
 use super::shared::LateTable;
 use super::stream::RowStream;
-use crate::bind::tree::{Cte, CteBody, Delete, Insert, Query, Statement, Update};
+use crate::bind::tree::{Cte, CteBody, Delete, Insert, Merge, Query, Statement, Update};
 use crate::lower::free::{StatementPart, is_correlated, locking_in_statement};
 use crate::lower::{self, LowerContext, LoweredChange, LoweredQuery};
 use crate::session::context::StatementContext;
@@ -109,6 +109,7 @@ pub enum Change<'a> {
     Insert(&'a Insert),
     Update(&'a Update),
     Delete(&'a Delete),
+    Merge(&'a Merge),
 }
 
 /// Makes a change. With a generic plan it is not planned anew.
@@ -139,6 +140,7 @@ impl<'a> Change<'a> {
             Self::Insert(_) => "INSERT 0",
             Self::Update(_) => "UPDATE",
             Self::Delete(_) => "DELETE",
+            Self::Merge(_) => "MERGE",
         }
     }
 
@@ -147,6 +149,7 @@ impl<'a> Change<'a> {
             Statement::Insert(insert) => Ok(Self::Insert(insert)),
             Statement::Update(update) => Ok(Self::Update(update)),
             Statement::Delete(delete) => Ok(Self::Delete(delete)),
+            Statement::Merge(merge) => Ok(Self::Merge(merge)),
             Statement::Query(_) => Err(Error::internal("a query is no change")),
         }
     }
@@ -156,6 +159,7 @@ impl<'a> Change<'a> {
             Self::Insert(insert) => &insert.ctes,
             Self::Update(update) => &update.ctes,
             Self::Delete(delete) => &delete.ctes,
+            Self::Merge(merge) => &merge.ctes,
         }
     }
 
@@ -164,6 +168,7 @@ impl<'a> Change<'a> {
             Self::Insert(insert) => StatementPart::Insert(insert),
             Self::Update(update) => StatementPart::Update(update),
             Self::Delete(delete) => StatementPart::Delete(delete),
+            Self::Merge(merge) => StatementPart::Merge(merge),
         }
     }
 
@@ -172,6 +177,7 @@ impl<'a> Change<'a> {
             Self::Insert(insert) => lower::lower_insert(insert, parameters, context),
             Self::Update(update) => lower::lower_update(update, parameters, context),
             Self::Delete(delete) => lower::lower_delete(delete, parameters, context),
+            Self::Merge(merge) => lower::lower_merge(merge, parameters, context),
         }
     }
 }
@@ -320,6 +326,7 @@ impl Execution<'_> {
                     Change::Insert(insert) => change::insert(insert, rows, self).await,
                     Change::Update(update) => change::update(update, rows, self).await,
                     Change::Delete(delete) => change::delete(delete, rows, self).await,
+                    Change::Merge(merge) => super::merge::merge(merge, rows, self).await,
                 }
             }
             Step::Lock(query, lowered) => {

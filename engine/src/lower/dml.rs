@@ -148,13 +148,7 @@ impl Lowerer<'_> {
             self.demand(filter)?;
         }
         let scanned = self.table(rel, table)?;
-        let address = Binding {
-            column: match scanned.get(rel, 0).or_else(|_| scanned.get(rel, table.columns.len())) {
-                Ok(first) => datafusion::common::Column::new(first.column.relation.clone(), ADDRESS_COLUMN),
-                Err(error) => return Err(error),
-            },
-            data_type: DataType::UInt64,
-        };
+        let address = address_of(table, rel, &scanned)?;
         let mut input = match from {
             Some(from) => self.from(from, Some(&scanned))?,
             None => scanned,
@@ -169,7 +163,7 @@ impl Lowerer<'_> {
     }
 
     /// Values of the live columns in order of `attnum`, in stored representation. Columns without a value keep that of `old`.
-    fn new_row(
+    pub(super) fn new_row(
         &mut self,
         table: &CatalogRelation,
         values: &[(i16, tree::Expr)],
@@ -199,7 +193,7 @@ impl Lowerer<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a statement")]
-    fn change(
+    pub(super) fn change(
         &mut self,
         table: &CatalogRelation,
         rel: RelId,
@@ -277,6 +271,13 @@ impl Lowerer<'_> {
         }
         Ok(columns)
     }
+}
+
+/// The column of a table's addresses.
+pub(super) fn address_of(table: &CatalogRelation, rel: RelId, scanned: &Relation) -> Result<Binding> {
+    let first = scanned.get(rel, 0).or_else(|_| scanned.get(rel, table.columns.len()))?;
+    let column = datafusion::common::Column::new(first.column.relation.clone(), ADDRESS_COLUMN);
+    Ok(Binding { column, data_type: DataType::UInt64 })
 }
 
 /// Bindings of live columns at the positions of all columns.

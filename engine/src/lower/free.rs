@@ -7,8 +7,8 @@ use aegis_catalog::{Oid, Type};
 
 use super::{ColumnRef, Lowerer, lock_key};
 use crate::bind::tree::{
-    CastMethod, Cte, CteBody, CteId, Delete, Expr, ExprKind, FrameBound, From, Insert, Query, RelId, Select, SetCall,
-    SetExpr, Statement, Subquery, SubqueryKind, Subscript, Update,
+    CastMethod, Cte, CteBody, CteId, Delete, Expr, ExprKind, FrameBound, From, Insert, Merge, Query, RelId, Select,
+    SetCall, SetExpr, Statement, Subquery, SubqueryKind, Subscript, Update,
 };
 use crate::functions::{Function, Volatility};
 
@@ -116,6 +116,7 @@ pub fn locking_in_statement(part: StatementPart<'_>) -> Vec<Query> {
         StatementPart::Insert(insert) => walk.insert(insert),
         StatementPart::Update(update) => walk.update(update),
         StatementPart::Delete(delete) => walk.delete(delete),
+        StatementPart::Merge(merge) => walk.merge(merge),
         StatementPart::Cte(cte) => walk.ctes(std::slice::from_ref(cte)),
     }
     walk.locking.unwrap_or_default()
@@ -128,6 +129,7 @@ pub enum StatementPart<'a> {
     Insert(&'a Insert),
     Update(&'a Update),
     Delete(&'a Delete),
+    Merge(&'a Merge),
     Cte(&'a Cte),
 }
 
@@ -213,6 +215,7 @@ impl Walk<'_> {
                     Statement::Insert(insert) => self.insert(insert),
                     Statement::Update(update) => self.update(update),
                     Statement::Delete(delete) => self.delete(delete),
+                    Statement::Merge(merge) => self.merge(merge),
                 },
                 body => self.cte_body(body),
             }
@@ -229,6 +232,11 @@ impl Walk<'_> {
         update.from.iter().for_each(|from| self.from(from));
         self.exprs(update.filter.iter().chain(update.set.iter().map(|(_, value)| value)));
         self.exprs(update.returning.iter().flat_map(|returning| &returning.targets));
+    }
+
+    fn merge(&mut self, merge: &Merge) {
+        self.from(&merge.source);
+        self.exprs(merge.exprs());
     }
 
     fn delete(&mut self, delete: &Delete) {

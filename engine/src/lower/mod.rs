@@ -22,6 +22,7 @@ mod key;
 mod late;
 mod limit;
 mod locking;
+mod merge;
 mod numeric;
 mod query;
 mod relation;
@@ -57,6 +58,7 @@ pub use dml::{
     lower_insert, lower_over_row, lower_update,
 };
 pub use locking::{LockedTable, lock_key};
+pub use merge::lower_merge;
 
 /// What lowering needs besides the tree.
 pub struct LowerContext<'a> {

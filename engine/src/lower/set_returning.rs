@@ -226,7 +226,12 @@ impl Lowerer<'_> {
                             &columns,
                         );
                         let args = args.into_iter().map(|arg| arg.expr).collect();
-                        Value::new(operator.call(args), result, data_type)
+                        let row = Value::new(operator.call(args), result, data_type);
+                        // JSON may hold values that a domain does not take.
+                        match call.args.first() {
+                            Some(base) => self.verify(row, base.ty)?,
+                            None => row,
+                        }
                     }
                     _ => self.call(&call.function, args, result)?.into_computed()?,
                 };

@@ -544,6 +544,7 @@ pub enum Statement {
     Insert(Box<Insert>),
     Update(Box<Update>),
     Delete(Box<Delete>),
+    Merge(Box<Merge>),
     Utility(Box<super::utility::Utility>),
 }
 
@@ -634,6 +635,41 @@ pub struct Update {
     pub from: Vec<TableExpr>,
     pub filter: Option<Expr>,
     pub returning: Vec<Target>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Merge {
+    pub with: Option<With>,
+    pub table: Name,
+    pub alias: Option<TableAlias>,
+    pub source: TableExpr,
+    pub condition: Expr,
+    pub actions: Vec<MergeWhen>,
+}
+
+/// `WHEN [NOT] MATCHED [AND condition] THEN action`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergeWhen {
+    pub matched: bool,
+    pub condition: Option<Expr>,
+    pub action: MergeAction,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum MergeAction {
+    Update(Vec<Assignment>),
+    Insert(Box<MergeInsert>),
+    Delete,
+    Nothing,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergeInsert {
+    pub columns: Vec<AssignTarget>,
+    pub overriding: Option<Overriding>,
+    /// None is DEFAULT VALUES.
+    pub values: Option<Vec<Expr>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -351,6 +351,7 @@ impl Session {
             tree::Statement::Insert(insert) => Change::Insert(insert),
             tree::Statement::Update(update) => Change::Update(update),
             tree::Statement::Delete(delete) => Change::Delete(delete),
+            tree::Statement::Merge(merge) => Change::Merge(merge),
         };
         let result = execute::run_change(change, generic, &mut execution).await?;
         if tree.columns.is_none() {
@@ -422,6 +423,7 @@ fn changing_command(statement: &tree::Statement) -> Option<&'static str> {
         tree::Statement::Insert(_) => Some("INSERT"),
         tree::Statement::Update(_) => Some("UPDATE"),
         tree::Statement::Delete(_) => Some("DELETE"),
+        tree::Statement::Merge(_) => Some("MERGE"),
     }
 }
 

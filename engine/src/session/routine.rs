@@ -171,6 +171,13 @@ impl Session {
                     }
                     Ok(())
                 }
+                Statement::Merge(merge) => {
+                    let actions = merge.actions.iter_mut().flat_map(crate::bind::tree::MergeAction::exprs_mut);
+                    for expr in std::iter::once(&mut merge.condition).chain(actions) {
+                        self.settle_expression(expr, parameters, context).await?;
+                    }
+                    Ok(())
+                }
                 Statement::Delete(delete) => {
                     if let Some(expr) = &mut delete.filter {
                         self.settle_expression(expr, parameters, context).await?;
@@ -500,6 +507,7 @@ fn refuse_changes(statement: &Parsed, volatility: char) -> Result<()> {
         Parsed::Insert(_) => "INSERT",
         Parsed::Update(_) => "UPDATE",
         Parsed::Delete(_) => "DELETE",
+        Parsed::Merge(_) => "MERGE",
         Parsed::Utility(_) => "this command",
     };
     let message = format!("{command} is not allowed in a non-volatile function");

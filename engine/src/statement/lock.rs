@@ -67,6 +67,7 @@ impl Needs {
                 (&insert.ctes, Some(&insert.table), updates)
             }
             tree::Statement::Update(update) => (&update.ctes, Some(&update.table), true),
+            tree::Statement::Merge(merge) => (&merge.ctes, Some(&merge.table), true),
             tree::Statement::Delete(delete) => (&delete.ctes, Some(&delete.table), true),
         };
         for cte in ctes {

@@ -192,6 +192,7 @@ impl Server {
                 Statement::Insert(insert) => run_change(Change::Insert(insert), None, &mut execution).await?,
                 Statement::Update(update) => run_change(Change::Update(update), None, &mut execution).await?,
                 Statement::Delete(delete) => run_change(Change::Delete(delete), None, &mut execution).await?,
+                Statement::Merge(merge) => run_change(Change::Merge(merge), None, &mut execution).await?,
             };
             Ok((Some(changed.count), changed.returning))
         })?;

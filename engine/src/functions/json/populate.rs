@@ -120,7 +120,7 @@ fn fields(name: &str, call: &Call<'_>, base: Option<&ArrayRef>) -> Result<Vec<(S
     };
     if call.columns.is_empty() && given.is_empty() {
         let message = format!("could not determine row type for result of {name}");
-        return Err(invalid(message).with_hint(
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message).with_hint(
             "Provide a non-null record argument, or call the function in the FROM clause using a column definition list.",
         ));
     }
@@ -207,8 +207,9 @@ fn text_of(ty: Type, key: &str, value: &str, context: &StatementContext) -> Resu
     }
     if let Some(item) = element(ty.oid, types) {
         let mut out = String::new();
-        array_literal(Type::new(item, ty.typmod), key, value, context, &mut out)?;
-        return Ok(Some(out));
+        let lengths = array_literal(Type::new(item, ty.typmod), key, value, context, &mut out)?;
+        // However deep, an array without elements has no dimensions.
+        return Ok(Some(if lengths.contains(&0) { "{}".to_owned() } else { out }));
     }
     match types_structure(ty, context) {
         Some(Structure::Composite(fields)) => {

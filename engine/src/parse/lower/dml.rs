@@ -109,7 +109,7 @@ impl Lower<'_> {
         self.targets(self.need(clause.child(K::TARGET_LIST), clause)?)
     }
 
-    fn assign_targets(&self, list: Node<'_>) -> Result<Vec<AssignTarget>> {
+    pub fn assign_targets(&self, list: Node<'_>) -> Result<Vec<AssignTarget>> {
         let targets =
             list.children_of(K::COLUMN_TARGET).map(|target| self.assign_target(target)).collect::<Result<Vec<_>>>()?;
         if targets.is_empty() { Err(self.missing_in(list)) } else { Ok(targets) }

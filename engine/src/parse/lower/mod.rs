@@ -10,6 +10,7 @@ mod dml;
 mod expr;
 mod from;
 mod literal;
+mod merge;
 mod names;
 mod object;
 mod operand;
@@ -213,6 +214,7 @@ impl<'a> Lower<'a> {
             K::INSERT => Statement::Insert(Box::new(self.insert(node)?)),
             K::UPDATE => Statement::Update(Box::new(self.update(node)?)),
             K::DELETE => Statement::Delete(Box::new(self.delete(node)?)),
+            K::MERGE => Statement::Merge(Box::new(self.merge(node)?)),
             _ => Statement::Utility(Box::new(self.utility(node)?)),
         }))
     }

@@ -1,0 +1,89 @@
+//! MERGE (PostgreSQL's parse_merge.c).
+
+use std::sync::Arc;
+
+use aegis_catalog::object::Relation;
+use aegis_catalog::{Error, Result, sqlstate};
+
+use super::scope::{Clause, Level};
+use super::tree::{Expr, From, Merge, MergeAction, MergeKind, RelId};
+use super::{Binder, RelSource};
+use crate::parse::ast;
+
+impl Binder<'_> {
+    pub(super) fn merge(&mut self, merge: &ast::Merge) -> Result<Merge> {
+        self.levels.push(Level::new(Clause::From));
+        let result = self.merge_here(merge);
+        self.levels.pop();
+        result
+    }
+
+    fn merge_here(&mut self, merge: &ast::Merge) -> Result<Merge> {
+        check_reachable(merge)?;
+        let ctes = match &merge.with {
+            Some(with) => self.with_clause(with)?,
+            None => Vec::new(),
+        };
+        let table = self.target_table(&merge.table, "MERGE")?;
+        let source = std::slice::from_ref(&merge.source);
+        let (rel, source) = self.changed_table(&table, merge.alias.as_ref(), source)?;
+        let source: From = source.ok_or_else(|| Error::internal("MERGE without a source"))?;
+        let condition = self.in_clause(Clause::JoinOn, |binder| {
+            let condition = binder.expr(&merge.condition)?;
+            binder.coerce_to_boolean(condition, "JOIN/ON")
+        })?;
+        let mut actions = Vec::with_capacity(merge.actions.len());
+        for when in &merge.actions {
+            self.show_target(rel, when.matched);
+            let action = self.merge_action(when, &table, rel)?;
+            actions.push(action);
+        }
+        self.show_target(rel, true);
+        let new_rel = self.new_rel(RelSource::Table(table.clone()));
+        let row_rules = self.row_rules(&table, new_rel)?;
+        let action_rel = self.new_rel(RelSource::Internal);
+        let ctes = self.finish_ctes(ctes);
+        Ok(Merge { ctes, table, rel, source, condition, actions, new_rel, row_rules, action_rel })
+    }
+
+    /// Rows that are not matched have no row of the target.
+    fn show_target(&mut self, rel: RelId, shown: bool) {
+        for item in &mut self.level().items {
+            if item.table.as_ref().is_some_and(|(other, _)| *other == rel) {
+                item.lateral_only = !shown;
+                item.lateral_ok = shown;
+            }
+        }
+    }
+
+    fn merge_action(&mut self, when: &ast::MergeWhen, table: &Arc<Relation>, rel: RelId) -> Result<MergeAction> {
+        let condition: Option<Expr> = match &when.condition {
+            Some(condition) => Some(self.in_clause(Clause::MergeWhen, |binder| {
+                let condition = binder.expr(condition)?;
+                binder.coerce_to_boolean(condition, "WHEN")
+            })?),
+            None => None,
+        };
+        let kind = match &when.action {
+            ast::MergeAction::Update(set) => {
+                MergeKind::Update(self.in_clause(Clause::UpdateSource, |binder| binder.assignments(set, table, rel))?)
+            }
+            ast::MergeAction::Insert(insert) => MergeKind::Insert(self.merge_values(insert, table)?),
+            ast::MergeAction::Delete => MergeKind::Delete,
+            ast::MergeAction::Nothing => MergeKind::Nothing,
+        };
+        Ok(MergeAction { matched: when.matched, condition, kind })
+    }
+}
+
+/// Nothing may follow an action without a condition.
+fn check_reachable(merge: &ast::Merge) -> Result<()> {
+    for matched in [true, false] {
+        let mut actions = merge.actions.iter().filter(|when| when.matched == matched);
+        if actions.any(|when| when.condition.is_none()) && actions.next().is_some() {
+            let message = "unreachable WHEN clause specified after unconditional WHEN clause";
+            return Err(Error::new(sqlstate::SYNTAX_ERROR, message));
+        }
+    }
+    Ok(())
+}
