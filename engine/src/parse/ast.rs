@@ -653,7 +653,6 @@ pub struct MergeWhen {
     pub matched: bool,
     pub condition: Option<Expr>,
     pub action: MergeAction,
-    pub span: Span,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -55,7 +55,7 @@ impl Lower<'_> {
             _ => return Err(self.syntax_error(action.start())),
         };
         let condition = node.child(K::MERGE_CONDITION).map(|condition| self.expr_in(condition)).transpose()?;
-        Ok(MergeWhen { matched, condition, action, span: self.span(node) })
+        Ok(MergeWhen { matched, condition, action })
     }
 
     fn merge_insert(&self, node: Node<'_>) -> Result<MergeInsert> {
