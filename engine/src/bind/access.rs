@@ -9,7 +9,9 @@ use aegis_catalog::fixed_oid::FIRST_NORMAL;
 use aegis_catalog::object::{Relation, RelationKind};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
-use super::tree::{Cte, CteBody, Expr, ExprKind, From, Query, RelId, SetExpr, Statement};
+use super::tree::{
+    Cte, CteBody, Expr, ExprKind, From, Merge, MergeAction, MergeKind, Query, RelId, SetExpr, Statement,
+};
 use super::walk;
 use crate::privilege::Owned;
 use crate::session::context::StatementContext;
@@ -117,6 +119,7 @@ impl<'a> Access<'a> {
                 let returning = update.returning.iter_mut().flat_map(|returning| &mut returning.targets);
                 returning.for_each(|target| self.expr(target, role));
             }
+            Statement::Merge(merge) => self.merge(merge, role),
             Statement::Delete(delete) => {
                 let of = (delete.table.oid, role);
                 self.want(of, acl::rights("d"), None);
@@ -129,6 +132,28 @@ impl<'a> Access<'a> {
                 returning.for_each(|target| self.expr(target, role));
             }
         }
+    }
+
+    fn merge(&mut self, merge: &mut Merge, role: Oid) {
+        let of = (merge.table.oid, role);
+        for action in &merge.actions {
+            let (right, columns) = match &action.kind {
+                MergeKind::Update(set) => ("w", set.as_slice()),
+                MergeKind::Insert(values) => ("a", values.as_slice()),
+                MergeKind::Delete => ("d", [].as_slice()),
+                MergeKind::Nothing => continue,
+            };
+            self.want(of, acl::rights(right), None);
+            for (attnum, _) in columns {
+                self.want(of, acl::rights(right), Some(*attnum));
+            }
+        }
+        self.relation(merge.rel, &merge.table, role);
+        merge.ctes.iter_mut().for_each(|cte| self.cte(cte, role));
+        self.from(&mut merge.source, role);
+        walk::from(&mut merge.source, &mut |expr| self.expr(expr, role));
+        let actions = merge.actions.iter_mut().flat_map(MergeAction::exprs_mut);
+        std::iter::once(&mut merge.condition).chain(actions).for_each(|expr| self.expr(expr, role));
     }
 
     fn whole_query(&mut self, query: &mut Query, role: Oid) {
