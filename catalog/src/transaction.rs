@@ -360,6 +360,9 @@ impl CatalogTransaction {
         }
         match &mut relation.kind {
             RelationKind::Table(table) => {
+                if let Some(materialized) = &mut table.materialized {
+                    self.assign(&mut materialized.view.rule)?;
+                }
                 table.constraints.iter_mut().try_for_each(|constraint| self.assign(&mut constraint.oid))
             }
             RelationKind::View(view) => self.assign(&mut view.rule),

@@ -49,7 +49,7 @@ fn catalog() -> Catalog {
             ..constraint(20012, "t_fkey", foreign_key)
         },
     ];
-    let table = Table { storage: 20000, constraints, options: Vec::new(), of_type: 0 };
+    let table = Table { storage: 20000, constraints, options: Vec::new(), of_type: 0, materialized: None };
     catalog.put(&relation(20000, "t", columns, RelationKind::Table(table)));
     let key = |attnum, expression: Option<&str>, descending, nulls_first| IndexKey {
         attnum,

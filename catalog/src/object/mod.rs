@@ -33,7 +33,7 @@ pub use role::Role;
 pub use routine::Routine;
 pub use schema::Schema;
 pub use sequence::Sequence;
-pub use table::Table;
+pub use table::{Materialized, Table};
 pub use user_type::{Domain, Enum, EnumLabel, LabelPlace, UserType, UserTypeKind};
 pub use view::View;
 

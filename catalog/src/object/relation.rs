@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Constraint, Index, ObjectAddress, Sequence, Table, View};
+use super::{Constraint, Index, Materialized, ObjectAddress, Sequence, Table, View};
 use crate::fixed_oid;
 use crate::types::{Type, oid::Oid};
 
@@ -93,6 +93,16 @@ impl Relation {
         if let RelationKind::View(view) = &self.kind { Some(view) } else { None }
     }
 
+    /// What makes it a materialized view.
+    pub fn materialized(&self) -> Option<&Materialized> {
+        self.table().and_then(|table| table.materialized.as_ref())
+    }
+
+    /// The query of a view, materialized or not.
+    pub fn query(&self) -> Option<&View> {
+        self.view().or_else(|| self.materialized().map(|materialized| &materialized.view))
+    }
+
     pub fn sequence(&self) -> Option<&Sequence> {
         if let RelationKind::Sequence(sequence) = &self.kind { Some(sequence) } else { None }
     }
@@ -113,6 +123,7 @@ impl Relation {
     /// `pg_class.relkind`.
     pub fn kind_code(&self) -> char {
         match self.kind {
+            RelationKind::Table(Table { materialized: Some(_), .. }) => 'm',
             RelationKind::Table(_) | RelationKind::System => 'r',
             RelationKind::View(_) => 'v',
             RelationKind::Index(_) => 'i',
@@ -124,6 +135,7 @@ impl Relation {
     /// What messages call it: table, view, index, sequence, composite type.
     pub fn kind_name(&self) -> &'static str {
         match self.kind {
+            RelationKind::Table(Table { materialized: Some(_), .. }) => "materialized view",
             RelationKind::Table(_) | RelationKind::System => "table",
             RelationKind::View(_) => "view",
             RelationKind::Index(_) => "index",

@@ -10,7 +10,7 @@ impl Relation {
     pub fn parts(&self) -> Vec<ObjectAddress> {
         let defaults = self.columns.iter().map(|column| ObjectAddress::new(PG_ATTRDEF, column.default_oid));
         let constraints = self.constraints().iter().map(|constraint| ObjectAddress::new(PG_CONSTRAINT, constraint.oid));
-        let rule = self.view().map(|view| ObjectAddress::new(PG_REWRITE, view.rule));
+        let rule = self.query().map(|view| ObjectAddress::new(PG_REWRITE, view.rule));
         defaults.chain(constraints).chain(rule).filter(|part| part.object != 0).collect()
     }
 
@@ -44,6 +44,10 @@ impl Relation {
         match &self.kind {
             RelationKind::Table(table) => {
                 self.constraint_dependencies(&mut edges);
+                if let Some(materialized) = &table.materialized {
+                    let rule = ObjectAddress::new(PG_REWRITE, materialized.view.rule);
+                    edges.add(rule, relation, DependencyKind::Internal);
+                }
                 if table.of_type != 0 {
                     edges.add(relation, ObjectAddress::new(PG_TYPE, table.of_type), DependencyKind::Normal);
                 }

@@ -14,4 +14,15 @@ pub struct Table {
     /// The composite type of `CREATE TABLE … OF`; 0 for none.
     #[serde(default)]
     pub of_type: Oid,
+    /// Of a materialized view.
+    #[serde(default)]
+    pub materialized: Option<Materialized>,
+}
+
+/// What makes a table a materialized view.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Materialized {
+    pub view: super::View,
+    /// It holds the rows of its query, as they were when it was last refreshed.
+    pub populated: bool,
 }

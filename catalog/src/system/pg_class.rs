@@ -20,7 +20,7 @@ pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<(
 
 fn push(context: &SystemContext<'_>, relation: &Relation, rows: &mut Rows<'_>) {
     let catalog = context.catalog;
-    let is_view = matches!(relation.kind, RelationKind::View(_));
+    let is_view = relation.query().is_some();
     let is_shared = super::is_shared(relation.oid);
     let (pages, tuples) = size(context, relation);
     let is_check = |kind: &ConstraintKind| matches!(kind, ConstraintKind::Check { .. });
@@ -53,7 +53,7 @@ fn push(context: &SystemContext<'_>, relation: &Relation, rows: &mut Rows<'_>) {
         false,
         false,
         false,
-        true,
+        relation.materialized().is_none_or(|materialized| materialized.populated),
         if relation.table().is_some() { 'd' } else { 'n' },
         false,
         0,

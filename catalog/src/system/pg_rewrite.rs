@@ -6,7 +6,7 @@ use crate::Result;
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     for relation in context.relations("ev_class") {
-        if let Some(view) = relation.view() {
+        if let Some(view) = relation.query() {
             rows.push(row![view.rule, "_RETURN", relation.oid, '1', 'O', true, "<>", &view.query]);
         }
     }

@@ -165,7 +165,7 @@ fn populated() -> Catalog {
         20000,
         "t",
         columns,
-        RelationKind::Table(Table { storage: 20000, constraints, options: Vec::new(), of_type: 0 }),
+        RelationKind::Table(Table { storage: 20000, constraints, options: Vec::new(), of_type: 0, materialized: None }),
     );
     let index = Index {
         table: 20000,

@@ -19,6 +19,10 @@ impl Binder<'_> {
         let relation = self.relation_named(name)?;
         let shown = &relation.name;
         match &relation.kind {
+            RelationKind::Table(_) if relation.materialized().is_some() => {
+                let message = format!("cannot change materialized view \"{shown}\"");
+                Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message))
+            }
             RelationKind::Table(_) => Ok(relation),
             RelationKind::View(_) => Err(Error::unsupported(format!("{verb} on a view")).at(name.span.start)),
             RelationKind::System => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aegis_catalog::object::{Relation, RelationKind};
 use aegis_catalog::types::built_in;
-use aegis_catalog::{Error, Result, Type};
+use aegis_catalog::{Error, Result, Type, sqlstate};
 use aegis_storage::transaction::{ADDRESS_COLUMN, ChunkScan, TableScan};
 use aegis_storage::{IndexSchema, TableSchema};
 use arrow::array::RecordBatch;
@@ -40,6 +40,11 @@ impl Tables for SnapshotTables<'_> {
     fn source(&self, relation: &Arc<Relation>) -> Result<Arc<dyn TableSource>> {
         let provider: Arc<dyn TableProvider> = match &relation.kind {
             RelationKind::Table(table) => {
+                if table.materialized.as_ref().is_some_and(|materialized| !materialized.populated) {
+                    let message = format!("materialized view \"{}\" has not been populated", relation.name);
+                    return Err(Error::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+                        .with_hint("Use the REFRESH MATERIALIZED VIEW command."));
+                }
                 let scan = self.transaction.scan(table.storage).map_err(Error::from)?;
                 Arc::new(StoredTable::new(relation, scan)?)
             }

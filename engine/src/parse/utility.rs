@@ -205,6 +205,11 @@ pub enum Utility {
         verb: String,
         tables: Vec<Name>,
     },
+    RefreshMaterializedView {
+        name: Name,
+        concurrently: bool,
+        with_data: bool,
+    },
     CreateRoutine(Box<CreateRoutine>),
     AlterRoutine(Box<AlterRoutine>),
     DropRoutine(Box<DropRoutine>),

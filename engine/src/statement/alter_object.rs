@@ -155,12 +155,12 @@ fn tag(kind: ObjectKind) -> Result<&'static str> {
     Ok(match kind {
         ObjectKind::Table | ObjectKind::Column | ObjectKind::Constraint => "ALTER TABLE",
         ObjectKind::View => "ALTER VIEW",
+        ObjectKind::MaterializedView => "ALTER MATERIALIZED VIEW",
         ObjectKind::Index => "ALTER INDEX",
         ObjectKind::Sequence => "ALTER SEQUENCE",
         ObjectKind::Schema => "ALTER SCHEMA",
         ObjectKind::Database => "ALTER DATABASE",
         ObjectKind::Role => "ALTER ROLE",
-        ObjectKind::MaterializedView => return Err(Error::unsupported("materialized views")),
         ObjectKind::Type => "ALTER TYPE",
         ObjectKind::Domain => "ALTER DOMAIN",
         ObjectKind::Function | ObjectKind::Procedure => return Err(Error::unsupported("ALTER FUNCTION")),
@@ -186,6 +186,7 @@ fn relation(
     };
     namespace::reject_system(&found)?;
     let what = match (object.kind, &found.kind) {
+        (ObjectKind::MaterializedView, _) if found.materialized().is_none() => "a materialized view",
         (ObjectKind::View, kind) if !matches!(kind, RelationKind::View(_)) => "a view",
         (ObjectKind::Index, kind) if !matches!(kind, RelationKind::Index(_)) => "an index",
         (ObjectKind::Sequence, kind) if !matches!(kind, RelationKind::Sequence(_)) => "a sequence",

@@ -31,7 +31,7 @@ pub fn run(
 fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddress> {
     let written = namespace::written(&object.name);
     match object.kind {
-        ObjectKind::Table | ObjectKind::View | ObjectKind::Index | ObjectKind::Sequence => {
+        ObjectKind::Table | ObjectKind::MaterializedView | ObjectKind::View | ObjectKind::Index | ObjectKind::Sequence => {
             let relation = namespace::existing(&object.name, context)?;
             require_kind(&relation, object.kind)?;
             Ok(relation.address())
@@ -88,7 +88,8 @@ fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddr
 
 fn require_kind(relation: &Relation, kind: ObjectKind) -> Result<()> {
     let (matches, what) = match kind {
-        ObjectKind::Table => (matches!(relation.kind, RelationKind::Table(_)), "a table"),
+        ObjectKind::Table => (relation.table().is_some() && relation.materialized().is_none(), "a table"),
+        ObjectKind::MaterializedView => (relation.materialized().is_some(), "a materialized view"),
         ObjectKind::View => (matches!(relation.kind, RelationKind::View(_)), "a view"),
         ObjectKind::Index => (matches!(relation.kind, RelationKind::Index(_)), "an index"),
         _ => (matches!(relation.kind, RelationKind::Sequence(_)), "a sequence"),

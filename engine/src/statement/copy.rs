@@ -168,6 +168,7 @@ impl CopyIn {
 fn copied_table(name: &Name, context: &StatementContext) -> Result<Arc<Relation>> {
     let relation = super::namespace::existing(name, context)?;
     let what = match &relation.kind {
+        RelationKind::Table(_) if relation.materialized().is_some() => "materialized view",
         RelationKind::Table(_) => return Ok(relation),
         RelationKind::View(_) => "view",
         RelationKind::Sequence(_) => "sequence",
@@ -221,6 +222,11 @@ async fn run_out(
         CopyTarget::Statement(statement) => crate::bind::bind(statement, sql, &[], context)?,
         CopyTarget::Table { name, columns } => {
             let relation = super::namespace::existing(name, context)?;
+            if relation.materialized().is_some() {
+                let message = format!("cannot copy from materialized view \"{}\"", relation.name);
+                return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
+                    .with_hint("Try the COPY (SELECT ...) TO variant."));
+            }
             if let RelationKind::View(_) = relation.kind {
                 return Err(Error::new(
                     sqlstate::WRONG_OBJECT_TYPE,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aegis_catalog::object::{Column, Identity, Relation, RelationKind, Table};
+use aegis_catalog::object::{Materialized, Column, Identity, Relation, RelationKind, Table};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
@@ -72,6 +72,8 @@ pub struct Plan {
     pub sequences: Vec<OwnedSequence>,
     /// The composite type that the columns are from; 0 for none.
     pub of_type: Oid,
+    /// Of a materialized view.
+    pub materialized: Option<Materialized>,
     /// Columns of it that have options.
     pub optioned: BTreeSet<String>,
 }
@@ -315,7 +317,7 @@ pub fn create_relation(
         row_type: 0,
         row_array_type: 0,
         columns: plan.columns,
-        kind: RelationKind::Table(Table { storage, constraints: Vec::new(), options, of_type: plan.of_type }),
+        kind: RelationKind::Table(Table { storage, constraints: Vec::new(), options, of_type: plan.of_type, materialized: plan.materialized.take() }),
     };
     let table = open.catalog.create_relation(open.tables.permanent(), relation)?;
     privilege::apply_default(session, &Owned::relation(&table), table.schema)?;

@@ -7,7 +7,7 @@ use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 use futures::StreamExt;
 
-use super::{Outcome, create_table, namespace};
+use super::{Outcome, create_table, materialized_view, namespace};
 use crate::bind;
 use crate::parse::ast::Statement;
 use crate::parse::utility::{CreateTableAs, OnCommit, Utility};
@@ -20,9 +20,7 @@ pub async fn run(
     sql: &str,
     context: &StatementContext,
 ) -> Result<Outcome> {
-    if create.materialized_view {
-        return Err(Error::unsupported("CREATE MATERIALIZED VIEW"));
-    }
+    let tag = if create.materialized_view { "CREATE MATERIALIZED VIEW" } else { "CREATE TABLE AS" };
     if create.on_commit != OnCommit::Preserve {
         return Err(Error::unsupported("CREATE TABLE AS with ON COMMIT"));
     }
@@ -30,7 +28,7 @@ pub async fn run(
     if create.if_not_exists && context.catalog.relation_by_name(place.schema, &place.name).is_some() {
         let message = format!("relation \"{}\" already exists, skipping", place.name);
         session.skip_notice_as(sqlstate::DUPLICATE_TABLE, &message);
-        return Outcome::tag("CREATE TABLE AS");
+        return Outcome::tag(tag);
     }
     let bound = match &*create.source {
         Statement::Utility(utility) if matches!(**utility, Utility::Execute { .. }) => {
@@ -56,6 +54,10 @@ pub async fn run(
         column.collation = bind::collation_of(targets.get(i), source, context);
         plan.columns.push(column);
     }
+    if create.materialized_view {
+        plan.materialized = Some(materialized_view::definition(&plan, &bound, create.with_data, context)?);
+    }
+    let reads = create.materialized_view.then(|| bound.clone());
     let names: Vec<String> = plan.columns.iter().map(|column| column.name.clone()).collect();
     // The query first: it must not see the table that it fills.
     let rows = if create.with_data {
@@ -67,7 +69,10 @@ pub async fn run(
         None
     };
     let table = create_table::create_relation(session, place, plan, Vec::new())?;
-    let Some(mut rows) = rows else { return Outcome::tag("CREATE TABLE AS") };
+    if let Some(reads) = &reads {
+        materialized_view::record_reads(session, &table, reads)?;
+    }
+    let Some(mut rows) = rows else { return Outcome::tag(tag) };
     let context = Arc::new(session.context()?);
     let columns: Vec<&str> = names.iter().map(String::as_str).collect();
     let insert = bind::bind_copy(&table, &columns, &context)?;

@@ -21,7 +21,7 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
         ObjectKind::Index => ("DROP INDEX", "index"),
         ObjectKind::Sequence => ("DROP SEQUENCE", "sequence"),
         ObjectKind::Schema => ("DROP SCHEMA", "schema"),
-        ObjectKind::MaterializedView => return Err(Error::unsupported("DROP MATERIALIZED VIEW")),
+        ObjectKind::MaterializedView => ("DROP MATERIALIZED VIEW", "materialized view"),
         ObjectKind::Type => ("DROP TYPE", "type"),
         ObjectKind::Domain => ("DROP DOMAIN", "type"),
         ObjectKind::Function | ObjectKind::Procedure => return Err(Error::unsupported("DROP FUNCTION")),
@@ -102,8 +102,9 @@ fn relation(name: &Name, kind: ObjectKind, what: &str, context: &StatementContex
     };
     namespace::reject_system(&found)?;
     let matches = match (&found.kind, kind) {
-        (RelationKind::Table(_), ObjectKind::Table)
-        | (RelationKind::View(_), ObjectKind::View)
+        (RelationKind::Table(_), ObjectKind::Table) => found.materialized().is_none(),
+        (RelationKind::Table(_), ObjectKind::MaterializedView) => found.materialized().is_some(),
+        (RelationKind::View(_), ObjectKind::View)
         | (RelationKind::Index(_), ObjectKind::Index)
         | (RelationKind::Sequence(_), ObjectKind::Sequence) => true,
         _ => false,

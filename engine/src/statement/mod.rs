@@ -17,6 +17,7 @@ mod explain;
 mod index;
 pub mod lock;
 mod maintenance;
+mod materialized_view;
 mod namespace;
 mod notify;
 mod prepare;
@@ -169,6 +170,9 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::AlterDefaultPrivileges(alter) => privilege::alter_default(session, alter, context),
         Utility::ReassignOwned { from, to } => privilege::reassign(session, from, to, context),
         Utility::DropOwned { roles, cascade } => privilege::drop_owned(session, roles, *cascade, context),
+        Utility::RefreshMaterializedView { name, concurrently, with_data } => {
+            materialized_view::refresh(session, name, *concurrently, *with_data, context).await
+        }
         Utility::CreateRoutine(create) => routine::create(session, create, context),
         Utility::AlterRoutine(alter) => routine::alter(session, alter, context),
         Utility::DropRoutine(drop) => routine::drop(session, drop, context),

@@ -26,7 +26,7 @@ fn views_on(address: ObjectAddress, context: &StatementContext) -> Vec<Arc<Relat
     let mut oids: Vec<Oid> = rules.map(|rule| catalog.owner_of_part(rule).object).collect();
     oids.sort_unstable();
     oids.dedup();
-    oids.into_iter().filter_map(|oid| catalog.relation(oid).cloned()).filter(|view| view.view().is_some()).collect()
+    oids.into_iter().filter_map(|oid| catalog.relation(oid).cloned()).filter(|view| view.query().is_some()).collect()
 }
 
 /// Generated columns that are computed from the column.

@@ -97,6 +97,10 @@ fn retold(
             new.search_path.clear();
         }
         (RelationKind::Table(_), RelationKind::Table(table)) => {
+            if let (Some(old), Some(new)) = (relation.materialized(), &mut table.materialized) {
+                let bound = bind::bind_view(&old.view, before)?;
+                new.view.query = query(&bound, &now.columns, after)?;
+            }
             let again = |text: &str| again(relation, text, before, after);
             for column in changed.columns.iter_mut().filter(|column| !column.dropped) {
                 let old = relation.column(column.attnum).and_then(|column| column.default.as_deref());

@@ -22,7 +22,7 @@ pub fn run(
     let mut tables: BTreeMap<Oid, Arc<Relation>> = BTreeMap::new();
     for name in names {
         let relation = namespace::existing(name, context)?;
-        if relation.table().is_none() {
+        if relation.table().is_none() || relation.materialized().is_some() {
             let message = format!("\"{}\" is not a table", relation.name);
             return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
         }

@@ -102,7 +102,7 @@ impl Server {
         });
         let schema = TableSchema { columns: stored.collect(), indexes: indexes.into_iter().collect() };
         self.transaction.permanent().create_table(u64::from(oid), schema).unwrap();
-        let table = Table { storage: u64::from(oid), constraints, options: Vec::new(), of_type: 0 };
+        let table = Table { storage: u64::from(oid), constraints, options: Vec::new(), of_type: 0, materialized: None };
         self.relation(oid, name, columns, RelationKind::Table(table));
         if !key.is_empty() {
             let keys = key

@@ -52,7 +52,7 @@ pub(super) fn show_of(call: &Call<'_>, text: &str, relation: Oid, layout: Layout
 /// The query of a view; None if it is none.
 pub(super) fn show_view(call: &Call<'_>, view: Oid, layout: Layout) -> Option<String> {
     let relation = call.context.catalog.relation(view)?;
-    let definition = relation.view()?;
+    let definition = relation.query()?;
     let names: Vec<String> = relation.live_columns().map(|column| column.name.clone()).collect();
     let bound = bind::bind_view(definition, call.context);
     let shown = bound.and_then(|bound| deparse::query(&bound, &names, target(call, layout)));

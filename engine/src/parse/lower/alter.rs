@@ -16,6 +16,7 @@ impl Lower<'_> {
                 Ok(Some(Utility::Unsupported("ALTER TABLE ALL IN TABLESPACE".into())))
             }
             K::ALTER_TABLE => self.alter_table(node).map(Some),
+            K::ALTER_MATERIALIZED_VIEW if !node.has(K::ALL_IN_TABLESPACE) => self.alter_table(node).map(Some),
             K::ALTER_SEQUENCE => {
                 let sequence = self.need(node.child(K::SEQUENCE_REF), node)?;
                 if let Some(logged) = node.child_in(&[K::SET_LOGGED, K::SET_UNLOGGED]) {
@@ -33,7 +34,7 @@ impl Lower<'_> {
     }
 
     fn alter_table(&self, node: Node<'_>) -> Result<Utility> {
-        let table = self.need(node.child(K::TABLE_RELATION_NAME), node)?;
+        let table = self.need(node.child_in(&[K::TABLE_RELATION_NAME, K::VIEW_REF]), node)?;
         let actions = node
             .nodes()
             .filter(|part| part.start() > table.start())

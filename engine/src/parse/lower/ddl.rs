@@ -14,6 +14,11 @@ impl Lower<'_> {
     pub fn ddl_statement(&self, node: Node<'_>) -> Result<Option<Utility>> {
         Ok(Some(match node.kind() {
             K::CREATE_VIEW => self.create_view(node)?,
+            K::REFRESH => Utility::RefreshMaterializedView {
+                name: self.object(self.need(node.child(K::VIEW_REF), node)?)?,
+                concurrently: node.has(K::CONCURRENTLY_KW),
+                with_data: !node.has(K::WITH_NO_DATA),
+            },
             K::CREATE_INDEX => self.create_index(node)?,
             K::CREATE_SEQUENCE => Utility::CreateSequence {
                 name: self.object(self.need(node.child(K::SEQUENCE), node)?)?,
