@@ -47,7 +47,9 @@ fn catalog() -> Catalog {
     id.default_oid = 20012;
     let columns = vec![id, Column::new("x", 2, Type::of(oid::INT4))];
     let key = constraint(20010, "a_pkey", ConstraintKind::PrimaryKey { index: A_KEY, columns: vec![1] });
-    let table = |constraints| RelationKind::Table(Table { storage: 0, constraints, options: Vec::new(), of_type: 0, materialized: None });
+    let table = |constraints| {
+        RelationKind::Table(Table { storage: 0, constraints, options: Vec::new(), of_type: 0, materialized: None })
+    };
     put(&mut catalog, A, "a", columns, table(vec![key]));
     let index = Index {
         table: A,

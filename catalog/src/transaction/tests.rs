@@ -52,7 +52,13 @@ fn table(name: &str) -> Relation {
         row_type: 0,
         row_array_type: 0,
         columns: vec![id, Column::new("name", 2, Type::of(oid::TEXT))],
-        kind: RelationKind::Table(Table { storage: 0, constraints: Vec::new(), options: Vec::new(), of_type: 0, materialized: None }),
+        kind: RelationKind::Table(Table {
+            storage: 0,
+            constraints: Vec::new(),
+            options: Vec::new(),
+            of_type: 0,
+            materialized: None,
+        }),
     }
 }
 

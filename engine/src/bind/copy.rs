@@ -21,7 +21,10 @@ pub fn bind_copy(table: &Arc<Relation>, columns: &[&str], context: &StatementCon
         .map(|name| table.column_by_name(name).map(|column| column.ty.oid))
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| Error::internal("COPY of a column that is not there"))?;
-    let mut bound = super::bind(&statement, "", &types, context)?;
+    let mut binder = super::Binder::new("", context, super::parameter::Parameters::inferred(&types));
+    binder.fills_views = true;
+    let (bound, columns) = binder.statement(&statement)?;
+    let mut bound = binder.finish(bound, columns, types);
     super::inline::statement(&mut bound.statement, context)?;
     let Statement::Insert(mut insert) = bound.statement else {
         return Err(Error::internal("an INSERT was bound to something else"));

@@ -357,7 +357,10 @@ impl Binder<'_> {
         for arg in &call.args {
             self.call_argument(&arg.value, &mut args)?;
         }
-        let chosen = self.choose_function(call, &args, span).map_err(|error| match error.code() {
+        self.in_call = true;
+        let chosen = self.choose_function(call, &args, span);
+        self.in_call = false;
+        let chosen = chosen.map_err(|error| match error.code() {
             sqlstate::UNDEFINED_FUNCTION => {
                 let message = error.message().replacen("function ", "procedure ", 1);
                 Error::new(error.code(), message)

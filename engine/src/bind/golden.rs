@@ -105,7 +105,15 @@ fn schema(catalog: &mut CatalogTransaction, storage: &mut Transaction) -> Result
             kind,
         })
     };
-    let table = || RelationKind::Table(Table { storage: 0, constraints: Vec::new(), options: Vec::new(), of_type: 0, materialized: None });
+    let table = || {
+        RelationKind::Table(Table {
+            storage: 0,
+            constraints: Vec::new(),
+            options: Vec::new(),
+            of_type: 0,
+            materialized: None,
+        })
+    };
 
     let columns =
         [("a", "int"), ("b", "text"), ("c", "numeric(10,2)"), ("d", "date"), ("e", "int[]"), ("f", "varchar(5)")];

@@ -212,7 +212,20 @@ pub struct BoundCall {
 pub fn bind_call(call: &ast::Call, span: ast::Span, context: &StatementContext) -> Result<BoundCall> {
     let mut binder = Binder::new("", context, Parameters::none());
     binder.levels.push(Level::new(Clause::Execute));
-    binder.in_call = true;
+    binder.procedure_call(call, span)
+}
+
+/// As [`bind_call`], in the body of a routine.
+pub fn bind_call_within(
+    call: &ast::Call,
+    span: ast::Span,
+    routine: &aegis_catalog::object::Routine,
+    arguments: &[Oid],
+    context: &StatementContext,
+) -> Result<BoundCall> {
+    let mut binder = Binder::new("", context, Parameters::fixed(arguments));
+    binder.arguments = Some(Arc::new(routine::ArgumentNames::of(routine)));
+    binder.levels.push(Level::new(Clause::Execute));
     binder.procedure_call(call, span)
 }
 
@@ -347,6 +360,8 @@ struct Binder<'a> {
     cte_base: u32,
     /// Routines that users made and that the statement calls.
     routines: BTreeSet<Oid>,
+    /// Rows are put into materialized views.
+    fills_views: bool,
     /// What is bound is a CALL.
     in_call: bool,
     /// Names of the arguments, in the body of a function.
@@ -375,6 +390,7 @@ impl<'a> Binder<'a> {
             cte_references: Vec::new(),
             cte_base: 0,
             routines: BTreeSet::new(),
+            fills_views: false,
             in_call: false,
             arguments: None,
             depth: 0,

@@ -25,6 +25,12 @@ pub(super) struct ArgumentNames {
     names: Vec<String>,
 }
 
+impl ArgumentNames {
+    pub(super) fn of(routine: &Routine) -> Self {
+        Self { routine: routine.row.name.to_string(), names: crate::functions::input_names(&routine.row) }
+    }
+}
+
 /// Numbers of relations and CTEs that nothing else in the statement has.
 #[derive(Debug, Clone, Copy)]
 pub struct Numbers {
@@ -122,10 +128,7 @@ pub fn bind_body_statement(
     numbers: &mut Numbers,
 ) -> Result<BoundStatement> {
     let mut binder = Binder::new(sql, context, Parameters::fixed(arguments));
-    binder.arguments = Some(Arc::new(ArgumentNames {
-        routine: routine.row.name.to_string(),
-        names: crate::functions::input_names(&routine.row),
-    }));
+    binder.arguments = Some(Arc::new(ArgumentNames::of(routine)));
     binder.next_rel = numbers.rel;
     binder.cte_base = numbers.cte;
     let (statement, columns) = binder.statement(statement)?;

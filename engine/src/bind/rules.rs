@@ -19,7 +19,7 @@ impl Binder<'_> {
         let relation = self.relation_named(name)?;
         let shown = &relation.name;
         match &relation.kind {
-            RelationKind::Table(_) if relation.materialized().is_some() => {
+            RelationKind::Table(_) if relation.materialized().is_some() && !self.fills_views => {
                 let message = format!("cannot change materialized view \"{shown}\"");
                 Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message))
             }

@@ -111,7 +111,8 @@ impl RoutineName {
             ObjectKind::Other("AGGREGATE") => RoutineKind::Aggregate,
             _ => return None,
         };
-        let args = object.args.as_ref().map(|args| args.iter().map(|ty| (ParameterMode::In, ty.clone())).collect());
+        let args =
+            object.args.as_ref().map(|args| args.iter().map(|ty| (ParameterMode::Default, ty.clone())).collect());
         Some(Self { kind, name: object.name.clone(), args })
     }
 }

@@ -24,6 +24,7 @@ use crate::bind::{self, walk};
 use crate::execute::error::from_datafusion;
 use crate::functions::Function;
 use crate::parse::ast::Statement as Parsed;
+use crate::parse::utility::Utility;
 use crate::statement::{self, Outcome};
 
 /// Routines that call routines.
@@ -110,7 +111,13 @@ impl Session {
                     if is_last {
                         bodies::as_declared(None, returns, &context, &mut Numbers::FIRST.clone())?;
                     }
-                    statement::run(self, utility, &sql, &context).await?
+                    match &**utility {
+                        Utility::Call(call) => {
+                            let arguments = (types.as_slice(), values.as_slice());
+                            statement::routine::call_within(self, call, routine, arguments, &context).await?
+                        }
+                        utility => statement::run(self, utility, &sql, &context).await?,
+                    }
                 }
                 query => {
                     let mut numbers = Numbers::FIRST;
@@ -421,7 +428,7 @@ impl Session {
         })
     }
 
-    async fn value_of(
+    pub(crate) async fn value_of(
         &mut self,
         expr: &Expr,
         parameters: &[ScalarValue],

@@ -31,7 +31,11 @@ pub fn run(
 fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddress> {
     let written = namespace::written(&object.name);
     match object.kind {
-        ObjectKind::Table | ObjectKind::MaterializedView | ObjectKind::View | ObjectKind::Index | ObjectKind::Sequence => {
+        ObjectKind::Table
+        | ObjectKind::MaterializedView
+        | ObjectKind::View
+        | ObjectKind::Index
+        | ObjectKind::Sequence => {
             let relation = namespace::existing(&object.name, context)?;
             require_kind(&relation, object.kind)?;
             Ok(relation.address())

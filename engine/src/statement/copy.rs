@@ -224,8 +224,9 @@ async fn run_out(
             let relation = super::namespace::existing(name, context)?;
             if relation.materialized().is_some() {
                 let message = format!("cannot copy from materialized view \"{}\"", relation.name);
-                return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
-                    .with_hint("Try the COPY (SELECT ...) TO variant."));
+                return Err(
+                    Error::new(sqlstate::WRONG_OBJECT_TYPE, message).with_hint("Try the COPY (SELECT ...) TO variant.")
+                );
             }
             if let RelationKind::View(_) = relation.kind {
                 return Err(Error::new(

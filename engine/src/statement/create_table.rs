@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aegis_catalog::object::{Materialized, Column, Identity, Relation, RelationKind, Table};
+use aegis_catalog::object::{Column, Identity, Materialized, Relation, RelationKind, Table};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
@@ -45,6 +45,7 @@ pub fn run(session: &mut Session, create: &CreateTable, context: &StatementConte
     if let Some(of_type) = &create.of_type {
         plan.of_type(of_type, context)?;
     }
+    plan.table.clone_from(&place.name);
     for element in &create.elements {
         plan.element(element, context)?;
     }
@@ -72,6 +73,8 @@ pub struct Plan {
     pub sequences: Vec<OwnedSequence>,
     /// The composite type that the columns are from; 0 for none.
     pub of_type: Oid,
+    /// Name of the table, for messages.
+    pub table: String,
     /// Of a materialized view.
     pub materialized: Option<Materialized>,
     /// Columns of it that have options.
@@ -165,6 +168,11 @@ impl Plan {
             column.not_null = true;
             self.sequences.push(OwnedSequence { column: name.name.clone(), ty, options: Vec::new(), identity: false });
         }
+        let says = |wanted: fn(&ColumnConstraintKind) -> bool| definition.constraints.iter().any(|c| wanted(&c.kind));
+        let null = says(|kind| matches!(kind, ColumnConstraintKind::Null));
+        if null && says(|kind| matches!(kind, ColumnConstraintKind::Identity { .. })) {
+            return Err(conflicting(&name.name, "NULL/NOT NULL"));
+        }
         for constraint in &definition.constraints {
             let declared_name = constraint.name.as_ref().map(|n| n.name.clone());
             self.column_constraint(&mut column, name, &constraint.kind, serial.is_some())?;
@@ -207,6 +215,16 @@ impl Plan {
                 column.default = Some(text.clone());
                 column.generated = true;
                 self.expressions.push(expression(expr, Purpose::Generated));
+            }
+            ColumnConstraintKind::Identity { .. } if column.identity.is_some() => {
+                let table = &self.table;
+                let message = format!("multiple identity specifications for column \"{name}\" of table \"{table}\"");
+                return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(written.span.start));
+            }
+            ColumnConstraintKind::Identity { .. } if column.default.is_some() || serial => {
+                let table = &self.table;
+                let message = format!("both default and identity specified for column \"{name}\" of table \"{table}\"");
+                return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(written.span.start));
             }
             ColumnConstraintKind::Identity { always, options } => {
                 if !matches!(column.ty.oid, oid::INT2 | oid::INT4 | oid::INT8) {
@@ -317,7 +335,13 @@ pub fn create_relation(
         row_type: 0,
         row_array_type: 0,
         columns: plan.columns,
-        kind: RelationKind::Table(Table { storage, constraints: Vec::new(), options, of_type: plan.of_type, materialized: plan.materialized.take() }),
+        kind: RelationKind::Table(Table {
+            storage,
+            constraints: Vec::new(),
+            options,
+            of_type: plan.of_type,
+            materialized: plan.materialized.take(),
+        }),
     };
     let table = open.catalog.create_relation(open.tables.permanent(), relation)?;
     privilege::apply_default(session, &Owned::relation(&table), table.schema)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::object::Column;
+use aegis_catalog::object::{Column, Persistence};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 use futures::StreamExt;
@@ -21,10 +21,11 @@ pub async fn run(
     context: &StatementContext,
 ) -> Result<Outcome> {
     let tag = if create.materialized_view { "CREATE MATERIALIZED VIEW" } else { "CREATE TABLE AS" };
-    if create.on_commit != OnCommit::Preserve {
-        return Err(Error::unsupported("CREATE TABLE AS with ON COMMIT"));
-    }
     let place = namespace::place(session, &create.name, create.temporary, context)?;
+    if create.on_commit != OnCommit::Preserve && place.persistence != Persistence::Temporary {
+        let message = "ON COMMIT can only be used on temporary tables";
+        return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+    }
     if create.if_not_exists && context.catalog.relation_by_name(place.schema, &place.name).is_some() {
         let message = format!("relation \"{}\" already exists, skipping", place.name);
         session.skip_notice_as(sqlstate::DUPLICATE_TABLE, &message);
@@ -69,6 +70,9 @@ pub async fn run(
         None
     };
     let table = create_table::create_relation(session, place, plan, Vec::new())?;
+    if create.on_commit != OnCommit::Preserve {
+        session.on_commit(table.oid, create.on_commit);
+    }
     if let Some(reads) = &reads {
         materialized_view::record_reads(session, &table, reads)?;
     }

@@ -115,9 +115,8 @@ fn check_concurrent(relation: &Relation, populated: bool, context: &StatementCon
     let schema = context.catalog.schema(relation.schema).map(|schema| schema.name.clone()).unwrap_or_default();
     let name = aegis_catalog::definition::qualified_name(&schema, &relation.name);
     let message = format!("cannot refresh materialized view \"{name}\" concurrently");
-    Err(Error::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message).with_hint(
-        "Create a unique index with no WHERE clause on one or more columns of the materialized view.",
-    ))
+    Err(Error::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+        .with_hint("Create a unique index with no WHERE clause on one or more columns of the materialized view."))
 }
 
 fn set_populated(session: &mut Session, relation: &Relation, populated: bool) -> Result<Arc<Relation>> {

@@ -72,6 +72,16 @@ pub fn create(
     }
     require_create_role(session, context, "permission denied to create role")?;
     reject_conflicts(options)?;
+    for group in options
+        .iter()
+        .filter_map(|option| match option {
+            RoleOption::InRole(groups) => Some(groups),
+            _ => None,
+        })
+        .flatten()
+    {
+        check_admin(session, &*existing(&group.name, context)?, context)?;
+    }
     let mut role = Role { login, ..Role::new(0, name) };
     apply(&mut role, options, context)?;
     let open = session.writable("CREATE ROLE")?;
@@ -325,6 +335,10 @@ pub fn grant(session: &mut Session, grant: &Grant, context: &StatementContext) -
 
 /// 42501 unless the user may say who belongs to the role.
 fn check_admin(session: &Session, group: &Role, context: &StatementContext) -> Result<()> {
+    if group.oid == aegis_catalog::fixed_oid::PG_DATABASE_OWNER {
+        let message = format!("role \"{}\" cannot have explicit members", group.name);
+        return Err(Error::new(sqlstate::INTERNAL_ERROR, message));
+    }
     if session.superuser {
         return Ok(());
     }

@@ -50,7 +50,7 @@ pub fn functions() -> Vec<Row> {
 fn may(call: &Call<'_>, sequence: Oid, letters: &str) -> Result<()> {
     let context = call.context;
     match context.catalog.relation(sequence) {
-        Some(relation) if relation.owner != context.user_oid => {
+        Some(relation) if !relation.sequence().is_some_and(|sequence| sequence.identity) => {
             crate::privilege::Owned::relation(relation).require(acl::rights(letters), context)
         }
         _ => Ok(()),

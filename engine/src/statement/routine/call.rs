@@ -1,7 +1,5 @@
 //! CALL (PostgreSQL manual, "CALL").
 
-use std::sync::Arc;
-
 use crate::bind::inline::parameters_of;
 use crate::bind::{self, routine as bodies};
 use crate::parse::ast::{Call, Span};
@@ -12,17 +10,49 @@ use crate::session::portal::Tag;
 use crate::session::protocol::OutputColumn;
 use crate::session::routine::batch_of;
 use crate::statement::Outcome;
-use aegis_catalog::{Error, Result};
+use aegis_catalog::fixed_oid::PG_PROC;
+use aegis_catalog::object::{ObjectAddress, Routine};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
+use datafusion::scalar::ScalarValue;
 
 pub async fn call(session: &mut Session, call: &(Call, Span), context: &StatementContext) -> Result<Outcome> {
-    let (call, span) = call;
-    let bound = bind::bind_call(call, *span, context)?;
+    let bound = bind::bind_call(&call.0, call.1, context)?;
+    run(session, bound, &[], context).await
+}
+
+/// CALL in the body of another routine, with that one's arguments.
+pub async fn call_within(
+    session: &mut Session,
+    call: &(Call, Span),
+    routine: &Routine,
+    arguments: (&[Oid], &[ScalarValue]),
+    context: &StatementContext,
+) -> Result<Outcome> {
+    let bound = bind::bind_call_within(&call.0, call.1, routine, arguments.0, context)?;
+    let types: Vec<_> = bound.inputs.iter().map(|arg| arg.ty.oid).collect();
+    if !bodies::returns_of(&bound.function, Some(&types), context)?.is_void() {
+        let message = "calling procedures with output arguments is not supported in SQL functions";
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+    }
+    run(session, bound, arguments.1, context).await
+}
+
+async fn run(
+    session: &mut Session,
+    bound: bind::BoundCall,
+    parameters: &[ScalarValue],
+    context: &StatementContext,
+) -> Result<Outcome> {
     let function = bound.function.clone();
+    let address = ObjectAddress::new(PG_PROC, function.oid);
+    if let Some(owned) = crate::privilege::Owned::of(address, &context.catalog) {
+        owned.require(aegis_catalog::acl::rights("X"), context)?;
+    }
     let args = parameters_of(&function, bound.inputs, bound.variadic, &context.catalog);
     let mut values = Vec::with_capacity(args.len());
     for mut arg in args {
-        session.settle_expression(&mut arg, &[], context).await?;
-        let value = session.evaluate(&arg, &Arc::new(context.clone())).await?;
+        session.settle_expression(&mut arg, parameters, context).await?;
+        let value = session.value_of(&arg, parameters, context).await?;
         values.push((value, arg.ty));
     }
     let types: Vec<_> = values.iter().map(|(_, ty)| ty.oid).collect();
@@ -65,8 +95,5 @@ pub fn refuse_in_body(utility: &Utility) -> Result<()> {
         Utility::FinishPrepared { .. } => "ROLLBACK PREPARED",
         _ => return Ok(()),
     };
-    Err(Error::new(
-        aegis_catalog::sqlstate::FEATURE_NOT_SUPPORTED,
-        format!("{command} is not allowed in an SQL function"),
-    ))
+    Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("{command} is not allowed in an SQL function")))
 }

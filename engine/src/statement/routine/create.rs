@@ -13,6 +13,7 @@ use super::parameters::{self, Parameters};
 use crate::bind::{self, routine as bodies};
 use crate::parse::ast::Statement;
 use crate::parse::routine::{CreateRoutine, SqlBody};
+use crate::parse::utility::Utility;
 use crate::privilege::Owned;
 use crate::session::Session;
 use crate::session::context::StatementContext;
@@ -170,7 +171,14 @@ fn check_body(routine: &Routine, context: &StatementContext) -> Result<Vec<Objec
     for parsed in &statements {
         last = match &parsed.statement {
             Statement::Utility(utility) => {
-                super::call::refuse_in_body(utility)?;
+                if let Utility::Call(call) = &**utility {
+                    let types = &routine.row.arg_types;
+                    bind::bind_call_within(&call.0, call.1, routine, types, context).map_err(without_position)?;
+                }
+                if routine.sql_body.is_some() {
+                    let message = "utility statements are not yet supported in unquoted SQL function body";
+                    return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+                }
                 None
             }
             statement => {

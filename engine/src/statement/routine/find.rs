@@ -9,7 +9,7 @@ use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use crate::bind;
 use crate::parse::ast::TypeName;
-use crate::parse::routine::{RoutineKind, RoutineName};
+use crate::parse::routine::{ParameterMode, RoutineKind, RoutineName};
 use crate::session::context::StatementContext;
 use crate::statement::namespace;
 
@@ -64,10 +64,7 @@ pub fn row(name: &RoutineName, context: &StatementContext) -> Result<FunctionRow
     let what = word(name.kind);
     let candidates = candidates(schema, bare, context);
     let Some(args) = &name.args else {
-        let mut right: Vec<_> = candidates.iter().filter(|row| fits(name.kind, row)).collect();
-        if right.is_empty() && candidates.len() == 1 {
-            right.extend(&candidates);
-        }
+        let right: Vec<_> = candidates.iter().filter(|row| fits(name.kind, row)).collect();
         return match right.as_slice() {
             [] => {
                 let article = if what == "aggregate" { "an" } else { "a" };
@@ -84,9 +81,19 @@ pub fn row(name: &RoutineName, context: &StatementContext) -> Result<FunctionRow
         wanted.map(|(_, ty)| type_of(ty, context)).collect()
     };
     let (inputs, all) = (types(true)?, types(false)?);
-    let same = |row: &&FunctionRow| {
-        row.arg_types == inputs || row.kind == 'p' && row.all_arg_types.as_ref().is_some_and(|types| *types == all)
+    let moded = args.iter().any(|(mode, _)| *mode != ParameterMode::Default);
+    let whole = |row: &FunctionRow| row.kind == 'p' && *row.all_arg_types.as_ref().unwrap_or(&row.arg_types) == all;
+    let same = |row: &&FunctionRow| match moded && name.kind == RoutineKind::Procedure {
+        true => whole(row),
+        false => row.arg_types == inputs || whole(row),
     };
+    if matches!(name.kind, RoutineKind::Procedure | RoutineKind::Routine) {
+        let first = candidates.iter().find(same).map(|row| row.schema);
+        if candidates.iter().filter(same).filter(|row| Some(row.schema) == first).count() > 1 {
+            let message = format!("{what} name \"{written}\" is not unique");
+            return Err(Error::new(sqlstate::AMBIGUOUS_FUNCTION, message));
+        }
+    }
     let found = candidates.iter().filter(same).find(|row| fits(name.kind, row));
     match found.or_else(|| candidates.iter().find(same)) {
         Some(row) => checked(row, name.kind, context),

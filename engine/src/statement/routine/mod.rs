@@ -9,7 +9,7 @@ mod options;
 mod parameters;
 
 pub use alter::alter;
-pub use call::{call, output_columns, refuse_in_body};
+pub use call::{call, call_within, output_columns, refuse_in_body};
 pub use create::create;
 pub use drop::drop;
 pub use find::{existing, row, signature};
