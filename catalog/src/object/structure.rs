@@ -26,7 +26,12 @@ impl Relation {
         let of_table = |column: &&super::Column| self.index().is_none() && column.ty.oid >= FIRST_NORMAL;
         for column in self.live_columns().filter(of_table) {
             let ty = ObjectAddress::new(PG_TYPE, column.ty.oid);
-            edges.add(ObjectAddress::column(self.oid, column.attnum), ty, DependencyKind::Normal);
+            // A view goes as a whole.
+            let dependent = match &self.kind {
+                RelationKind::View(view) => ObjectAddress::new(PG_REWRITE, view.rule),
+                _ => ObjectAddress::column(self.oid, column.attnum),
+            };
+            edges.add(dependent, ty, DependencyKind::Normal);
         }
         if self.row_type != 0 {
             let row_type = ObjectAddress::new(PG_TYPE, self.row_type);

@@ -69,7 +69,7 @@ use crate::session::context::StatementContext;
 
 pub use copy::{GIVEN_ROWS, bind_copy};
 pub use output_name::output_name;
-pub use reads::{named_by, read_by, routines_of};
+pub use reads::{named_by, objects_of, read_by};
 pub use types::{is_any_family, is_polymorphic};
 pub use walk::has_columns as reads_columns;
 

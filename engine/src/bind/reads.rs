@@ -3,16 +3,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aegis_catalog::Oid;
-use aegis_catalog::object::ObjectAddress;
+use aegis_catalog::fixed_oid::{FIRST_NORMAL, PG_PROC, PG_TYPE};
+use aegis_catalog::object::{ObjectAddress, RelationKind};
+use aegis_catalog::{Catalog, Oid, Type};
 
 use super::tree::{Cte, CteBody, Expr, ExprKind, From, Query, RelId, SetExpr, Statement};
 use super::walk;
 
-/// The relations and columns that a statement reads.
-pub fn read_by(statement: &Statement) -> BTreeSet<ObjectAddress> {
+/// What a statement rests on: relations and columns that it reads, functions and types that users made.
+pub fn read_by(statement: &Statement, catalog: &Catalog) -> BTreeSet<ObjectAddress> {
     let Statement::Query(query) = statement else { return BTreeSet::new() };
-    let mut reads = Reads::default();
+    let mut reads = Reads::new(catalog);
     // The walk over expressions wants to change them.
     let mut query = query.clone();
     reads.sources(&mut query);
@@ -20,31 +21,65 @@ pub fn read_by(statement: &Statement) -> BTreeSet<ObjectAddress> {
     reads.finish()
 }
 
-/// The functions made by users that an expression calls.
-pub fn routines_of(expr: &Expr) -> Vec<Oid> {
-    let mut reads = Reads::default();
+/// The functions and types made by users that an expression rests on.
+pub fn objects_of(expr: &Expr, catalog: &Catalog) -> Vec<ObjectAddress> {
+    let mut reads = Reads::new(catalog);
     reads.expr(&mut expr.clone());
-    reads.routines
+    let routines = reads.routines.into_iter().map(|oid| ObjectAddress::new(PG_PROC, oid));
+    routines.chain(reads.types).collect()
 }
 
 /// The relations that an expression names as constants, such as the sequence of `nextval('s')`.
-pub fn named_by(expr: &Expr) -> Vec<Oid> {
-    let mut reads = Reads::default();
+pub fn named_by(expr: &Expr, catalog: &Catalog) -> Vec<Oid> {
+    let mut reads = Reads::new(catalog);
     reads.expr(&mut expr.clone());
     reads.regclass
 }
 
-#[derive(Default)]
-struct Reads {
+struct Reads<'a> {
+    catalog: &'a Catalog,
     /// Numbers of the columns of each relation of FROM, by position.
     relations: HashMap<RelId, (Oid, Vec<i16>)>,
     columns: Vec<(RelId, usize)>,
     regclass: Vec<Oid>,
     /// Functions that users made.
     routines: Vec<Oid>,
+    /// Types that users made, and attributes of composite types.
+    types: Vec<ObjectAddress>,
 }
 
-impl Reads {
+impl<'a> Reads<'a> {
+    fn new(catalog: &'a Catalog) -> Self {
+        Self {
+            catalog,
+            relations: HashMap::new(),
+            columns: Vec::new(),
+            regclass: Vec::new(),
+            routines: Vec::new(),
+            types: Vec::new(),
+        }
+    }
+
+    /// A type that a constant, cast or row is of.
+    fn type_of(&mut self, expr: &Expr) {
+        let is_table_row = matches!(expr.kind, ExprKind::Row(_) | ExprKind::NamedRow { .. })
+            && self
+                .catalog
+                .relation_of_type(expr.ty.oid)
+                .is_some_and(|relation| relation.kind != RelationKind::Composite);
+        if expr.ty.oid >= FIRST_NORMAL && !is_table_row {
+            self.types.push(ObjectAddress::new(PG_TYPE, expr.ty.oid));
+        }
+    }
+
+    /// The attribute of a composite type that a field is.
+    fn attribute(&mut self, row: Type, index: usize) {
+        let relation = self.catalog.relation_of_type(self.catalog.base_type(row).oid);
+        if let Some((relation, column)) = relation.and_then(|found| Some((found, found.live_columns().nth(index)?))) {
+            self.types.push(ObjectAddress::column(relation.oid, column.attnum));
+        }
+    }
+
     /// Notes the relations of FROM, at every depth but those of sub-queries in expressions.
     fn sources(&mut self, query: &mut Query) {
         query.ctes.iter_mut().for_each(|cte| self.cte(cte));
@@ -100,6 +135,13 @@ impl Reads {
     }
 
     fn expr(&mut self, expr: &mut Expr) {
+        match &expr.kind {
+            ExprKind::Constant(_) | ExprKind::Cast { .. } | ExprKind::Row(_) | ExprKind::NamedRow { .. } => {
+                self.type_of(expr);
+            }
+            ExprKind::Field { arg, index } => self.attribute(arg.ty, *index),
+            _ => {}
+        }
         match &mut expr.kind {
             ExprKind::Column { rel, column } => self.columns.push((*rel, *column)),
             ExprKind::Constant(datafusion::scalar::ScalarValue::UInt32(Some(oid)))
@@ -130,8 +172,8 @@ impl Reads {
                 found.insert(ObjectAddress::new(class, oid));
             }
         }
-        let class = aegis_catalog::fixed_oid::PG_PROC;
-        found.extend(self.routines.into_iter().map(|oid| ObjectAddress::new(class, oid)));
+        found.extend(self.routines.into_iter().map(|oid| ObjectAddress::new(PG_PROC, oid)));
+        found.extend(self.types);
         found
     }
 }

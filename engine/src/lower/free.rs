@@ -88,10 +88,11 @@ pub fn is_immutable(expr: &Expr) -> bool {
     all
 }
 
-/// Text of these types depends on DateStyle and TimeZone, both ways.
+/// Text of these types depends on DateStyle and TimeZone, both ways; that of types that users made on their definitions.
 fn is_read_by_settings(from: Type, to: Type) -> bool {
     const TYPES: [Oid; 4] = [oid::DATE, oid::TIMESTAMP, oid::TIMESTAMPTZ, oid::TIMETZ];
-    TYPES.contains(&from.oid) || TYPES.contains(&to.oid)
+    let varies = |ty: Type| TYPES.contains(&ty.oid) || ty.oid >= aegis_catalog::fixed_oid::FIRST_NORMAL;
+    varies(from) || varies(to)
 }
 
 /// Does the expression read the column?

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::object::{Column, Relation, RelationKind};
+use aegis_catalog::definition::Printer;
+use aegis_catalog::dependency::plan_drop;
+use aegis_catalog::object::{Column, ObjectAddress, Relation, RelationKind};
 use aegis_catalog::types::{Structure, TypeLookup};
 use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
@@ -211,10 +213,18 @@ fn altered(
             let attnum = relation.columns.last().map_or(0, |column| column.attnum) + 1;
             changed.columns.push(member(relation, column(attribute, attnum, context)?, context)?);
         }
-        AlterTypeAction::DropAttribute { name, if_exists, .. } => {
+        AlterTypeAction::DropAttribute { name, if_exists, cascade } => {
             let found = changed.columns.iter_mut().find(|column| !column.dropped && column.name == name.name);
             match found {
-                Some(column) => column.dropped = true,
+                Some(column) => {
+                    let attribute = [ObjectAddress::column(relation.oid, column.attnum)];
+                    let printer = Printer { catalog: &context.catalog, search_path: &context.search_path };
+                    let plan = plan_drop(printer, &attribute, *cascade)?;
+                    if plan.parts.len() + plan.objects.len() > 1 {
+                        return Err(Error::unsupported("DROP ATTRIBUTE … CASCADE"));
+                    }
+                    column.dropped = true;
+                }
                 None if *if_exists => {
                     session.skip_notice(&format!("{}, skipping", missing(&name.name).message()));
                     return Ok(None);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::fixed_oid::{PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_PROC};
+use aegis_catalog::fixed_oid::{PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT};
 use aegis_catalog::object::{
     Column, Constraint, ConstraintKind, Dependency, DependencyKind, Index, IndexKey, ObjectAddress, Relation,
     RelationKind, Table,
@@ -195,13 +195,9 @@ pub fn record_defaults(session: &mut Session, table: &Arc<Relation>) -> Result<(
             calls.push((ObjectAddress::new(PG_CONSTRAINT, constraint.oid), expression));
         }
     }
-    if context.catalog.routines().next().is_none() {
-        calls.clear();
-    }
     for (dependent, text) in calls {
         let bound = bind::bind_stored(table, stored_text::ROW, text, &context)?;
-        for routine in bind::routines_of(&bound) {
-            let referenced = ObjectAddress::new(PG_PROC, routine);
+        for referenced in bind::objects_of(&bound, &context.catalog) {
             let edge = Dependency { dependent, referenced, kind: DependencyKind::Normal };
             open.catalog.add_dependency(open.tables.permanent(), edge)?;
         }
@@ -211,9 +207,9 @@ pub fn record_defaults(session: &mut Session, table: &Arc<Relation>) -> Result<(
         let expr = crate::parse::parse_expression(text)?;
         let bound =
             bind::bind_expression_over(table, stored_text::ROW, &expr, Purpose::Default, Some(column.ty), &context)?;
-        let sequences = bind::named_by(&bound).into_iter().map(|named| ObjectAddress::new(PG_CLASS, named));
-        let routines = bind::routines_of(&bound).into_iter().map(|routine| ObjectAddress::new(PG_PROC, routine));
-        for referenced in sequences.chain(routines) {
+        let sequences =
+            bind::named_by(&bound, &context.catalog).into_iter().map(|named| ObjectAddress::new(PG_CLASS, named));
+        for referenced in sequences.chain(bind::objects_of(&bound, &context.catalog)) {
             let edge = Dependency {
                 dependent: ObjectAddress::new(PG_ATTRDEF, column.default_oid),
                 referenced,

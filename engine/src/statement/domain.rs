@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::object::{Column, Constraint, ConstraintKind, Domain, Relation, UserType, UserTypeKind};
+use aegis_catalog::fixed_oid::{PG_CLASS, PG_CONSTRAINT};
+use aegis_catalog::object::{
+    Column, Constraint, ConstraintKind, Dependency, DependencyKind, Domain, ObjectAddress, Relation, UserType,
+    UserTypeKind,
+};
 use aegis_catalog::types::{Structure, TypeLookup};
 use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
@@ -45,8 +49,37 @@ pub fn create(session: &mut Session, create: &CreateDomain, context: &StatementC
     let kind = UserTypeKind::Domain(domain);
     let ty = UserType { oid: 0, array_type: 0, schema: place.schema, name: place.name, owner, kind };
     let open = session.writable("CREATE DOMAIN")?;
-    open.catalog.create_type(open.tables.permanent(), ty)?;
+    let ty = open.catalog.create_type(open.tables.permanent(), ty)?;
+    record(session, &ty)?;
     Outcome::tag("CREATE DOMAIN")
+}
+
+/// Records what the default and the checks rest on.
+fn record(session: &mut Session, ty: &UserType) -> Result<()> {
+    let context = session.context()?;
+    let Some(domain) = ty.domain() else { return Ok(()) };
+    let mut edges = Vec::new();
+    if let Some(text) = &domain.default {
+        let parsed = crate::parse::parse_expression(text)?;
+        let bound = bind::bind_domain_default(&ty.name, domain.base, &parsed, &context)?;
+        let sequences = bind::named_by(&bound, &context.catalog).into_iter();
+        let sequences = sequences.map(|sequence| ObjectAddress::new(PG_CLASS, sequence));
+        let objects = bind::objects_of(&bound, &context.catalog).into_iter().chain(sequences);
+        edges.extend(objects.map(|referenced| (ty.address(), referenced)));
+    }
+    for constraint in &domain.constraints {
+        let ConstraintKind::Check { expression, .. } = &constraint.kind else { continue };
+        let parsed = crate::parse::parse_expression(expression)?;
+        let bound = bind::bind_domain_check(context.catalog.base_type(domain.base), &parsed, &context)?;
+        let address = ObjectAddress::new(PG_CONSTRAINT, constraint.oid);
+        edges.extend(bind::objects_of(&bound, &context.catalog).into_iter().map(|referenced| (address, referenced)));
+    }
+    let open = session.writable("ALTER DOMAIN")?;
+    for (dependent, referenced) in edges.into_iter().filter(|(_, referenced)| *referenced != ty.address()) {
+        let edge = Dependency { dependent, referenced, kind: DependencyKind::Normal };
+        open.catalog.add_dependency(open.tables.permanent(), edge)?;
+    }
+    Ok(())
 }
 
 fn depth(ty: Type, catalog: &Catalog) -> usize {
@@ -225,7 +258,8 @@ pub async fn alter(
         }
     }
     let open = session.writable("ALTER DOMAIN")?;
-    open.catalog.replace_type(open.tables.permanent(), changed)?;
+    let ty = open.catalog.replace_type(open.tables.permanent(), changed)?;
+    record(session, &ty)?;
     Outcome::tag("ALTER DOMAIN")
 }
 

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use aegis_catalog::object::{Column, Index, IndexKey, Relation, RelationKind};
+use aegis_catalog::object::{Column, Dependency, DependencyKind, Index, IndexKey, Relation, RelationKind};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
@@ -84,11 +84,29 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
         }),
     };
     let index = open.catalog.create_relation(open.tables.permanent(), relation)?;
+    record_dependencies(session, &table, &index)?;
+    let open = session.writable("CREATE INDEX")?;
     match index.index().is_some_and(index_key::is_computed) {
         true => compute_keys(session, &table, &index).await?,
         false => table_storage::update(open, &table, None, &context.format)?,
     }
     Outcome::tag("CREATE INDEX")
+}
+
+/// Records the functions and types that the index's expressions rest on.
+fn record_dependencies(session: &mut Session, table: &Arc<Relation>, index: &Relation) -> Result<()> {
+    let context = session.context()?;
+    let Some(definition) = index.index() else { return Ok(()) };
+    let texts = definition.keys.iter().filter_map(|key| key.expression.as_ref()).chain(&definition.predicate);
+    for text in texts {
+        let bound = bind::bind_stored(table, super::stored_text::ROW, text, &context)?;
+        let open = session.writable("CREATE INDEX")?;
+        for referenced in bind::objects_of(&bound, &context.catalog) {
+            let edge = Dependency { dependent: index.address(), referenced, kind: DependencyKind::Normal };
+            open.catalog.add_dependency(open.tables.permanent(), edge)?;
+        }
+    }
+    Ok(())
 }
 
 /// Gives the rows that are there their keys in a unique index over expressions or with a predicate. 23505 if two are the same.

@@ -66,7 +66,7 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
     super::privilege::apply_default(session, &crate::privilege::Owned::relation(&relation), relation.schema)?;
     let open = session.writable("CREATE VIEW")?;
     let rule = relation.view().map_or(0, |view| view.rule);
-    for referenced in bind::read_by(&bound.statement) {
+    for referenced in bind::read_by(&bound.statement, &context.catalog) {
         let dependent = ObjectAddress::new(PG_REWRITE, rule);
         let edge = Dependency { dependent, referenced, kind: DependencyKind::Normal };
         open.catalog.add_dependency(open.tables.permanent(), edge)?;

@@ -186,7 +186,7 @@ fn check_body(routine: &Routine, context: &StatementContext) -> Result<Vec<Objec
                 let bound = bodies::bind_body_statement(statement, &sql, routine, types, context, &mut numbers);
                 let bound = bound.map_err(without_position)?;
                 if routine.sql_body.is_some() {
-                    read.extend(bind::read_by(&bound.statement));
+                    read.extend(bind::read_by(&bound.statement, &context.catalog));
                 }
                 Some(bound)
             }
