@@ -41,7 +41,8 @@ pub fn record_reads(session: &mut Session, made: &Relation, bound: &tree::BoundS
     let rule = made.query().map_or(0, |view| view.rule);
     let dependent = ObjectAddress::new(PG_REWRITE, rule);
     let open = session.writable("CREATE MATERIALIZED VIEW")?;
-    for referenced in bind::read_by(&bound.statement, &context.catalog) {
+    let catalog = open.catalog.catalog();
+    for referenced in bind::read_by(&bound.statement, &catalog) {
         let edge = Dependency { dependent, referenced, kind: DependencyKind::Normal };
         open.catalog.add_dependency(open.tables.permanent(), edge)?;
     }
