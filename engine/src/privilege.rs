@@ -75,7 +75,21 @@ impl Owned {
         if is_superuser(catalog, role) {
             return (Rights::MAX, Rights::MAX);
         }
-        acl::rights_of(&self.acl(catalog), role, self.owner, catalog)
+        let (mut rights, options) = acl::rights_of(&self.acl(catalog), role, self.owner, catalog);
+        let belongs = |name: &str| {
+            let predefined = catalog.role_by_name(name);
+            predefined.is_some_and(|predefined| acl::has_privileges_of(catalog, role, predefined.oid))
+        };
+        if matches!(self.kind, AclKind::Table | AclKind::Sequence | AclKind::Schema) {
+            let (read, write) = if self.kind == AclKind::Schema { ("U", "U") } else { ("r", "awd") };
+            if belongs("pg_read_all_data") {
+                rights |= acl::rights(read);
+            }
+            if belongs("pg_write_all_data") {
+                rights |= acl::rights(write);
+            }
+        }
+        (rights, options)
     }
 
     /// 42501 unless the role owns it.

@@ -33,6 +33,15 @@ pub fn check(statement: &Statement, routines: &[Oid], context: &StatementContext
     Ok(())
 }
 
+/// 42501 unless the user may insert into these columns of a table (COPY).
+pub fn check_insert(relation: &Relation, columns: &[i16], context: &StatementContext) -> Result<()> {
+    let mut access = Access::new(context);
+    for &attnum in columns {
+        access.want((relation.oid, context.user_oid), acl::rights("a"), Some(attnum));
+    }
+    access.check()
+}
+
 /// A relation with the role in whose name it is used.
 type Use = (Oid, Oid);
 
@@ -91,12 +100,19 @@ impl<'a> Access<'a> {
                 self.query(&mut insert.source, role);
                 if let Some(update) = insert.on_conflict.as_mut().and_then(|conflict| conflict.update.as_mut()) {
                     self.relation(update.existing, &insert.table, role);
+                    self.relation(update.excluded, &insert.table, role);
                     self.want(of, acl::rights("w"), None);
                     for (attnum, _) in &update.set {
                         self.want(of, acl::rights("w"), Some(*attnum));
                     }
                     update.set.iter_mut().for_each(|(_, value)| self.columns(value));
                     update.filter.iter_mut().for_each(|filter| self.columns(filter));
+                }
+                let arbiters = insert.on_conflict.iter().flat_map(|conflict| &conflict.arbiters);
+                let indexes = arbiters.filter_map(|&oid| self.context.catalog.relation(oid)?.index());
+                let keys: Vec<i16> = indexes.flat_map(|index| index.keys.iter().map(|key| key.attnum)).collect();
+                for attnum in keys.into_iter().filter(|&attnum| attnum != 0) {
+                    self.want(of, acl::rights("r"), Some(attnum));
                 }
                 let returning = insert.returning.iter_mut().flat_map(|returning| &mut returning.targets);
                 returning.for_each(|target| self.expr(target, role));

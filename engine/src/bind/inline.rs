@@ -161,6 +161,7 @@ impl<'a> Inliner<'a> {
         }
         failed?;
         select.having.iter_mut().try_for_each(|expr| self.expr(expr))?;
+        self.set_as_item(select)?;
         for (_, call) in select.set_functions.iter_mut().flat_map(|sets| &mut sets.calls) {
             self.set_call(call)?;
         }
@@ -216,6 +217,32 @@ impl<'a> Inliner<'a> {
         Ok(())
     }
 
+    /// The only set-returning call of a target list as an item of FROM.
+    fn set_as_item(&mut self, select: &mut Select) -> Result<()> {
+        let plain = select.grouping.is_none() && select.windows.is_none() && select.having.is_none();
+        let Some(sets) = select.set_functions.as_mut().filter(|_| plain) else { return Ok(()) };
+        let [(_, call)] = sets.calls.as_mut_slice() else { return Ok(()) };
+        if routine_of(&call.function).is_none() {
+            return Ok(());
+        }
+        call.args.iter_mut().try_for_each(|expr| self.expr(expr))?;
+        let column = call.columns.first().map(|column| column.ty);
+        let Some(rows) = self.rows(call, false)? else { return Ok(()) };
+        let same = call.columns.len() == 1 && rows.columns.first().map(|output| output.ty) == column;
+        let rows = match (same && rows.columns.len() == 1, column) {
+            (true, _) => rows,
+            (false, Some(ty)) if call.columns.len() == 1 => self.rows_as_records(rows, ty).0,
+            _ => self.rows_as_records(rows, Type::of(oid::RECORD)).0,
+        };
+        let item = subquery(sets.rel, rows);
+        select.set_functions = None;
+        select.from = Some(match select.from.take() {
+            Some(from) => join(JoinKind::Cross, from, item),
+            None => item,
+        });
+        Ok(())
+    }
+
     /// A call that stands beside others: as `unnest` of the array of its rows.
     fn set_call(&mut self, call: &mut SetCall) -> Result<()> {
         call.args.iter_mut().try_for_each(|expr| self.expr(expr))?;
@@ -223,7 +250,7 @@ impl<'a> Inliner<'a> {
             return Ok(());
         }
         let columns = call.columns.clone();
-        let Some(rows) = self.rows_of(call)? else { return Ok(()) };
+        let Some(rows) = self.rows(call, false)? else { return Ok(()) };
         let (query, element) = match columns.as_slice() {
             [only] if rows.columns.len() == 1 && rows.columns.first().map(|c| c.ty) == Some(only.ty) => (rows, only.ty),
             [only] => self.rows_as_records(rows, only.ty),
@@ -349,14 +376,19 @@ impl<'a> Inliner<'a> {
 
     /// The rows of a call in FROM; None if it can't be inlined.
     fn rows_of(&mut self, call: &SetCall) -> Result<Option<Query>> {
+        self.rows(call, true)
+    }
+
+    /// As [`Self::rows_of`]; `defined` says that the call's columns are those of its rows.
+    fn rows(&mut self, call: &SetCall, defined: bool) -> Result<Option<Query>> {
         let Some(routine) = routine_of(&call.function).cloned() else { return Ok(None) };
         let function = call.function.clone();
         let args = parameters_of(&function, call.args.clone(), call.variadic, &self.context.catalog);
-        let Some((mut query, _)) = self.body(&function, &routine, &args, Some(&call.columns))? else {
+        let Some((mut query, _)) = self.body(&function, &routine, &args, defined.then_some(&call.columns))? else {
             self.left = true;
             return Ok(None);
         };
-        if query.columns.len() == call.columns.len() {
+        if defined && query.columns.len() == call.columns.len() {
             query.columns.clone_from(&call.columns);
         }
         let columns = query.columns.clone();

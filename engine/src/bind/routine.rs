@@ -203,11 +203,19 @@ impl Binder<'_> {
         let whole = output.len() == 1
             && (columns.len() > 1 || output.first().map(|c| c.ty.oid) != columns.first().map(|c| c.ty.oid))
             && returns.is_row;
-        let same = !whole && output.iter().zip(&columns).all(|(actual, column)| actual.ty.oid == column.ty.oid);
+        let same = !whole
+            && output.iter().zip(&columns).all(|(actual, column)| {
+                actual.ty.oid == column.ty.oid && (column.ty.typmod == -1 || actual.ty.typmod == column.ty.typmod)
+            });
         match &mut bound.statement {
             Statement::Query(query) if same => query.columns.clone_from(&columns),
             Statement::Query(query) => {
-                if let Some(targets) = plain_targets(query).filter(|_| !whole) {
+                if let Some(targets) = plain_targets(query).filter(|targets| whole && row_fields(targets).is_some()) {
+                    let fields = row_fields(targets).unwrap_or_default();
+                    check_fields(self, &fields, &columns)?;
+                    *targets = self.fields_as(fields, &columns)?;
+                    query.columns.clone_from(&columns);
+                } else if let Some(targets) = plain_targets(query).filter(|_| !whole) {
                     let fields = std::mem::take(targets);
                     *targets = self.fields_as(fields, &columns)?;
                     query.columns.clone_from(&columns);
@@ -289,6 +297,35 @@ impl Binder<'_> {
             },
         }
     }
+}
+
+/// The fields of the one row value that a SELECT returns, if it is written as such.
+fn row_fields(targets: &[Expr]) -> Option<Vec<Expr>> {
+    match targets {
+        [Expr { kind: ExprKind::Row(fields) | ExprKind::NamedRow { fields, .. }, .. }] => Some(fields.clone()),
+        _ => None,
+    }
+}
+
+/// 42804 for a row of other columns than those that are declared.
+fn check_fields(binder: &Binder<'_>, fields: &[Expr], columns: &[OutputColumn]) -> Result<()> {
+    let mismatch = |detail: String| {
+        let message = "function return row and query-specified return row do not match";
+        Error::new(sqlstate::DATATYPE_MISMATCH, message).with_detail(detail)
+    };
+    if fields.len() != columns.len() {
+        let (count, wanted) = (fields.len(), columns.len());
+        let plural = if count == 1 { "" } else { "s" };
+        return Err(mismatch(format!("Returned row contains {count} attribute{plural}, but query expects {wanted}.")));
+    }
+    for (position, (field, column)) in fields.iter().zip(columns).enumerate() {
+        if field.ty.oid != column.ty.oid {
+            let (from, to) = (binder.oid_name(field.ty.oid), binder.oid_name(column.ty.oid));
+            let place = position + 1;
+            return Err(mismatch(format!("Returned type {from} at ordinal position {place}, but query expects {to}.")));
+        }
+    }
+    Ok(())
 }
 
 /// The targets of a SELECT whose output is nothing but them: they may be replaced.

@@ -106,7 +106,29 @@ impl<'t> Deparser<'t> {
         if ordinality {
             self.push(" WITH ORDINALITY");
         }
-        self.alias(rel, true, &alias.name);
+        let defined = |call: &SetCall| {
+            call.function.returns == aegis_catalog::types::oid::RECORD && call.function.out_columns.is_empty()
+        };
+        match calls {
+            [call] if defined(call) && !ordinality => self.definitions(rel, call),
+            _ => self.alias(rel, true, &alias.name),
+        }
+    }
+
+    /// The alias of a function that returns records, with the columns that they consist of.
+    fn definitions(&mut self, rel: RelId, call: &'t SetCall) {
+        let Some(names) = self.names.get(&rel) else { return };
+        let (name, columns) = (names.name.clone(), names.columns.clone());
+        self.push(" ");
+        self.quoted(&name);
+        self.push("(");
+        self.separated(call.columns.iter().enumerate(), |out, (position, column)| {
+            let name = columns.get(position).cloned().flatten().unwrap_or_else(|| column.name.clone());
+            out.quoted(&name);
+            out.push(" ");
+            out.type_name(column.ty);
+        });
+        self.push(")");
     }
 
     fn join(

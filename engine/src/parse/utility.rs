@@ -655,6 +655,8 @@ pub struct Grant {
     pub revoke: bool,
     /// Empty is ALL PRIVILEGES; column lists in the second part.
     pub privileges: Vec<(String, Vec<Ident>)>,
+    /// Written ALTER GROUP.
+    pub alters_group: bool,
     /// None when roles are granted.
     pub objects: Option<Vec<ObjectName>>,
     pub roles: Vec<Ident>,

@@ -38,7 +38,7 @@ pub fn create(
         let attnum = columns.last().map_or(0, |column| column.attnum) + 1;
         columns.push(column(attribute, attnum, context)?);
     }
-    let owner = session.backend.user_oid;
+    let owner = session.context()?.user_oid;
     let open = session.writable("CREATE TYPE")?;
     open.catalog.reject_type_name(place.schema, &place.name)?;
     let relation = Relation {

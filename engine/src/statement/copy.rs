@@ -104,6 +104,10 @@ async fn run_in(
     let table = copied_table(name, context)?;
     let chosen = copied_columns(&table, columns)?;
     let names: Vec<&str> = chosen.iter().map(|column| column.name.as_str()).collect();
+    if !session.superuser {
+        let attnums = names.iter().filter_map(|name| table.column_by_name(name)).map(|column| column.attnum);
+        crate::bind::access::check_insert(&table, &attnums.collect::<Vec<_>>(), context)?;
+    }
     let insert = crate::bind::bind_copy(&table, &names, context)?;
     let (format, width) = (wire_format(&options), chosen.len());
     let reader = CopyReader::new(&table.name, chosen, options, context.format.clone())?;

@@ -45,7 +45,7 @@ pub fn create(session: &mut Session, create: &CreateDomain, context: &StatementC
     for constraint in &create.constraints {
         definition.add(&mut domain, constraint, context)?;
     }
-    let owner = session.backend.user_oid;
+    let owner = session.context()?.user_oid;
     let kind = UserTypeKind::Domain(domain);
     let ty = UserType { oid: 0, array_type: 0, schema: place.schema, name: place.name, owner, kind };
     let open = session.writable("CREATE DOMAIN")?;

@@ -328,6 +328,14 @@ pub async fn run(
         let mut needs = Vec::new();
         for name in tables {
             let relation = namespace::existing(name, context)?;
+            let wanted = if mode == TableMode::AccessShare {
+                "rawdD"
+            } else if mode <= TableMode::RowExclusive {
+                "awdD"
+            } else {
+                "wdD"
+            };
+            crate::privilege::Owned::relation(&relation).require(aegis_catalog::acl::rights(wanted), context)?;
             match &relation.kind {
                 RelationKind::Table(_) | RelationKind::System => needs.push((relation.oid, mode)),
                 RelationKind::View(_) => {

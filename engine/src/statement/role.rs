@@ -330,6 +330,9 @@ pub fn grant(session: &mut Session, grant: &Grant, context: &StatementContext) -
             set_member(session, &group, &member, Membership { revoke: grant.revoke, admin: grant.grant_option })?;
         }
     }
+    if grant.alters_group {
+        return Outcome::tag("ALTER ROLE");
+    }
     Outcome::tag(if grant.revoke { "REVOKE ROLE" } else { "GRANT ROLE" })
 }
 

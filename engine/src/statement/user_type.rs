@@ -32,7 +32,7 @@ pub fn create(
         }
     };
     labels.iter().try_for_each(|label| check_label(label))?;
-    let owner = session.backend.user_oid;
+    let owner = session.context()?.user_oid;
     let open = session.writable("CREATE TYPE")?;
     open.catalog.reject_type_name(place.schema, &place.name)?;
     if let Some(repeated) = repeated(labels) {

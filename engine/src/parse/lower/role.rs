@@ -149,6 +149,7 @@ impl Lower<'_> {
         }
         Ok(Utility::Grant(Box::new(Grant {
             revoke: change.is(K::DROP_USERS),
+            alters_group: true,
             privileges: Vec::new(),
             objects: None,
             roles: vec![group],
@@ -210,7 +211,16 @@ impl Lower<'_> {
             true => node.has(K::GRANT_OPTION_FOR) || node.has(K::ADMIN_OPTION_FOR),
             false => self.grant_option(node)?,
         };
-        Ok(Grant { revoke, privileges, objects, roles, grantees, grant_option: option, cascade: node.has(K::CASCADE) })
+        Ok(Grant {
+            alters_group: false,
+            revoke,
+            privileges,
+            objects,
+            roles,
+            grantees,
+            grant_option: option,
+            cascade: node.has(K::CASCADE),
+        })
     }
 
     /// WITH GRANT OPTION, WITH ADMIN OPTION.

@@ -43,6 +43,9 @@ pub fn alter(session: &mut Session, alter: &AlterRoutine, context: &StatementCon
         AlterRoutineAction::Options(given) => {
             let mut row = FunctionRow { rows: old.row.rows, ..old.row.clone() };
             let given = options::apply(given, old.row.kind == 'p', &mut row)?;
+            if row.leakproof && !old.row.leakproof && !session.superuser {
+                return Err(super::create::not_superuser());
+            }
             options::merge_settings(&mut changed.settings, &given)?;
             changed.row = row;
         }

@@ -73,15 +73,35 @@ fn routine(create: &CreateRoutine, session: &mut Session, context: &StatementCon
     let parameters = parameters::parameters(create, context)?;
     let mut row = row_of(create, place.schema, place.name, &parameters, context);
     let given = options::apply(&create.options, create.procedure, &mut row)?;
+    if row.leakproof && !session.superuser {
+        return Err(not_superuser());
+    }
     let (source, sql_body) = body(create, &given)?;
     row.source = source.into();
     if given.window {
+        let old = context.catalog.routines_named(&row.name);
+        let old = old.into_iter().find(|old| old.row.schema == row.schema && old.row.arg_types == row.arg_types);
+        if let Some(old) = old.filter(|_| create.or_replace) {
+            return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, "cannot change routine kind").with_detail(format!(
+                "\"{}\" is a {}.",
+                old.row.name,
+                old.kind_name()
+            )));
+        }
         return Err(Error::unsupported("window functions in SQL"));
     }
     check_types(&row, &parameters, context)?;
+    if sql_body.is_some() && row.arg_types.iter().any(|&ty| bind::is_polymorphic(ty)) {
+        return Err(invalid("SQL function with unquoted function body cannot have polymorphic arguments"));
+    }
     let mut settings = Vec::new();
     options::merge_settings(&mut settings, &given)?;
     Ok(Routine { row, sql_body, settings })
+}
+
+/// 42501 for who may not say that a function leaks nothing.
+pub fn not_superuser() -> Error {
+    Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, "only superuser can define a leakproof function")
 }
 
 fn row_of(
