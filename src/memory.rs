@@ -15,16 +15,26 @@ pub fn available() -> usize {
     limits.fold(machine, usize::min)
 }
 
+/// Below this limit the process stays close to what it uses, at the price of more page faults.
+const SMALL_LIMIT: usize = 1 << 30;
 /// Milliseconds after which freed pages go back to the system. The allocator's own default of a second lets a burst of large
 /// statements stand far above the memory limit.
-const PURGE_DELAY_MS: std::ffi::c_long = 10;
+const PURGE_DELAY_MS: std::ffi::c_long = 250;
+const SMALL_PURGE_DELAY_MS: std::ffi::c_long = 10;
 
-/// Makes the allocator give freed pages back soon.
-pub fn give_back_soon() {
+/// Makes the allocator give freed pages back soon, and with little memory in small pages: a huge page stays as long as any byte of it is used.
+pub fn obey(memory_limit: usize) {
     /// `mi_option_purge_delay` of mimalloc.h, which the bindings do not name.
     const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+    let small = memory_limit < SMALL_LIMIT;
+    let delay = if small { SMALL_PURGE_DELAY_MS } else { PURGE_DELAY_MS };
     // SAFETY: sets one number; any thread may do so at any time.
-    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) }
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, delay) };
+    #[cfg(target_os = "linux")]
+    if small {
+        // SAFETY: takes numbers only. A kernel that does not know it goes on as before.
+        unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
+    }
 }
 
 /// The machine's memory, of the text of /proc/meminfo.

@@ -21,7 +21,7 @@ const CONNECTION_STACK_BYTES: usize = 16 * 1024 * 1024;
 /// Runs until SIGTERM or SIGINT.
 pub fn run(config: Config, with_demo: bool) -> Result<()> {
     raise_open_files();
-    memory::give_back_soon();
+    memory::obey(config.memory_limit);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("aegis-connection")

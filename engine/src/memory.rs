@@ -21,11 +21,16 @@ pub struct Budget {
     pub stage: usize,
 }
 
+/// The program itself and what its libraries keep.
+const PROGRAM: usize = 64 * MIB;
+/// Least memory for queries, however low the limit.
+const LEAST_QUERIES: usize = 16 * MIB;
+
 impl Budget {
-    /// Half for queries; the caps are what more memory would no longer make faster.
+    /// A third for queries, whose operators hold somewhat more than they claim; the caps are what more memory would no longer make faster.
     pub fn of(limit: usize) -> Self {
         Self {
-            queries: limit / 2,
+            queries: (limit.saturating_sub(PROGRAM) / 3).max(LEAST_QUERIES),
             memtable: (limit / 16).clamp(4 * MIB, 64 * MIB),
             memtable_stall: (limit / 8).clamp(8 * MIB, 512 * MIB),
             footers: (limit / 32).clamp(4 * MIB, 64 * MIB),
@@ -45,7 +50,7 @@ mod tests {
         let laptop = Budget::of(8192 * MIB);
         assert_eq!((laptop.memtable, laptop.memtable_stall), (64 * MIB, 512 * MIB));
         let container = Budget::of(256 * MIB);
-        assert_eq!(container.queries, 128 * MIB);
+        assert_eq!(container.queries, 64 * MIB);
         assert_eq!((container.memtable, container.memtable_stall), (16 * MIB, 32 * MIB));
     }
 }

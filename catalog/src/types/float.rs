@@ -12,6 +12,9 @@ const SINGLE_DIGITS: i32 = 6;
 
 /// Text input of `double precision`.
 pub fn parse_float8(text: &str) -> Result<f64> {
+    if let Some(whole) = plain_whole(text.as_bytes()) {
+        return Ok(whole);
+    }
     let (number, special) = scan(text).ok_or_else(|| invalid_input("double precision", text))?;
     if let Some(special) = special {
         return Ok(special);
@@ -34,6 +37,18 @@ pub fn parse_float4(text: &str) -> Result<f32> {
         return Err(out_of_range(number, "real"));
     }
     Ok(value)
+}
+
+/// The value of a few digits without anything else, which a double holds exactly.
+fn plain_whole(digits: &[u8]) -> Option<f64> {
+    if digits.is_empty() || digits.len() > DOUBLE_DIGITS as usize {
+        return None;
+    }
+    let value = digits.iter().try_fold(0_u64, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| value * 10 + u64::from(digit))
+    })?;
+    Some(value as f64)
 }
 
 /// The trimmed text if it is a decimal number, and its value if it is a special one.

@@ -1,10 +1,11 @@
-//! COPY's file formats: bytes to columns and back. Pure; PostgreSQL manual, "COPY", section "File Formats".
+//! COPY's file formats: bytes to columns and back. Pure but for `parsing`, which has a thread parse; PostgreSQL manual, "COPY", section "File Formats".
 
 mod binary;
 mod csv;
 mod encoding;
 mod line;
 mod options;
+mod parsing;
 mod reader;
 mod text;
 mod writer;
@@ -13,6 +14,7 @@ use aegis_catalog::types::Type;
 
 pub use encoding::Encoding;
 pub use options::{CopyFormat, CopyOptions, Header};
+pub use parsing::{Parsed, ParsedBatch, Parsing};
 pub use reader::CopyReader;
 pub use writer::CopyWriter;
 

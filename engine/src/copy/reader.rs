@@ -19,7 +19,7 @@ use super::{CopyColumn, Encoding, binary, text};
 const BATCH_ROWS: usize = 64 << 10;
 
 /// A batch is handed out when it was made from so many bytes of input.
-const BATCH_BYTES: usize = 16 << 20;
+const BATCH_BYTES: usize = 4 << 20;
 
 /// How much of a line or value an error's context shows (`MAX_COPY_DATA_DISPLAY`).
 const SHOWN_BYTES: usize = 100;
@@ -318,6 +318,10 @@ impl Rows {
     }
 
     fn split_text(&mut self, line: &[u8], options: &CopyOptions) -> Result<()> {
+        if memchr::memchr(b'\\', line).is_none() {
+            self.split_plain(line, options.delimiter);
+            return Ok(());
+        }
         let mut start = 0;
         for field in text::Fields::new(line, options.delimiter) {
             let end = start + field.len();
@@ -334,6 +338,19 @@ impl Rows {
             start = end + 1;
         }
         Ok(())
+    }
+
+    /// A line without escapes.
+    fn split_plain(&mut self, line: &[u8], delimiter: u8) {
+        let null = self.null.as_bytes();
+        // The usual mark has a backslash itself.
+        let has_null = !null.contains(&b'\\');
+        let mut start = 0;
+        for end in text::Positions::new(line, delimiter).chain(std::iter::once(line.len())) {
+            let null = has_null && line.get(start..end) == Some(null);
+            self.fields.push(Span { start, end, unescaped: false, null });
+            start = end + 1;
+        }
     }
 
     fn split_csv(&mut self, line: &[u8], options: &CopyOptions) -> Result<()> {

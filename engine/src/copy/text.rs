@@ -40,6 +40,49 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// Where a byte stands in a line. Fields are short: comparing eight bytes at once and stepping through the hits costs less than
+/// one call of a search per field.
+pub struct Positions<'a> {
+    words: std::slice::Iter<'a, [u8; 8]>,
+    /// The end of the line, filled up with another byte.
+    tail: Option<[u8; 8]>,
+    pattern: u64,
+    /// Where the word after the present one starts.
+    next: usize,
+    /// The high bit of each byte of the present word that equals.
+    hits: u64,
+}
+
+/// Each byte is this.
+const ONES: u64 = 0x0101_0101_0101_0101;
+const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+
+impl<'a> Positions<'a> {
+    pub fn new(line: &'a [u8], byte: u8) -> Self {
+        let (words, rest) = line.as_chunks();
+        let mut tail = [!byte; 8];
+        tail.iter_mut().zip(rest).for_each(|(slot, &byte)| *slot = byte);
+        let tail = (!rest.is_empty()).then_some(tail);
+        Self { words: words.iter(), tail, pattern: ONES * u64::from(byte), next: 0, hits: 0 }
+    }
+}
+
+impl Iterator for Positions<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        while self.hits == 0 {
+            let word = self.words.next().copied().or_else(|| self.tail.take())?;
+            let differences = u64::from_le_bytes(word) ^ self.pattern;
+            self.hits = !(((differences & LOW_BITS) + LOW_BITS) | differences | LOW_BITS);
+            self.next += 8;
+        }
+        let position = self.next - 8 + self.hits.trailing_zeros() as usize / 8;
+        self.hits &= self.hits - 1;
+        Some(position)
+    }
+}
+
 /// Appends a field's value without its escapes, which may name any byte.
 pub fn unescape(field: &[u8], out: &mut Vec<u8>) {
     let mut rest = field;
@@ -114,6 +157,16 @@ mod tests {
         assert_eq!(fields(b"a\t\\\tb\t\t\\\\\tc"), [b"a".as_slice(), b"\\\tb", b"", b"\\\\", b"c"]);
         assert_eq!(fields(b""), [b""]);
         assert_eq!(fields(b"a\\"), [b"a\\"]);
+    }
+
+    #[test]
+    fn positions() {
+        let line = b"a\tbc\t\tdefghijklmnop\t\xc3\xa4\t\x89\x08";
+        for end in 0..=line.len() {
+            let line = &line[..end];
+            let expected: Vec<usize> = (0..end).filter(|&i| line[i] == b'\t').collect();
+            assert_eq!(Positions::new(line, b'\t').collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

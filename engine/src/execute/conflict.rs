@@ -292,14 +292,7 @@ async fn plan_updates(
     let source = provider_as_source(Arc::new(table));
     let lowered = {
         let tables = execution.tables();
-        let context = LowerContext {
-            statement: execution.context.clone(),
-            tables: &tables,
-            changes: HashMap::new(),
-            locked: HashMap::new(),
-            outer_ctes: Vec::new(),
-            deferred: false,
-        };
+        let context = LowerContext::new(execution.context.clone(), &tables);
         lower_conflict_update(insert, update, source, execution.parameters, &context)?
     };
     ChangeRows::start(lowered, execution)?.collect(&insert.table, execution).await

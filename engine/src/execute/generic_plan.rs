@@ -75,14 +75,7 @@ impl GenericPlan {
         // Nothing of the session may be kept: what a kernel sees of it must not matter.
         let detached = StatementContext { cancel: CancellationToken::new(), ..context.clone() };
         let template = Template { table: read.as_ref().map(|(row, _)| row) };
-        let context = LowerContext {
-            statement: Arc::new(detached),
-            tables: &template,
-            changes: HashMap::new(),
-            locked: HashMap::new(),
-            outer_ctes: Vec::new(),
-            deferred: true,
-        };
+        let context = LowerContext { deferred: true, ..LowerContext::new(Arc::new(detached), &template) };
         let (plan, columns) = lower(&statement, &context).ok()?;
         if !is_plain(&plan) || !is_quick(&plan) {
             return None;
@@ -122,14 +115,7 @@ impl GenericPlan {
         values.extend_from_slice(execution.parameters);
         for expr in &self.late {
             let tables = execution.tables();
-            let context = LowerContext {
-                statement: execution.context.clone(),
-                tables: &tables,
-                changes: HashMap::new(),
-                locked: HashMap::new(),
-                outer_ctes: Vec::new(),
-                deferred: false,
-            };
+            let context = LowerContext::new(execution.context.clone(), &tables);
             // An error shows only if the value is needed, which the general way finds out.
             values.push(lower::lower_constant(expr, execution.parameters, &context).ok()??);
         }

@@ -1,6 +1,5 @@
 //! Statements around the bound tree: INSERT of rows handed in, constants, EXPLAIN.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use aegis_catalog::{Error, Result};
@@ -29,7 +28,7 @@ pub async fn insert_given(insert: &Insert, batch: RecordBatch, execution: &mut E
     rows.fill(vec![batch]).map_err(from_datafusion)?;
     let lowered = {
         let tables = execution.tables();
-        let mut context = lower_context(&tables, &execution.context);
+        let mut context = LowerContext::new(execution.context.clone(), &tables);
         context.changes.insert(GIVEN_ROWS, provider_as_source(Arc::new(rows)));
         lower::lower_insert(insert, execution.parameters, &context)?
     };
@@ -46,7 +45,7 @@ pub async fn evaluate(
 ) -> Result<ScalarValue> {
     let plan = {
         let tables = SnapshotTables { transaction: tables, context: context.clone() };
-        lower::lower_constants(std::slice::from_ref(expr), &[], &lower_context(&tables, context))?
+        lower::lower_constants(std::slice::from_ref(expr), &[], &LowerContext::new(context.clone(), &tables))?
     };
     value(runtime, plan, context).await
 }
@@ -55,7 +54,7 @@ pub async fn evaluate(
 pub async fn evaluate_with(expr: &Expr, execution: &Execution<'_>) -> Result<ScalarValue> {
     let plan = {
         let tables = execution.tables();
-        let context = lower_context(&tables, &execution.context);
+        let context = LowerContext::new(execution.context.clone(), &tables);
         lower::lower_constants(std::slice::from_ref(expr), execution.parameters, &context)?
     };
     value(execution.runtime, plan, &execution.context).await
@@ -78,7 +77,7 @@ pub async fn explain(
 ) -> Result<Vec<String>> {
     let lowered = {
         let tables = execution.tables();
-        lower::lower_query(query, execution.parameters, &lower_context(&tables, &execution.context))?
+        lower::lower_query(query, execution.parameters, &LowerContext::new(execution.context.clone(), &tables))?
     };
     let state = execution.runtime.state(execution.options);
     let mut text = String::new();
@@ -96,15 +95,4 @@ pub async fn explain(
         text.push_str(&displayable(physical.as_ref()).indent(verbose).to_string());
     }
     Ok(text.lines().map(str::to_owned).collect())
-}
-
-fn lower_context<'a>(tables: &'a SnapshotTables<'a>, context: &Arc<StatementContext>) -> LowerContext<'a> {
-    LowerContext {
-        statement: context.clone(),
-        tables,
-        changes: HashMap::new(),
-        locked: HashMap::new(),
-        outer_ctes: Vec::new(),
-        deferred: false,
-    }
 }

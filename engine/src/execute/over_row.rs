@@ -1,7 +1,6 @@
 //! Expressions computed from the rows of one table that are at hand, without a plan that reads any: keys of indexes, generated columns,
 //! checks, and what referential actions put into columns.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use aegis_catalog::object::Relation;
@@ -32,14 +31,7 @@ pub fn values(
         return Ok(Vec::new());
     }
     let source = provider_as_source(Arc::new(KeyedTable::new(rows.clone())));
-    let lowering = LowerContext {
-        statement: context.clone(),
-        tables: &NoTables,
-        changes: HashMap::new(),
-        locked: HashMap::new(),
-        outer_ctes: Vec::new(),
-        deferred: false,
-    };
+    let lowering = LowerContext::new(context.clone(), &NoTables);
     let plan = lower::lower_over_row(table, ROW, exprs, form, source, &lowering)?;
     if !direct::is_plain(&plan) {
         return Err(Error::internal("an expression that is not computed from one row"));

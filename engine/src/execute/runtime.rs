@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aegis_catalog::{Error, Result};
+use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
@@ -13,14 +13,23 @@ use datafusion::prelude::SessionConfig;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::error::from_datafusion;
+use super::memory_pool::SharedPool;
+use super::sort_copies::SortCopies;
 
-/// Rows per batch.
-const BATCH_ROWS: usize = 8192;
+/// Rows per batch, at most.
+pub(super) const BATCH_ROWS: usize = 8192;
 /// Side of a hash join that one thread builds for all.
 const SHARED_BUILD_BYTES: usize = 64 * 1024 * 1024;
 const SHARED_BUILD_ROWS: usize = 2 * 1024 * 1024;
-/// Bytes that a sort keeps back to merge its spilled runs.
-const SORT_RESERVATION: usize = 1024 * 1024;
+/// Bytes that a sort keeps back to merge its runs, as a part of the memory for queries, and the most it can use.
+const SORT_RESERVATION_PART: usize = 32;
+const SORT_RESERVATION_MAX: usize = 8 * 1024 * 1024;
+/// Rows that wait to be dealt out to threads are spilled a batch to a file: a reader that waits for more of an unfinished file
+/// may wait forever while what it needs is in the next (apache/datafusion#24883, mended after the version we use).
+const SPILL_FILE_BYTES: usize = 1;
+/// Memory for queries per row of a batch: with little of it batches are smaller, so that merges hold several of them.
+const MEMORY_PER_BATCH_ROW: usize = 32 * 1024;
+const LEAST_BATCH_ROWS: usize = 1024;
 /// Stack of a query thread: plans of deeply nested statements are walked recursively.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
@@ -60,14 +69,14 @@ impl QueryRuntime {
             .map_err(io)?;
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![spill_dir.to_owned()]));
         let environment = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(memory_limit)))
+            .with_memory_pool(Arc::new(SharedPool::new(memory_limit)))
             .with_disk_manager_builder(disk)
             .build_arc()
             .map_err(from_datafusion)?;
         let optimizer_rules =
             Optimizer::new().rules.into_iter().filter(|rule| !UNUSED_RULES.contains(&rule.name())).collect();
         let threads = threads.max(1);
-        let template = template(environment.clone(), optimizer_rules, threads);
+        let template = template(environment.clone(), optimizer_rules, threads, memory_limit)?;
         Ok(Self { runtime: Some(runtime), environment, template, threads })
     }
 
@@ -104,9 +113,10 @@ fn template(
     environment: Arc<RuntimeEnv>,
     optimizer_rules: Vec<Arc<dyn OptimizerRule + Send + Sync>>,
     threads: usize,
-) -> SessionState {
+    memory_limit: usize,
+) -> Result<SessionState> {
     let mut config = SessionConfig::new()
-        .with_batch_size(BATCH_ROWS)
+        .with_batch_size((memory_limit / MEMORY_PER_BATCH_ROW).clamp(LEAST_BATCH_ROWS, BATCH_ROWS))
         .with_target_partitions(threads)
         .with_information_schema(false)
         .with_create_default_catalog_and_schema(false);
@@ -117,13 +127,16 @@ fn template(
     // One hash table that all threads probe, up to a size at which building it alone takes longer than dealing out both sides.
     settings.optimizer.hash_join_single_partition_threshold = SHARED_BUILD_BYTES;
     settings.optimizer.hash_join_single_partition_threshold_rows = SHARED_BUILD_ROWS;
-    settings.execution.sort_spill_reservation_bytes = SORT_RESERVATION;
-    SessionStateBuilder::new()
+    settings.execution.sort_spill_reservation_bytes = (memory_limit / SORT_RESERVATION_PART).min(SORT_RESERVATION_MAX);
+    settings.execution.max_spill_file_size_bytes =
+        ConfigNonZeroUsize::try_new(SPILL_FILE_BYTES).map_err(from_datafusion)?;
+    Ok(SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(environment)
         .with_analyzer_rules(Vec::new())
         .with_optimizer_rules(optimizer_rules)
-        .build()
+        .with_physical_optimizer_rule(Arc::new(SortCopies))
+        .build())
 }
 
 impl Drop for QueryRuntime {

@@ -1,6 +1,5 @@
 //! Statements with everything around them: data-modifying CTEs, savepoints, results.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use aegis_catalog::image::Catalog;
@@ -220,14 +219,7 @@ impl Execution<'_> {
         statement: impl FnOnce(&LowerContext<'_>, &[ScalarValue]) -> Result<T>,
     ) -> Result<(T, Vec<PendingChange<'a>>)> {
         let tables = self.tables();
-        let mut context = LowerContext {
-            statement: self.context.clone(),
-            tables: &tables,
-            changes: HashMap::new(),
-            locked: HashMap::new(),
-            outer_ctes: Vec::new(),
-            deferred: false,
-        };
+        let mut context = LowerContext::new(self.context.clone(), &tables);
         let mut pending = Vec::new();
         for cte in ctes {
             self.lower_locks(StatementPart::Cte(cte), &mut context, &mut pending)?;

@@ -74,6 +74,14 @@ pub struct LowerContext<'a> {
     pub deferred: bool,
 }
 
+impl<'a> LowerContext<'a> {
+    /// For a statement no part of which ran before.
+    pub fn new(statement: Arc<StatementContext>, tables: &'a dyn Tables) -> Self {
+        let (changes, locked) = (HashMap::new(), HashMap::new());
+        Self { statement, tables, changes, locked, outer_ctes: Vec::new(), deferred: false }
+    }
+}
+
 /// Where the rows of relations come from.
 pub trait Tables {
     /// The rows of a relation as this statement sees them: its live columns in order of `attnum`, then the system columns of

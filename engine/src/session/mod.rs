@@ -523,8 +523,8 @@ impl Session {
     /// CopyFail: 57014 `COPY from stdin failed: …`.
     pub async fn copy_fail(&mut self, message: &str) -> Error {
         let mut error = Error::new(sqlstate::QUERY_CANCELED, format!("COPY from stdin failed: {message}"));
-        if let Some(copy) = self.copy.take() {
-            error.fields_mut().context = copy.context();
+        if let Some(mut copy) = self.copy.take() {
+            error.fields_mut().context = copy.context().await;
         }
         match self.conclude::<()>("", Err(error.clone())) {
             Err(error) => error,

@@ -11,7 +11,7 @@ use futures::StreamExt;
 
 use super::Outcome;
 use crate::bind::tree;
-use crate::copy::{CopyColumn, CopyFormat, CopyOptions, CopyReader, CopyWriter};
+use crate::copy::{CopyColumn, CopyFormat, CopyOptions, CopyReader, CopyWriter, Parsed, ParsedBatch, Parsing};
 use crate::execute;
 use crate::parse::ast::{Ident, Name, Statement};
 use crate::parse::utility::{Copy, CopyLocation, CopyTarget};
@@ -28,7 +28,7 @@ pub enum CopyState {
 
 /// Rows on their way into a table.
 pub struct CopyIn {
-    reader: CopyReader,
+    parsing: Parsing,
     insert: tree::Insert,
     context: Arc<StatementContext>,
     rows: u64,
@@ -44,9 +44,9 @@ pub struct CopyOut {
 
 impl CopyState {
     /// Where in the data COPY FROM stands.
-    pub fn context(&self) -> Option<String> {
+    pub async fn context(&mut self) -> Option<String> {
         match self {
-            Self::In(copy) => Some(copy.reader.next_context()),
+            Self::In(copy) => copy.parsing.context().await,
             Self::Out(_) => None,
         }
     }
@@ -111,7 +111,8 @@ async fn run_in(
     let insert = crate::bind::bind_copy(&table, &names, context)?;
     let (format, width) = (wire_format(&options), chosen.len());
     let reader = CopyReader::new(&table.name, chosen, options, context.format.clone())?;
-    let mut state = CopyIn { reader, insert, context: Arc::new(context.clone()), rows: 0 };
+    let parsing = Parsing::new(reader, session.shared.executor.handle()?);
+    let mut state = CopyIn { parsing, insert, context: Arc::new(context.clone()), rows: 0 };
     if let CopyLocation::File(path) = &copy.location {
         state.read_file(session, path).await?;
         return Outcome::tag(format!("COPY {}", state.rows));
@@ -147,25 +148,25 @@ impl CopyIn {
 
     async fn receive(&mut self, session: &mut Session, data: &[u8]) -> Result<()> {
         self.context.check_cancelled()?;
-        self.reader.push(data);
-        self.insert_batches(session).await
+        let parsed = self.parsing.push(data).await?;
+        self.insert(session, parsed).await
     }
 
     async fn finish(&mut self, session: &mut Session) -> Result<()> {
-        self.reader.end();
-        self.insert_batches(session).await?;
+        let parsed = self.parsing.finish().await?;
+        self.insert(session, parsed).await?;
         session.end_given(&self.context).await
     }
 
-    async fn insert_batches(&mut self, session: &mut Session) -> Result<()> {
-        while let Some(batch) = self.reader.next_batch()? {
-            let inserted = session.insert_given(&self.insert, batch, &self.context).await;
+    async fn insert(&mut self, session: &mut Session, parsed: Parsed) -> Result<()> {
+        for ParsedBatch { rows, context } in parsed.batches {
+            let inserted = session.insert_given(&self.insert, rows, &self.context).await;
             self.rows += inserted.map_err(|error| match error.fields().context {
                 Some(_) => error,
-                None => error.with_context(self.reader.context()),
+                None => error.with_context(context),
             })?;
         }
-        Ok(())
+        parsed.error.map_or(Ok(()), Err)
     }
 }
 

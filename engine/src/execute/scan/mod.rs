@@ -39,9 +39,7 @@ use futures::StreamExt;
 use self::filter::{Conjunct, arrange, with_columns};
 use self::read::Reader;
 use super::error::to_datafusion;
-
-/// Rows per batch.
-const BATCH_ROWS: usize = 8192;
+use super::runtime::BATCH_ROWS;
 
 /// What a column of the scan is made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -302,10 +300,6 @@ impl ExecutionPlan for TableScanExec {
 
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
-    }
-
-    fn supports_limit_pushdown(&self) -> bool {
-        false
     }
 
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {

@@ -93,13 +93,18 @@ impl<F: Fold> fmt::Debug for OneGroup<F> {
 }
 
 impl<F: Fold> OneGroup<F> {
+    /// Applies `whole` to all rows at once if none is left out, `step` to each row if `whole` does not do that.
     fn change(
         &mut self,
         args: &[ArrayRef],
+        whole: impl Fn(&F, &mut F::State, &F::Columns<'_>) -> bool,
         step: impl Fn(&F, &mut F::State, &F::Columns<'_>, usize) -> Result<()>,
     ) -> Result<()> {
         let nulls = selected::<F>(args);
         let columns = self.fold.open(args)?;
+        if nulls.is_none() && whole(&self.fold, &mut self.state, &columns) {
+            return Ok(());
+        }
         for row in 0..rows(args) {
             if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
                 step(&self.fold, &mut self.state, &columns, row)?;
@@ -111,15 +116,11 @@ impl<F: Fold> OneGroup<F> {
 
 impl<F: Fold> Accumulator for OneGroup<F> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> DataFusionResult<()> {
-        let whole = selected::<F>(values).is_none();
-        if whole && self.fold.add_all(&mut self.state, &self.fold.open(values).map_err(external)?) {
-            return Ok(());
-        }
-        self.change(values, F::add).map_err(external)
+        self.change(values, F::add_all, F::add).map_err(external)
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> DataFusionResult<()> {
-        self.change(values, F::remove).map_err(external)
+        self.change(values, |_, _, _| false, F::remove).map_err(external)
     }
 
     fn supports_retract_batch(&self) -> bool {
