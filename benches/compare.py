@@ -97,11 +97,12 @@ class Server:
 class Aegis(Server):
     name = "Aegis"
 
-    def __init__(self, folder, binary):
+    def __init__(self, folder, binary, *options):
         self.port, self.data = free_port(), folder / "aegis"
-        self.log = open(folder / "aegis.log", "w")
+        folder.mkdir(exist_ok=True)
+        self.log = open(folder / "aegis.log", "a")
         self.process = subprocess.Popen(
-            [binary, "start", "--listen", f"127.0.0.1:{self.port}", "--http-listen", "127.0.0.1:0", "--data-dir", self.data],
+            [binary, "start", "--listen", f"127.0.0.1:{self.port}", "--http-listen", "127.0.0.1:0", "--data-dir", self.data, *options],
             stderr=self.log)
         self.wait()
 

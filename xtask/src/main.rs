@@ -1,4 +1,4 @@
-//! Chores for developers: `cargo xtask test | fix | bench | slt NAME`.
+//! Chores for developers: `cargo xtask test | fix | bench | soak | slt NAME`.
 
 mod setup;
 
@@ -26,6 +26,11 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Put hours of mixed load on a release build, with backups and a SIGKILL; arguments go to benches/soak.py
+    Soak {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run the .slt files whose path contains NAME, on Aegis and on PostgreSQL 15
     Slt {
         name: Option<String>,
@@ -42,12 +47,15 @@ fn main() -> Result<()> {
             cargo(&["clippy", "--fix", "--allow-dirty", "--workspace", "--all-targets"])?;
             cargo(&["fmt", "--all"])
         }
-        Task::Bench { arguments } => {
-            cargo(&["build", "--release", "--package", "aegis", "--bin", "aegis"])?;
-            setup::compare(&arguments)
-        }
+        Task::Bench { arguments } => measure("compare.py", &arguments),
+        Task::Soak { arguments } => measure("soak.py", &arguments),
         Task::Slt { name, r#override } => slt(name, r#override),
     }
+}
+
+fn measure(script: &str, arguments: &[String]) -> Result<()> {
+    cargo(&["build", "--release", "--package", "aegis", "--bin", "aegis"])?;
+    setup::measure(script, arguments)
 }
 
 /// The steps in order; the cheap ones that fail most often come first.

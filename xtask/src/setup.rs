@@ -37,13 +37,13 @@ pub fn run() -> Result<Environment> {
     })
 }
 
-/// Runs `benches/compare.py` on the release binary, with what it needs installed.
-pub fn compare(arguments: &[String]) -> Result<()> {
+/// Runs a script of `benches/` on the release binary, with what it needs installed.
+pub fn measure(script: &str, arguments: &[String]) -> Result<()> {
     install_system_packages()?;
     let python = python_environment(&cache_folder()?, "benches", "benches/requirements.txt")?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let mut command = Command::new(python);
-    command.arg(root().join("benches/compare.py")).arg("--aegis").arg(target.join("release/aegis")).args(arguments);
+    command.arg(root().join("benches").join(script)).arg("--aegis").arg(target.join("release/aegis")).args(arguments);
     execute(&mut command)
 }
 
