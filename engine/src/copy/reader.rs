@@ -7,7 +7,7 @@ use aegis_catalog::types::structure::arrow_type;
 use aegis_catalog::types::text::from_bytes;
 use aegis_catalog::types::{ColumnBuilder, FormatSettings};
 use aegis_catalog::{Error, Result};
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::csv::{self, Dialect};
@@ -178,7 +178,7 @@ impl CopyReader {
     fn take_batch(&mut self) -> Result<RecordBatch> {
         let rows = std::mem::take(&mut self.batch_rows);
         self.batch_bytes = 0;
-        let columns = self.rows.builders.iter_mut().map(ColumnBuilder::finish).collect();
+        let columns = self.rows.take_columns(rows)?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
             .map_err(|error| Error::internal(error.to_string()))
@@ -278,6 +278,15 @@ impl CopyReader {
 }
 
 impl Rows {
+    /// The columns so far. The next batch will be about as long.
+    fn take_columns(&mut self, rows: usize) -> Result<Vec<ArrayRef>> {
+        let taken = self.columns.iter().zip(&mut self.builders).map(|(column, builder)| {
+            let mut full = std::mem::replace(builder, ColumnBuilder::new(column.ty, rows, &self.settings.names)?);
+            Ok(full.finish())
+        });
+        taken.collect()
+    }
+
     fn append_line(&mut self, line: &str, options: &CopyOptions, table: &str, number: u64) -> Result<()> {
         let at_line = |error| placed(error, table, number, Place::Line(line));
         self.split(line, options).map_err(at_line)?;

@@ -6,9 +6,9 @@ use datafusion::common::{DataFusionError, Result, human_readable_size};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use parking_lot::Mutex;
 
-/// Part of the pool that operators which can spill leave to the others: a merge of sorted runs needs some memory just when
-/// the sorts around it have filled theirs.
-const HEADROOM: usize = 4;
+/// What operators that can spill may hold together, in hundredths of the pool: a merge of sorted runs needs a row and a key of each
+/// batch that a sort holds just when the sorts around it have filled their shares.
+const SPILLABLE_PERCENT: usize = 60;
 
 /// Equal shares for the operators that can spill, first come first served for those that cannot. As DataFusion's
 /// `FairSpillPool`, but the former never fill the pool together.
@@ -38,7 +38,7 @@ impl SharedPool {
         if !reservation.consumer().can_spill() {
             return free_of_fixed.saturating_sub(state.spillable);
         }
-        let share = free_of_fixed.min(self.size - self.size / HEADROOM) / state.spillers.max(1);
+        let share = free_of_fixed.min(self.size / 100 * SPILLABLE_PERCENT) / state.spillers.max(1);
         share.saturating_sub(reservation.size())
     }
 }
@@ -117,22 +117,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spillers_share_three_quarters_and_leave_the_rest() {
+    fn spillers_share_a_part_and_leave_the_rest() {
         let pool: Arc<dyn MemoryPool> = Arc::new(SharedPool::new(400));
         let sort = |name: &str| MemoryConsumer::new(name).with_can_spill(true).register(&pool);
         let (first, second) = (sort("first"), sort("second"));
-        assert!(first.try_grow(151).is_err());
-        first.try_grow(150).unwrap();
-        second.try_grow(150).unwrap();
+        assert!(first.try_grow(121).is_err());
+        first.try_grow(120).unwrap();
+        second.try_grow(120).unwrap();
         let merge = MemoryConsumer::new("merge").register(&pool);
-        merge.try_grow(100).unwrap();
+        merge.try_grow(160).unwrap();
         let error = merge.try_grow(1).unwrap_err().to_string();
         assert!(
             error.contains("merge holds 100.0 B and needs 1.0 B more; 0.0 B of 400.0 B are left for it."),
             "{error}"
         );
         drop(second);
-        merge.try_grow(150).unwrap();
+        merge.try_grow(120).unwrap();
         assert_eq!(pool.reserved(), 400);
         drop((first, merge));
         assert_eq!(pool.reserved(), 0);
