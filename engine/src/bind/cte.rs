@@ -119,6 +119,8 @@ impl Binder<'_> {
         let before = self.references_of(id);
         let step = self.leg(right, false)?;
         let recursive = self.references_of(id) > before;
+        // Its own step is not what it is made for: whoever else refers to it counts.
+        self.set_references(id, before);
         if recursive {
             refuse_tail(query)?;
         }

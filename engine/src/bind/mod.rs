@@ -481,6 +481,13 @@ impl<'a> Binder<'a> {
         self.cte_references.get(position).copied().unwrap_or(0)
     }
 
+    fn set_references(&mut self, cte: CteId, references: usize) {
+        let position = cte.0.saturating_sub(self.cte_base) as usize;
+        if let Some(count) = self.cte_references.get_mut(position) {
+            *count = references;
+        }
+    }
+
     fn count_reference(&mut self, cte: CteId) {
         let position = cte.0.saturating_sub(self.cte_base) as usize;
         if let Some(count) = self.cte_references.get_mut(position) {

@@ -24,7 +24,10 @@ use crate::session::tables::Tables;
 /// Inserts a batch into the table of an INSERT made by [`crate::bind::bind_copy`].
 pub async fn insert_given(insert: &Insert, batch: RecordBatch, execution: &mut Execution<'_>) -> Result<ChangeResult> {
     let fields = batch.schema();
-    let rows = LateTable::new(fields.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())));
+    // The names of a query's columns may be those that the insertion's plan gives to others.
+    let columns = fields.fields().iter().enumerate();
+    let rows =
+        LateTable::new(columns.map(|(position, field)| (format!("column_{position}"), field.data_type().clone())));
     rows.fill(vec![batch]).map_err(from_datafusion)?;
     let lowered = {
         let tables = execution.tables();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result};
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::JoinType;
@@ -125,8 +126,18 @@ impl Lowerer<'_> {
                 ..column.clone()
             })
             .collect();
-        let results: Vec<Binding> =
-            columns.iter().map(|column| self.binding(&column.name, self.representation(column.ty))).collect();
+        let results: Vec<Binding> = columns
+            .iter()
+            .zip(&seed.columns)
+            .map(|(column, seed)| {
+                // What fields a record has, only the seed tells.
+                let data_type = match column.ty.oid {
+                    oid::RECORD | oid::RECORD_ARRAY => seed.data_type.clone(),
+                    _ => self.representation(column.ty),
+                };
+                self.binding(&column.name, data_type)
+            })
+            .collect();
         let seed = self.round(seed, &domain, &results, columns)?;
         let name = self.name("recursive");
         let schema: arrow::datatypes::Schema = seed.schema().as_arrow().clone();

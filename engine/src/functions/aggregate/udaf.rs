@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use aegis_catalog::{Result, Type};
+use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::DataFusionError;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -25,6 +26,8 @@ struct Aggregate {
     name: &'static str,
     args: Vec<Type>,
     result: Type,
+    /// Directions of WITHIN GROUP.
+    order: Vec<SortOptions>,
     data_type: DataType,
     result_type: Option<ResultType>,
     code: Code,
@@ -61,13 +64,14 @@ fn build(
     let signature = Signature::user_defined(Volatility::Immutable);
     let data_type = types.context.catalog.arrow_type(types.result);
     let args = types.args.to_vec();
-    let aggregate = Aggregate { name, args, result: types.result, data_type, result_type, code, signature };
+    let order = types.order.to_vec();
+    let aggregate = Aggregate { name, args, result: types.result, order, data_type, result_type, code, signature };
     Arc::new(AggregateUDF::new_from_impl(aggregate))
 }
 
 impl PartialEq for Aggregate {
     fn eq(&self, other: &Self) -> bool {
-        (self.name, &self.args, self.result) == (other.name, &other.args, other.result)
+        (self.name, &self.args, self.result, &self.order) == (other.name, &other.args, other.result, &other.order)
     }
 }
 
