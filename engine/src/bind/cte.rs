@@ -7,8 +7,8 @@ use super::Binder;
 use super::query::Tail;
 use super::scope::CteEntry;
 use super::set_operation::first_span;
-use super::tree::{Cte, CteBody, CteId, OutputColumn};
-use crate::parse::ast::{self, Ident, SetOperator, With};
+use super::tree::{Cte, CteBody, CteId, From, OutputColumn, Query, SetExpr};
+use crate::parse::ast::{self, Ident, JoinKind, SetOperator, With};
 
 impl Binder<'_> {
     /// Binds the CTEs of a WITH clause and puts them in sight of the current level.
@@ -19,8 +19,10 @@ impl Binder<'_> {
                 let message = format!("WITH query name \"{}\" specified more than once", cte.name.name);
                 return Err(Error::new(sqlstate::DUPLICATE_ALIAS, message).at(cte.name.span.start));
             }
-            if cte.search_or_cycle {
-                return Err(Error::unsupported("SEARCH or CYCLE of WITH RECURSIVE").at(cte.name.span.start));
+            if cte.search.is_some() || cte.cycle.is_some() {
+                let written = self.without_clauses(cte, with.recursive)?;
+                bound.push(self.cte(&written, with.recursive)?);
+                continue;
             }
             bound.push(self.cte(cte, with.recursive)?);
         }
@@ -118,11 +120,13 @@ impl Binder<'_> {
         self.set_cte_columns(id, columns.clone());
         let before = self.references_of(id);
         let step = self.leg(right, false)?;
-        let recursive = self.references_of(id) > before;
+        let references = self.references_of(id) - before;
+        let recursive = references > 0;
         // Its own step is not what it is made for: whoever else refers to it counts.
         self.set_references(id, before);
         if recursive {
             refuse_tail(query)?;
+            check_recursion(&cte.name, id, &step, references)?;
         }
         let seed_types: Vec<_> = seed.columns.iter().map(|column| column.ty).collect();
         let mut combined = self.combine(SetOperator::Union, all, seed, step, first_span(right))?;
@@ -200,4 +204,44 @@ fn rename(mut columns: Vec<OutputColumn>, cte: &ast::Cte) -> Result<Vec<OutputCo
         column.name.clone_from(name);
     }
     Ok(columns)
+}
+
+/// Where a query must not refer to itself (`checkWellFormedRecursion`).
+fn check_recursion(name: &Ident, id: CteId, step: &Query, references: usize) -> Result<()> {
+    let refuse = |message: String| Err(Error::new(sqlstate::INVALID_RECURSION, message).at(name.span.start));
+    let name = &name.name;
+    if references > 1 {
+        return refuse(format!("recursive reference to query \"{name}\" must not appear more than once"));
+    }
+    let SetExpr::Select(select) = &step.body else { return Ok(()) };
+    let own = select.from.as_ref().is_some_and(|from| mentions(from, id));
+    if own && select.grouping.as_ref().is_some_and(|grouping| !grouping.aggregates.is_empty()) {
+        return refuse("aggregate functions are not allowed in a recursive query's recursive term".into());
+    }
+    match &select.from {
+        Some(from) if is_nullable(from, id) => {
+            refuse(format!("recursive reference to query \"{name}\" must not appear within an outer join"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn mentions(from: &From, id: CteId) -> bool {
+    match from {
+        From::Cte { cte, .. } => *cte == id,
+        From::Join { left, right, .. } => mentions(left, id) || mentions(right, id),
+        From::Table { .. } | From::Subquery { .. } | From::Function { .. } => false,
+    }
+}
+
+/// Whether the CTE stands on a side of an outer join that may be missing.
+fn is_nullable(from: &From, id: CteId) -> bool {
+    let From::Join { kind, left, right, .. } = from else { return false };
+    let here = match kind {
+        JoinKind::Left => mentions(right, id),
+        JoinKind::Right => mentions(left, id),
+        JoinKind::Full => mentions(left, id) || mentions(right, id),
+        JoinKind::Inner | JoinKind::Cross => false,
+    };
+    here || is_nullable(left, id) || is_nullable(right, id)
 }

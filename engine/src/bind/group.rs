@@ -144,7 +144,21 @@ impl Binder<'_> {
             return Err(Error::new(sqlstate::GROUPING_ERROR, message).at(span.start));
         }
         let args = args.iter().map(|arg| self.expr(arg)).collect::<Result<Vec<_>>>()?;
-        let level = self.level();
+        // It belongs to the innermost query whose columns it names.
+        let (current, mut deepest) = (self.levels.len(), 0);
+        for arg in &args {
+            walk::columns(&mut arg.clone(), &mut |rel, _| {
+                let depth = self.depth_of(rel);
+                if depth <= current {
+                    deepest = deepest.max(depth);
+                }
+            });
+        }
+        let depth = if deepest == 0 { current } else { deepest };
+        let level = self
+            .levels
+            .get_mut(depth.saturating_sub(1))
+            .ok_or_else(|| Error::internal("GROUPING outside any query"))?;
         level.grouping_calls.push(args);
         let keys = vec![AGGREGATES + level.grouping_calls.len() - 1];
         let kind = ExprKind::Grouping { rel: level.grouping_rel, keys };

@@ -21,6 +21,10 @@ impl Binder<'_> {
     fn merge_here(&mut self, merge: &ast::Merge) -> Result<Merge> {
         check_reachable(merge)?;
         let ctes = match &merge.with {
+            Some(with) if with.recursive => {
+                let message = "WITH RECURSIVE is not supported for MERGE statement";
+                return Err(Error::new(sqlstate::SYNTAX_ERROR, message));
+            }
             Some(with) => self.with_clause(with)?,
             None => Vec::new(),
         };

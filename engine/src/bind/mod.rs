@@ -40,6 +40,7 @@ pub mod routine;
 mod row;
 mod rules;
 mod scope;
+mod search_cycle;
 mod select;
 mod set_operation;
 mod sort;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result};
+use arrow::datatypes::{DataType, Field};
 use datafusion::catalog::cte_worktable::CteWorkTable;
-use datafusion::common::JoinType;
+use datafusion::common::{Column, JoinType};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{LogicalPlan, RecursiveQuery, TableSource};
+use datafusion::logical_expr::{ColumnarValue, Expr, LogicalPlan, RecursiveQuery, TableSource};
 
 use super::build::{join_not_distinct, project};
 use super::relation::{Binding, DomainColumn, Output, Relation};
@@ -16,6 +17,7 @@ use super::value::Value;
 use super::{ColumnRef, Lowerer, free};
 use crate::bind::tree::{Cte, CteBody, CteId, OutputColumn, Query, RelId};
 use crate::execute::error::from_datafusion;
+use crate::execute::operator::{ScalarOperator, arrays};
 
 /// What a reference to a CTE becomes.
 pub(crate) struct Definition {
@@ -132,13 +134,14 @@ impl Lowerer<'_> {
             .map(|(column, seed)| {
                 // What fields a record has, only the seed tells.
                 let data_type = match column.ty.oid {
-                    oid::RECORD | oid::RECORD_ARRAY => seed.data_type.clone(),
+                    oid::RECORD | oid::RECORD_ARRAY => nullable(&seed.data_type),
                     _ => self.representation(column.ty),
                 };
                 self.binding(&column.name, data_type)
             })
             .collect();
-        let seed = self.round(seed, &domain, &results, columns)?;
+        let mut seed = self.round(seed, &domain, &results, columns)?;
+        seed = made_nullable(seed)?;
         let name = self.name("recursive");
         let schema: arrow::datatypes::Schema = seed.schema().as_arrow().clone();
         let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
@@ -200,5 +203,47 @@ impl Lowerer<'_> {
         let pairs = base.domain.iter().zip(outer).map(|(left, right)| (left.binding.expr(), right.expr())).collect();
         let plan = join_not_distinct(base.plan.clone(), plan, JoinType::Inner, pairs, None)?;
         Ok(Relation { plan, rels: HashMap::from([(rel, own.to_vec())]), domain: base.domain.clone() })
+    }
+}
+
+/// The plan with nulls allowed in its columns.
+fn made_nullable(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let columns: Vec<(Column, DataType, bool)> = plan
+        .schema()
+        .iter()
+        .map(|(qualifier, field)| {
+            let column = Column::new(qualifier.cloned(), field.name());
+            (column, field.data_type().clone(), field.is_nullable())
+        })
+        .collect();
+    if columns.iter().all(|(_, _, nullable)| *nullable) {
+        return Ok(plan);
+    }
+    let exprs = columns.into_iter().map(|(column, data_type, is_nullable)| {
+        let expr = Expr::Column(column.clone());
+        let expr = match is_nullable {
+            true => expr,
+            false => {
+                let same = ScalarOperator::new("nullable", data_type.to_string(), data_type.clone(), |args, rows| {
+                    let arrays = arrays(args, rows)?;
+                    let array = arrays.first().ok_or_else(|| Error::internal("no value"))?;
+                    Ok(ColumnarValue::Array(array.clone()))
+                });
+                same.pinned().call(vec![expr])
+            }
+        };
+        (expr, Binding { column, data_type })
+    });
+    let exprs: Vec<(Expr, Binding)> = exprs.collect();
+    project(plan, exprs.iter().map(|(expr, binding)| (expr.clone(), binding)).collect())
+}
+
+/// The type with nulls allowed in every part: the seed may have constants where the step has not.
+fn nullable(data_type: &DataType) -> DataType {
+    let field = |field: &Field| field.clone().with_data_type(nullable(field.data_type())).with_nullable(true);
+    match data_type {
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(|part| field(part)).collect()),
+        DataType::List(item) => DataType::List(field(item).into()),
+        other => other.clone(),
     }
 }

@@ -391,8 +391,26 @@ pub struct Cte {
     pub materialized: Option<bool>,
     /// Query, or INSERT/UPDATE/DELETE … RETURNING.
     pub statement: Box<Statement>,
-    /// SEARCH or CYCLE clause was given (refused by the binder until supported).
-    pub search_or_cycle: bool,
+    pub search: Option<SearchClause>,
+    pub cycle: Option<CycleClause>,
+}
+
+/// `SEARCH BREADTH FIRST BY columns SET sequence`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchClause {
+    pub breadth_first: bool,
+    pub columns: Vec<Ident>,
+    pub sequence: Ident,
+}
+
+/// `CYCLE columns SET mark TO value DEFAULT default USING path`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CycleClause {
+    pub columns: Vec<Ident>,
+    pub mark: Ident,
+    pub value: Expr,
+    pub default: Expr,
+    pub path: Ident,
 }
 
 #[derive(Debug, Clone, PartialEq)]

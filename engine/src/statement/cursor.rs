@@ -80,7 +80,7 @@ fn query_scrolls(query: &tree::Query) -> bool {
         SetExpr::Select(select) => {
             let sorted = !query.order_by.is_empty();
             let plain = select.grouping.is_none() && select.windows.is_none() && select.distinct == Distinct::None;
-            select.set_functions.is_none() && (sorted || plain && select.from.as_ref().is_none_or(from_scrolls))
+            select.set_functions.is_none() && plain && (sorted || select.from.as_ref().is_none_or(from_scrolls))
         }
         SetExpr::Operation { .. } if !query.order_by.is_empty() => true,
         SetExpr::Operation { op, all, left, right } => {

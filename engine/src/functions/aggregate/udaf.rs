@@ -79,7 +79,7 @@ impl Eq for Aggregate {}
 
 impl Hash for Aggregate {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.name, &self.args, self.result).hash(state);
+        (self.name, &self.args, self.result, &self.order).hash(state);
     }
 }
 

@@ -367,7 +367,34 @@ impl Lower<'_> {
                 Some(statement) => statement,
                 None => return Err(self.missing_in(node)),
             }),
-            search_or_cycle: node.has(K::SEARCH_CLAUSE) || node.has(K::CYCLE_CLAUSE),
+            search: node.child(K::SEARCH_CLAUSE).map(|clause| self.search_clause(clause)).transpose()?,
+            cycle: node.child(K::CYCLE_CLAUSE).map(|clause| self.cycle_clause(clause)).transpose()?,
+        })
+    }
+
+    fn search_clause(&self, node: Node<'_>) -> Result<SearchClause> {
+        let set = self.need(node.child(K::SEARCH_SET_COLUMN), node)?;
+        Ok(SearchClause {
+            breadth_first: node.has(K::BREADTH_FIRST),
+            columns: self.column_list(node.child(K::SEARCH_COLUMNS))?,
+            sequence: self.column_id(self.need(set.child(K::COLUMN_NAME_REF), set)?)?,
+        })
+    }
+
+    fn cycle_clause(&self, node: Node<'_>) -> Result<CycleClause> {
+        let set = self.need(node.child(K::CYCLE_SET_COLUMN), node)?;
+        let path = self.need(node.child(K::CYCLE_PATH), node)?;
+        let boolean = |value| Expr { kind: ExprKind::Literal(Literal::Bool(value)), span: self.span(set) };
+        let (value, default) = match set.child(K::CYCLE_COLUMN_TO) {
+            None => (boolean(true), boolean(false)),
+            Some(to) => (self.expr_in(to)?, self.expr_in(self.need(to.child(K::CYCLE_DEFAULT), to)?)?),
+        };
+        Ok(CycleClause {
+            columns: self.column_list(node.child(K::CYCLE_COLUMNS))?,
+            mark: self.column_id(self.need(set.child(K::COLUMN_NAME_REF), set)?)?,
+            value,
+            default,
+            path: self.column_id(self.need(path.child(K::COLUMN_NAME_REF), path)?)?,
         })
     }
 }
