@@ -98,6 +98,12 @@ impl Error {
         self
     }
 
+    pub fn with_datatype(mut self, schema: impl Into<String>, datatype: impl Into<String>) -> Self {
+        self.0.schema = Some(schema.into());
+        self.0.datatype = Some(datatype.into());
+        self
+    }
+
     pub fn with_column(mut self, column: impl Into<String>) -> Self {
         self.0.column = Some(column.into());
         self

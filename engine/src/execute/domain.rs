@@ -23,6 +23,8 @@ pub enum Verification {
 pub struct DomainCheck {
     /// As messages show it.
     pub name: String,
+    /// Schema and name, for the fields of errors.
+    pub place: (String, String),
     pub not_null: bool,
     /// Constraints and their conditions over the value; null passes.
     pub checks: Vec<(String, Lambda)>,
@@ -64,14 +66,18 @@ impl DomainCheck {
     fn run(&self, array: &ArrayRef) -> Result<()> {
         if self.not_null && array.null_count() > 0 {
             let message = format!("domain {} does not allow null values", self.name);
-            return Err(Error::new(sqlstate::NOT_NULL_VIOLATION, message));
+            let (schema, name) = self.place.clone();
+            return Err(Error::new(sqlstate::NOT_NULL_VIOLATION, message).with_datatype(schema, name));
         }
         for (name, condition) in &self.checks {
             let passed = condition.evaluate(vec![array.clone()], array.len())?;
             let passed = passed.as_boolean_opt().ok_or_else(|| Error::internal("a check that is no condition"))?;
             if passed.iter().any(|passed| passed == Some(false)) {
                 let message = format!("value for domain {} violates check constraint \"{name}\"", self.name);
-                return Err(Error::new(sqlstate::CHECK_VIOLATION, message).with_constraint(name.clone()));
+                let (schema, datatype) = self.place.clone();
+                return Err(Error::new(sqlstate::CHECK_VIOLATION, message)
+                    .with_datatype(schema, datatype)
+                    .with_constraint(name.clone()));
             }
         }
         Ok(())

@@ -82,7 +82,12 @@ impl Lowerer<'_> {
             return Ok(inner.map(|inner| *inner));
         }
         let name = self.statement().format.names.type_name(ty);
-        Ok(Some(Verification::Domain(DomainCheck { name, not_null, checks }, inner)))
+        let place = self.catalog().user_type(ty).map(|domain| {
+            let schema = self.catalog().schema(domain.schema).map(|schema| schema.name.clone());
+            (schema.unwrap_or_default(), domain.name.clone())
+        });
+        let place = place.unwrap_or_default();
+        Ok(Some(Verification::Domain(DomainCheck { name, place, not_null, checks }, inner)))
     }
 
     /// A check as something to apply to columns of the base type.

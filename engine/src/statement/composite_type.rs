@@ -154,14 +154,18 @@ pub async fn alter(session: &mut Session, name: &Name, action: &AlterTypeAction)
     rewrite_holders(session, &relation).await
 }
 
+/// The tables that hold values of a type.
+pub fn holders(ty: Oid, catalog: &Catalog) -> impl Iterator<Item = &Arc<Relation>> {
+    let holds = move |column: &Column| contains(column.ty.oid, ty, catalog);
+    let tables = catalog.user_relations().filter(|table| table.table().is_some());
+    tables.filter(move |table| table.live_columns().any(holds))
+}
+
 /// Values of the row type are stored with its attributes: tables that hold some are written anew after these have changed.
 pub async fn rewrite_holders(session: &mut Session, relation: &Relation) -> Result<()> {
     let context = session.context()?;
-    for table in context.catalog.user_relations().filter(|table| table.table().is_some()) {
-        let holds = |column: &Column| contains(column.ty.oid, relation.row_type, &context.catalog);
-        if table.oid != relation.oid && table.live_columns().any(holds) {
-            rewrite::run(session, table, table, Vec::new()).await?;
-        }
+    for table in holders(relation.row_type, &context.catalog).filter(|table| table.oid != relation.oid) {
+        rewrite::run(session, table, table, Vec::new()).await?;
     }
     Ok(())
 }

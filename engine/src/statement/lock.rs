@@ -7,12 +7,12 @@ use aegis_catalog::object::{ConstraintKind, Persistence, ReferentialAction, Rela
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
 use aegis_storage::lock::TableMode;
 
-use super::{Outcome, namespace};
+use super::{Outcome, composite_type, namespace, user_type};
 use crate::bind::tree::{self, BoundStatement, Cte, CteBody};
-use crate::parse::ast::{ExprKind, Name, Statement};
+use crate::parse::ast::{ExprKind, Name, Statement, TypeName};
 use crate::parse::utility::{
     AlterTable, AlterTableAction, ColumnConstraint, ColumnConstraintKind, ColumnDefinition, CopyTarget, CreateTable,
-    Drop, IndexElement, ObjectKind, ObjectName, TableConstraintKind, TableElement, Utility,
+    Drop, IndexElement, ObjectKind, ObjectName, TableConstraintKind, TableElement, TypeDefinition, Utility,
 };
 use crate::session::Session;
 use crate::session::context::StatementContext;
@@ -40,6 +40,32 @@ impl Needs {
     fn add_oid(&mut self, relation: Oid, mode: TableMode, catalog: &Catalog) {
         if let Some(relation) = catalog.relation(relation) {
             self.add(relation, mode);
+        }
+    }
+
+    /// The type of that OID, if a user made it: an enum or domain by its own OID, a composite type as the relation that it is.
+    fn add_type(&mut self, ty: Oid, mode: TableMode, catalog: &Catalog) {
+        let key = match (catalog.user_type_or_array(ty), catalog.relation_of_type(ty)) {
+            (Some(user_type), _) => user_type.oid,
+            (None, Some(relation)) if composite_type::is_composite(relation) => relation.oid,
+            _ => return,
+        };
+        let held = self.0.entry(key).or_insert(mode);
+        *held = mode.max(*held);
+    }
+
+    fn type_name(&mut self, name: &TypeName, context: &StatementContext) {
+        if let Ok(ty) = crate::bind::resolve_type(name, context) {
+            self.add_type(ty.oid, TableMode::AccessShare, &context.catalog);
+        }
+    }
+
+    /// A type that changes or goes, with the tables that hold its values.
+    fn altered_type(&mut self, name: &Name, tables: Option<TableMode>, context: &StatementContext) {
+        let Ok(entry) = user_type::existing(name, context) else { return };
+        self.add_type(entry.oid, TableMode::AccessExclusive, &context.catalog);
+        if let Some(mode) = tables {
+            composite_type::holders(entry.oid, &context.catalog).for_each(|table| self.add(table, mode));
         }
     }
 
@@ -119,6 +145,16 @@ impl Needs {
                     (false, _) => TableMode::Share,
                 };
                 needs.name(&create.table, mode, context);
+            }
+            Utility::AlterDomain { name, .. } => needs.altered_type(name, Some(TableMode::Share), context),
+            Utility::AlterType { name, .. } => {
+                let is_enum = user_type::existing(name, context).is_ok_and(|entry| entry.kind == 'e');
+                // New labels change no values.
+                needs.altered_type(name, (!is_enum).then_some(TableMode::AccessExclusive), context);
+            }
+            Utility::CreateDomain(create) => needs.type_name(&create.ty, context),
+            Utility::CreateType { definition: TypeDefinition::Composite(attributes), .. } => {
+                attributes.iter().for_each(|attribute| needs.type_name(&attribute.ty, context));
             }
             Utility::AlterSequence { name, .. } => needs.name(name, TableMode::ShareRowExclusive, context),
             Utility::Drop(drop) => needs.drop(drop, context),
@@ -202,11 +238,19 @@ impl Needs {
                 | ObjectKind::MaterializedView,
                 None,
             ) => self.name(&object.name, mode, context),
+            (ObjectKind::Type | ObjectKind::Domain, None) => {
+                if let Ok(entry) = user_type::existing(&object.name, context) {
+                    self.add_type(entry.oid, mode, &context.catalog);
+                }
+            }
             _ => {}
         }
     }
 
     fn create_table(&mut self, create: &CreateTable, context: &StatementContext) {
+        if let Some(Ok(entry)) = create.of_type.as_ref().map(|name| user_type::existing(name, context)) {
+            self.add_type(entry.oid, TableMode::AccessShare, &context.catalog);
+        }
         for element in &create.elements {
             match element {
                 TableElement::Column(column) => self.column(column, context),
@@ -224,6 +268,7 @@ impl Needs {
     }
 
     fn column(&mut self, column: &ColumnDefinition, context: &StatementContext) {
+        self.type_name(&column.ty, context);
         self.column_constraints(&column.constraints, context);
     }
 
@@ -275,6 +320,10 @@ impl Needs {
                 for relation in catalog.user_relations().filter(|relation| relation.schema == schema) {
                     self.add(relation, TableMode::AccessExclusive);
                 }
+                continue;
+            }
+            if matches!(drop.kind, ObjectKind::Type | ObjectKind::Domain) {
+                self.altered_type(name, drop.cascade.then_some(TableMode::AccessExclusive), context);
                 continue;
             }
             let Some(relation) = find(name, context) else { continue };
