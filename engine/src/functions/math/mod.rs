@@ -3,6 +3,7 @@
 mod float;
 mod integer;
 mod larger;
+mod money;
 mod numeric;
 mod random;
 
@@ -11,8 +12,15 @@ use super::signature::Row;
 pub use integer::out_of_range;
 
 pub fn functions() -> Vec<Row> {
-    [integer::functions(), float::functions(), numeric::functions(), random::functions(), larger::functions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        integer::functions(),
+        float::functions(),
+        numeric::functions(),
+        random::functions(),
+        larger::functions(),
+        money::functions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
