@@ -5,18 +5,20 @@
 //! Below a sort of all rows strings and numerics therefore become columns that own their bytes. Top-k sorts keep
 //! few rows and stay as they are.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 #[derive(Debug)]
 pub struct SortCopies;
@@ -61,10 +63,58 @@ fn over_copies(sort: &SortExec) -> Result<Arc<dyn ExecutionPlan>> {
         return datafusion::common::internal_err!("a sort has no keys");
     };
     let sorted = SortExec::new(keys, copied).with_preserve_partitioning(sort.preserve_partitioning());
-    cast_columns(Arc::new(sorted), |i, _| {
+    let restored = cast_columns(Arc::new(sorted), |i, _| {
         let data_type = given.field(i).data_type();
         owned(data_type).map(|_| data_type.clone())
-    })
+    })?;
+    Ok(Arc::new(SortedExec { input: restored, properties: sort.properties().clone() }))
+}
+
+/// Says what is true of the rows of a sort, which a projection of casts forgets: windows and merges above rely on their order.
+#[derive(Debug)]
+struct SortedExec {
+    input: Arc<dyn ExecutionPlan>,
+    properties: Arc<PlanProperties>,
+}
+
+impl DisplayAs for SortedExec {
+    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SortedExec")
+    }
+}
+
+impl ExecutionPlan for SortedExec {
+    fn name(&self) -> &str {
+        "SortedExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn apply_expressions(
+        &self,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = children.into_iter().next().unwrap_or_else(|| self.input.clone());
+        Ok(Arc::new(Self { input, properties: self.properties.clone() }))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        self.input.execute(partition, context)
+    }
 }
 
 /// All columns of `input`, those with a `target` cast to it.
