@@ -109,6 +109,10 @@ impl Search<'_> {
                 // A view's rule stands for the view.
                 let dependent = match edge.dependent.class {
                     PG_REWRITE => catalog.owner_of_part(edge.dependent),
+                    // The index of a constraint goes with it alone: an included column takes both.
+                    PG_CLASS => {
+                        self.constraint_of(edge.dependent).filter(|of| *of != address).unwrap_or(edge.dependent)
+                    }
                     _ => edge.dependent,
                 };
                 let is_own_part = address.sub == 0 && catalog.owner_of_part(dependent) == address;
@@ -118,6 +122,15 @@ impl Search<'_> {
             .collect();
         dependents.sort_by_key(|(dependent, _)| (dependent.object, dependent.sub));
         dependents
+    }
+
+    /// The constraint that an index belongs to.
+    fn constraint_of(&self, index: ObjectAddress) -> Option<ObjectAddress> {
+        self.printer.catalog.relation(index.object)?.index()?;
+        let edges = self.printer.catalog.dependencies_of(index);
+        let owner =
+            edges.iter().find(|edge| edge.kind == DependencyKind::Internal && edge.referenced.class == PG_CONSTRAINT);
+        owner.map(|edge| edge.referenced)
     }
 
     fn describe_all(&self) -> Vec<String> {

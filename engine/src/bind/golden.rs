@@ -73,6 +73,17 @@ impl SessionServices for NoServices {
     }
 }
 
+/// An empty table.
+fn table() -> RelationKind {
+    RelationKind::Table(Table {
+        storage: 0,
+        constraints: Vec::new(),
+        options: Vec::new(),
+        of_type: 0,
+        materialized: None,
+    })
+}
+
 /// The tables that the golden files speak of:
 ///
 /// - `t(a int primary key, b text not null default 'x', c numeric(10,2), d date, e int[], f varchar(5), check (a > 0))`
@@ -103,15 +114,6 @@ fn schema(catalog: &mut CatalogTransaction, storage: &mut Transaction) -> Result
             row_array_type: 0,
             columns: columns.collect::<Result<_>>()?,
             kind,
-        })
-    };
-    let table = || {
-        RelationKind::Table(Table {
-            storage: 0,
-            constraints: Vec::new(),
-            options: Vec::new(),
-            of_type: 0,
-            materialized: None,
         })
     };
 

@@ -302,11 +302,32 @@ fn alter_table_alone_is_a_rename() {
 #[test]
 fn what_the_engine_lacks_has_its_name() {
     assert_eq!(
-        utility("CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'"),
-        Utility::Unsupported("CREATE FUNCTION".into())
-    );
-    assert_eq!(
         utility("CREATE TRIGGER t AFTER INSERT ON a EXECUTE FUNCTION f()"),
         Utility::Unsupported("CREATE TRIGGER".into())
+    );
+}
+
+#[test]
+fn routines_have_parameters_and_a_body() {
+    use crate::parse::routine::{ParameterMode, RoutineOption, SqlBody};
+    let routine = |sql| match utility(sql) {
+        Utility::CreateRoutine(create) => *create,
+        other => panic!("{other:?}"),
+    };
+    let made = routine(
+        "CREATE OR REPLACE FUNCTION f(a int, OUT b text, VARIADIC c int[] DEFAULT '{}') STRICT LANGUAGE sql AS 'SELECT 1'",
+    );
+    let modes: Vec<_> = made.parameters.iter().map(|parameter| parameter.mode).collect();
+    assert_eq!(modes, [ParameterMode::Default, ParameterMode::Out, ParameterMode::Variadic]);
+    assert!(made.or_replace && !made.procedure && made.returns.is_none());
+    assert!(matches!(&made.options[1].0, RoutineOption::Language(name) if name == "sql"));
+    assert!(matches!(&made.options[2].0, RoutineOption::As(body, None) if body == "SELECT 1"));
+
+    let made = routine("CREATE FUNCTION f() RETURNS TABLE (a int) BEGIN ATOMIC; SELECT 1; SELECT 2; END");
+    assert_eq!(made.parameters[0].mode, ParameterMode::Table);
+    assert_eq!(made.body, Some(SqlBody::Atomic(vec!["SELECT 1".into(), "SELECT 2".into()])));
+    assert_eq!(
+        routine("CREATE FUNCTION f(a int) RETURNS int RETURN a + 1").body,
+        Some(SqlBody::Return("a + 1".into()))
     );
 }

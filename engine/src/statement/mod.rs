@@ -140,11 +140,6 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::DropDatabase { name, if_exists, force } => {
             database::drop(session, &name.name, *if_exists, *force, context).await
         }
-        Utility::CreateRole { name, options, is_user, .. } => {
-            role::create(session, &name.name, options, *is_user, context)
-        }
-        Utility::AlterRole { name, action } => role::alter(session, &name.name, action, context),
-        Utility::DropRole { names, if_exists } => role::drop(session, names, *if_exists, context),
         Utility::Listen(channel) => notify::listen(session, &channel.name),
         Utility::Unlisten(channel) => notify::unlisten(session, channel.as_ref().map(|channel| channel.name.as_str())),
         Utility::Notify { channel, payload } => notify::notify(session, &channel.name, payload.as_deref()),
@@ -165,6 +160,20 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Lock { tables, mode, nowait } => lock::run(session, tables, mode, *nowait, context).await,
         Utility::SetConstraints { names, deferred } => set_constraints::run(session, names, *deferred, context).await,
         Utility::Maintenance { verb, tables } => maintenance::run(session, verb, tables, context).await,
+        Utility::CreateExtension { name, .. } => Err(Error::unsupported(format!("extension \"{}\"", name.name))),
+        Utility::Unsupported(feature) => Err(Error::unsupported(feature)),
+        utility => run_of_users(session, utility, context).await,
+    }
+}
+
+/// Roles, privileges, and what else users make besides relations.
+async fn run_of_users(session: &mut Session, utility: &Utility, context: &StatementContext) -> Result<Outcome> {
+    match utility {
+        Utility::CreateRole { name, options, is_user, .. } => {
+            role::create(session, &name.name, options, *is_user, context)
+        }
+        Utility::AlterRole { name, action } => role::alter(session, &name.name, action, context),
+        Utility::DropRole { names, if_exists } => role::drop(session, names, *if_exists, context),
         Utility::Grant(grant) if grant.objects.is_some() => privilege::grant(session, grant, context),
         Utility::Grant(grant) => role::grant(session, grant, context),
         Utility::AlterDefaultPrivileges(alter) => privilege::alter_default(session, alter, context),
@@ -177,8 +186,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::AlterRoutine(alter) => routine::alter(session, alter, context),
         Utility::DropRoutine(drop) => routine::drop(session, drop, context),
         Utility::Call(call) => routine::call(session, call, context).await,
-        Utility::CreateExtension { name, .. } => Err(Error::unsupported(format!("extension \"{}\"", name.name))),
-        Utility::Unsupported(feature) => Err(Error::unsupported(feature)),
+        _ => Err(Error::internal("a statement that nobody runs")),
     }
 }
 
