@@ -112,7 +112,8 @@ impl Binder<'_> {
                 ExprKind::FieldStore { arg, index, value: Box::new(value) }
             }
             TargetStep::Subscripts(subscripts) if base.oid == oid::JSONB => {
-                return self.store_json(*arg, subscripts, value);
+                let subscripts = self.json_path(subscripts, span)?;
+                ExprKind::SubscriptStore { arg, subscripts, value: Box::new(value) }
             }
             TargetStep::Subscripts(subscripts) => {
                 let bound: Vec<Subscript> =
@@ -127,15 +128,28 @@ impl Binder<'_> {
         if base == ty { Ok(stored) } else { self.coerce(stored, ty, Context::Assignment, true) }
     }
 
-    /// `jsonb[key][index] = value`.
-    fn store_json(&mut self, arg: Expr, subscripts: &[ast::Subscript], _: Expr) -> Result<Expr> {
-        match subscripts.iter().find(|subscript| matches!(subscript, ast::Subscript::Slice { .. })) {
-            Some(_) => {
+    /// Subscripts of a jsonb value: positions are integers, all others text.
+    fn json_path(&mut self, subscripts: &[ast::Subscript], span: Span) -> Result<Vec<Subscript>> {
+        let mut path = Vec::with_capacity(subscripts.len());
+        for subscript in subscripts {
+            let ast::Subscript::Index(step) = subscript else {
                 let message = "jsonb subscript does not support slices";
-                Err(Error::new(sqlstate::DATATYPE_MISMATCH, message).at(arg.span.start))
-            }
-            None => Err(Error::unsupported("assignment to a part of a jsonb value").at(arg.span.start)),
+                return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message).at(span.start));
+            };
+            let step = self.expr(step)?;
+            let is_position =
+                step.ty.oid != oid::UNKNOWN && self.can_coerce(&[step.ty.oid], &[oid::INT4], Context::Implicit);
+            let target = Type::of(if is_position { oid::INT4 } else { oid::TEXT });
+            let (from, at) = (step.ty.oid, step.span);
+            let step = self.coerce_to_target(step, target, Context::Implicit, true)?.ok_or_else(|| {
+                let message = format!("subscript type {} is not supported", self.oid_name(from));
+                Error::new(sqlstate::DATATYPE_MISMATCH, message)
+                    .with_hint("jsonb subscript must be coercible to either integer or text.")
+                    .at(at.start)
+            })?;
+            path.push(Subscript::Index(step));
         }
+        Ok(path)
     }
 }
 

@@ -12,7 +12,7 @@ mod datetime;
 mod enums;
 mod formatting;
 mod information;
-mod json;
+pub(crate) mod json;
 mod kernel;
 mod math;
 mod network;

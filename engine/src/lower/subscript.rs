@@ -1,7 +1,11 @@
 //! Subscripts: `array[i]`, `array[l:u]`.
 
+use std::sync::Arc;
+
+use aegis_catalog::types::oid;
 use aegis_catalog::types::representation::is_array_type;
-use aegis_catalog::{Error, Result, Type};
+use aegis_catalog::{Error, Result, Type, sqlstate};
+use arrow::array::{Array, AsArray, StringViewArray, StringViewBuilder};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::{ColumnarValue, Expr};
 use datafusion::scalar::ScalarValue;
@@ -11,9 +15,10 @@ use super::build::literal;
 use super::call::element_representation;
 use super::relation::Relation;
 use super::value::{Value, apply};
-use crate::bind::tree::{self, Subscript};
+use crate::bind::tree::{self, CastMethod, Subscript};
 use crate::execute::operator::{ScalarOperator, arrays};
 use crate::execute::{array, array_store};
+use crate::functions::json::store::store;
 
 impl Lowerer<'_> {
     pub fn subscript(
@@ -113,6 +118,9 @@ impl Lowerer<'_> {
         ty: Type,
         input: &mut Relation,
     ) -> Result<Value> {
+        if ty.oid == oid::JSONB {
+            return self.json_store(arg, subscripts, value, input);
+        }
         let data_type = self.representation(ty);
         let arg = arg.into_representation(&data_type)?;
         let value = value.into_computed()?;
@@ -151,6 +159,45 @@ impl Lowerer<'_> {
                 .collect();
             array_store::store(array, &bounds, value, is_slice).map(ColumnarValue::Array)
         });
+        Ok(Value::new(apply(operator, args)?, ty, data_type))
+    }
+
+    /// `jsonb[key][index] = value`.
+    fn json_store(
+        &mut self,
+        arg: Value,
+        subscripts: &[Subscript],
+        value: Value,
+        input: &mut Relation,
+    ) -> Result<Value> {
+        let (ty, data_type) = (arg.ty, DataType::Utf8View);
+        let mut into_array = false;
+        let mut args = vec![arg.expr, value.expr];
+        for (position, subscript) in subscripts.iter().enumerate() {
+            let Subscript::Index(step) = subscript else { return Err(Error::internal("a slice of jsonb")) };
+            let step = self.expr(step, input)?;
+            into_array |= position == 0 && step.ty.oid == oid::INT4;
+            args.push(self.cast(step, &CastMethod::InputOutput, true, Type::of(oid::TEXT))?.expr);
+        }
+        let operator =
+            ScalarOperator::new("store_json", format!("{into_array}"), data_type.clone(), move |args, rows| {
+                let arrays = arrays(args, rows)?;
+                let texts = arrays.iter().map(|array| array.as_string_view_opt()).collect::<Option<Vec<_>>>();
+                let texts = texts.ok_or_else(|| Error::internal("jsonb that is no text"))?;
+                let [old, new, path @ ..] = texts.as_slice() else { return Err(Error::internal("no value to store")) };
+                let at =
+                    |column: &StringViewArray, row: usize| column.is_valid(row).then(|| column.value(row).to_owned());
+                let mut result = StringViewBuilder::with_capacity(rows);
+                for row in 0..rows {
+                    let steps = path.iter().map(|step| at(step, row)).collect::<Option<Vec<_>>>().ok_or_else(|| {
+                        let message = "jsonb subscript in assignment must not be null";
+                        Error::new(sqlstate::NULL_VALUE_NOT_ALLOWED, message)
+                    })?;
+                    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+                    result.append_value(store(at(old, row).as_deref(), &steps, at(new, row).as_deref(), into_array)?);
+                }
+                Ok(ColumnarValue::Array(Arc::new(result.finish())))
+            });
         Ok(Value::new(apply(operator, args)?, ty, data_type))
     }
 }

@@ -7,6 +7,7 @@ mod modify;
 mod populate;
 mod raw;
 mod sets;
+pub mod store;
 mod writer;
 
 use super::signature::Row;
