@@ -1,6 +1,6 @@
 //! One SELECT: FROM, WHERE, targets, grouping, windows, set-returning functions, DISTINCT.
 
-use aegis_catalog::Result;
+use aegis_catalog::{Error, Result, sqlstate};
 
 use super::scope::Clause;
 use super::target_list::Targets;
@@ -28,6 +28,12 @@ impl Binder<'_> {
     ) -> Result<(Select, Targets, Vec<SortKey>)> {
         self.prepare_level();
         let from = self.from_list(&select.from)?;
+        for (position, (name, _)) in select.windows.iter().enumerate() {
+            if select.windows.iter().take(position).any(|(other, _)| other.name == name.name) {
+                let message = format!("window \"{}\" is already defined", name.name);
+                return Err(Error::new(sqlstate::WINDOWING_ERROR, message).at(name.span.start));
+            }
+        }
         self.level().named_windows = select.windows.clone();
         let targets = self.in_clause(Clause::Target, |binder| binder.target_list(&select.targets))?;
         let filter = self.where_clause(select.filter.as_ref())?;
