@@ -106,6 +106,32 @@ impl Lowerer<'_> {
                 let null = null(&left.data_type)?;
                 Ok(Value { expr: when(vec![(equal.expr, null)], left.expr), ..left })
             }
+            ExprKind::Array { .. }
+            | ExprKind::Row(_)
+            | ExprKind::NamedRow { .. }
+            | ExprKind::RowCompare { .. }
+            | ExprKind::Field { .. }
+            | ExprKind::FieldStore { .. }
+            | ExprKind::Subscript { .. }
+            | ExprKind::SubscriptStore { .. } => self.compound(expr, ty, input),
+            ExprKind::QuantifiedArray { function, left, array, all, .. } => {
+                let (left, array) = (self.expr(left, input)?, self.expr(array, input)?);
+                self.quantified_array(function, left, array, *all)
+            }
+            ExprKind::InList { equal, left, list, negated } => {
+                let left = self.expr(left, input)?;
+                let list = self.exprs(list, input)?;
+                self.in_list(equal, left, list, *negated)
+            }
+            ExprKind::Subquery(subquery) => self.subquery(subquery, ty, input),
+            ExprKind::Grouping { rel, keys } => self.grouping_function(*rel, keys, input),
+            ExprKind::Default => Err(Error::internal("DEFAULT reached lowering")),
+        }
+    }
+
+    /// Arrays and rows: made, compared, taken apart, and changed in a part.
+    fn compound(&mut self, expr: &tree::Expr, ty: Type, input: &mut Relation) -> Result<Value> {
+        match &expr.kind {
             ExprKind::Array { elements, nested } => {
                 let elements = self.exprs(elements, input)?;
                 self.array(elements, *nested, ty)
@@ -135,18 +161,7 @@ impl Lowerer<'_> {
                 self.subscript_store(arg, subscripts, value, ty, input)
             }
             ExprKind::Subscript { arg, subscripts } => self.subscript(arg, subscripts, ty, input),
-            ExprKind::QuantifiedArray { function, left, array, all, .. } => {
-                let (left, array) = (self.expr(left, input)?, self.expr(array, input)?);
-                self.quantified_array(function, left, array, *all)
-            }
-            ExprKind::InList { equal, left, list, negated } => {
-                let left = self.expr(left, input)?;
-                let list = self.exprs(list, input)?;
-                self.in_list(equal, left, list, *negated)
-            }
-            ExprKind::Subquery(subquery) => self.subquery(subquery, ty, input),
-            ExprKind::Grouping { rel, keys } => self.grouping_function(*rel, keys, input),
-            ExprKind::Default => Err(Error::internal("DEFAULT reached lowering")),
+            _ => Err(Error::internal("neither an array nor a row")),
         }
     }
 
