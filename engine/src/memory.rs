@@ -27,10 +27,10 @@ const PROGRAM: usize = 64 * MIB;
 const LEAST_QUERIES: usize = 16 * MIB;
 
 impl Budget {
-    /// A third for queries, whose operators hold somewhat more than they claim; the caps are what more memory would no longer make faster.
+    /// Two fifths for queries, whose operators hold somewhat more than they claim; the caps are what more memory would no longer make faster.
     pub fn of(limit: usize) -> Self {
         Self {
-            queries: (limit.saturating_sub(PROGRAM) / 3).max(LEAST_QUERIES),
+            queries: (limit.saturating_sub(PROGRAM) / 5 * 2).max(LEAST_QUERIES),
             memtable: (limit / 16).clamp(4 * MIB, 64 * MIB),
             memtable_stall: (limit / 8).clamp(8 * MIB, 512 * MIB),
             footers: (limit / 32).clamp(4 * MIB, 64 * MIB),
@@ -50,7 +50,7 @@ mod tests {
         let laptop = Budget::of(8192 * MIB);
         assert_eq!((laptop.memtable, laptop.memtable_stall), (64 * MIB, 512 * MIB));
         let container = Budget::of(256 * MIB);
-        assert_eq!(container.queries, 64 * MIB);
+        assert_eq!(container.queries / MIB, 76);
         assert_eq!((container.memtable, container.memtable_stall), (16 * MIB, 32 * MIB));
     }
 }

@@ -9,6 +9,10 @@ use parking_lot::Mutex;
 /// What operators that can spill may hold together, in hundredths of the pool: a merge of sorted runs needs a row and a key of each
 /// batch that a sort holds just when the sorts around it have filled their shares.
 const SPILLABLE_PERCENT: usize = 60;
+/// The last part of the pool is for those who hold little, each up to this much: a merge of spilled runs takes whatever it gets, and
+/// would leave nothing to a sort that has yet to spill.
+const LAST_PERCENT: usize = 12;
+const LITTLE_PERCENT: usize = 6;
 
 /// Equal shares for the operators that can spill, first come first served for those that cannot. As DataFusion's
 /// `FairSpillPool`, but the former never fill the pool together.
@@ -33,13 +37,17 @@ impl SharedPool {
         Self { size, state: Mutex::default() }
     }
 
-    fn available(&self, state: &State, reservation: &MemoryReservation) -> usize {
+    /// Bytes that the consumer may still have if it asks for `additional`.
+    fn available(&self, state: &State, reservation: &MemoryReservation, additional: usize) -> usize {
+        let percent = |part: usize| self.size / 100 * part;
         let free_of_fixed = self.size.saturating_sub(state.fixed);
-        if !reservation.consumer().can_spill() {
-            return free_of_fixed.saturating_sub(state.spillable);
+        if reservation.consumer().can_spill() {
+            let share = free_of_fixed.min(percent(SPILLABLE_PERCENT)) / state.spillers.max(1);
+            return share.saturating_sub(reservation.size());
         }
-        let share = free_of_fixed.min(self.size / 100 * SPILLABLE_PERCENT) / state.spillers.max(1);
-        share.saturating_sub(reservation.size())
+        let holds_little = reservation.size().saturating_add(additional) <= percent(LITTLE_PERCENT);
+        let kept_back = if holds_little { 0 } else { percent(LAST_PERCENT) };
+        free_of_fixed.saturating_sub(state.spillable).saturating_sub(kept_back)
     }
 }
 
@@ -73,7 +81,7 @@ impl MemoryPool for SharedPool {
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         let mut state = self.state.lock();
-        let available = self.available(&state, reservation);
+        let available = self.available(&state, reservation, additional);
         if additional > available {
             return Err(DataFusionError::ResourcesExhausted(format!(
                 "{} holds {} and needs {} more; {} of {} are left for it.",
@@ -117,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spillers_share_a_part_and_leave_the_rest() {
+    fn spillers_share_a_part_and_the_last_of_it_is_for_who_holds_little() {
         let pool: Arc<dyn MemoryPool> = Arc::new(SharedPool::new(400));
         let sort = |name: &str| MemoryConsumer::new(name).with_can_spill(true).register(&pool);
         let (first, second) = (sort("first"), sort("second"));
@@ -125,16 +133,20 @@ mod tests {
         first.try_grow(120).unwrap();
         second.try_grow(120).unwrap();
         let merge = MemoryConsumer::new("merge").register(&pool);
-        merge.try_grow(160).unwrap();
+        merge.try_grow(112).unwrap();
         let error = merge.try_grow(1).unwrap_err().to_string();
         assert!(
-            error.contains("merge holds 100.0 B and needs 1.0 B more; 0.0 B of 400.0 B are left for it."),
+            error.contains("merge holds 112.0 B and needs 1.0 B more; 0.0 B of 400.0 B are left for it."),
             "{error}"
         );
+        let cursors = [24, 24].map(|bytes| {
+            let cursor = MemoryConsumer::new("cursor").register(&pool);
+            cursor.try_grow(bytes).map(|()| cursor).unwrap()
+        });
         drop(second);
-        merge.try_grow(120).unwrap();
-        assert_eq!(pool.reserved(), 400);
-        drop((first, merge));
+        merge.try_grow(72).unwrap();
+        assert_eq!(pool.reserved(), 120 + 112 + 48 + 72);
+        drop((first, merge, cursors));
         assert_eq!(pool.reserved(), 0);
     }
 
