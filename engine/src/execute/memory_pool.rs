@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 const SPILLABLE_PERCENT: usize = 60;
 /// The last part of the pool is for those who hold little, each up to this much: a merge of spilled runs takes whatever it gets, and
 /// would leave nothing to a sort that has yet to spill.
-const LAST_PERCENT: usize = 12;
-const LITTLE_PERCENT: usize = 6;
+const LAST_PERCENT: usize = 24;
+const LITTLE_PERCENT: usize = 12;
 
 /// Equal shares for the operators that can spill, first come first served for those that cannot. As DataFusion's
 /// `FairSpillPool`, but the former never fill the pool together.
@@ -139,13 +139,13 @@ mod tests {
             error.contains("merge holds 112.0 B and needs 1.0 B more; 0.0 B of 400.0 B are left for it."),
             "{error}"
         );
-        let cursors = [24, 24].map(|bytes| {
+        let cursors = [48, 48].map(|bytes| {
             let cursor = MemoryConsumer::new("cursor").register(&pool);
             cursor.try_grow(bytes).map(|()| cursor).unwrap()
         });
         drop(second);
-        merge.try_grow(72).unwrap();
-        assert_eq!(pool.reserved(), 120 + 112 + 48 + 72);
+        merge.try_grow(24).unwrap();
+        assert_eq!(pool.reserved(), 120 + 64 + 96 + 24);
         drop((first, merge, cursors));
         assert_eq!(pool.reserved(), 0);
     }
