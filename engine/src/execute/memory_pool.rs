@@ -133,10 +133,10 @@ mod tests {
         first.try_grow(120).unwrap();
         second.try_grow(120).unwrap();
         let merge = MemoryConsumer::new("merge").register(&pool);
-        merge.try_grow(112).unwrap();
+        merge.try_grow(64).unwrap();
         let error = merge.try_grow(1).unwrap_err().to_string();
         assert!(
-            error.contains("merge holds 112.0 B and needs 1.0 B more; 0.0 B of 400.0 B are left for it."),
+            error.contains("merge holds 64.0 B and needs 1.0 B more; 0.0 B of 400.0 B are left for it."),
             "{error}"
         );
         let cursors = [48, 48].map(|bytes| {
