@@ -200,10 +200,10 @@ pub enum Utility {
         owner: Ident,
         if_exists: bool,
     },
-    /// VACUUM, ANALYZE, CHECKPOINT, REINDEX, CLUSTER with the tables named.
+    /// VACUUM, ANALYZE, CHECKPOINT, REINDEX, CLUSTER with the tables named, each with the columns named.
     Maintenance {
         verb: String,
-        tables: Vec<Name>,
+        tables: Vec<(Name, Vec<Ident>)>,
     },
     RefreshMaterializedView {
         name: Name,
@@ -493,6 +493,7 @@ pub enum AlterTableAction {
     ResetOptions(Vec<String>),
     OwnerTo(Ident),
     SetLogged(bool),
+    SetWithoutOids,
     /// ENABLE/DISABLE TRIGGER, REPLICA IDENTITY, INHERIT, ATTACH PARTITION …: the feature's name.
     Unsupported(String),
 }

@@ -8,10 +8,10 @@ use super::Settings;
 /// The value the type codecs obey. `now` is the transaction's start in µs since 1970-01-01 UTC.
 pub fn format_settings(settings: &Settings, now: i64) -> FormatSettings {
     let date_style = settings.text("DateStyle");
-    let (style, order) = parse_date_style(date_style).unwrap_or((DateStyle::Iso, DateOrder::Mdy));
+    let (style, order) = parse_date_style(date_style).unwrap_or_default();
     FormatSettings {
-        date_style: style,
-        date_order: order,
+        date_style: style.unwrap_or(DateStyle::Iso),
+        date_order: order.unwrap_or(DateOrder::Mdy),
         interval_style: match settings.text("IntervalStyle") {
             "postgres_verbose" => IntervalStyle::PostgresVerbose,
             "sql_standard" => IntervalStyle::SqlStandard,
@@ -26,7 +26,8 @@ pub fn format_settings(settings: &Settings, now: i64) -> FormatSettings {
     }
 }
 
-fn parse_date_style(text: &str) -> Option<(DateStyle, DateOrder)> {
+/// The style and the order that the text names. None if it holds anything else.
+fn parse_date_style(text: &str) -> Option<(Option<DateStyle>, Option<DateOrder>)> {
     let (mut style, mut order) = (None, None);
     for word in text.split(',').map(|w| w.trim().to_ascii_lowercase()) {
         match word.as_str() {
@@ -44,21 +45,22 @@ fn parse_date_style(text: &str) -> Option<(DateStyle, DateOrder)> {
             _ => return None,
         }
     }
-    Some((style.unwrap_or(DateStyle::Iso), order.unwrap_or(DateOrder::Mdy)))
+    Some((style, order))
 }
 
-/// `ISO, MDY` and the like. 22023 for anything that is no date style.
-pub(super) fn canonical_date_style(text: &str) -> Result<String> {
+/// `ISO, MDY` and the like, what is not named as in `current`. 22023 for anything that is no date style.
+pub(super) fn canonical_date_style(text: &str, current: &str) -> Result<String> {
     let (style, order) = parse_date_style(text).ok_or_else(|| {
         Error::new(sqlstate::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"DateStyle\": \"{text}\""))
     })?;
-    let style = match style {
+    let (current_style, current_order) = parse_date_style(current).unwrap_or_default();
+    let style = match style.or(current_style).unwrap_or(DateStyle::Iso) {
         DateStyle::Iso => "ISO",
         DateStyle::Sql => "SQL",
         DateStyle::Postgres => "Postgres",
         DateStyle::German => "German",
     };
-    let order = match order {
+    let order = match order.or(current_order).unwrap_or(DateOrder::Mdy) {
         DateOrder::Mdy => "MDY",
         DateOrder::Dmy => "DMY",
         DateOrder::Ymd => "YMD",

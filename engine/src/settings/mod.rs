@@ -41,6 +41,7 @@ pub enum Kind {
     Real {
         min: f64,
         max: f64,
+        unit: Unit,
     },
     Enum(&'static [&'static str]),
     Text,
@@ -75,7 +76,9 @@ pub enum Change {
 /// What `pg_settings` shows for a value as SHOW prints it: numbers in the setting's own unit.
 pub fn without_unit(setting: &'static Setting, shown: &str) -> String {
     match setting.kind {
-        Kind::Integer { .. } => value::validate(setting, &[shown.to_owned()]).unwrap_or_else(|_| shown.to_owned()),
+        Kind::Integer { .. } | Kind::Real { .. } => {
+            value::validate(setting, &[shown.to_owned()], shown).unwrap_or_else(|_| shown.to_owned())
+        }
         _ => shown.to_owned(),
     }
 }
@@ -197,7 +200,7 @@ impl Settings {
         }
         let value = match values {
             None => self.reset_value(setting).map(str::to_owned),
-            Some(values) => Some(value::validate(setting, values)?),
+            Some(values) => Some(value::validate(setting, values, self.raw(setting))?),
         };
         self.assign(setting.name.to_ascii_lowercase(), value, local);
         self.report(setting);
@@ -206,13 +209,17 @@ impl Settings {
 
     /// `my.setting`: PostgreSQL keeps any two-part name as text.
     fn set_custom(&mut self, key: String, values: Option<&[String]>, local: bool) -> Result<()> {
-        let valid = key.contains('.')
-            && key.split('.').all(|part| {
-                part.starts_with(|c: char| c.is_alphabetic() || c == '_')
-                    && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
-            });
-        if !valid {
+        let valid = key.split('.').all(|part| {
+            part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+                && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+        });
+        if !key.contains('.') {
             return Err(unknown(&key));
+        }
+        if !valid {
+            let message = format!("invalid configuration parameter name \"{key}\"");
+            return Err(Error::new(sqlstate::INVALID_NAME, message)
+                .with_detail("Custom parameter names must be two or more simple identifiers separated by dots."));
         }
         let value = values.map_or_else(String::new, |v| v.join(", "));
         self.assign(key, Some(value), local);
@@ -241,7 +248,7 @@ impl Settings {
             Some(setting) if matches!(setting.change, Change::Internal | Change::Server) => {
                 return Err(denied(format!("parameter \"{}\" cannot be changed now", setting.name)));
             }
-            Some(setting) => value::validate(setting, &value::split_for(setting, text)?)?,
+            Some(setting) => value::validate(setting, &value::split_for(setting, text)?, self.raw(setting))?,
         };
         self.generation += 1;
         self.values.insert(key.clone(), value.clone());
@@ -422,7 +429,7 @@ mod tests {
             assert!(SETTINGS[..i].iter().all(|s| !s.name.eq_ignore_ascii_case(setting.name)), "{} twice", setting.name);
             if !matches!(setting.change, Change::Internal | Change::Server) {
                 let values = value::split_for(setting, setting.default).unwrap();
-                value::validate(setting, &values).unwrap_or_else(|e| panic!("{}: {e}", setting.name));
+                value::validate(setting, &values, setting.default).unwrap_or_else(|e| panic!("{}: {e}", setting.name));
             }
         }
     }

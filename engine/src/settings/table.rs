@@ -141,7 +141,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "cpu_index_tuple_cost",
-        kind: Kind::Real { min: 0.0, max: 1.79769e308 },
+        kind: Kind::Real { min: 0.0, max: 1.79769e308, unit: Unit::None },
         default: "0.005",
         change: Change::User,
         report: false,
@@ -150,7 +150,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "cpu_operator_cost",
-        kind: Kind::Real { min: 0.0, max: 1.79769e308 },
+        kind: Kind::Real { min: 0.0, max: 1.79769e308, unit: Unit::None },
         default: "0.0025",
         change: Change::User,
         report: false,
@@ -159,7 +159,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "cpu_tuple_cost",
-        kind: Kind::Real { min: 0.0, max: 1.79769e308 },
+        kind: Kind::Real { min: 0.0, max: 1.79769e308, unit: Unit::None },
         default: "0.01",
         change: Change::User,
         report: false,
@@ -168,7 +168,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "cursor_tuple_fraction",
-        kind: Kind::Real { min: 0.0, max: 1.0 },
+        kind: Kind::Real { min: 0.0, max: 1.0, unit: Unit::None },
         default: "0.1",
         change: Change::User,
         report: false,
@@ -618,7 +618,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "hash_mem_multiplier",
-        kind: Kind::Real { min: 1.0, max: 1000.0 },
+        kind: Kind::Real { min: 1.0, max: 1000.0, unit: Unit::None },
         default: "2",
         change: Change::User,
         report: false,
@@ -699,7 +699,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "jit_above_cost",
-        kind: Kind::Real { min: -1.0, max: 1.79769e308 },
+        kind: Kind::Real { min: -1.0, max: 1.79769e308, unit: Unit::None },
         default: "100000",
         change: Change::User,
         report: false,
@@ -981,7 +981,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "parallel_setup_cost",
-        kind: Kind::Real { min: 0.0, max: 1.79769e308 },
+        kind: Kind::Real { min: 0.0, max: 1.79769e308, unit: Unit::None },
         default: "1000",
         change: Change::User,
         report: false,
@@ -990,7 +990,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "parallel_tuple_cost",
-        kind: Kind::Real { min: 0.0, max: 1.79769e308 },
+        kind: Kind::Real { min: 0.0, max: 1.79769e308, unit: Unit::None },
         default: "0.1",
         change: Change::User,
         report: false,
@@ -1035,7 +1035,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "random_page_cost",
-        kind: Kind::Real { min: 0.0, max: 1.79769e308 },
+        kind: Kind::Real { min: 0.0, max: 1.79769e308, unit: Unit::None },
         default: "4",
         change: Change::User,
         report: false,
@@ -1044,7 +1044,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "recursive_worktable_factor",
-        kind: Kind::Real { min: 0.001, max: 1000000.0 },
+        kind: Kind::Real { min: 0.001, max: 1000000.0, unit: Unit::None },
         default: "10",
         change: Change::User,
         report: false,
@@ -1089,7 +1089,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "seq_page_cost",
-        kind: Kind::Real { min: 0.0, max: 1.79769e308 },
+        kind: Kind::Real { min: 0.0, max: 1.79769e308, unit: Unit::None },
         default: "1",
         change: Change::User,
         report: false,
@@ -1341,7 +1341,7 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "vacuum_cost_delay",
-        kind: Kind::Real { min: 0.0, max: 100.0 },
+        kind: Kind::Real { min: 0.0, max: 100.0, unit: Unit::Milliseconds },
         default: "0",
         change: Change::User,
         report: false,

@@ -4,8 +4,8 @@ use aegis_catalog::{Error, Result, sqlstate};
 
 use super::{Kind, Setting, Unit, format};
 
-/// Checks the values of a SET and returns the stored form.
-pub(super) fn validate(setting: &'static Setting, values: &[String]) -> Result<String> {
+/// Checks the values of a SET and returns the stored form. What they leave unsaid stays as in `current`.
+pub(super) fn validate(setting: &'static Setting, values: &[String], current: &str) -> Result<String> {
     let single = || match values {
         [value] => Ok(value.as_str()),
         _ => {
@@ -13,7 +13,7 @@ pub(super) fn validate(setting: &'static Setting, values: &[String]) -> Result<S
         }
     };
     match &setting.kind {
-        Kind::List if setting.name == "DateStyle" => format::canonical_date_style(&values.join(", ")),
+        Kind::List if setting.name == "DateStyle" => format::canonical_date_style(&values.join(", "), current),
         Kind::List => Ok(values.iter().map(|v| quote_name(v)).collect::<Vec<_>>().join(", ")),
         Kind::Bool => parse_bool(single()?).map(|b| on_off(b).to_owned()).ok_or_else(|| {
             Error::new(
@@ -22,7 +22,7 @@ pub(super) fn validate(setting: &'static Setting, values: &[String]) -> Result<S
             )
         }),
         Kind::Integer { min, max, unit } => integer(setting, single()?, *min, *max, *unit),
-        Kind::Real { min, max } => real(setting, single()?, *min, *max),
+        Kind::Real { min, max, unit } => real(setting, single()?, *min, *max, *unit),
         Kind::Enum(choices) => choice(setting, single()?, choices),
         Kind::Text => text(setting, single()?),
     }
@@ -71,7 +71,11 @@ pub fn split_list(text: &str) -> Option<Vec<String>> {
 
 /// The form SHOW prints: numbers with the largest unit that divides them.
 pub(super) fn display(setting: &Setting, raw: &str) -> String {
-    let Kind::Integer { unit, .. } = setting.kind else { return raw.to_owned() };
+    let unit = match setting.kind {
+        Kind::Integer { unit, .. } => unit,
+        Kind::Real { unit, .. } => return display_real(raw, unit),
+        _ => return raw.to_owned(),
+    };
     let Ok(value) = raw.parse::<i64>() else { return raw.to_owned() };
     if value <= 0 || unit == Unit::None {
         return raw.to_owned();
@@ -89,6 +93,23 @@ pub(super) fn display(setting: &Setting, raw: &str) -> String {
     let total = value.saturating_mul(base);
     let fits = scale.iter().find(|(size, _)| total % size == 0);
     fits.map_or_else(|| raw.to_owned(), |(size, name)| format!("{}{name}", total / size))
+}
+
+/// A real number with the largest unit that makes it whole, else the smallest.
+fn display_real(raw: &str, unit: Unit) -> String {
+    let Some(value) = raw.parse::<f64>().ok().filter(|value| *value > 0.0 && unit != Unit::None) else {
+        return raw.to_owned();
+    };
+    let units = TIMES.iter().chain(SIZES).map(|(_, name)| *name).chain(["us"]);
+    let shown = units.filter_map(|name| Some((value / unit_factor(unit, name)?, name)));
+    let mut smallest = None;
+    for (value, name) in shown {
+        if (value.round() / value - 1.0).abs() <= 1e-8 {
+            return format!("{}{name}", value.round());
+        }
+        smallest = Some(format!("{value}{name}"));
+    }
+    smallest.unwrap_or_else(|| raw.to_owned())
 }
 
 /// Milliseconds, largest first.
@@ -169,12 +190,25 @@ pub fn unit_name(unit: Unit) -> &'static str {
     }
 }
 
-fn real(setting: &Setting, text: &str, min: f64, max: f64) -> Result<String> {
-    let value: f64 = text.trim().parse().map_err(|_| invalid(setting, text))?;
+fn real(setting: &Setting, text: &str, min: f64, max: f64, unit: Unit) -> Result<String> {
+    let trimmed = text.trim();
+    let number = trimmed.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    // Without digits it is a word such as infinity.
+    let (number, suffix) = match number {
+        "" | "-" | "+" => (trimmed, ""),
+        number => (number, trimmed.get(number.len()..).unwrap_or_default()),
+    };
+    let number: f64 = number.trim_end().parse().map_err(|_| invalid(setting, text))?;
+    let factor = unit_factor(unit, suffix).ok_or_else(|| invalid(setting, text))?;
+    let value = number * factor;
+    if value.is_nan() {
+        return Err(invalid(setting, text));
+    }
     if !(min..=max).contains(&value) {
+        let shown = if unit == Unit::None { String::new() } else { format!(" {}", unit_name(unit)) };
         return Err(Error::new(
             sqlstate::INVALID_PARAMETER_VALUE,
-            format!("{value} is outside the valid range for parameter \"{}\" ({min} .. {max})", setting.name),
+            format!("{value}{shown} is outside the valid range for parameter \"{}\" ({min} .. {max})", setting.name),
         ));
     }
     Ok(format!("{value}"))

@@ -246,13 +246,18 @@ fn altered(
     Ok(Some(changed))
 }
 
-/// 42P16 for a type that would hold itself.
 fn member(relation: &Relation, column: Column, context: &StatementContext) -> Result<Column> {
-    if contains(column.ty.oid, relation.row_type, &context.catalog) {
+    refuse_itself(relation, column.ty.oid, context)?;
+    Ok(column)
+}
+
+/// 42P16 if a column of that type would make the relation's row type hold itself.
+pub fn refuse_itself(relation: &Relation, ty: Oid, context: &StatementContext) -> Result<()> {
+    if contains(ty, relation.row_type, &context.catalog) {
         let message = format!("composite type {} cannot be made a member of itself", relation.name);
         return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
     }
-    Ok(column)
+    Ok(())
 }
 
 /// RENAME ATTRIBUTE.

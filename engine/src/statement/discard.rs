@@ -13,6 +13,7 @@ pub fn run(session: &mut Session, target: DiscardTarget) -> Result<Outcome> {
             session.portals.retain(|name, _| name.is_empty());
             session.prepared.lock().clear();
             session.shared.channels.forget(&session.backend.inbox);
+            super::set::reset(session, Some("session_authorization"))?;
             session.backend.settings.lock().reset_all();
             session.session_locks.release_all();
             session.used_sequences.lock().clear();

@@ -31,7 +31,7 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
         session.require_no_block("CREATE INDEX CONCURRENTLY")?;
     }
     let method = create.method.clone().unwrap_or_else(|| "btree".to_owned());
-    check_method(&method, create.unique)?;
+    check_method(&method, create.unique, !create.include.is_empty())?;
     let (keys, mut columns) = keys(&table, create, &method, context)?;
     let predicate = match &create.predicate {
         Some((expr, _)) => {
@@ -242,11 +242,15 @@ fn plain_column(column: &Column, attnum: i16) -> Column {
 }
 
 /// 0A000 for index methods that are not there, 42704 for unknown ones.
-fn check_method(method: &str, unique: bool) -> Result<()> {
+fn check_method(method: &str, unique: bool, includes: bool) -> Result<()> {
     match method {
         "btree" => Ok(()),
         "hash" if unique => {
             Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "access method \"hash\" does not support unique indexes"))
+        }
+        "hash" if includes => {
+            let message = "access method \"hash\" does not support included columns";
+            Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message))
         }
         "hash" => Ok(()),
         "gin" | "gist" | "brin" | "spgist" => Err(Error::unsupported(format!("index method \"{method}\""))),

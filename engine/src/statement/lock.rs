@@ -176,7 +176,7 @@ impl Needs {
                     "CLUSTER" | "REINDEX" => TableMode::AccessExclusive,
                     _ => TableMode::ShareUpdateExclusive,
                 };
-                tables.iter().for_each(|name| needs.name(name, mode, context));
+                tables.iter().for_each(|(name, _)| needs.name(name, mode, context));
             }
             Utility::Copy(copy) => match &copy.target {
                 CopyTarget::Table { name, .. } if copy.from => {

@@ -2,23 +2,30 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::object::Relation;
 use aegis_catalog::{Error, Result, sqlstate};
 use aegis_storage::Store;
 
 use super::{Outcome, namespace};
-use crate::parse::ast::Name;
+use crate::parse::ast::{Ident, Name};
 use crate::session::Session;
 use crate::session::context::StatementContext;
 
-pub async fn run(session: &mut Session, verb: &str, tables: &[Name], context: &StatementContext) -> Result<Outcome> {
+pub async fn run(
+    session: &mut Session,
+    verb: &str,
+    tables: &[(Name, Vec<Ident>)],
+    context: &StatementContext,
+) -> Result<Outcome> {
     let verb = verb.to_uppercase();
     let mut chosen = Vec::with_capacity(tables.len());
-    for name in tables {
+    for (name, columns) in tables {
         let relation = namespace::existing(name, context)?;
         if relation.table().is_none() && verb != "REINDEX" {
             let message = format!("skipping \"{}\" --- cannot {} non-tables", relation.name, verb.to_lowercase());
             session.warn(sqlstate::WRONG_OBJECT_TYPE, &message);
         }
+        check_columns(&relation, columns)?;
         chosen.extend(relation.table().map(|table| table.storage));
     }
     match verb.as_str() {
@@ -32,6 +39,20 @@ pub async fn run(session: &mut Session, verb: &str, tables: &[Name], context: &S
         _ => return Err(Error::unsupported(verb)),
     }
     Outcome::tag(verb)
+}
+
+/// 42703 for a column that the table has not, 42701 for one that is named twice.
+fn check_columns(relation: &Relation, columns: &[Ident]) -> Result<()> {
+    for (position, column) in columns.iter().enumerate() {
+        let shown = format!("column \"{}\" of relation \"{}\"", column.name, relation.name);
+        if relation.column_by_name(&column.name).is_none() {
+            return Err(Error::new(sqlstate::UNDEFINED_COLUMN, format!("{shown} does not exist")));
+        }
+        if columns.iter().take(position).any(|earlier| earlier.name == column.name) {
+            return Err(Error::new(sqlstate::DUPLICATE_COLUMN, format!("{shown} appears more than once")));
+        }
+    }
+    Ok(())
 }
 
 /// Rewrites segments with dead rows and merges small ones, of the tables named or of all.

@@ -138,13 +138,15 @@ fn setting_row(call: &Call<'_>, setting: &'static Setting) -> Record {
     let shown = call.context.services.setting(setting.name).unwrap_or_default();
     let value = without_unit(setting, &shown);
     let boot = without_unit(setting, setting.default);
+    let unit_shown = |unit| text(unit_name(unit)).filter(|unit| !unit.is_empty());
     let (vartype, unit, min, max, choices) = match &setting.kind {
         Kind::Bool => ("bool", None, None, None, None),
         Kind::Integer { min, max, unit } => {
-            let unit = text(unit_name(*unit)).filter(|unit| !unit.is_empty());
-            ("integer", unit, Some(min.to_string()), Some(max.to_string()), None)
+            ("integer", unit_shown(*unit), Some(min.to_string()), Some(max.to_string()), None)
         }
-        Kind::Real { min, max } => ("real", None, Some(min.to_string()), Some(max.to_string()), None),
+        Kind::Real { min, max, unit } => {
+            ("real", unit_shown(*unit), Some(min.to_string()), Some(max.to_string()), None)
+        }
         Kind::Enum(choices) => {
             let quoted: Vec<String> = choices.iter().map(|choice| format!("\"{choice}\"")).collect();
             ("enum", None, None, None, Some(format!("{{{}}}", quoted.join(","))))

@@ -88,6 +88,7 @@ impl Lower<'_> {
             K::OWNER_TO => AlterTableAction::OwnerTo(self.role(self.need(node.child(K::ROLE_REF), node)?)?),
             K::SET_LOGGED => AlterTableAction::SetLogged(true),
             K::SET_UNLOGGED => AlterTableAction::SetLogged(false),
+            K::SET_WITHOUT_OIDS => AlterTableAction::SetWithoutOids,
             K::TABLE_RENAME_TO | K::RENAME_COLUMN | K::RENAME_CONSTRAINT | K::SET_SCHEMA => {
                 // PostgreSQL allows these only alone.
                 return Err(self.syntax_error(node.start()));

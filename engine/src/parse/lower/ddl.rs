@@ -228,7 +228,9 @@ impl Lower<'_> {
         let mut tables = Vec::new();
         if let Some(list) = node.child(K::TABLE_AND_COLUMNS_LIST) {
             for table in list.children_of(K::TABLE_AND_COLUMNS) {
-                tables.push(self.object(self.need(table.child(K::TABLE_RELATION_NAME), table)?)?);
+                let name = self.object(self.need(table.child(K::TABLE_RELATION_NAME), table)?)?;
+                let columns = self.column_list(table.child(K::COLUMN_REF_LIST))?;
+                tables.push((name, columns));
             }
         }
         let target = match node.is(K::REINDEX) {
@@ -244,8 +246,9 @@ impl Lower<'_> {
             }
             false => node,
         };
-        tables.extend(self.objects(target, K::TABLE_NAME_REF)?);
-        tables.extend(self.objects(target, K::INDEX_REF)?);
+        for kind in [K::TABLE_NAME_REF, K::INDEX_REF] {
+            tables.extend(self.objects(target, kind)?.into_iter().map(|name| (name, Vec::new())));
+        }
         if matches!(target.kind(), K::REINDEX_TARGET_TABLE | K::REINDEX_TARGET_INDEX) && tables.is_empty() {
             return Err(self.missing_in(node));
         }

@@ -49,6 +49,9 @@ pub async fn add(
     }
     let mut plan = Plan { columns: table.columns.clone(), ..Plan::default() };
     plan.column(definition, context)?;
+    for column in plan.columns.iter().skip(table.columns.len()) {
+        composite_type::refuse_itself(table, column.ty.oid, context)?;
+    }
     let place = Place { schema: table.schema, name: table.name.clone(), persistence: table.persistence };
     let sequences = create_table::create_sequences(session, &place, &mut plan, table.owner)?;
     let mut changed = Relation::clone(table);

@@ -100,7 +100,10 @@ async fn run_action(
         AlterTableAction::DropExpression { column, if_exists } => {
             column::drop_expression(session, table, column, *if_exists)
         }
-        AlterTableAction::ColumnHint { what, .. } => Err(Error::unsupported(format!("ALTER COLUMN {what}"))),
+        AlterTableAction::ColumnHint { column, what } => {
+            existing_column(table, column)?;
+            Err(Error::unsupported(format!("ALTER COLUMN {what}")))
+        }
         AlterTableAction::AddConstraint(definition) => constraint::add(session, table, definition).await,
         AlterTableAction::DropConstraint { name, if_exists, cascade } => {
             constraint::drop(session, table, name, *if_exists, *cascade, context)
@@ -109,6 +112,8 @@ async fn run_action(
         AlterTableAction::AlterConstraint { name, timing } => constraint::alter(session, table, name, timing),
         AlterTableAction::SetOptions(options) => set_options(session, table, options, &[]),
         AlterTableAction::ResetOptions(names) => set_options(session, table, &[], names),
+        // No table has OIDs since PostgreSQL 12.
+        AlterTableAction::SetWithoutOids => Ok(()),
         AlterTableAction::SetLogged(_) => Err(Error::unsupported("SET LOGGED and SET UNLOGGED")),
         AlterTableAction::OwnerTo(_) => Ok(()),
         AlterTableAction::Unsupported(feature) => Err(Error::unsupported(feature)),

@@ -23,8 +23,9 @@ pub async fn run(
 ) -> Result<()> {
     composite_type::refuse_typed_table(table, "cannot alter column type of typed table")?;
     let column = existing_column(table, name)?;
-    composite_type::refuse_if_stored(table, context)?;
     let ty = create_table::column_type(ty, context)?;
+    composite_type::refuse_itself(table, ty.oid, context)?;
+    composite_type::refuse_if_stored(table, context)?;
     reject_dependents(table, column, context)?;
     if column.identity.is_some() && !matches!(ty.oid, oid::INT2 | oid::INT4 | oid::INT8) {
         let message = "identity column type must be smallint, integer, or bigint";
