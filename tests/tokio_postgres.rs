@@ -237,6 +237,13 @@ async fn copy_goes_both_ways(client: &Client) {
     let mut sink = std::pin::pin!(sink);
     sink.send(Bytes::from(bytes.concat())).await.unwrap();
     assert_eq!(sink.as_mut().finish().await.unwrap(), 3);
+    // Rows that the condition refuses do not count, nor need they pass the table's own checks.
+    client.batch_execute("CREATE TABLE chosen (id int CHECK (id < 9), name text DEFAULT 'none')").await.unwrap();
+    let sink = client.copy_in::<_, Bytes>("COPY chosen (id) FROM STDIN WHERE id BETWEEN 2 AND 8 AND name = 'none'");
+    let sink = sink.await.unwrap();
+    let mut sink = std::pin::pin!(sink);
+    sink.send(Bytes::from("1\n2\n8\n9\n\\N\n")).await.unwrap();
+    assert_eq!(sink.as_mut().finish().await.unwrap(), 2);
 }
 
 async fn a_running_query_is_cancelled(guarded: &Guarded, client: &Client) {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use aegis_catalog::acl::{self, Rights};
-use aegis_catalog::fixed_oid::FIRST_NORMAL;
-use aegis_catalog::object::{Relation, RelationKind};
+use aegis_catalog::fixed_oid::{FIRST_NORMAL, PG_PROC};
+use aegis_catalog::object::{ObjectAddress, Relation, RelationKind};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use super::tree::{
@@ -24,8 +24,12 @@ pub fn check(statement: &Statement, routines: &[Oid], context: &StatementContext
     let mut access = Access::new(context);
     access.statement(&mut statement.clone(), context.user_oid);
     access.check()?;
-    for &oid in routines {
-        let address = aegis_catalog::object::ObjectAddress::new(aegis_catalog::fixed_oid::PG_PROC, oid);
+    let routines = routines.iter().map(|oid| ObjectAddress::new(PG_PROC, *oid));
+    check_routines(routines, context)
+}
+
+fn check_routines(routines: impl Iterator<Item = ObjectAddress>, context: &StatementContext) -> Result<()> {
+    for address in routines {
         if let Some(function) = Owned::of(address, &context.catalog) {
             function.require(acl::rights("X"), context)?;
         }
@@ -40,6 +44,21 @@ pub fn check_insert(relation: &Relation, columns: &[i16], context: &StatementCon
         access.want((relation.oid, context.user_oid), acl::rights("a"), Some(attnum));
     }
     access.check()
+}
+
+/// 42501 unless the user may read these columns and call the functions among these objects (WHERE of COPY FROM).
+pub fn check_copy_filter(
+    relation: &Relation,
+    columns: &[i16],
+    objects: &[ObjectAddress],
+    context: &StatementContext,
+) -> Result<()> {
+    let mut access = Access::new(context);
+    for &attnum in columns {
+        access.want((relation.oid, context.user_oid), acl::rights("r"), Some(attnum));
+    }
+    access.check()?;
+    check_routines(objects.iter().filter(|object| object.class == PG_PROC).copied(), context)
 }
 
 /// A relation with the role in whose name it is used.

@@ -68,7 +68,7 @@ use crate::functions::{self, Function};
 use crate::parse::ast;
 use crate::session::context::StatementContext;
 
-pub use copy::{GIVEN_ROWS, bind_copy};
+pub use copy::{GIVEN_ROWS, bind_copy, filter_copy};
 pub use output_name::output_name;
 pub use reads::{named_by, objects_of, read_by};
 pub use types::{is_any_family, is_polymorphic};

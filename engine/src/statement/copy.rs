@@ -95,9 +95,6 @@ async fn run_in(
     let CopyTarget::Table { name, columns } = &copy.target else {
         return Err(Error::new(sqlstate::SYNTAX_ERROR, "COPY FROM needs a table"));
     };
-    if copy.filter.is_some() {
-        return Err(Error::unsupported("COPY FROM with WHERE"));
-    }
     if let Some(open) = &session.transaction {
         open.require_writable("COPY FROM")?;
     }
@@ -108,7 +105,10 @@ async fn run_in(
         let attnums = names.iter().filter_map(|name| table.column_by_name(name)).map(|column| column.attnum);
         crate::bind::access::check_insert(&table, &attnums.collect::<Vec<_>>(), context)?;
     }
-    let insert = crate::bind::bind_copy(&table, &names, context)?;
+    let mut insert = crate::bind::bind_copy(&table, &names, context)?;
+    if let Some(filter) = &copy.filter {
+        crate::bind::filter_copy(&mut insert, filter, context)?;
+    }
     let (format, width) = (wire_format(&options), chosen.len());
     let reader = CopyReader::new(&table.name, chosen, options, context.format.clone())?;
     let parsing = Parsing::new(reader, session.shared.executor.handle()?);
