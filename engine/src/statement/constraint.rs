@@ -411,12 +411,7 @@ fn foreign_key(
     }
     let attnums = columns
         .iter()
-        .map(|name| {
-            table.column_by_name(name).map(|column| column.attnum).ok_or_else(|| {
-                let message = format!("column \"{name}\" referenced in foreign key constraint does not exist");
-                Error::new(sqlstate::UNDEFINED_COLUMN, message)
-            })
-        })
+        .map(|name| table.column_by_name(name).map(|column| column.attnum).ok_or_else(|| missing_key_column(name)))
         .collect::<Result<Vec<_>>>()?;
     let (referenced_columns, referenced_index) =
         referenced_key(&referenced, &names(&references.columns), &context.catalog)?;
@@ -473,6 +468,15 @@ fn foreign_key(
     })
 }
 
+/// 42703, or 0A000 for a system column.
+fn missing_key_column(name: &str) -> Error {
+    if bind::tree::SYSTEM_COLUMNS.iter().any(|(system, _)| *system == name) {
+        return Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "system columns cannot be used in foreign keys");
+    }
+    let message = format!("column \"{name}\" referenced in foreign key constraint does not exist");
+    Error::new(sqlstate::UNDEFINED_COLUMN, message)
+}
+
 /// The referenced columns (the primary key if none are named) and the unique index over exactly them.
 fn referenced_key(referenced: &Relation, named: &[String], catalog: &Catalog) -> Result<(Vec<i16>, Oid)> {
     let constraint_of = |index: Oid| referenced.constraints().iter().find(|c| c.key_index() == Some(index));
@@ -497,12 +501,7 @@ fn referenced_key(referenced: &Relation, named: &[String], catalog: &Catalog) ->
     }
     let wanted = named
         .iter()
-        .map(|name| {
-            referenced.column_by_name(name).map(|column| column.attnum).ok_or_else(|| {
-                let message = format!("column \"{name}\" referenced in foreign key constraint does not exist");
-                Error::new(sqlstate::UNDEFINED_COLUMN, message)
-            })
-        })
+        .map(|name| referenced.column_by_name(name).map(|column| column.attnum).ok_or_else(|| missing_key_column(name)))
         .collect::<Result<Vec<_>>>()?;
     let same = |columns: &[i16]| columns.len() == wanted.len() && wanted.iter().all(|attnum| columns.contains(attnum));
     // Constraints first; the index of one may be there before the catalog's list of indexes knows it.
