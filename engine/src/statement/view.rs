@@ -21,6 +21,7 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
     if create.check_option.is_some() {
         return Err(Error::unsupported("WITH CHECK OPTION"));
     }
+    refuse_options(&create.options)?;
     let bound = bind::bind(&Statement::Query(create.query.clone()), sql, &[], context)?;
     if !bound.parameters.is_empty() {
         return Err(Error::new(sqlstate::UNDEFINED_PARAMETER, "there is no parameter $1"));
@@ -72,6 +73,26 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
         open.catalog.add_dependency(open.tables.permanent(), edge)?;
     }
     Outcome::tag("CREATE VIEW")
+}
+
+/// Options say whose rights a view uses and what its rows may show: none may be taken without being obeyed.
+fn refuse_options(options: &[(String, String)]) -> Result<()> {
+    for (name, value) in options {
+        let invalid = |message: String| Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message));
+        match name.as_str() {
+            "security_barrier" | "security_invoker" => match crate::settings::parse_bool(value) {
+                Some(false) => {}
+                Some(true) => return Err(Error::unsupported(format!("the view option {name}"))),
+                None => return invalid(format!("invalid value for boolean option \"{name}\": {value}")),
+            },
+            "check_option" if matches!(value.as_str(), "local" | "cascaded") => {
+                return Err(Error::unsupported("WITH CHECK OPTION"));
+            }
+            "check_option" => return invalid("invalid value for enum option \"check_option\": ".to_owned() + value),
+            _ => return invalid(format!("unrecognized parameter \"{name}\"")),
+        }
+    }
+    Ok(())
 }
 
 /// The view's columns: those of the query, renamed by the column list. 42701 for repeated names.
