@@ -37,7 +37,10 @@ pub fn plan_drop(printer: Printer<'_>, roots: &[ObjectAddress], cascade: bool) -
         search.visit(root);
     }
     let Search { lines, automatic, .. } = &mut search;
-    lines.retain(|(dependent, _)| !automatic.contains(dependent));
+    // A column of a table that is to go anyway needs no CASCADE either.
+    lines.retain(|(dependent, _)| {
+        !automatic.contains(dependent) && !roots.contains(&ObjectAddress { sub: 0, ..*dependent })
+    });
     if !cascade && !search.lines.is_empty() {
         return Err(search.restrict_error(roots));
     }

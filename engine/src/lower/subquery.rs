@@ -285,6 +285,9 @@ impl Lowerer<'_> {
             let types: Vec<Type> = super::query::output_types(query);
             let value = output.columns.first().ok_or_else(|| Error::internal("a sub-query without columns"))?.clone();
             let element = query.columns.first().map_or(ty, |column| column.ty);
+            if element.oid == ty.oid {
+                return Err(Error::unsupported("ARRAY of a sub-query of arrays"));
+            }
             let value = Value::new(value.expr(), element, value.data_type.clone()).into_computed()?;
             let mut sorts = lowerer.sort_keys(&query.order_by, &output.columns, &types)?;
             let mut plan = output.plan;

@@ -58,10 +58,6 @@ pub fn create(
 fn column(attribute: &AttributeDefinition, attnum: i16, context: &StatementContext) -> Result<Column> {
     let ty =
         create_table::column_type(&attribute.ty, context).map_err(|error| named_pseudo_type(error, &attribute.name))?;
-    if nesting(ty, &context.catalog, 0).is_none() {
-        let message = format!("composite types nest more than {MAX_NESTING} deep");
-        return Err(Error::new(sqlstate::STATEMENT_TOO_COMPLEX, message));
-    }
     let mut column = Column::new(&attribute.name.name, attnum, ty);
     column.collation = match &attribute.collation {
         Some(collation) => bind::resolve_collation(collation, ty, context)?,
@@ -78,6 +74,15 @@ fn named_pseudo_type(error: Error, name: &Ident) -> Error {
         }
         None => error,
     }
+}
+
+/// 54001 for a type that holds types that hold types beyond the limit: values are walked recursively.
+pub fn check_nesting(ty: Type, context: &StatementContext) -> Result<()> {
+    if nesting(ty, &context.catalog, 0).is_some() {
+        return Ok(());
+    }
+    let message = format!("composite types nest more than {MAX_NESTING} deep");
+    Err(Error::new(sqlstate::STATEMENT_TOO_COMPLEX, message))
 }
 
 /// How deep the type nests; None beyond the limit.

@@ -311,6 +311,7 @@ pub fn column_type(name: &TypeName, context: &StatementContext) -> Result<Type> 
         let message = format!("column has pseudo-type {shown}");
         return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message).at(name.span.start));
     }
+    composite_type::check_nesting(ty, context)?;
     Ok(ty)
 }
 
