@@ -316,7 +316,7 @@ impl Session {
         context: &Arc<StatementContext>,
     ) -> Result<Outcome> {
         if !self.superuser {
-            crate::bind::access::check(&plan.tree.statement, &plan.tree.routines, context)?;
+            plan.check_privileges(context)?;
         }
         self.lock_relations(plan.needs.iter(), false, context).await?;
         if plan.calls {

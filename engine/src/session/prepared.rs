@@ -1,6 +1,6 @@
 //! Prepared statements: parsed once, bound once per catalog version.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use aegis_catalog::{Error, Oid, Result, sqlstate};
@@ -40,6 +40,8 @@ pub struct Plan {
     pub needs: Needs,
     catalog_version: u64,
     search_path: aegis_catalog::SearchPath,
+    /// The role that was last found to have the privileges it needs, which are facts of the catalog version; 0 for none.
+    allowed: AtomicU32,
     /// It has run before.
     used: AtomicBool,
     generic: OnceLock<Option<GenericPlan>>,
@@ -62,9 +64,19 @@ impl Plan {
             tree,
             catalog_version: context.catalog.version(),
             search_path: context.search_path.clone(),
+            allowed: AtomicU32::new(0),
             used: AtomicBool::new(false),
             generic: OnceLock::new(),
         }
+    }
+
+    /// 42501 unless the user may do all that the statement does.
+    pub fn check_privileges(&self, context: &StatementContext) -> Result<()> {
+        if self.allowed.load(Ordering::Relaxed) != context.user_oid {
+            crate::bind::access::check(&self.tree.statement, &self.tree.routines, context)?;
+            self.allowed.store(context.user_oid, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// The generic plan, if the statement can have one; from the second execution on, since many have only one.
