@@ -69,6 +69,12 @@ impl PieceCache {
     pub fn new(limit: usize) -> Self {
         Self(Cache::with_weighter(limit / TYPICAL_PIECE, limit as u64, Bytes))
     }
+
+    /// Lets go of the pieces of a segment that no version of the store has any longer: nobody asks for them again, and they would
+    /// stay until the limit is reached.
+    pub fn forget(&self, table: TableId, unit: u32) {
+        self.0.retain(|key, _| key.table != table || key.unit != unit);
+    }
 }
 
 impl Segment {

@@ -174,6 +174,7 @@ impl Drop for Segment {
         if !self.retired.load(Ordering::Acquire) {
             return;
         }
+        self.pieces.forget(self.table, self.unit);
         let prefix = format!("{}.", stem(self.table, self.unit));
         let dir = self.path.parent().unwrap_or(Path::new("."));
         let names = self.disk.list(dir).unwrap_or_default();
