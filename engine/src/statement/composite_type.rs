@@ -41,17 +41,7 @@ pub fn create(
     let owner = session.context()?.user_oid;
     let open = session.writable("CREATE TYPE")?;
     open.catalog.reject_type_name(place.schema, &place.name)?;
-    let relation = Relation {
-        oid: 0,
-        schema: place.schema,
-        name: place.name,
-        owner,
-        persistence: place.persistence,
-        row_type: 0,
-        row_array_type: 0,
-        columns,
-        kind: RelationKind::Composite,
-    };
+    let relation = place.relation(owner, columns, RelationKind::Composite);
     open.catalog.create_relation(open.tables.permanent(), relation).map(drop)
 }
 

@@ -327,23 +327,14 @@ pub fn create_relation(
     constraint::mark_not_null(&mut plan.columns, &plan.constraints)?;
     let open = session.writable("CREATE TABLE")?;
     let storage = u64::from(open.catalog.allocate_oid()?);
-    let relation = Relation {
-        oid: 0,
-        schema: place.schema,
-        name: place.name,
-        owner,
-        persistence: place.persistence,
-        row_type: 0,
-        row_array_type: 0,
-        columns: plan.columns,
-        kind: RelationKind::Table(Table {
-            storage,
-            constraints: Vec::new(),
-            options,
-            of_type: plan.of_type,
-            materialized: plan.materialized.take(),
-        }),
-    };
+    let kind = RelationKind::Table(Table {
+        storage,
+        constraints: Vec::new(),
+        options,
+        of_type: plan.of_type,
+        materialized: plan.materialized.take(),
+    });
+    let relation = place.relation(owner, plan.columns, kind);
     let table = open.catalog.create_relation(open.tables.permanent(), relation)?;
     privilege::apply_default(session, &Owned::relation(&table), table.schema)?;
     own_sequences(session, &table, &sequences)?;

@@ -7,7 +7,7 @@ use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 use futures::StreamExt;
 
-use super::{Outcome, create_table, materialized_view, namespace};
+use super::{Outcome, create_table, materialized_view, namespace, view};
 use crate::bind;
 use crate::parse::ast::Statement;
 use crate::parse::utility::{CreateTableAs, OnCommit, Utility};
@@ -74,7 +74,7 @@ pub async fn run(
         session.on_commit(table.oid, create.on_commit);
     }
     if let Some(reads) = &reads {
-        materialized_view::record_reads(session, &table, reads)?;
+        view::record_reads(session, "CREATE MATERIALIZED VIEW", &table, reads)?;
     }
     let Some(mut rows) = rows else { return Outcome::tag(tag) };
     let context = Arc::new(session.context()?);

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::fixed_oid::PG_REWRITE;
-use aegis_catalog::object::{Dependency, DependencyKind, ObjectAddress, Relation, RelationKind};
+use aegis_catalog::object::{Relation, RelationKind};
 use aegis_catalog::{Error, Result, sqlstate};
 use futures::StreamExt;
 
@@ -34,19 +33,6 @@ pub fn definition(
     let query = stored_text::query(query, &plan.columns, context)?;
     let view = aegis_catalog::object::View { query, search_path: Vec::new(), check_option: None, rule: 0 };
     Ok(aegis_catalog::object::Materialized { view, populated })
-}
-
-/// Records what the query of a new one reads.
-pub fn record_reads(session: &mut Session, made: &Relation, bound: &tree::BoundStatement) -> Result<()> {
-    let rule = made.query().map_or(0, |view| view.rule);
-    let dependent = ObjectAddress::new(PG_REWRITE, rule);
-    let open = session.writable("CREATE MATERIALIZED VIEW")?;
-    let catalog = open.catalog.catalog();
-    for referenced in bind::read_by(&bound.statement, &catalog) {
-        let edge = Dependency { dependent, referenced, kind: DependencyKind::Normal };
-        open.catalog.add_dependency(open.tables.permanent(), edge)?;
-    }
-    Ok(())
 }
 
 pub async fn refresh(

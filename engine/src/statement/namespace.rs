@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aegis_catalog::definition::{qualified_name, quote_identifier};
 use aegis_catalog::fixed_oid::PG_CATALOG_SCHEMA;
-use aegis_catalog::object::{Persistence, Relation};
+use aegis_catalog::object::{Column, Persistence, Relation, RelationKind};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use crate::parse::ast::Name;
@@ -17,6 +17,14 @@ pub struct Place {
     pub schema: Oid,
     pub name: String,
     pub persistence: Persistence,
+}
+
+impl Place {
+    /// The relation to be created here; the catalog gives it and its row type their OIDs.
+    pub fn relation(self, owner: Oid, columns: Vec<Column>, kind: RelationKind) -> Relation {
+        let Self { schema, name, persistence } = self;
+        Relation { oid: 0, schema, name, owner, persistence, row_type: 0, row_array_type: 0, columns, kind }
+    }
 }
 
 /// Decides where `CREATE … name` goes. 3F000 if there is no schema, 42P16 for a temporary object in a permanent schema.

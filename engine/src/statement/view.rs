@@ -50,29 +50,30 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
             open.catalog.replace_relation(open.tables.permanent(), new)?
         }
         _ => {
-            let relation = Relation {
-                oid: 0,
-                schema: place.schema,
-                name: place.name,
-                owner,
-                persistence: place.persistence,
-                row_type: 0,
-                row_array_type: 0,
-                columns,
-                kind: RelationKind::View(view),
-            };
+            let relation = place.relation(owner, columns, RelationKind::View(view));
             open.catalog.create_relation(open.tables.permanent(), relation)?
         }
     };
     super::privilege::apply_default(session, &crate::privilege::Owned::relation(&relation), relation.schema)?;
-    let open = session.writable("CREATE VIEW")?;
-    let rule = relation.view().map_or(0, |view| view.rule);
-    for referenced in bind::read_by(&bound.statement, &context.catalog) {
-        let dependent = ObjectAddress::new(PG_REWRITE, rule);
+    record_reads(session, "CREATE VIEW", &relation, &bound)?;
+    Outcome::tag("CREATE VIEW")
+}
+
+/// Records what the query of a view, materialized or not, reads.
+pub fn record_reads(
+    session: &mut Session,
+    command: &str,
+    view: &Relation,
+    bound: &bind::tree::BoundStatement,
+) -> Result<()> {
+    let dependent = ObjectAddress::new(PG_REWRITE, view.query().map_or(0, |view| view.rule));
+    let open = session.writable(command)?;
+    let catalog = open.catalog.catalog();
+    for referenced in bind::read_by(&bound.statement, &catalog) {
         let edge = Dependency { dependent, referenced, kind: DependencyKind::Normal };
         open.catalog.add_dependency(open.tables.permanent(), edge)?;
     }
-    Outcome::tag("CREATE VIEW")
+    Ok(())
 }
 
 /// Options say whose rights a view uses and what its rows may show: none may be taken without being obeyed.

@@ -7,7 +7,7 @@ use aegis_catalog::types::range::{
 use arrow::array::BinaryViewBuilder;
 use std::sync::Arc;
 
-use super::sets::{one, two};
+use super::sets::{each, two};
 use crate::functions::Body;
 use crate::functions::kernel::columns;
 use crate::functions::signature::{Row, f};
@@ -23,7 +23,7 @@ pub fn functions() -> Vec<Row> {
         f("+(anymultirange, anymultirange)", combination(|a, b| Ok(encode_multirange(&union(a, b))))),
         f("-(anymultirange, anymultirange)", combination(|a, b| Ok(encode_multirange(&minus(a, b))))),
         f("*(anymultirange, anymultirange)", combination(|a, b| Ok(encode_multirange(&intersect(a, b))))),
-        f("range_merge(anymultirange)", hull()),
+        f("range_merge(anymultirange)", each(|set| encode_range(merge(set, &[]).as_ref()))),
     ]
 }
 
@@ -37,22 +37,6 @@ fn combination(combine: Combine) -> Body {
                 results.append_null();
             } else {
                 results.append_value(combine(&left.row(row, &mut left_value), &right.row(row, &mut right_value))?);
-            }
-        }
-        Ok(Arc::new(results.finish()))
-    })
-}
-
-fn hull() -> Body {
-    columns(|call, args| {
-        let sets = one(call, args)?;
-        let mut results = BinaryViewBuilder::with_capacity(call.rows);
-        let mut value = Vec::new();
-        for row in 0..call.rows {
-            if sets.is_null(row) {
-                results.append_null();
-            } else {
-                results.append_value(encode_range(merge(&sets.row(row, &mut value), &[]).as_ref()));
             }
         }
         Ok(Arc::new(results.finish()))

@@ -6,22 +6,22 @@ use aegis_catalog::types::range::{RANGES, decode, encode_multirange, make_range,
 use aegis_catalog::{Error, Result, facts, sqlstate};
 use arrow::array::{Array, ArrayRef, BinaryViewArray, BinaryViewBuilder, StringViewArray};
 
-use super::sets::{one, range_type_of};
+use super::sets::{each, range_type_of};
+use crate::functions::Call;
 use crate::functions::array::ArrayColumn;
 use crate::functions::kernel::{arrow, columns};
 use crate::functions::signature::{Row, f};
 use crate::functions::value::downcast;
-use crate::functions::{Body, Call};
 
 pub fn functions() -> Vec<Row> {
-    let mut rows = vec![f("multirange(anyrange)", of_one_range())];
+    let mut rows = vec![f("multirange(anyrange)", each(encode_multirange))];
     for ty in RANGES {
         let name = |oid| facts::type_row(oid).map(|row| row.name.to_string()).unwrap_or_default();
         let (range, multirange, element) = (name(ty.range), name(ty.multirange), name(ty.subtype.oid()));
         rows.push(f(format!("{range}({element}, {element})"), columns(of_bounds)));
         rows.push(f(format!("{range}({element}, {element}, text)"), columns(of_bounds)));
         rows.push(f(format!("{multirange}()"), columns(|call, _| Ok(empty(call.rows)))));
-        rows.push(f(format!("{multirange}({range})"), of_one_range()));
+        rows.push(f(format!("{multirange}({range})"), each(encode_multirange)));
         rows.push(f(format!("{multirange}({range}[])"), columns(of_ranges)));
     }
     for canonical in
@@ -66,22 +66,6 @@ fn of_bounds(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef> {
 
 fn empty(rows: usize) -> ArrayRef {
     Arc::new(BinaryViewArray::from_iter_values(std::iter::repeat_n(encode_multirange(&[]), rows)))
-}
-
-fn of_one_range() -> Body {
-    columns(|call, args| {
-        let sets = one(call, args)?;
-        let mut results = BinaryViewBuilder::with_capacity(call.rows);
-        let mut value = Vec::new();
-        for row in 0..call.rows {
-            if sets.is_null(row) {
-                results.append_null();
-            } else {
-                results.append_value(encode_multirange(&sets.row(row, &mut value)));
-            }
-        }
-        Ok(Arc::new(results.finish()))
-    })
 }
 
 /// From ranges: an array of them if it is written with VARIADIC.

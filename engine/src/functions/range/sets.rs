@@ -1,11 +1,14 @@
 //! Arguments of range functions as sets: a range, a multirange or a single value.
 
+use std::sync::Arc;
+
 use aegis_catalog::types::range::{Elements, Range, RangeType, Subtype, any_range_type, decode};
 use aegis_catalog::{Error, Oid, Result, Type};
-use arrow::array::{Array, ArrayRef, BinaryViewArray};
+use arrow::array::{Array, ArrayRef, BinaryViewArray, BinaryViewBuilder};
 
-use crate::functions::Call;
+use crate::functions::kernel::columns;
 use crate::functions::value::downcast;
+use crate::functions::{Body, Call};
 
 /// A column of sets.
 pub struct Sets<'a> {
@@ -53,6 +56,23 @@ impl<'a> Sets<'a> {
             }
         }
     }
+}
+
+/// A function of one set whose result is a range or a multirange.
+pub fn each(encode: fn(&[Range<'_>]) -> Vec<u8>) -> Body {
+    columns(move |call, args| {
+        let sets = one(call, args)?;
+        let mut results = BinaryViewBuilder::with_capacity(call.rows);
+        let mut value = Vec::new();
+        for row in 0..call.rows {
+            if sets.is_null(row) {
+                results.append_null();
+            } else {
+                results.append_value(encode(&sets.row(row, &mut value)));
+            }
+        }
+        Ok(Arc::new(results.finish()))
+    })
 }
 
 /// The two arguments of a call.
