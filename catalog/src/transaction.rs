@@ -476,6 +476,9 @@ impl CatalogTransaction {
     /// `oid` 0 is assigned. Returns the routine as created.
     pub fn create_routine(&mut self, transaction: &mut Transaction, mut routine: Routine) -> Result<Arc<Routine>> {
         self.assign(&mut routine.row.oid)?;
+        if let Some(aggregate) = &mut routine.aggregate {
+            aggregate.function = routine.row.oid;
+        }
         let routine = Arc::new(routine);
         let scope = self.scope_of_schema(routine.row.schema);
         self.create(transaction, scope, Object::Routine(routine.clone()))?;

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use super::tsv::Fields;
 use crate::types::oid::Oid;
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AggregateRow {
     /// The `pg_proc` row it belongs to.
     pub function: Oid,
@@ -61,6 +63,15 @@ impl AggregateRow {
             initial: fields.optional(),
             moving_initial: fields.optional(),
         }
+    }
+}
+
+impl AggregateRow {
+    /// The functions that it is computed by.
+    pub fn functions(&self) -> impl Iterator<Item = Oid> {
+        let plain = [self.transition, self.finish, self.combine, self.serialize, self.deserialize];
+        let moving = [self.moving_transition, self.moving_inverse, self.moving_finish];
+        plain.into_iter().chain(moving).filter(|&oid| oid != 0)
     }
 }
 

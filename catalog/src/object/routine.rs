@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Dependency, DependencyKind, ObjectAddress};
-use crate::facts::FunctionRow;
+use crate::facts::{AggregateRow, FunctionRow};
 use crate::fixed_oid::{FIRST_NORMAL, PG_NAMESPACE, PG_PROC, PG_TYPE};
 
 /// A row of `pg_proc` with what that row keeps in other forms.
@@ -17,6 +17,9 @@ pub struct Routine {
     /// SET clauses.
     #[serde(default)]
     pub settings: Vec<(String, String)>,
+    /// How an aggregate is computed; it has no body.
+    #[serde(default)]
+    pub aggregate: Option<AggregateRow>,
 }
 
 impl Routine {
@@ -40,13 +43,16 @@ impl Routine {
         ObjectAddress::new(PG_PROC, self.row.oid)
     }
 
-    /// Its schema, and the types of its arguments and result.
+    /// Its schema, the types of its arguments and result, and what an aggregate is made of.
     pub fn structural_dependencies(&self) -> Vec<Dependency> {
         let row = &self.row;
         let all = row.all_arg_types.as_ref().unwrap_or(&row.arg_types);
-        let types = all.iter().copied().chain([row.return_type]).filter(|&ty| ty >= FIRST_NORMAL);
+        let states = self.aggregate.iter().flat_map(|of| [of.transition_type, of.moving_transition_type]);
+        let types = all.iter().copied().chain([row.return_type]).chain(states).filter(|&ty| ty >= FIRST_NORMAL);
         let types = types.map(|ty| ObjectAddress::new(PG_TYPE, ty));
-        let referenced = types.chain([ObjectAddress::new(PG_NAMESPACE, row.schema)]);
+        let functions = self.aggregate.iter().flat_map(AggregateRow::functions).filter(|&oid| oid >= FIRST_NORMAL);
+        let functions = functions.map(|oid| ObjectAddress::new(PG_PROC, oid));
+        let referenced = types.chain(functions).chain([ObjectAddress::new(PG_NAMESPACE, row.schema)]);
         let kind = DependencyKind::Normal;
         referenced.map(|referenced| Dependency { dependent: self.address(), referenced, kind }).collect()
     }

@@ -1,5 +1,5 @@
-//! `pg_aggregate`: PostgreSQL's aggregates that are implemented. Their transition functions mostly are not functions of
-//! their own here, and are shown as none.
+//! `pg_aggregate`: PostgreSQL's aggregates that are implemented, and those of users. The transition functions of the former mostly are
+//! not functions of their own here, and are shown as none.
 
 use super::rows::{Rows, row};
 use super::{SystemContext, pg_operator};
@@ -7,7 +7,9 @@ use crate::Result;
 use crate::facts;
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
-    for row in facts::aggregates().iter().filter(|row| context.catalog.proc(row.function).is_some()) {
+    let built_in = facts::aggregates().iter().filter(|row| context.catalog.proc(row.function).is_some());
+    let made = context.catalog.routines().filter_map(|routine| routine.aggregate.as_ref());
+    for row in built_in.chain(made) {
         rows.push(row![
             row.function,
             row.kind,

@@ -9,12 +9,13 @@ use super::function::{Resolved, shown_name};
 use super::scope::{AGGREGATES, Clause};
 use super::tree::{AggregateCall, CastMethod, Expr, ExprKind, OrderKey};
 use super::walk;
+use crate::functions::{Body, Function};
 use crate::parse::ast::{self, Span};
 
 impl Binder<'_> {
     pub(super) fn aggregate_call(&mut self, call: &ast::Call, resolved: Resolved, span: Span) -> Result<Expr> {
         let name = shown_name(&call.name);
-        if facts::aggregate(resolved.function.oid).is_some_and(|row| row.kind != 'n') {
+        if kind_of(&resolved.function).is_some_and(|kind| kind != 'n') {
             let message = format!("WITHIN GROUP is required for ordered-set aggregate {name}");
             return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message).at(span.start));
         }
@@ -26,9 +27,10 @@ impl Binder<'_> {
         if call.distinct {
             self.check_distinct_arguments(&resolved.args, &order_by, &name)?;
         }
+        let args = self.collected(&resolved.function, resolved.args, resolved.variadic);
         let aggregate = AggregateCall {
             function: resolved.function,
-            args: resolved.args,
+            args,
             direct_args: 0,
             distinct: call.distinct,
             order_by,
@@ -37,6 +39,14 @@ impl Binder<'_> {
             ty: resolved.ty,
         };
         self.add_aggregate(aggregate, span)
+    }
+
+    /// The arguments of a user's aggregate: those of a variadic parameter as one array.
+    pub(super) fn collected(&self, function: &Function, args: Vec<Expr>, variadic: bool) -> Vec<Expr> {
+        match function.body {
+            Body::UserAggregate(_) => super::inline::parameters_of(function, args, variadic, &self.catalog),
+            _ => args,
+        }
     }
 
     /// `f(direct) WITHIN GROUP (ORDER BY …)`.
@@ -57,7 +67,7 @@ impl Binder<'_> {
         args.extend(keys.iter().map(|(expr, _)| expr.clone()));
         let written = args.clone();
         let resolved = self.choose_ordered_set(call, args, span)?;
-        let kind = facts::aggregate(resolved.function.oid).map(|row| row.kind);
+        let kind = kind_of(&resolved.function);
         let mut args = resolved.args;
         match kind {
             Some('o') => {}
@@ -196,6 +206,14 @@ impl Binder<'_> {
             }
         };
         Ok(Expr { kind: ExprKind::Column { rel: grouping, column: AGGREGATES + position }, ty, span })
+    }
+}
+
+/// n normal, o ordered-set, h hypothetical-set; None for what is no aggregate.
+pub(super) fn kind_of(function: &Function) -> Option<char> {
+    match &function.body {
+        Body::UserAggregate(routine) => routine.aggregate.as_ref().map(|row| row.kind),
+        _ => facts::aggregate(function.oid).map(|row| row.kind),
     }
 }
 

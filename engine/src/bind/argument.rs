@@ -56,7 +56,7 @@ impl Signature {
 
     fn of_function(function: &Function) -> Self {
         let kind = match function.body {
-            Body::Aggregate(_) => 'a',
+            Body::Aggregate(_) | Body::UserAggregate(_) => 'a',
             Body::Window(_) => 'w',
             _ => 'f',
         };

@@ -211,6 +211,27 @@ impl Binder<'_> {
         Err(failed.at(span.start))
     }
 
+    /// The function of a name that arguments of these types mean (`func_get_detail` with types alone), and what it declares for each.
+    pub(super) fn overload_for(&self, name: &Name, types: &[Oid], variadic: bool) -> Result<(Oid, Vec<Oid>)> {
+        let arg = |&ty: &Oid| Expr { kind: ExprKind::Default, ty: Type::of(ty), span: Span::default() };
+        let args: Vec<Expr> = types.iter().map(arg).collect();
+        let chosen = self.choose(name, &args, &[], variadic, name.span);
+        match chosen.map_err(without_position)? {
+            Choice::Function(overload) if matches!(overload.signature.kind, 'f') => {
+                Ok((overload.signature.oid, overload.args))
+            }
+            _ => {
+                let message = format!("function {} does not exist", self.signature_shown(name, types));
+                Err(Error::new(sqlstate::UNDEFINED_FUNCTION, message))
+            }
+        }
+    }
+
+    /// `name(type, type)`.
+    pub(super) fn signature_shown(&self, name: &Name, types: &[Oid]) -> String {
+        self.call_signature(name, types, &[])
+    }
+
     fn function_name<'n>(&self, name: &'n Name) -> Result<(Option<&'n str>, &'n str)> {
         let Some((schema, function)) = self.relation_parts(&name.parts)? else {
             let message = format!("improper qualified name (too many dotted names): {}", shown_name(name));
@@ -435,6 +456,12 @@ impl Binder<'_> {
         self.refuse_decorations(call, span)?;
         self.resolve_overload(overload, args, call.variadic, span).map(Some)
     }
+}
+
+/// Where a name stands is told only in expressions.
+fn without_position(mut error: Error) -> Error {
+    error.fields_mut().position = None;
+    error
 }
 
 /// The call as FROM and SELECT run it.

@@ -49,6 +49,7 @@ mod subquery;
 mod target_list;
 pub mod tree;
 mod types;
+pub mod user_aggregate;
 pub mod walk;
 mod window;
 

@@ -50,6 +50,42 @@ impl Binder<'_> {
         concrete(result)
     }
 
+    /// As [`Self::resolve_generic`] where the actual types may be polymorphic themselves (`allow_poly`): what is declared with the
+    /// same word as it is given tells nothing new, and stays as it is.
+    pub(super) fn resolve_declared(&self, actual: &[Oid], declared: &mut [Oid], result: Oid) -> Result<Oid> {
+        let families = declared.iter().filter(|&&ty| is_any_family(ty)).count();
+        let told = |position: usize| actual.get(position).zip(declared.get(position)).filter(|(a, d)| a != d);
+        let (from, to): (Vec<Oid>, Vec<Oid>) = (0..declared.len()).filter_map(told).unzip();
+        let mut any = self.infer_any(&from, &to)?;
+        let mut compatible = self.infer_compatible(&from, &to)?;
+        if any.array == Some(oid::ANYARRAY) && (families != 1 || result != oid::ANYARRAY && is_any_family(result)) {
+            return Err(mismatch("cannot determine element type of \"anyarray\" argument".into()));
+        }
+        if any.element.is_none() {
+            any = Family {
+                element: Some(oid::ANYELEMENT),
+                array: Some(oid::ANYARRAY),
+                range: Some(any.range.unwrap_or(oid::ANYRANGE)),
+                multirange: Some(any.multirange.unwrap_or(oid::ANYMULTIRANGE)),
+            };
+        }
+        any.array = any.array.or_else(|| self.array_of(any.element?));
+        if compatible.element.is_none() {
+            compatible = Family {
+                element: Some(oid::ANYCOMPATIBLE),
+                array: Some(oid::ANYCOMPATIBLEARRAY),
+                range: Some(compatible.range.unwrap_or(oid::ANYCOMPATIBLERANGE)),
+                multirange: Some(compatible.multirange.unwrap_or(oid::ANYCOMPATIBLEMULTIRANGE)),
+            };
+        }
+        for (slot, &actual) in declared.iter_mut().zip(actual) {
+            if *slot != actual {
+                *slot = self.concrete(*slot, &any, &compatible)?;
+            }
+        }
+        self.concrete(result, &any, &compatible)
+    }
+
     fn concrete(&self, ty: Oid, any: &Family, compatible: &Family) -> Result<Oid> {
         let missing = || Error::internal("polymorphic result without a polymorphic argument");
         let unknown = || {
@@ -68,6 +104,9 @@ impl Binder<'_> {
             oid::ANYCOMPATIBLE | oid::ANYCOMPATIBLENONARRAY => compatible.element.ok_or_else(missing)?,
             oid::ANYCOMPATIBLEARRAY => {
                 let element = compatible.element.ok_or_else(missing)?;
+                if element == oid::ANYCOMPATIBLE {
+                    return Ok(oid::ANYCOMPATIBLEARRAY);
+                }
                 self.array_of(element).ok_or_else(|| no_array(compatible))?
             }
             oid::ANYCOMPATIBLERANGE => compatible.range.ok_or_else(unknown)?,

@@ -1,10 +1,10 @@
 //! Window calls and window definitions (PostgreSQL's parse_agg.c and parse_clause.c).
 
-use aegis_catalog::facts;
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use super::Binder;
+use super::aggregate::kind_of;
 use super::function::{Resolved, shown_name};
 use super::scope::Clause;
 use super::tree::{Expr, ExprKind, Frame, FrameBound, FrameForm, OrderKey, WindowCall};
@@ -52,7 +52,8 @@ impl Binder<'_> {
             _ => None,
         };
         let base = self.window_base(call.over.as_ref());
-        let Resolved { function, args, ty, .. } = resolved;
+        let Resolved { function, args, ty, variadic, .. } = resolved;
+        let args = self.collected(&function, args, variadic);
         let call = WindowCall { function, window, base, args, filter, partition_by, order_by, frame, ty };
         let level = self.level();
         level.windows.push(call);
@@ -84,7 +85,7 @@ impl Binder<'_> {
         if call.filter.is_some() && !aggregate {
             return unsupported("FILTER is not implemented for non-aggregate window functions");
         }
-        if aggregate && facts::aggregate(resolved.function.oid).is_some_and(|row| row.kind != 'n') {
+        if aggregate && kind_of(&resolved.function).is_some_and(|kind| kind != 'n') {
             return unsupported(&format!("OVER is not supported for ordered-set aggregate {name}"));
         }
         if aggregate && call.args.is_empty() && !call.star {

@@ -10,7 +10,7 @@ impl<'t> Deparser<'t> {
         self.function_name(&call.function);
         self.push("(");
         match call.args.as_slice() {
-            [] if matches!(call.function.body, Body::Aggregate(_)) => self.push("*"),
+            [] if matches!(call.function.body, Body::Aggregate(_) | Body::UserAggregate(_)) => self.push("*"),
             args => self.arguments(&call.function, args, false),
         }
         self.filter(call.filter.as_ref());

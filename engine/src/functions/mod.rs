@@ -99,6 +99,8 @@ pub enum Body {
     Window(fn(&AggregateTypes<'_>) -> Result<Arc<WindowUDF>>),
     /// Statements in SQL, that a user wrote.
     Sql(Arc<Routine>),
+    /// An aggregate that a user made of functions.
+    UserAggregate(Arc<Routine>),
     /// A set-returning function: one `List` per input row (of structs when there are several columns). `stream`, if given, makes the rows of
     /// a call with constant arguments a batch at a time.
     Set {

@@ -138,7 +138,11 @@ fn type_oid(name: &str) -> Result<Oid> {
 
 /// The function that a user made.
 pub fn of_routine(routine: &std::sync::Arc<aegis_catalog::object::Routine>) -> Result<Function> {
-    Ok(from_fact(&routine.row, Body::Sql(routine.clone())))
+    let body = match &routine.aggregate {
+        Some(_) => Body::UserAggregate(routine.clone()),
+        None => Body::Sql(routine.clone()),
+    };
+    Ok(from_fact(&routine.row, body))
 }
 
 fn from_fact(fact: &FunctionRow, body: Body) -> Function {

@@ -237,7 +237,11 @@ impl Lowerer<'_> {
         if let Some(filter) = &filter {
             args = args.into_iter().map(|arg| guarded(arg, filter)).collect::<Result<_>>()?;
         }
-        let name = call.function.name.as_str();
+        // A user's aggregate may have the name of another one.
+        let name = match call.function.body {
+            Body::UserAggregate(_) => "",
+            _ => call.function.name.as_str(),
+        };
         let distinct = call.distinct && !IDEMPOTENT.contains(&name);
         let ordered = !call.order_by.is_empty() && !UNORDERED.contains(&name) && !is_hypothetical(call);
         let (udaf, args, native_distinct) = if name == "count" && args.len() <= 1 && !ordered {
@@ -272,8 +276,10 @@ impl Lowerer<'_> {
         ty: Type,
         order_by: &[OrderKey],
     ) -> Result<(Arc<AggregateUDF>, Vec<Value>)> {
-        let Body::Aggregate(make) = &function.body else {
-            return Err(Error::internal(format!("function {} is no aggregate", function.name)));
+        let make = match &function.body {
+            Body::Aggregate(make) => make,
+            Body::UserAggregate(routine) => return self.user_aggregate_call(routine, args, ty),
+            _ => return Err(Error::internal(format!("function {} is no aggregate", function.name))),
         };
         let reads_decimals = TOTALS.contains(&function.name.as_str());
         let args = args.into_iter().map(|arg| match arg.data_type {

@@ -76,7 +76,7 @@ impl Lowerer<'_> {
                 if function.name.ends_with("_populate_record") { self.verify(value, ty) } else { Ok(value) }
             }
             Body::Sql(_) => Err(Error::unsupported(format!("function {} in this place", function.name))),
-            Body::Aggregate(_) | Body::Window(_) | Body::Set { .. } => {
+            Body::Aggregate(_) | Body::UserAggregate(_) | Body::Window(_) | Body::Set { .. } => {
                 Err(Error::internal(format!("function {} is not scalar", function.name)))
             }
         }

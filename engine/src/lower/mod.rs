@@ -34,6 +34,7 @@ mod subquery;
 mod subquery_any;
 mod subquery_grouped;
 mod subscript;
+mod user_aggregate;
 mod value;
 mod values;
 mod window;

@@ -85,16 +85,23 @@ impl Lowerer<'_> {
         let types: Vec<_> = args.iter().map(|arg| arg.ty).collect();
         let context = self.statement().clone();
         let uses = AggregateTypes { context: &context, args: &types, result: call.ty, order: &[] };
-        let count_all = call.function.name == "count" && args.is_empty();
+        let count_all =
+            matches!(call.function.body, Body::Aggregate(_)) && call.function.name == "count" && args.is_empty();
+        let mut made = None;
         let fun = match &call.function.body {
             Body::Window(make) => WindowFunctionDefinition::WindowUDF(make(&uses)?),
             Body::Aggregate(_) if count_all => {
                 WindowFunctionDefinition::AggregateUDF(datafusion::functions_aggregate::count::count_udaf())
             }
             Body::Aggregate(make) => WindowFunctionDefinition::AggregateUDF(make(&uses)?),
+            Body::UserAggregate(routine) => {
+                let (udaf, args) = self.user_aggregate_call(routine, args.clone(), call.ty)?;
+                made = Some(args);
+                WindowFunctionDefinition::AggregateUDF(udaf)
+            }
             _ => return Err(Error::internal(format!("{} is no window function", call.function.name))),
         };
-        let mut args: Vec<Expr> = args.into_iter().map(|arg| arg.expr).collect();
+        let mut args: Vec<Expr> = made.unwrap_or(args).into_iter().map(|arg| arg.expr).collect();
         if count_all {
             args.push(super::build::integer(1));
         }

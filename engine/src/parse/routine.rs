@@ -1,6 +1,7 @@
 //! Syntax of functions and procedures.
 
 use super::ast::*;
+use super::definition::DefinitionItem;
 use super::utility::SetValue;
 
 /// CREATE FUNCTION and CREATE PROCEDURE.
@@ -15,6 +16,18 @@ pub struct CreateRoutine {
     pub options: Vec<(RoutineOption, Span)>,
     /// The statements of RETURN or BEGIN ATOMIC.
     pub body: Option<SqlBody>,
+}
+
+/// CREATE AGGREGATE.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateAggregate {
+    pub name: Name,
+    pub or_replace: bool,
+    /// None in the old syntax, where the input type is an item of the definition.
+    pub parameters: Option<Vec<Parameter>>,
+    /// It has an ORDER BY among its parameters.
+    pub ordered: bool,
+    pub definition: Vec<DefinitionItem>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

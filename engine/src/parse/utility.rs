@@ -1,7 +1,7 @@
 //! Syntax of utility statements: everything that is not SELECT, INSERT, UPDATE or DELETE.
 
 use super::ast::*;
-use super::routine::{AlterRoutine, CreateRoutine, DropRoutine};
+use super::routine::{AlterRoutine, CreateAggregate, CreateRoutine, DropRoutine};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Utility {
@@ -211,6 +211,7 @@ pub enum Utility {
         with_data: bool,
     },
     CreateRoutine(Box<CreateRoutine>),
+    CreateAggregate(Box<CreateAggregate>),
     AlterRoutine(Box<AlterRoutine>),
     DropRoutine(Box<DropRoutine>),
     /// The procedure with its arguments, and where they stand.

@@ -183,6 +183,7 @@ async fn run_of_users(session: &mut Session, utility: &Utility, context: &Statem
             materialized_view::refresh(session, name, *concurrently, *with_data, context).await
         }
         Utility::CreateRoutine(create) => routine::create(session, create, context),
+        Utility::CreateAggregate(create) => routine::create_aggregate(session, create, context),
         Utility::AlterRoutine(alter) => routine::alter(session, alter, context),
         Utility::DropRoutine(drop) => routine::drop(session, drop, context),
         Utility::Call(call) => routine::call(session, call, context).await,

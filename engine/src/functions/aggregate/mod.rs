@@ -20,6 +20,7 @@ mod udaf;
 use super::signature::Row;
 
 pub use collection::one;
+pub use extreme::compare_floats;
 pub use udaf::whole;
 
 pub fn functions() -> Vec<Row> {

@@ -1,5 +1,6 @@
 //! Transition functions of aggregates that can be called by themselves (`pg_aggregate.aggtransfn`, `aggcombinefn`).
 
+use aegis_catalog::types::numeric::Numeric;
 use aegis_catalog::{Error, Result, sqlstate};
 
 use crate::functions::array::List;
@@ -7,9 +8,96 @@ use crate::functions::kernel::kernel;
 use crate::functions::signature::{Row, f};
 
 pub fn functions() -> Vec<Row> {
+    let mut rows = counts_and_sums();
+    rows.extend(of_floats());
+    rows
+}
+
+/// Counts, sums of integers, and averages over `{count, sum}`.
+fn counts_and_sums() -> Vec<Row> {
+    vec![
+        f("int8inc(int8)", kernel!(|n: i64| counted(n, 1))),
+        f("int8dec(int8)", kernel!(|n: i64| counted(n, -1))),
+        f("int8inc_any(int8, any)", kernel!(|n: i64| counted(n, 1))),
+        f("int8dec_any(int8, any)", kernel!(|n: i64| counted(n, -1))),
+        f("int2_sum(int8, int2)", kernel!(|sum: Option<i64>, x: Option<i16>| summed(sum, x.map(i64::from)))),
+        f("int4_sum(int8, int4)", kernel!(|sum: Option<i64>, x: Option<i32>| summed(sum, x.map(i64::from)))),
+        f("int2_avg_accum(int8[], int2)", kernel!(|state: List<i64>, x: i16| averaged(state, 1, i64::from(x)))),
+        f("int4_avg_accum(int8[], int4)", kernel!(|state: List<i64>, x: i32| averaged(state, 1, i64::from(x)))),
+        f("int2_avg_accum_inv(int8[], int2)", kernel!(|state: List<i64>, x: i16| averaged(state, -1, -i64::from(x)))),
+        f("int4_avg_accum_inv(int8[], int4)", kernel!(|state: List<i64>, x: i32| averaged(state, -1, -i64::from(x)))),
+        f(
+            "int8_avg(int8[])",
+            kernel!(|state: List<i64>| {
+                let [count, sum] = count_and_sum(state)?;
+                match count {
+                    0 => Ok(None),
+                    count => Numeric::from(sum).div(&Numeric::from(count)).map(Some),
+                }
+            }),
+        ),
+    ]
+}
+
+fn overflow() -> Error {
+    Error::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range")
+}
+
+fn counted(count: i64, change: i64) -> Result<i64> {
+    count.checked_add(change).ok_or_else(overflow)
+}
+
+fn summed(sum: Option<i64>, value: Option<i64>) -> Result<Option<i64>> {
+    match (sum, value) {
+        (Some(sum), Some(value)) => counted(sum, value).map(Some),
+        (sum, value) => Ok(sum.or(value)),
+    }
+}
+
+fn count_and_sum(state: List<i64>) -> Result<[i64; 2]> {
+    let values: Option<Vec<i64>> = state.0.into_iter().collect();
+    let state = values.and_then(|values| values.try_into().ok());
+    state.ok_or_else(|| Error::new(sqlstate::INTERNAL_ERROR, "expected 2-element int8 array"))
+}
+
+fn averaged(state: List<i64>, count: i64, value: i64) -> Result<List<i64>> {
+    let [n, sum] = count_and_sum(state)?;
+    Ok(List::from_iter([counted(n, count)?, counted(sum, value)?]))
+}
+
+/// A final function over `{count, sum, sum of squared differences}`.
+macro_rules! finish {
+    ($name:literal, |$n:ident, $sx:ident, $sxx:ident| $value:expr) => {
+        kernel!(|state: List<f64>| {
+            let [$n, $sx, $sxx] = parts($name, state)?;
+            Ok::<Option<f64>, Error>($value)
+        })
+    };
+}
+
+fn of_floats() -> Vec<Row> {
     vec![
         f("booland_statefunc(bool, bool)", kernel!(|a: bool, b: bool| a && b)),
         f("boolor_statefunc(bool, bool)", kernel!(|a: bool, b: bool| a || b)),
+        f(
+            "float4_accum(float8[], float4)",
+            kernel!(|state: List<f64>, x: f32| {
+                let [n, sx, sxx] = parts("float4_accum", state)?;
+                let [n, sx, sxx, ..] = accumulate([n, sx, sxx, 0.0, 0.0, 0.0], f64::from(x), 0.0)?;
+                Ok(List::from_iter([n, sx, sxx]))
+            }),
+        ),
+        f("float8_avg(float8[])", finish!("float8_avg", |n, sx, _sxx| (n > 0.0).then(|| sx / n))),
+        f("float8_var_pop(float8[])", finish!("float8_var_pop", |n, _sx, sxx| (n > 0.0).then(|| sxx / n))),
+        f("float8_var_samp(float8[])", finish!("float8_var_samp", |n, _sx, sxx| (n > 1.0).then(|| sxx / (n - 1.0)))),
+        f(
+            "float8_stddev_pop(float8[])",
+            finish!("float8_stddev_pop", |n, _sx, sxx| (n > 0.0).then(|| (sxx / n).sqrt())),
+        ),
+        f(
+            "float8_stddev_samp(float8[])",
+            finish!("float8_stddev_samp", |n, _sx, sxx| (n > 1.0).then(|| (sxx / (n - 1.0)).sqrt())),
+        ),
         f(
             "float8_accum(float8[], float8)",
             kernel!(|state: List<f64>, x: f64| {

@@ -6,6 +6,7 @@ mod call;
 mod copy;
 mod cursor;
 mod ddl;
+mod definition;
 mod dml;
 mod expr;
 mod from;

@@ -24,6 +24,7 @@ impl Lower<'_> {
     pub fn routine_statement(&self, node: Node<'_>) -> Result<Option<Utility>> {
         Ok(Some(match node.kind() {
             K::CREATE_FUNCTION | K::CREATE_PROCEDURE => Utility::CreateRoutine(Box::new(self.create_routine(node)?)),
+            K::CREATE_AGGREGATE => Utility::CreateAggregate(Box::new(self.create_aggregate(node)?)),
             K::DROP_FUNCTION | K::DROP_PROCEDURE | K::DROP_ROUTINE | K::DROP_AGGREGATE => {
                 let lists = [K::FUNCTION_SIG_LIST, K::PROCEDURE_SIG_LIST, K::ROUTINE_SIG_LIST];
                 let list = node.child_in(&lists).unwrap_or(node);
@@ -83,6 +84,25 @@ impl Lower<'_> {
             returns,
             options: self.routine_options(node)?,
             body,
+        })
+    }
+
+    fn create_aggregate(&self, node: Node<'_>) -> Result<CreateAggregate> {
+        let name = self.need(node.nodes().find(|part| !part.is(K::OR_REPLACE)), node)?;
+        let (mut parameters, mut ordered) = (None, false);
+        if let Some(list) = node.child(K::PARAM_LIST) {
+            let order = list.child(K::AGGREGATE_ORDER_BY);
+            ordered = order.is_some();
+            let nested = order.iter().flat_map(|order| order.children_of(K::PARAM));
+            let all = list.children_of(K::PARAM).chain(nested);
+            parameters = Some(all.map(|param| self.routine_parameter(param)).collect::<Result<Vec<_>>>()?);
+        }
+        Ok(CreateAggregate {
+            name: self.object_of(name, Words::Function)?,
+            or_replace: node.has(K::OR_REPLACE),
+            parameters,
+            ordered,
+            definition: self.definition(self.need(node.child(K::ATTRIBUTE_LIST), node)?)?,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::facts::FunctionRow;
+use aegis_catalog::facts::{AggregateRow, FunctionRow};
 use aegis_catalog::object::{Dependency, DependencyKind, ObjectAddress, Routine};
 use aegis_catalog::types::{self, oid};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
@@ -29,29 +29,7 @@ fn invalid(message: impl Into<String>) -> Error {
 pub fn create(session: &mut Session, create: &CreateRoutine, context: &StatementContext) -> Result<Outcome> {
     let tag = if create.procedure { "CREATE PROCEDURE" } else { "CREATE FUNCTION" };
     let routine = routine(create, session, context)?;
-    let old = context
-        .catalog
-        .routines_named(&routine.row.name)
-        .find(|other| other.row.schema == routine.row.schema && other.row.arg_types == routine.row.arg_types)
-        .cloned();
-    let is_new = old.is_none();
-    let open = session.writable(tag)?;
-    let made = match old {
-        Some(old) if create.or_replace => {
-            check_replacement(&old, &routine, context)?;
-            open.catalog.remove_dependencies(open.tables.permanent(), old.address())?;
-            let row = FunctionRow { oid: old.row.oid, owner: old.row.owner, ..routine.row };
-            open.catalog.replace_routine(open.tables.permanent(), Routine { row, ..routine })?
-        }
-        Some(_) => {
-            let message = format!("function \"{}\" already exists with same argument types", routine.row.name);
-            return Err(Error::new(sqlstate::DUPLICATE_FUNCTION, message));
-        }
-        None => open.catalog.create_routine(open.tables.permanent(), routine)?,
-    };
-    if is_new && let Some(owned) = Owned::of(made.address(), &*session.catalog()?) {
-        privilege::apply_default(session, &owned, made.row.schema)?;
-    }
+    let made = store(session, routine, create.or_replace, tag, context)?;
     // It may call itself.
     let checked = session.backend.settings.lock().bool("check_function_bodies") || made.sql_body.is_some();
     let read = match checked {
@@ -66,6 +44,40 @@ pub fn create(session: &mut Session, create: &CreateRoutine, context: &Statement
         open.catalog.add_dependency(open.tables.permanent(), edge)?;
     }
     Outcome::tag(tag)
+}
+
+/// Puts a routine into the catalog, in the place of the one with its name and arguments if OR REPLACE says so.
+pub fn store(
+    session: &mut Session,
+    routine: Routine,
+    or_replace: bool,
+    tag: &str,
+    context: &StatementContext,
+) -> Result<Arc<Routine>> {
+    let same =
+        |other: &&Arc<Routine>| other.row.schema == routine.row.schema && other.row.arg_types == routine.row.arg_types;
+    let old = context.catalog.routines_named(&routine.row.name).find(same).cloned();
+    let open = session.writable(tag)?;
+    let made = match &old {
+        Some(old) if or_replace => {
+            check_replacement(old, &routine, context)?;
+            open.catalog.remove_dependencies(open.tables.permanent(), old.address())?;
+            let row = FunctionRow { oid: old.row.oid, owner: old.row.owner, ..routine.row };
+            let aggregate = routine.aggregate.map(|aggregate| AggregateRow { function: row.oid, ..aggregate });
+            open.catalog.replace_routine(open.tables.permanent(), Routine { row, aggregate, ..routine })?
+        }
+        Some(_) => {
+            let message = format!("function \"{}\" already exists with same argument types", routine.row.name);
+            return Err(Error::new(sqlstate::DUPLICATE_FUNCTION, message));
+        }
+        None => open.catalog.create_routine(open.tables.permanent(), routine)?,
+    };
+    if old.is_none()
+        && let Some(owned) = Owned::of(made.address(), &*session.catalog()?)
+    {
+        privilege::apply_default(session, &owned, made.row.schema)?;
+    }
+    Ok(made)
 }
 
 fn routine(create: &CreateRoutine, session: &mut Session, context: &StatementContext) -> Result<Routine> {
@@ -96,7 +108,7 @@ fn routine(create: &CreateRoutine, session: &mut Session, context: &StatementCon
     }
     let mut settings = Vec::new();
     options::merge_settings(&mut settings, &given)?;
-    Ok(Routine { row, sql_body, settings })
+    Ok(Routine { row, sql_body, settings, aggregate: None })
 }
 
 /// 42501 for who may not say that a function leaks nothing.

@@ -1,5 +1,6 @@
 //! Functions and procedures: CREATE, ALTER, DROP and CALL (PostgreSQL manual, "CREATE FUNCTION" and following).
 
+mod aggregate;
 mod alter;
 mod call;
 mod create;
@@ -8,6 +9,7 @@ mod find;
 mod options;
 mod parameters;
 
+pub use aggregate::create as create_aggregate;
 pub use alter::alter;
 pub use call::{call, call_within, output_columns, refuse_in_body};
 pub use create::create;

@@ -27,13 +27,20 @@ fn invalid(message: impl Into<String>) -> Error {
 }
 
 pub fn parameters(create: &CreateRoutine, context: &StatementContext) -> Result<Parameters> {
+    let (mut out, outputs) = listed(&create.parameters, create.procedure, context)?;
+    result(create, &outputs, &mut out, context)?;
+    Ok(out)
+}
+
+/// The parameters without a result, and the types of those that are outputs.
+pub fn listed(list: &[Parameter], procedure: bool, context: &StatementContext) -> Result<(Parameters, Vec<Oid>)> {
     let mut out = Parameters::default();
     let mut outputs = Vec::new();
     let mut types = Vec::new();
-    for (position, parameter) in create.parameters.iter().enumerate() {
-        let ty = parameter_type(&parameter.ty, create.procedure, context)?;
+    for (position, parameter) in list.iter().enumerate() {
+        let ty = parameter_type(&parameter.ty, procedure, context)?;
         types.push(ty);
-        check_names(create, position)?;
+        check_names(list, position)?;
         if parameter.mode.is_input() {
             if out.variadic != 0 {
                 return Err(invalid("VARIADIC parameter must be the last input parameter"));
@@ -44,7 +51,7 @@ pub fn parameters(create: &CreateRoutine, context: &StatementContext) -> Result<
             }
         }
         if !matches!(parameter.mode, ParameterMode::Default | ParameterMode::In | ParameterMode::Variadic) {
-            if create.procedure && out.variadic != 0 {
+            if procedure && out.variadic != 0 {
                 return Err(invalid("VARIADIC parameter must be the last parameter"));
             }
             outputs.push(ty);
@@ -57,24 +64,23 @@ pub fn parameters(create: &CreateRoutine, context: &StatementContext) -> Result<
             None if !out.defaults.is_empty() && parameter.mode.is_input() => {
                 return Err(invalid("input parameters after one with a default value must also have defaults"));
             }
-            None if !out.defaults.is_empty() && create.procedure => {
+            None if !out.defaults.is_empty() && procedure => {
                 return Err(invalid("procedure OUT parameters cannot appear after one with a default value"));
             }
             None => {}
         }
     }
-    if outputs.is_empty() && !create.parameters.iter().any(|p| p.mode == ParameterMode::Variadic) {
+    if outputs.is_empty() && !list.iter().any(|p| p.mode == ParameterMode::Variadic) {
         out.all = None;
     } else {
-        let modes = create.parameters.iter().map(|parameter| parameter.mode.code()).collect();
+        let modes = list.iter().map(|parameter| parameter.mode.code()).collect();
         out.all = Some((types, modes));
     }
-    if create.parameters.iter().any(|parameter| parameter.name.is_some()) {
+    if list.iter().any(|parameter| parameter.name.is_some()) {
         let name = |parameter: &Parameter| parameter.name.as_ref().map(|name| name.name.clone()).unwrap_or_default();
-        out.names = Some(create.parameters.iter().map(name).collect());
+        out.names = Some(list.iter().map(name).collect());
     }
-    result(create, &outputs, &mut out, context)?;
-    Ok(out)
+    Ok((out, outputs))
 }
 
 fn parameter_type(ty: &TypeName, procedure: bool, context: &StatementContext) -> Result<Oid> {
@@ -86,8 +92,8 @@ fn parameter_type(ty: &TypeName, procedure: bool, context: &StatementContext) ->
 }
 
 /// 42P13 if an earlier parameter of the same side has the name.
-fn check_names(create: &CreateRoutine, position: usize) -> Result<()> {
-    let Some((parameter, earlier)) = create.parameters.get(..=position).and_then(<[_]>::split_last) else {
+fn check_names(list: &[Parameter], position: usize) -> Result<()> {
+    let Some((parameter, earlier)) = list.get(..=position).and_then(<[_]>::split_last) else {
         return Ok(());
     };
     let Some(name) = &parameter.name else { return Ok(()) };
@@ -154,32 +160,34 @@ fn result(create: &CreateRoutine, outputs: &[Oid], out: &mut Parameters, context
 
 /// 42P13 if nothing tells what a polymorphic result is.
 fn check_polymorphic(out: &Parameters) -> Result<()> {
+    let outputs = out.all.iter().flat_map(|(types, modes)| {
+        types.iter().zip(modes).filter(|(_, mode)| matches!(mode, 'o' | 'b' | 't')).map(|(ty, _)| *ty)
+    });
+    match outputs.chain([out.returns]).find_map(|ty| undetermined(ty, &out.inputs)) {
+        Some(detail) => Err(invalid("cannot determine result data type").with_detail(detail)),
+        None => Ok(()),
+    }
+}
+
+/// Why inputs of these types do not tell what a polymorphic type is (`check_valid_polymorphic_signature`).
+pub fn undetermined(ty: Oid, inputs: &[Oid]) -> Option<String> {
     const ANY: &str = "A result of type {} requires at least one input of type anyelement, anyarray, anynonarray, anyenum, anyrange, or anymultirange.";
     const COMPATIBLE: &str = "A result of type {} requires at least one input of type anycompatible, anycompatiblearray, anycompatiblenonarray, anycompatiblerange, or anycompatiblemultirange.";
     const RANGE: &str = "A result of type {} requires at least one input of type anyrange or anymultirange.";
     const COMPATIBLE_RANGE: &str =
         "A result of type {} requires at least one input of type anycompatiblerange or anycompatiblemultirange.";
-    let has = |wanted: &[Oid]| out.inputs.iter().any(|input| wanted.contains(input));
-    let outputs = out.all.iter().flat_map(|(types, modes)| {
-        types.iter().zip(modes).filter(|(_, mode)| matches!(mode, 'o' | 'b' | 't')).map(|(ty, _)| *ty)
-    });
-    for ty in outputs.chain([out.returns]) {
-        let (fits, detail) = match ty {
-            oid::ANYRANGE | oid::ANYMULTIRANGE => (has(&[oid::ANYRANGE, oid::ANYMULTIRANGE]), RANGE),
-            oid::ANYCOMPATIBLERANGE | oid::ANYCOMPATIBLEMULTIRANGE => {
-                (has(&[oid::ANYCOMPATIBLERANGE, oid::ANYCOMPATIBLEMULTIRANGE]), COMPATIBLE_RANGE)
-            }
-            ty if bind::is_any_family(ty) => (out.inputs.iter().any(|&input| bind::is_any_family(input)), ANY),
-            ty if bind::is_polymorphic(ty) => {
-                let compatible = |&input: &Oid| bind::is_polymorphic(input) && !bind::is_any_family(input);
-                (out.inputs.iter().any(compatible), COMPATIBLE)
-            }
-            _ => continue,
-        };
-        if !fits {
-            let name = types::format_type(Type::of(ty));
-            return Err(invalid("cannot determine result data type").with_detail(detail.replace("{}", &name)));
+    let has = |wanted: &[Oid]| inputs.iter().any(|input| wanted.contains(input));
+    let (fits, detail) = match ty {
+        oid::ANYRANGE | oid::ANYMULTIRANGE => (has(&[oid::ANYRANGE, oid::ANYMULTIRANGE]), RANGE),
+        oid::ANYCOMPATIBLERANGE | oid::ANYCOMPATIBLEMULTIRANGE => {
+            (has(&[oid::ANYCOMPATIBLERANGE, oid::ANYCOMPATIBLEMULTIRANGE]), COMPATIBLE_RANGE)
         }
-    }
-    Ok(())
+        ty if bind::is_any_family(ty) => (inputs.iter().any(|&input| bind::is_any_family(input)), ANY),
+        ty if bind::is_polymorphic(ty) => {
+            let compatible = |&input: &Oid| bind::is_polymorphic(input) && !bind::is_any_family(input);
+            (inputs.iter().any(compatible), COMPATIBLE)
+        }
+        _ => return None,
+    };
+    (!fits).then(|| detail.replace("{}", &types::format_type(Type::of(ty))))
 }
