@@ -31,6 +31,8 @@ pub struct Fields {
     pub column: Option<String>,
     pub datatype: Option<String>,
     pub constraint: Option<String>,
+    /// The function of PostgreSQL's that reports it, for the few errors that drivers tell apart by it.
+    pub routine: Option<&'static str>,
 }
 
 impl Error {
@@ -106,6 +108,11 @@ impl Error {
 
     pub fn with_column(mut self, column: impl Into<String>) -> Self {
         self.0.column = Some(column.into());
+        self
+    }
+
+    pub fn with_routine(mut self, routine: &'static str) -> Self {
+        self.0.routine = Some(routine);
         self
     }
 

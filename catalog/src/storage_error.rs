@@ -20,6 +20,11 @@ impl From<StorageError> for Error {
                 return Error::new(sqlstate::UNIQUE_VIOLATION, message).with_constraint(name);
             }
             StorageError::Conflict { .. } => sqlstate::T_R_SERIALIZATION_FAILURE,
+            StorageError::ReadConflict { .. } => {
+                return Error::new(sqlstate::T_R_SERIALIZATION_FAILURE, message)
+                    .with_detail("Reason code: Canceled on identification as a pivot, during commit attempt.")
+                    .with_hint("The transaction might succeed if retried.");
+            }
             StorageError::NoTable(_) => sqlstate::UNDEFINED_TABLE,
             StorageError::DiskFull(_) => sqlstate::DISK_FULL,
             StorageError::OutOfMemory(_) => sqlstate::OUT_OF_MEMORY,

@@ -11,11 +11,11 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt32Type, UInt64Typ
 use crate::types::oid::Oid;
 use crate::{Error, Result, sqlstate};
 
-/// `gid`, `database`, `owner`, `prepared`, `number`, `changes`, `locks`.
+/// `gid`, `database`, `owner`, `prepared`, `number`, `changes`, `locks`, `reads`.
 pub const PREPARED: TableId = 4;
 const PREPARED_KEY: IndexId = 5;
 
-const COLUMNS: [(&str, DataType); 7] = [
+const COLUMNS: [(&str, DataType); 8] = [
     ("gid", DataType::Utf8View),
     ("database", DataType::UInt32),
     ("owner", DataType::UInt32),
@@ -23,6 +23,7 @@ const COLUMNS: [(&str, DataType); 7] = [
     ("number", DataType::UInt64),
     ("changes", DataType::BinaryView),
     ("locks", DataType::BinaryView),
+    ("reads", DataType::BinaryView),
 ];
 
 /// One prepared transaction.
@@ -39,6 +40,16 @@ pub struct PreparedRow {
     pub changes: Vec<u8>,
     /// As [`aegis_storage::lock::LockSet::encode`] has them.
     pub locks: Vec<u8>,
+    /// What a serializable transaction has read.
+    pub reads: Vec<TableId>,
+}
+
+fn encode_tables(tables: &[TableId]) -> Vec<u8> {
+    tables.iter().flat_map(|table| table.to_le_bytes()).collect()
+}
+
+fn decode_tables(bytes: &[u8]) -> Vec<TableId> {
+    bytes.as_chunks().0.iter().map(|table| TableId::from_le_bytes(*table)).collect()
 }
 
 /// Creates the table in a data directory that lacks it, and reads what it holds.
@@ -72,6 +83,7 @@ pub fn insert(transaction: &mut Transaction, row: &PreparedRow) -> Result<()> {
         Arc::new(UInt64Array::from(vec![row.number])),
         Arc::new(BinaryViewArray::from(vec![row.changes.as_slice()])),
         Arc::new(BinaryViewArray::from(vec![row.locks.as_slice()])),
+        Arc::new(BinaryViewArray::from(vec![encode_tables(&row.reads).as_slice()])),
     ];
     transaction.insert(PREPARED, &batch(columns)?).map_err(|error| match error {
         aegis_storage::Error::DuplicateKey { .. } => in_use(&row.gid),
@@ -134,6 +146,7 @@ impl PreparedRow {
             number: batch.column(4).as_primitive_opt::<UInt64Type>()?.value(row),
             changes: bytes(5)?,
             locks: bytes(6)?,
+            reads: decode_tables(&bytes(7)?),
         })
     }
 }

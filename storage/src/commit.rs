@@ -74,6 +74,10 @@ impl Prepared {
         Ok((!empty || !prepared.overlay.locked.is_empty()).then_some(prepared))
     }
 
+    pub fn table(&self) -> TableId {
+        self.table
+    }
+
     /// Does it drop the table?
     pub fn is_drop(&self) -> bool {
         matches!(self.ddl, Some(Ddl::Drop))

@@ -12,6 +12,9 @@ pub enum Error {
     /// Another transaction changed a row that this one changes too (40001).
     #[error("could not serialize access due to concurrent update")]
     Conflict { table: TableId },
+    /// Another transaction changed what this serializable one has read (40001).
+    #[error("could not serialize access due to read/write dependencies among transactions")]
+    ReadConflict { table: TableId },
     #[error("table {0} does not exist in this snapshot")]
     NoTable(TableId),
     /// The disk is full (53100).

@@ -21,6 +21,7 @@ mod manifest;
 mod memtable;
 mod overlay;
 mod pins;
+mod read_set;
 mod recovery;
 mod rewrite;
 mod scan;
@@ -36,6 +37,7 @@ pub mod wal;
 
 pub use blocking::block_on;
 pub use error::{Error, Result};
+pub use read_set::HeldReads;
 pub use schema::{ColumnId, ColumnSchema, IndexId, IndexSchema, TableId, TableSchema};
 pub use store::{Config, Store};
 pub use transaction::{Isolation, RowAddress, Transaction};

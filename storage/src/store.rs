@@ -19,8 +19,10 @@ use crate::flusher::Flusher;
 use crate::lock::LockManager;
 use crate::log::{Entry, Log, NoLog};
 use crate::pins::{Pinned, Shared};
+use crate::read_set::{HeldReads, ReadSet};
 use crate::recovery::{self, Layout, Opened};
 use crate::rewrite::{Rewrite, Rewritten};
+use crate::schema::TableId;
 use crate::segment::{Segment, SegmentFolder};
 use crate::staged::StagingArea;
 use crate::transaction::{Isolation, KeptSnapshot, Snapshot};
@@ -51,6 +53,30 @@ pub struct Store {
 struct Sequencer {
     head: Arc<Version>,
     counters: HashMap<u64, i64>,
+    held_reads: HeldTables,
+}
+
+/// What prepared serializable transactions have read, by a number for each.
+#[derive(Debug, Default)]
+struct HeldTables {
+    last: u64,
+    held: HashMap<u64, Vec<TableId>>,
+}
+
+impl HeldTables {
+    fn hold(&mut self, tables: Vec<TableId>) -> u64 {
+        self.last += 1;
+        self.held.insert(self.last, tables);
+        self.last
+    }
+
+    /// [`Error::ReadConflict`] if one of the tables is among them.
+    fn check(&self, mut written: impl Iterator<Item = TableId>) -> Result<()> {
+        match written.find(|table| self.held.values().any(|held| held.contains(table))) {
+            Some(table) => Err(Error::ReadConflict { table }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a store with a data directory has besides.
@@ -138,7 +164,7 @@ impl Store {
         };
         let store = Arc::new(Store {
             config,
-            sequencer: Mutex::new(Sequencer { head, counters }),
+            sequencer: Mutex::new(Sequencer { head, counters, held_reads: HeldTables::default() }),
             shared,
             log: Arc::new(log),
             closed: AtomicBool::new(false),
@@ -163,7 +189,7 @@ impl Store {
         Arc::new(Store {
             config: Config::default(),
             shared: Arc::new(Shared::new(head.clone())),
-            sequencer: Mutex::new(Sequencer { head, counters: HashMap::new() }),
+            sequencer: Mutex::new(Sequencer { head, counters: HashMap::new(), held_reads: HeldTables::default() }),
             log: Arc::new(NoLog),
             closed: AtomicBool::new(false),
             locks: LockManager::new(),
@@ -249,13 +275,47 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) async fn commit(&self, mut prepared: Vec<Prepared>, base: Pinned, synchronous: bool) -> Result<u64> {
+    /// Checks what a serializable transaction has read against the newest version, and holds it.
+    pub(crate) fn check_and_hold_reads(
+        self: &Arc<Self>,
+        reads: &ReadSet,
+        base: &Version,
+        written: &[TableId],
+    ) -> Result<HeldReads> {
+        let mut sequencer = self.sequencer.lock();
+        reads.validate(base, &sequencer.head)?;
+        sequencer.held_reads.check(written.iter().copied())?;
+        let tables = reads.tables();
+        let number = sequencer.held_reads.hold(tables.clone());
+        drop(sequencer);
+        Ok(HeldReads::new(self.clone(), number, tables))
+    }
+
+    /// Holds what a transaction has read that a restart finds prepared.
+    pub fn hold_reads(self: &Arc<Self>, tables: Vec<TableId>) -> HeldReads {
+        let number = self.sequencer.lock().held_reads.hold(tables.clone());
+        HeldReads::new(self.clone(), number, tables)
+    }
+
+    pub(crate) fn release_reads(&self, number: u64) {
+        self.sequencer.lock().held_reads.held.remove(&number);
+    }
+
+    /// `read_set` is that of a serializable transaction.
+    pub(crate) async fn commit(
+        &self,
+        mut prepared: Vec<Prepared>,
+        base: Pinned,
+        read_set: Option<ReadSet>,
+        synchronous: bool,
+    ) -> Result<u64> {
         self.before_attaching(&mut prepared)?;
         let payload = Bytes::from(commit::encode(&prepared)?);
         self.admit().await?;
         let drops = prepared.iter().any(Prepared::is_drop);
         let attaches = prepared.iter().any(|p| p.attached().next().is_some());
-        let (ts, durable) = self.sequence(prepared, payload, synchronous)?;
+        let reads = read_set.as_ref().map(|reads| (reads, base.version().as_ref()));
+        let (ts, durable) = self.sequence(prepared, reads, payload, synchronous)?;
         drop(base);
         wait(durable).await?;
         if let Some(durable) = &self.durable {
@@ -310,9 +370,19 @@ impl Store {
     }
 
     /// Validates, gives the transaction its place, and makes it the head.
-    fn sequence(&self, prepared: Vec<Prepared>, payload: Bytes, synchronous: bool) -> Result<(u64, Outcome)> {
+    fn sequence(
+        &self,
+        prepared: Vec<Prepared>,
+        reads: Option<(&ReadSet, &Version)>,
+        payload: Bytes,
+        synchronous: bool,
+    ) -> Result<(u64, Outcome)> {
         let mut sequencer = self.sequencer.lock();
         self.check_running()?;
+        if let Some((reads, base)) = reads {
+            reads.validate(base, &sequencer.head)?;
+            sequencer.held_reads.check(prepared.iter().map(Prepared::table))?;
+        }
         let changes = prepared.into_iter().map(|p| p.validate(&sequencer.head)).collect::<Result<Vec<_>>>()?;
         self.reserve(payload.len())?;
         let ts = self.next_ts(&sequencer);

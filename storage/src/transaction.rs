@@ -17,11 +17,12 @@ use crate::index::KeyIndex;
 use crate::memtable::{batch_bytes, compact};
 use crate::overlay::{Op, Overlay, OwnKeys, RowSet};
 use crate::pins::Pinned;
+use crate::read_set::{HeldReads, ReadSet};
 use crate::schema::{IndexId, IndexSchema, TableId, TableSchema};
 use crate::staged::Staging;
 use crate::store::Store;
 use crate::version::{IndexedRows, OWN_UNITS, RowKeys, Shape, Table, Version, row_of, unit_of};
-use crate::view::{TableView, row_keys};
+use crate::view::{TableView, lookup_keys, row_keys};
 use crate::{Error, Result};
 
 /// Where a row version lives in the version a transaction has pinned; opaque outside the store. Travels through
@@ -37,6 +38,15 @@ pub enum Isolation {
     ReadCommitted,
     /// Snapshot isolation, first committer wins.
     RepeatableRead,
+    /// Snapshot isolation, and the commit fails if others have changed what the transaction has read.
+    Serializable,
+}
+
+impl Isolation {
+    /// Does the transaction keep the snapshot of its first statement?
+    pub fn keeps_snapshot(self) -> bool {
+        self != Self::ReadCommitted
+    }
 }
 
 /// A point in a transaction's write set to go back to.
@@ -103,6 +113,8 @@ pub struct Transaction {
     base: Pinned,
     overlays: BTreeMap<TableId, Overlay>,
     ops: Vec<Op>,
+    /// What a serializable transaction has read.
+    read_set: Option<ReadSet>,
     /// Own rows that are being written to disk.
     pub(crate) staging: Option<Staging>,
 }
@@ -110,7 +122,8 @@ pub struct Transaction {
 impl Transaction {
     pub(crate) fn new(store: Arc<Store>, isolation: Isolation) -> Self {
         let base = store.pin();
-        Self { store, isolation, base, overlays: BTreeMap::new(), ops: Vec::new(), staging: None }
+        let read_set = (isolation == Isolation::Serializable).then(ReadSet::default);
+        Self { store, isolation, base, overlays: BTreeMap::new(), ops: Vec::new(), read_set, staging: None }
     }
 
     pub fn store(&self) -> &Arc<Store> {
@@ -142,7 +155,7 @@ impl Transaction {
     /// from before are void. [`Error::Conflict`] if another transaction changed the schema of a table that this one
     /// has written to.
     pub fn refresh(&mut self) -> Result<()> {
-        if self.isolation == Isolation::RepeatableRead {
+        if self.isolation.keeps_snapshot() {
             return Ok(());
         }
         let next = self.store.pin();
@@ -174,6 +187,14 @@ impl Transaction {
     /// True if rows or the schema of the table were changed.
     pub fn has_changed(&self, table: TableId) -> bool {
         self.overlays.contains_key(&table)
+    }
+
+    /// For a transaction that is prepared now and committed later: checks what it has read as its commit would, and keeps other
+    /// serializable transactions from changing it meanwhile. None if there is nothing to keep.
+    pub fn hold_reads(&self) -> Result<Option<HeldReads>> {
+        let Some(reads) = self.read_set.as_ref().filter(|_| self.has_writes()) else { return Ok(None) };
+        let written: Vec<TableId> = self.overlays.keys().copied().collect();
+        self.store.check_and_hold_reads(reads, self.base.version(), &written).map(Some)
     }
 
     /// True if something was written.
@@ -403,7 +424,7 @@ impl Transaction {
             }
         }
         let (store, isolation) = (self.store.clone(), self.isolation);
-        Some(Self { store, isolation, base, overlays, ops: Vec::new(), staging: None })
+        Some(Self { store, isolation, base, overlays, ops: Vec::new(), read_set: None, staging: None })
     }
 
     /// What it reads, apart from its own changes.
@@ -495,6 +516,7 @@ impl Transaction {
     }
 
     pub fn scan(&self, table: TableId) -> Result<TableScan> {
+        self.read_set.iter().for_each(|reads| reads.whole(table));
         self.view(table)?.scan(self.base.version().clone())
     }
 
@@ -503,7 +525,9 @@ impl Transaction {
         let view = self.view(table)?;
         let index = view.shape.schema.index(index).filter(|i| i.unique);
         let index = index.ok_or_else(|| Error::Internal(format!("table {table} has no such unique index")))?;
-        view.lookup(index, &lookup_keys(&view, index, keys)?, None)
+        let found = view.lookup(index, &lookup_keys(&view, index, keys)?, None)?;
+        self.read_set.iter().for_each(|reads| reads.keys(table, index.id, keys, &found));
+        Ok(found)
     }
 
     /// As [`Transaction::lookup`], for any index: all rows with each key. None if the index cannot tell, because this
@@ -514,6 +538,7 @@ impl Transaction {
         index: IndexId,
         keys: &RecordBatch,
     ) -> Result<Option<Vec<Vec<RowAddress>>>> {
+        self.read_set.iter().for_each(|reads| reads.whole(table));
         let view = self.view(table)?;
         let index = view.shape.schema.index(index);
         let index = index.ok_or_else(|| Error::Internal(format!("table {table} has no such index")))?;
@@ -573,7 +598,7 @@ impl Transaction {
     /// written.
     pub async fn commit(mut self, synchronous: bool) -> Result<u64, Error> {
         self.settle().await?;
-        let Self { store, base, overlays, ops, .. } = self;
+        let Self { store, base, overlays, ops, read_set, .. } = self;
         let mut prepared = Vec::new();
         if !ops.is_empty() {
             for (id, overlay) in overlays {
@@ -583,16 +608,8 @@ impl Transaction {
         if prepared.is_empty() {
             return Ok(base.version().ts);
         }
-        store.commit(prepared, base, synchronous).await
+        store.commit(prepared, base, read_set, synchronous).await
     }
-}
-
-fn lookup_keys(view: &TableView<'_>, index: &IndexSchema, keys: &RecordBatch) -> Result<RowKeys> {
-    let types = view.shape.schema.key_positions(index)?.into_iter().map(|p| view.shape.arrow.field(p).data_type());
-    if !types.eq(keys.columns().iter().map(|c| c.data_type())) {
-        return Err(Error::Internal(format!("the key has other types than index {}", index.id)));
-    }
-    row_keys(index, keys.columns().to_vec(), keys.num_rows())
 }
 
 fn addresses_of(batch: &RecordBatch) -> Result<UInt64Array> {

@@ -442,3 +442,12 @@ pub fn row_keys(index: &IndexSchema, columns: Vec<ArrayRef>, rows: usize) -> Res
     let hashes = columns.hashes(rows);
     Ok(RowKeys { index: index.id, unique: index.is_immediate(), columns, hashes })
 }
+
+/// Keys as an index hashes them; they must have its types.
+pub(crate) fn lookup_keys(view: &TableView<'_>, index: &IndexSchema, keys: &RecordBatch) -> Result<RowKeys> {
+    let types = view.shape.schema.key_positions(index)?.into_iter().map(|p| view.shape.arrow.field(p).data_type());
+    if !types.eq(keys.columns().iter().map(|c| c.data_type())) {
+        return Err(Error::Internal(format!("the key has other types than index {}", index.id)));
+    }
+    row_keys(index, keys.columns().to_vec(), keys.num_rows())
+}

@@ -228,6 +228,7 @@ pub fn notice(out: &mut Vec<u8>, notice: &Notice) {
 fn fields(out: &mut Vec<u8>, severity: &str, error: &Error) {
     let error = error.fields();
     let position = error.position.map(|position| position.to_string());
+    let routine = error.routine.map(str::to_owned);
     let required = [(b'S', severity), (b'V', severity), (b'C', error.code.as_str()), (b'M', &error.message)];
     let optional = [
         (b'D', &error.detail),
@@ -239,6 +240,7 @@ fn fields(out: &mut Vec<u8>, severity: &str, error: &Error) {
         (b'c', &error.column),
         (b'd', &error.datatype),
         (b'n', &error.constraint),
+        (b'R', &routine),
     ];
     for (code, value) in required {
         out.push(code);

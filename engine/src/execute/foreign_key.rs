@@ -123,7 +123,7 @@ pub async fn check_gone(
 fn look_anew(execution: &mut Execution<'_>) -> Result<()> {
     match execution.transaction.isolation() {
         Isolation::ReadCommitted => execution.transaction.refresh(),
-        Isolation::RepeatableRead => Ok(()),
+        Isolation::RepeatableRead | Isolation::Serializable => Ok(()),
     }
 }
 
@@ -142,7 +142,7 @@ async fn lock_referenced(
     }
     let hashes = execution.transaction.permanent_ref().key_hashes(storage, index, keys).map_err(Error::from)?;
     let hashes: HashSet<u64> = hashes.into_iter().flatten().collect();
-    let fixed = execution.transaction.isolation() == Isolation::RepeatableRead;
+    let fixed = execution.transaction.isolation().keeps_snapshot();
     loop {
         let (found, rows) = at_latest(storage, index, keys, execution)?;
         if fixed && seen.iter().zip(&found).any(|(seen, found)| seen.is_some() && !found) {
@@ -351,7 +351,7 @@ async fn follow(
 
 /// REPEATABLE READ: rows that refer to a key that is gone, but which the snapshot does not show, cannot be taken along. 40001.
 fn refuse_unseen(table: &Relation, key: &OldKey, gone: &[bool], execution: &mut Execution<'_>) -> Result<()> {
-    let fixed = execution.transaction.isolation() == Isolation::RepeatableRead;
+    let fixed = execution.transaction.isolation().keeps_snapshot();
     let Some(latest) = execution.transaction.of(&key.referring).at_latest().filter(|_| fixed) else { return Ok(()) };
     match key.orphans_in(table, gone, &latest, &execution.context.catalog)? {
         Some(_) => Err(execution.overtaken(&key.referring, &UInt64Array::from(Vec::<u64>::new()))),

@@ -170,6 +170,6 @@ fn lock_if_free(locked: &LockedTable, address: &UInt64Array, execution: &mut Exe
     }
     match execution.transaction.isolation() {
         Isolation::ReadCommitted => Ok(false),
-        Isolation::RepeatableRead => Err(execution.overtaken(table, address)),
+        Isolation::RepeatableRead | Isolation::Serializable => Err(execution.overtaken(table, address)),
     }
 }

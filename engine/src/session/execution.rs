@@ -66,11 +66,11 @@ impl Session {
                 open.tables.refresh()?;
             }
             // The snapshot is the first statement's, not BEGIN's.
-            (Isolation::RepeatableRead, false) => {
+            (_, false) => {
                 open.catalog.refresh()?;
                 open.tables.renew();
             }
-            (Isolation::RepeatableRead, true) => {}
+            (_, true) => {}
         }
         open.used = true;
         Ok(())
@@ -286,7 +286,7 @@ impl Session {
         if locks.mark() == mark || open.catalog.is_current() {
             return Ok(false);
         }
-        if open.isolation == Isolation::RepeatableRead && open.used {
+        if open.isolation.keeps_snapshot() && open.used {
             // The snapshot stays; a table that was altered is a conflict for who writes to it.
             return Ok(false);
         }

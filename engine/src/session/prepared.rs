@@ -155,7 +155,9 @@ impl Prepared {
         };
         let columns = tree.columns.as_deref().map(|columns| described(columns, context));
         if types(columns.as_ref()) != types(self.columns.as_deref()) {
-            return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
+            // asyncpg and pgjdbc prepare anew when they see this name.
+            return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
+                .with_routine("RevalidateCachedQuery"));
         }
         let plan = Arc::new(Plan::new(tree, context)?);
         *kept = Some(Arc::clone(&plan));

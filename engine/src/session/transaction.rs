@@ -126,14 +126,13 @@ impl OpenTransaction {
     }
 }
 
-/// The storage isolation for a level as SQL names it. 0A000 for SERIALIZABLE, which is not promised.
+/// The storage isolation for a level as SQL names it.
 pub fn isolation(level: &str) -> Result<Isolation> {
     match level {
         // PostgreSQL treats READ UNCOMMITTED as READ COMMITTED too.
         "read uncommitted" | "read committed" => Ok(Isolation::ReadCommitted),
         "repeatable read" => Ok(Isolation::RepeatableRead),
-        "serializable" => Err(Error::unsupported("transaction isolation level SERIALIZABLE")
-            .with_hint("Use REPEATABLE READ, which is snapshot isolation.")),
+        "serializable" => Ok(Isolation::Serializable),
         other => Err(Error::new(
             sqlstate::INVALID_PARAMETER_VALUE,
             format!("invalid value for parameter \"transaction_isolation\": \"{other}\""),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aegis_catalog::two_phase::{self, PreparedRow};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 use aegis_storage::lock::LockSet;
-use aegis_storage::{Isolation, Store};
+use aegis_storage::{HeldReads, Isolation, Store};
 use parking_lot::Mutex;
 
 use super::Session;
@@ -25,6 +25,7 @@ struct Entry {
     shown: Shown,
     /// Held until the entry goes.
     _locks: Arc<LockSet>,
+    _reads: Option<HeldReads>,
     /// A session is about to finish it.
     busy: bool,
 }
@@ -56,7 +57,8 @@ impl PreparedTransactions {
         let prepared = Self::default();
         for row in two_phase::open(store).await? {
             let locks = LockSet::restore(&store.locks().owner(0), &row.locks)?;
-            let entry = Entry { shown: Shown::of(&row), _locks: locks, busy: false };
+            let reads = (!row.reads.is_empty()).then(|| store.hold_reads(row.reads.clone()));
+            let entry = Entry { shown: Shown::of(&row), _locks: locks, _reads: reads, busy: false };
             prepared.all.lock().insert(row.gid, entry);
         }
         Ok(prepared)
@@ -152,6 +154,7 @@ impl Session {
     async fn leave_prepared(&mut self, gid: &str, open: OpenTransaction) -> Result<()> {
         let store = Arc::clone(&self.shared.store);
         let number = self.owner.assign_transaction();
+        let reads = open.tables.permanent_ref().hold_reads()?;
         let row = PreparedRow {
             gid: gid.to_owned(),
             database: self.backend.database_oid,
@@ -160,6 +163,7 @@ impl Session {
             number,
             changes: open.tables.permanent_ref().encode_changes()?,
             locks: open.tables.locks().encode()?,
+            reads: reads.as_ref().map(|reads| reads.tables().to_vec()).unwrap_or_default(),
         };
         let mut transaction = store.begin(Isolation::ReadCommitted);
         two_phase::insert(&mut transaction, &row)?;
@@ -168,7 +172,7 @@ impl Session {
             error => error.into(),
         })?;
         let locks = open.tables.locks().transfer(&store.locks().owner(0));
-        let entry = Entry { shown: Shown::of(&row), _locks: locks, busy: false };
+        let entry = Entry { shown: Shown::of(&row), _locks: locks, _reads: reads, busy: false };
         self.shared.prepared.all.lock().insert(row.gid, entry);
         Ok(())
     }

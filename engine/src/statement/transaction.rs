@@ -26,7 +26,7 @@ pub fn begin(
     Outcome::tag(tag)
 }
 
-/// DEFERRABLE: without SERIALIZABLE there is nothing to wait for, so that it is only shown.
+/// DEFERRABLE: a read-only transaction is serializable at its snapshot, whatever others do, so that there is nothing to wait for.
 pub fn defer(session: &Session, of_session: bool, deferrable: Option<bool>) -> Result<()> {
     let Some(deferrable) = deferrable else { return Ok(()) };
     let value = if deferrable { "on" } else { "off" };
@@ -243,7 +243,7 @@ fn import_snapshot(session: &mut Session, id: &str) -> Result<()> {
         let message = "SET TRANSACTION SNAPSHOT must be called before any query";
         return Err(Error::new(sqlstate::ACTIVE_SQL_TRANSACTION, message));
     }
-    if open.isolation != aegis_storage::Isolation::RepeatableRead {
+    if !open.isolation.keeps_snapshot() {
         let message = "a snapshot-importing transaction must have isolation level SERIALIZABLE or REPEATABLE READ";
         return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
     }

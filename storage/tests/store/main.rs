@@ -10,6 +10,7 @@ mod faults;
 mod fixture;
 mod model;
 mod scans;
+mod serializable;
 mod staged;
 mod throughput;
 mod transactions;
