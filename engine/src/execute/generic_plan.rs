@@ -170,7 +170,7 @@ impl KeyedRow {
 }
 
 /// Statements that may have a generic plan, by their clauses.
-fn is_candidate(statement: &Statement) -> bool {
+pub fn is_candidate(statement: &Statement) -> bool {
     let is_stored = |table: &Relation| matches!(table.kind, RelationKind::Table(_));
     let from = |select: &tree::Select| match &select.from {
         None => true,

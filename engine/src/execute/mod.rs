@@ -13,7 +13,7 @@ mod direct;
 pub mod domain;
 pub mod error;
 pub mod foreign_key;
-mod generic_plan;
+pub mod generic_plan;
 pub mod given;
 pub mod in_order;
 pub mod index_key;

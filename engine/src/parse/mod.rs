@@ -4,6 +4,7 @@
 //! (`tree`), and lowered to the plain data of `ast` and `utility` (`lower`).
 
 pub mod ast;
+pub mod constants;
 pub mod definition;
 mod guard;
 mod lower;

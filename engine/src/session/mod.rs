@@ -15,6 +15,7 @@ mod parameter;
 pub mod portal;
 pub mod prepared;
 pub mod protocol;
+mod repeated;
 pub(crate) mod routine;
 pub mod sequence;
 mod services;
@@ -44,6 +45,7 @@ use notify::Notification;
 use portal::{Portal, PortalName, PortalState};
 use prepared::Prepared;
 use protocol::*;
+use repeated::Coming;
 use services::{Services, UsedSequences};
 use transaction::{Block, OpenTransaction};
 
@@ -76,6 +78,7 @@ pub struct Session {
     pub(crate) temporary_objects: TemporaryObjects,
     /// Temporary tables to empty or drop at each commit.
     pub(crate) on_commit: Vec<(Oid, OnCommit)>,
+    pub(crate) repeated: repeated::Repeated,
     derived: Mutex<Option<Arc<derived::Derived>>>,
     obeyed: Mutex<Option<derived::Obeyed>>,
     /// statement_timeout of what runs now.
@@ -125,6 +128,7 @@ impl Session {
             temporary_store: None,
             temporary_objects: TemporaryObjects::default(),
             on_commit: Vec::new(),
+            repeated: repeated::Repeated::default(),
             derived: Mutex::default(),
             obeyed: Mutex::default(),
             timeout: None,
@@ -203,6 +207,13 @@ impl Session {
         self.observe(Arc::from(sql));
         // As in PostgreSQL, a simple query takes the place of the unnamed statement.
         self.prepared.lock().remove("");
+        self.repeated.coming = None;
+        if let Some(shape) = crate::parse::constants::shape(sql) {
+            let settings = self.format_settings();
+            if let Some(statement) = self.repeated.recall(shape, &settings) {
+                return Ok(vec![statement]);
+            }
+        }
         let parsed = crate::parse::parse(sql).map(|all| all.into_iter().map(Arc::new).collect());
         self.conclude(sql, parsed)
     }
@@ -210,30 +221,38 @@ impl Session {
     /// Runs one statement of a query string of `count` statements. Rows are pulled from portal "".
     /// After the last statement the wire calls `sync` before it sends that statement's CommandComplete.
     pub async fn start(&mut self, sql: &str, statement: Arc<ParsedStatement>, count: usize) -> Result<Response> {
-        let result = self.start_statement(sql, statement, count).await;
+        let coming = self.repeated.coming.take().filter(|_| count == 1);
+        let result = self.start_statement(sql, statement, coming).await;
         self.conclude(sql, result)
     }
 
-    async fn start_statement(&mut self, sql: &str, statement: Arc<ParsedStatement>, _count: usize) -> Result<Response> {
+    async fn start_statement(
+        &mut self,
+        sql: &str,
+        statement: Arc<ParsedStatement>,
+        coming: Option<Coming>,
+    ) -> Result<Response> {
         self.refuse_if_failed(&statement.statement)?;
         let text: Arc<str> = Arc::from(sql);
         self.open_transaction(&statement.statement)?;
         let mut context = self.context()?;
-        let prepared = loop {
-            let prepared = Prepared::new("", &text, Some(Arc::clone(&statement)), &[], &context)?;
+        let (prepared, values) = loop {
+            let (prepared, values) = self.bound(&text, &statement, coming.as_ref(), &context)?;
             let needs = self.needs(&prepared, &context)?;
             if !self.lock_relations(needs.iter(), false, &context).await? {
-                break prepared;
+                break (prepared, values);
             }
             // What the names mean may have changed while we waited.
             context = self.context()?;
         };
-        if let Some(position) = prepared.parameters.iter().position(|_| true) {
-            let message = format!("there is no parameter ${}", position + 1);
-            return Err(Error::new(sqlstate::UNDEFINED_PARAMETER, message));
+        if values.is_empty() && !prepared.parameters.is_empty() {
+            return Err(Error::new(sqlstate::UNDEFINED_PARAMETER, "there is no parameter $1"));
+        }
+        if let Some(Coming::Learn(shape)) = coming {
+            self.repeated.learn(shape, &prepared, &context);
         }
         self.portals.remove("");
-        let portal = self.new_portal(Arc::new(prepared), Vec::new(), Vec::new());
+        let portal = self.new_portal(prepared, values, Vec::new());
         self.portals.insert(String::new(), portal);
         self.run_portal("", &context).await
     }
@@ -248,6 +267,13 @@ impl Session {
     }
 
     fn prepare_statement(&mut self, name: &str, sql: &str, parameter_types: &[Oid]) -> Result<()> {
+        if name.is_empty()
+            && self.transaction_status() != TransactionStatus::Failed
+            && let Some(prepared) = self.repeat_unnamed(sql, parameter_types)?
+        {
+            self.prepared.lock().insert(String::new(), prepared);
+            return Ok(());
+        }
         let mut statements = crate::parse::parse(sql)?;
         if statements.len() > 1 {
             return Err(Error::new(
@@ -269,8 +295,11 @@ impl Session {
         if let Some(ty) = parameter_types.iter().find(unknown) {
             return Err(Error::new(sqlstate::UNDEFINED_OBJECT, format!("type with OID {ty} does not exist")));
         }
-        let prepared = Prepared::new(name, &Arc::from(sql), statement, parameter_types, &context)?;
-        self.prepared.lock().insert(name.to_owned(), Arc::new(prepared));
+        let prepared = Arc::new(Prepared::new(name, &Arc::from(sql), statement, parameter_types, &context)?);
+        if name.is_empty() {
+            self.repeated.keep_unnamed(parameter_types, &prepared);
+        }
+        self.prepared.lock().insert(name.to_owned(), prepared);
         Ok(())
     }
 

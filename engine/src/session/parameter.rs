@@ -41,6 +41,11 @@ pub(super) fn decode(
         .collect()
 }
 
+/// The value of a constant that stands in for a parameter.
+pub(super) fn from_text(ty: Oid, text: &str, settings: &FormatSettings) -> Result<ScalarValue> {
+    one(ty, Some(text.as_bytes()), Format::Text, settings, 0)
+}
+
 fn one(ty: Oid, value: Option<&[u8]>, format: Format, settings: &FormatSettings, number: usize) -> Result<ScalarValue> {
     if let Some(bytes) = value
         && let Some(value) = plain(ty, bytes, format)

@@ -87,6 +87,11 @@ impl Plan {
         self.generic.get_or_init(|| GenericPlan::new(&self.tree, context, tables)).as_ref()
     }
 
+    /// It turned out to have no generic plan.
+    pub fn is_general(&self) -> bool {
+        matches!(self.generic.get(), Some(None))
+    }
+
     /// Is it still what binding the statement again would make?
     fn holds(&self, context: &StatementContext) -> bool {
         self.catalog_version == context.catalog.version() && self.search_path == context.search_path

@@ -12,6 +12,7 @@ pub fn run(session: &mut Session, target: DiscardTarget) -> Result<Outcome> {
             session.require_no_block("DISCARD ALL")?;
             session.portals.retain(|name, _| name.is_empty());
             session.prepared.lock().clear();
+            session.repeated.clear();
             session.shared.channels.forget(&session.backend.inbox);
             super::set::reset(session, Some("session_authorization"))?;
             session.backend.settings.lock().reset_all();
@@ -20,8 +21,11 @@ pub fn run(session: &mut Session, target: DiscardTarget) -> Result<Outcome> {
             session.drop_temporary_objects()?;
             Outcome::tag("DISCARD ALL")
         }
-        // Bound trees notice changes by themselves; there is nothing stale to forget.
-        DiscardTarget::Plans => Outcome::tag("DISCARD PLANS"),
+        // Prepared statements notice changes by themselves; there is nothing stale to forget.
+        DiscardTarget::Plans => {
+            session.repeated.clear();
+            Outcome::tag("DISCARD PLANS")
+        }
         DiscardTarget::Sequences => {
             session.used_sequences.lock().clear();
             Outcome::tag("DISCARD SEQUENCES")
