@@ -431,6 +431,7 @@ impl TypeLookup for Catalog {
         if let Some(user_type) = self.user_type_or_array(ty) {
             return Some(match &user_type.kind {
                 _ if ty == user_type.array_type => Structure::Array(user_type.oid),
+                UserTypeKind::Range(range) | UserTypeKind::Multirange(range) => Structure::Range(range.structure()?),
                 UserTypeKind::Enum(_) => Structure::Enum(user_type.clone()),
                 UserTypeKind::Domain(domain) => Structure::Domain(domain.base),
             });

@@ -418,6 +418,7 @@ impl CatalogTransaction {
         self.assign(&mut ty.oid)?;
         match &mut ty.kind {
             UserTypeKind::Enum(labels) => labels.labels.iter_mut().try_for_each(|label| self.assign(&mut label.oid)),
+            UserTypeKind::Range(_) | UserTypeKind::Multirange(_) => Ok(()),
             UserTypeKind::Domain(domain) => {
                 domain.constraints.iter_mut().try_for_each(|constraint| self.assign(&mut constraint.oid))
             }

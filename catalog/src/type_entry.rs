@@ -81,6 +81,7 @@ impl TypeEntry {
         }
         match &ty.kind {
             UserTypeKind::Enum(_) => entry,
+            UserTypeKind::Range(_) | UserTypeKind::Multirange(_) => Self { category: 'R', len: -1, ..entry },
             UserTypeKind::Domain(domain) => Self {
                 category: base.as_ref().map_or('U', |base| base.category),
                 len: base.as_ref().map_or(-1, |base| base.len),

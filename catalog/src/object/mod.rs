@@ -34,7 +34,7 @@ pub use routine::Routine;
 pub use schema::Schema;
 pub use sequence::Sequence;
 pub use table::{Materialized, Table};
-pub use user_type::{Domain, Enum, EnumLabel, LabelPlace, UserType, UserTypeKind};
+pub use user_type::{Domain, Enum, EnumLabel, LabelPlace, Range, UserType, UserTypeKind};
 pub use view::View;
 
 use crate::types::oid::Oid;

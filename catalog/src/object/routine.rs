@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Dependency, DependencyKind, ObjectAddress};
 use crate::facts::{AggregateRow, FunctionRow};
-use crate::fixed_oid::{FIRST_NORMAL, PG_NAMESPACE, PG_PROC, PG_TYPE};
+use crate::fixed_oid::{FIRST_NORMAL, INTERNAL_LANGUAGE, PG_NAMESPACE, PG_PROC, PG_TYPE};
 
 /// A row of `pg_proc` with what that row keeps in other forms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,11 @@ impl Routine {
         format!("{}({})", self.row.name, arguments.join(" "))
     }
 
+    /// It makes values of a range or multirange that a user made, and came with that type.
+    pub fn is_range_constructor(&self) -> bool {
+        self.row.language == INTERNAL_LANGUAGE && self.row.source.contains("range_constructor")
+    }
+
     pub fn address(&self) -> ObjectAddress {
         ObjectAddress::new(PG_PROC, self.row.oid)
     }
@@ -53,7 +58,11 @@ impl Routine {
         let functions = self.aggregate.iter().flat_map(AggregateRow::functions).filter(|&oid| oid >= FIRST_NORMAL);
         let functions = functions.map(|oid| ObjectAddress::new(PG_PROC, oid));
         let referenced = types.chain(functions).chain([ObjectAddress::new(PG_NAMESPACE, row.schema)]);
-        let kind = DependencyKind::Normal;
-        referenced.map(|referenced| Dependency { dependent: self.address(), referenced, kind }).collect()
+        let dependent = self.address();
+        let kind = |on: ObjectAddress| match on.class == PG_TYPE && on.object == row.return_type {
+            true if self.is_range_constructor() => DependencyKind::Internal,
+            _ => DependencyKind::Normal,
+        };
+        referenced.map(|referenced| Dependency { dependent, referenced, kind: kind(referenced) }).collect()
     }
 }

@@ -1,14 +1,15 @@
-//! Types that users create and that are no relations: enums and domains (`pg_type`, `pg_enum`). Composite types are
+//! Types that users create and that are no relations: enums, domains and ranges (`pg_type`, `pg_enum`). Composite types are
 //! relations without rows ([`super::RelationKind::Composite`]).
 
 use serde::{Deserialize, Serialize};
 
 use super::{Constraint, Dependency, DependencyKind, ObjectAddress};
-use crate::fixed_oid::{FIRST_NORMAL, PG_CONSTRAINT, PG_NAMESPACE, PG_TYPE};
+use crate::fixed_oid::{FIRST_NORMAL, PG_CONSTRAINT, PG_NAMESPACE, PG_PROC, PG_TYPE};
+use crate::types::range::{RangeType, Subtype};
 use crate::types::{Type, oid::Oid};
 use crate::{Error, Result, sqlstate};
 
-/// What `CREATE TYPE … AS ENUM` and `CREATE DOMAIN` make.
+/// What `CREATE TYPE … AS ENUM`, `… AS RANGE` and `CREATE DOMAIN` make.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UserType {
     pub oid: Oid,
@@ -24,6 +25,30 @@ pub struct UserType {
 pub enum UserTypeKind {
     Enum(Enum),
     Domain(Domain),
+    Range(Range),
+    /// Made along with its range.
+    Multirange(Range),
+}
+
+/// A range and its multirange (`pg_range`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Range {
+    pub range: Oid,
+    pub multirange: Oid,
+    /// The type of its bounds, and the one that this is without domains.
+    pub element: Oid,
+    pub base: Oid,
+    pub collation: Oid,
+    pub class: Oid,
+    pub difference: Oid,
+}
+
+impl Range {
+    /// What values are made of; None if the base type has no such form, which CREATE TYPE refuses.
+    pub fn structure(&self) -> Option<RangeType> {
+        let subtype = Subtype::of_user_range(self.base)?;
+        Some(RangeType { range: self.range, multirange: self.multirange, element: self.element, subtype })
+    }
 }
 
 /// Labels in their order.
@@ -150,11 +175,20 @@ impl UserType {
         if let UserTypeKind::Domain(domain) = &self.kind { Some(domain) } else { None }
     }
 
+    pub fn range(&self) -> Option<&Range> {
+        match &self.kind {
+            UserTypeKind::Range(range) | UserTypeKind::Multirange(range) => Some(range),
+            UserTypeKind::Enum(_) | UserTypeKind::Domain(_) => None,
+        }
+    }
+
     /// `pg_type.typtype`.
     pub fn kind_code(&self) -> char {
         match self.kind {
             UserTypeKind::Enum(_) => 'e',
             UserTypeKind::Domain(_) => 'd',
+            UserTypeKind::Range(_) => 'r',
+            UserTypeKind::Multirange(_) => 'm',
         }
     }
 
@@ -184,6 +218,20 @@ impl UserType {
                 referenced: ObjectAddress::new(PG_TYPE, domain.base.oid),
                 kind: DependencyKind::Normal,
             });
+        }
+        let on = |class: Oid, object: Oid, kind: DependencyKind| Dependency {
+            dependent: address,
+            referenced: ObjectAddress::new(class, object),
+            kind,
+        };
+        match &self.kind {
+            UserTypeKind::Range(range) => {
+                let used = [(PG_TYPE, range.element), (PG_PROC, range.difference)];
+                let used = used.into_iter().filter(|(_, oid)| *oid >= FIRST_NORMAL);
+                edges.extend(used.map(|(class, oid)| on(class, oid, DependencyKind::Normal)));
+            }
+            UserTypeKind::Multirange(range) => edges.push(on(PG_TYPE, range.range, DependencyKind::Internal)),
+            UserTypeKind::Enum(_) | UserTypeKind::Domain(_) => {}
         }
         edges.extend(self.constraints().iter().map(|constraint| Dependency {
             dependent: ObjectAddress::new(PG_CONSTRAINT, constraint.oid),

@@ -8,6 +8,7 @@ use super::rows::{Rows, row};
 use super::{SystemContext, pg_operator};
 use crate::Result;
 use crate::facts::tsv;
+use crate::object::UserTypeKind;
 use crate::types::oid::Oid;
 
 /// Access methods that tables and indexes can have.
@@ -89,6 +90,14 @@ pub(super) fn pg_range(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Resu
         let [range, subtype, multirange, collation, class] = columns;
         let [canonical, difference] = functions;
         rows.push(row![range, subtype, multirange, collation, class, canonical, difference]);
+    }
+    let made = context.catalog.user_types().filter_map(|ty| match &ty.kind {
+        UserTypeKind::Range(range) => Some(range),
+        _ => None,
+    });
+    for made in made {
+        let (collation, class, difference) = (made.collation, made.class, made.difference);
+        rows.push(row![made.range, made.element, made.multirange, collation, class, 0_u32, difference]);
     }
     Ok(())
 }

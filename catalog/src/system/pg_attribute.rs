@@ -88,6 +88,7 @@ impl Physical {
                 let is_array = context.catalog.element_of(ty).is_some();
                 match context.catalog.structure(ty) {
                     Some(Structure::Domain(base)) => Self::of(context, base.oid),
+                    Some(Structure::Range(_)) => Self { len: -1, by_value: false, align: 'd', storage: 'x', is_array },
                     Some(Structure::Enum(_)) => Self { len: 4, by_value: true, align: 'i', storage: 'p', is_array },
                     _ => Self { len: -1, by_value: false, align: 'd', storage: 'x', is_array },
                 }

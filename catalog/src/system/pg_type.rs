@@ -14,6 +14,10 @@ const ENUM_FUNCTIONS: [Oid; 4] = [3506, 3507, 3532, 3533];
 /// Input and receive.
 const DOMAIN_FUNCTIONS: [Oid; 2] = [2597, 2598];
 const ARRAY_FUNCTIONS: [Oid; 4] = [750, 751, 2400, 2401];
+const RANGE_FUNCTIONS: [Oid; 4] = [3834, 3835, 3836, 3837];
+const MULTIRANGE_FUNCTIONS: [Oid; 4] = [4231, 4232, 4233, 4234];
+const RANGE_ANALYZE: Oid = 3916;
+const MULTIRANGE_ANALYZE: Oid = 4242;
 const ARRAY_SUBSCRIPT: Oid = 6179;
 const ARRAY_ANALYZE: Oid = 3816;
 
@@ -100,13 +104,15 @@ fn push_of_user_type(context: &SystemContext<'_>, ty: &UserType, oid: Oid, rows:
     let own = match &ty.kind {
         UserTypeKind::Enum(_) => Physical::ENUM,
         UserTypeKind::Domain(domain) => Physical::of_domain(context, domain.base.oid),
+        UserTypeKind::Range(_) => Physical { functions: RANGE_FUNCTIONS, ..Physical::RANGE },
+        UserTypeKind::Multirange(_) => Physical { analyze: MULTIRANGE_ANALYZE, ..Physical::RANGE },
     };
     if entry.is_array() {
         push(&entry, ty.owner, Physical::array(own.align), &Base::NONE, rows);
         return;
     }
     let base = match &ty.kind {
-        UserTypeKind::Enum(_) => Base::NONE,
+        UserTypeKind::Enum(_) | UserTypeKind::Range(_) | UserTypeKind::Multirange(_) => Base::NONE,
         UserTypeKind::Domain(domain) => Base {
             oid: domain.base.oid,
             typmod: domain.base.typmod,
@@ -146,6 +152,9 @@ impl Physical {
     const ROW: Self = Self { by_value: false, align: 'd', storage: 'x', functions: RECORD_FUNCTIONS, analyze: 0 };
     const ENUM: Self = Self { by_value: true, align: 'i', storage: 'p', functions: ENUM_FUNCTIONS, analyze: 0 };
 
+    const RANGE: Self =
+        Self { by_value: false, align: 'd', storage: 'x', functions: MULTIRANGE_FUNCTIONS, analyze: RANGE_ANALYZE };
+
     fn array(align: char) -> Self {
         // Elements that need less than four bytes are aligned to four in an array.
         let align = if align == 'd' { 'd' } else { 'i' };
@@ -172,6 +181,8 @@ impl Physical {
         }
         match context.catalog.structure(ty) {
             Some(Structure::Enum(_)) => Self::ENUM,
+            Some(Structure::Range(range)) if range.range == ty => Self { functions: RANGE_FUNCTIONS, ..Self::RANGE },
+            Some(Structure::Range(_)) => Self::RANGE,
             Some(Structure::Domain(base)) => Self::of(context, base.oid),
             Some(Structure::Array(element)) => Self::array(Self::of(context, element).align),
             Some(Structure::Composite(_)) | None => Self::ROW,

@@ -57,6 +57,7 @@ enum Values {
     TimeTz(FixedSizeBinaryBuilder),
     Timestamp(TimestampMicrosecondBuilder),
     Interval(IntervalMonthDayNanoBuilder),
+    Range(range::RangeType, BinaryViewBuilder),
     Array(Box<ArrayValues>),
     Record(Box<RecordValues>),
     Enum(EnumValues),
@@ -77,7 +78,11 @@ impl ColumnBuilder {
                 let values = Values::Enum(EnumValues::new(labels, names.clone(), capacity));
                 return Ok(Self { ty, values, scratch: Vec::new() });
             }
-            Some(Structure::Array(_) | Structure::Domain(_)) | None => {}
+            Some(Structure::Array(_) | Structure::Domain(_) | Structure::Range(_)) | None => {}
+        }
+        if let Some(range) = range::any_range_type(ty.oid, names) {
+            let values = Values::Range(range, BinaryViewBuilder::with_capacity(capacity));
+            return Ok(Self { ty, values, scratch: Vec::new() });
         }
         let values = match ty.oid {
             oid::VOID => Values::Null(0),
@@ -105,9 +110,6 @@ impl ColumnBuilder {
             | oid::BIT
             | oid::VARBIT => Values::Text(StringViewBuilder::with_capacity(capacity)),
             oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR | oid::MACADDR8 => {
-                Values::Bytes(BinaryViewBuilder::with_capacity(capacity))
-            }
-            other if range::any_range_type(other).is_some() => {
                 Values::Bytes(BinaryViewBuilder::with_capacity(capacity))
             }
             oid::NUMERIC => Values::Numeric(BinaryViewBuilder::with_capacity(capacity)),
@@ -148,7 +150,7 @@ impl ColumnBuilder {
             Values::Float4(values) => values.append_null(),
             Values::Float8(values) => values.append_null(),
             Values::Text(values) => values.append_null(),
-            Values::Bytes(values) | Values::Numeric(values) => values.append_null(),
+            Values::Bytes(values) | Values::Numeric(values) | Values::Range(_, values) => values.append_null(),
             Values::Uuid(values) | Values::TimeTz(values) => values.append_null(),
             Values::Date(values) => values.append_null(),
             Values::Time(values) => values.append_null(),
@@ -185,11 +187,11 @@ impl ColumnBuilder {
             Values::Float4(values) => values.append_value(float::parse_float4(input)?),
             Values::Float8(values) => values.append_value(float::parse_float8(input)?),
             Values::Text(values) => append_string(values, ty, input)?,
+            Values::Range(range, values) => values.append_value(parse_range(range, ty.oid, input, settings)?),
             Values::Bytes(values) => match ty.oid {
                 oid::INET | oid::CIDR => values.append_value(Network::parse(input, ty.oid)?.to_bytes()),
                 oid::MACADDR => values.append_value(network::parse_mac(input)?),
                 oid::MACADDR8 => values.append_value(network::parse_mac8(input)?),
-                other if other != oid::BYTEA => values.append_value(parse_range(other, input, settings)?),
                 _ => {
                     self.scratch.clear();
                     bytea::parse(input, &mut self.scratch)?;
@@ -252,6 +254,7 @@ impl ColumnBuilder {
                 append_string(values, ty, text::from_bytes(reader.remainder())?)?;
             }
             Values::Text(values) => append_string(values, ty, text::from_bytes(bytes)?)?,
+            Values::Range(range, values) => values.append_value(receive_range(range, ty.oid, bytes)?),
             Values::Bytes(values) => match ty.oid {
                 oid::INET | oid::CIDR => values.append_value(Network::from_binary(bytes, ty.oid)?.to_bytes()),
                 oid::MACADDR => values.append_value(whole(reader, |reader| reader.take(6))?),
@@ -260,7 +263,6 @@ impl ColumnBuilder {
                     values.append_value([maker, &[0xff, 0xfe], device].concat());
                 }
                 oid::MACADDR8 => values.append_value(whole(reader, |reader| reader.take(8))?),
-                other if other != oid::BYTEA => values.append_value(receive_range(other, bytes)?),
                 _ => values.append_value(bytes),
             },
             Values::Numeric(values) => append_numeric(values, ty, Numeric::from_binary(bytes)?, &mut self.scratch)?,
@@ -298,7 +300,7 @@ impl ColumnBuilder {
             Values::Float4(values) => values.len(),
             Values::Float8(values) => values.len(),
             Values::Text(values) => values.len(),
-            Values::Bytes(values) | Values::Numeric(values) => values.len(),
+            Values::Bytes(values) | Values::Numeric(values) | Values::Range(_, values) => values.len(),
             Values::Uuid(values) | Values::TimeTz(values) => values.len(),
             Values::Date(values) => values.len(),
             Values::Time(values) => values.len(),
@@ -332,7 +334,7 @@ impl ColumnBuilder {
             Values::Float4(values) => Arc::new(values.finish()),
             Values::Float8(values) => Arc::new(values.finish()),
             Values::Text(values) => Arc::new(values.finish()),
-            Values::Bytes(values) | Values::Numeric(values) => Arc::new(values.finish()),
+            Values::Bytes(values) | Values::Numeric(values) | Values::Range(_, values) => Arc::new(values.finish()),
             Values::Uuid(values) | Values::TimeTz(values) => Arc::new(values.finish()),
             Values::Date(values) => Arc::new(values.finish()),
             Values::Time(values) => Arc::new(values.finish()),
@@ -345,19 +347,18 @@ impl ColumnBuilder {
     }
 }
 
-fn parse_range(ty: Oid, input: &str, settings: &FormatSettings) -> Result<Vec<u8>> {
-    match (range::range_type(ty), range::multirange_type(ty)) {
-        (Some(ty), _) => range::parse(ty, input, settings),
-        (_, Some(ty)) => range::parse_multirange(ty, input, settings),
-        _ => Err(Error::unsupported(format!("type {}", format_type(Type::of(ty))))),
+/// A range, or a multirange over it.
+fn parse_range(range: &range::RangeType, ty: Oid, input: &str, settings: &FormatSettings) -> Result<Vec<u8>> {
+    match range.range == ty {
+        true => range::parse(range, input, settings),
+        false => range::parse_multirange(range, input, settings),
     }
 }
 
-fn receive_range(ty: Oid, bytes: &[u8]) -> Result<Vec<u8>> {
-    match (range::range_type(ty), range::multirange_type(ty)) {
-        (Some(ty), _) => range::from_binary(ty, bytes),
-        (_, Some(ty)) => range::multirange_from_binary(ty, bytes),
-        _ => Err(Error::unsupported(format!("type {}", format_type(Type::of(ty))))),
+fn receive_range(range: &range::RangeType, ty: Oid, bytes: &[u8]) -> Result<Vec<u8>> {
+    match range.range == ty {
+        true => range::from_binary(range, bytes),
+        false => range::multirange_from_binary(range, bytes),
     }
 }
 

@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 use super::Type;
 use super::oid::{self, Oid};
 use super::range::any_range_type;
+use super::structure::BuiltIn;
 use super::table::{array_of, element_of};
 use super::type_name::numeric_precision_scale;
 
@@ -31,7 +32,7 @@ pub fn built_in(ty: Type) -> DataType {
         oid::FLOAT4 => DataType::Float32,
         oid::FLOAT8 => DataType::Float64,
         oid::NUMERIC | oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR | oid::MACADDR8 => DataType::BinaryView,
-        other if any_range_type(other).is_some() => DataType::BinaryView,
+        other if any_range_type(other, &BuiltIn).is_some() => DataType::BinaryView,
         oid::DATE => DataType::Date32,
         oid::TIME => DataType::Time64(TimeUnit::Microsecond),
         oid::TIMETZ => DataType::FixedSizeBinary(12),

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, Fields};
 
 use super::Type;
 use super::oid::Oid;
+use super::range::RangeType;
 use super::representation::{array_type, built_in, stored_numeric, with_type};
 use super::table::{array_of, element_of, type_info};
 use crate::object::UserType;
@@ -20,6 +21,8 @@ pub enum Structure {
     /// An array over this type.
     Array(Oid),
     Enum(Arc<UserType>),
+    /// A range, or the multirange over it.
+    Range(RangeType),
     Domain(Type),
     /// Names and types of the fields.
     Composite(Vec<(String, Type)>),
@@ -90,6 +93,7 @@ pub fn arrow_type(ty: Type, types: &dyn TypeLookup) -> DataType {
     match types.structure(ty.oid) {
         Some(Structure::Array(element)) => array_type(arrow_type(Type::new(element, ty.typmod), types)),
         Some(Structure::Enum(_)) => DataType::Int64,
+        Some(Structure::Range(_)) => DataType::BinaryView,
         Some(Structure::Composite(fields)) => DataType::Struct(struct_fields(&fields, types)),
         Some(Structure::Domain(_)) | None => built_in(ty),
     }

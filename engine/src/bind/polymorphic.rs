@@ -150,8 +150,8 @@ impl Binder<'_> {
             self.consistent(&mut family.element, element, array, "anyarray")?;
         }
         self.infer_ranges(&mut family, ["anyrange", "anymultirange"])?;
-        if let Some(range) = family.range.and_then(range::range_type) {
-            self.consistent(&mut family.element, range.subtype.oid(), range.range, "anyrange")?;
+        if let Some(range) = family.range.and_then(|range| range::range_type(range, &*self.catalog)) {
+            self.consistent(&mut family.element, range.element, range.range, "anyrange")?;
         }
         if let Some(element) = family.element {
             self.check_element(element, declared)?;
@@ -184,7 +184,7 @@ impl Binder<'_> {
     /// A range type and its multirange type tell each other.
     fn infer_ranges(&self, family: &mut Family, [range_name, multirange_name]: [&str; 2]) -> Result<()> {
         if let Some(multirange) = family.multirange {
-            let ty = range::multirange_type(multirange).ok_or_else(|| {
+            let ty = range::multirange_type(multirange, &*self.catalog).ok_or_else(|| {
                 let actual = self.oid_name(multirange);
                 mismatch(format!("argument declared {multirange_name} is not a multirange type but type {actual}"))
             })?;
@@ -198,7 +198,7 @@ impl Binder<'_> {
             }
         }
         if let Some(range) = family.range {
-            let ty = range::range_type(range).ok_or_else(|| {
+            let ty = range::range_type(range, &*self.catalog).ok_or_else(|| {
                 let actual = self.oid_name(range);
                 mismatch(format!("argument declared {range_name} is not a range type but type {actual}"))
             })?;
@@ -229,7 +229,8 @@ impl Binder<'_> {
             }
         }
         self.infer_ranges(&mut family, ["anycompatiblerange", "anycompatiblemultirange"])?;
-        let subtype = family.range.and_then(range::range_type).map(|range| range.subtype.oid());
+        let range_of = |range| range::range_type(range, &*self.catalog);
+        let subtype = family.range.and_then(range_of).map(|range| range.element);
         types.extend(subtype.map(|subtype| (subtype, Span::default())));
         let common = self.common_type(&types, "arguments of anycompatible family")?;
         for &(ty, _) in &types {

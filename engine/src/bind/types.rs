@@ -66,7 +66,7 @@ impl Binder<'_> {
             Some(Structure::Domain(_)) => true,
             Some(Structure::Array(element)) => self.has_domains(element),
             Some(Structure::Composite(fields)) => fields.iter().any(|(_, field)| self.has_domains(field.oid)),
-            Some(Structure::Enum(_)) | None => false,
+            Some(Structure::Enum(_) | Structure::Range(_)) | None => false,
         }
     }
 

@@ -140,6 +140,8 @@ fn type_oid(name: &str) -> Result<Oid> {
 pub fn of_routine(routine: &std::sync::Arc<aegis_catalog::object::Routine>) -> Result<Function> {
     let body = match &routine.aggregate {
         Some(_) => Body::UserAggregate(routine.clone()),
+        None if routine.is_range_constructor() => super::range::constructor(&routine.row.source)
+            .ok_or_else(|| Error::internal(format!("no constructor {}", routine.row.source)))?,
         None => Body::Sql(routine.clone()),
     };
     Ok(from_fact(&routine.row, body))

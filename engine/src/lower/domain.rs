@@ -53,7 +53,7 @@ impl Lowerer<'_> {
                 }
                 (!parts.is_empty()).then_some(Verification::Fields(parts))
             }
-            Some(Structure::Enum(_)) | None => None,
+            Some(Structure::Enum(_) | Structure::Range(_)) | None => None,
         })
     }
 

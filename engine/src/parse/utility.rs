@@ -1,6 +1,7 @@
 //! Syntax of utility statements: everything that is not SELECT, INSERT, UPDATE or DELETE.
 
 use super::ast::*;
+use super::definition::DefinitionItem;
 use super::routine::{AlterRoutine, CreateAggregate, CreateRoutine, DropRoutine};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -502,6 +503,7 @@ pub enum AlterTableAction {
 /// What follows AS in CREATE TYPE.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TypeDefinition {
+    Range(Vec<DefinitionItem>),
     Enum(Vec<String>),
     Composite(Vec<AttributeDefinition>),
 }

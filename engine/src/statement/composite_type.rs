@@ -87,7 +87,7 @@ fn nesting(ty: Type, catalog: &Catalog, depth: usize) -> Option<usize> {
             .iter()
             .map(|(_, field)| nesting(*field, catalog, depth + 1))
             .try_fold(depth, |deepest, field| Some(deepest.max(field?))),
-        Some(Structure::Enum(_)) | None => Some(depth),
+        Some(Structure::Enum(_) | Structure::Range(_)) | None => Some(depth),
     }
 }
 
@@ -100,7 +100,7 @@ fn contains(ty: Oid, wanted: Oid, catalog: &Catalog) -> bool {
         Some(Structure::Array(element)) => contains(element, wanted, catalog),
         Some(Structure::Domain(base)) => contains(base.oid, wanted, catalog),
         Some(Structure::Composite(fields)) => fields.iter().any(|(_, field)| contains(field.oid, wanted, catalog)),
-        Some(Structure::Enum(_)) | None => false,
+        Some(Structure::Enum(_) | Structure::Range(_)) | None => false,
     }
 }
 

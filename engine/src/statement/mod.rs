@@ -22,6 +22,7 @@ mod namespace;
 mod notify;
 mod prepare;
 pub mod privilege;
+mod range_type;
 mod readers;
 mod rewrite;
 pub mod role;

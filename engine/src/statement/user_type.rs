@@ -7,7 +7,7 @@ use aegis_catalog::image::TypeEntry;
 use aegis_catalog::object::{Enum, LabelPlace, ObjectAddress, Relation, UserType, UserTypeKind};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
-use super::{Outcome, composite_type, namespace, role, stored_text};
+use super::{Outcome, composite_type, namespace, range_type, role, stored_text};
 use crate::parse::ast::{Ident, Name};
 use crate::parse::utility::{AlterTypeAction, ObjectKind, TypeDefinition};
 use crate::session::Session;
@@ -28,6 +28,10 @@ pub fn create(
         TypeDefinition::Enum(labels) => labels,
         TypeDefinition::Composite(attributes) => {
             composite_type::create(session, place, attributes, context)?;
+            return Outcome::tag("CREATE TYPE");
+        }
+        TypeDefinition::Range(items) => {
+            range_type::create(session, place, items, context)?;
             return Outcome::tag("CREATE TYPE");
         }
     };

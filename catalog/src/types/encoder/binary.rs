@@ -110,11 +110,11 @@ impl BinaryEncoder {
             oid::INET | oid::CIDR => {
                 array.as_binary_view_opt().cloned().map(|array| BinaryColumn::Network(array, ty.oid))
             }
-            other if any_range_type(other).is_some() => {
-                let (Some(range), Some(values)) = (any_range_type(other), array.as_binary_view_opt()) else {
+            other if any_range_type(other, names).is_some() => {
+                let (Some(range), Some(values)) = (any_range_type(other, names), array.as_binary_view_opt()) else {
                     return Err(wrong_representation(ty, array));
                 };
-                Some(BinaryColumn::Range(Box::new(RangeColumn::binary(range, ty, values, names)?)))
+                Some(BinaryColumn::Range(Box::new(RangeColumn::binary(&range, ty, values, names)?)))
             }
             oid::NUMERIC => match array.data_type() {
                 DataType::Decimal128(_, scale) => {

@@ -38,7 +38,7 @@ impl<E> RangeColumn<E> {
                 | set(range.lower.value.is_none(), flag::LOWER_INFINITE)
                 | set(range.upper.value.is_none(), flag::UPPER_INFINITE)
         });
-        let element = Type::of(ty.subtype.oid());
+        let element = Type::of(ty.element);
         Ok(Self {
             flags: flags.collect(),
             lowers: encoder(element, &ty.subtype.column(ranges.iter().map(|range| range.lower.value)))?,

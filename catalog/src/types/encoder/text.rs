@@ -118,11 +118,12 @@ impl TextEncoder {
                 array.as_binary_view_opt().cloned().map(|array| TextColumn::Network(array, ty.oid))
             }
             oid::MACADDR | oid::MACADDR8 => array.as_binary_view_opt().cloned().map(TextColumn::Mac),
-            other if any_range_type(other).is_some() => {
-                let (Some(range), Some(values)) = (any_range_type(other), array.as_binary_view_opt()) else {
+            other if any_range_type(other, &settings.names).is_some() => {
+                let (Some(range), Some(values)) = (any_range_type(other, &settings.names), array.as_binary_view_opt())
+                else {
                     return Err(wrong_representation(ty, array));
                 };
-                Some(TextColumn::Range(Box::new(RangeColumn::text(range, ty, values, settings)?)))
+                Some(TextColumn::Range(Box::new(RangeColumn::text(&range, ty, values, settings)?)))
             }
             oid::NUMERIC => match array.data_type() {
                 DataType::Decimal128(_, scale) => {

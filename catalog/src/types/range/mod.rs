@@ -33,6 +33,8 @@ pub use subtype::{Elements, Subtype};
 pub use text::{parse, parse_multirange, write_quoted};
 
 use super::oid::{self, Oid};
+use super::structure::{Structure, TypeLookup};
+use super::table::type_info;
 use crate::error::{Error, Result};
 use crate::sqlstate;
 
@@ -41,32 +43,46 @@ use crate::sqlstate;
 pub struct RangeType {
     pub range: Oid,
     pub multirange: Oid,
+    /// The type of the bounds.
+    pub element: Oid,
     pub subtype: Subtype,
+}
+
+impl RangeType {
+    const fn built_in(range: Oid, multirange: Oid, element: Oid, subtype: Subtype) -> Self {
+        Self { range, multirange, element, subtype }
+    }
 }
 
 /// The range types of PostgreSQL 15.
 pub const RANGES: [RangeType; 6] = [
-    RangeType { range: oid::INT4RANGE, multirange: oid::INT4MULTIRANGE, subtype: Subtype::Int4 },
-    RangeType { range: oid::INT8RANGE, multirange: oid::INT8MULTIRANGE, subtype: Subtype::Int8 },
-    RangeType { range: oid::NUMRANGE, multirange: oid::NUMMULTIRANGE, subtype: Subtype::Numeric },
-    RangeType { range: oid::DATERANGE, multirange: oid::DATEMULTIRANGE, subtype: Subtype::Date },
-    RangeType { range: oid::TSRANGE, multirange: oid::TSMULTIRANGE, subtype: Subtype::Timestamp },
-    RangeType { range: oid::TSTZRANGE, multirange: oid::TSTZMULTIRANGE, subtype: Subtype::TimestampTz },
+    RangeType::built_in(oid::INT4RANGE, oid::INT4MULTIRANGE, oid::INT4, Subtype::Int4),
+    RangeType::built_in(oid::INT8RANGE, oid::INT8MULTIRANGE, oid::INT8, Subtype::Int8),
+    RangeType::built_in(oid::NUMRANGE, oid::NUMMULTIRANGE, oid::NUMERIC, Subtype::Numeric),
+    RangeType::built_in(oid::DATERANGE, oid::DATEMULTIRANGE, oid::DATE, Subtype::Date),
+    RangeType::built_in(oid::TSRANGE, oid::TSMULTIRANGE, oid::TIMESTAMP, Subtype::Timestamp),
+    RangeType::built_in(oid::TSTZRANGE, oid::TSTZMULTIRANGE, oid::TIMESTAMPTZ, Subtype::TimestampTz),
 ];
 
 /// The range type with this OID.
-pub fn range_type(ty: Oid) -> Option<&'static RangeType> {
-    RANGES.iter().find(|row| row.range == ty)
+pub fn range_type(ty: Oid, types: &dyn TypeLookup) -> Option<RangeType> {
+    any_range_type(ty, types).filter(|row| row.range == ty)
 }
 
 /// The range type of a multirange type.
-pub fn multirange_type(ty: Oid) -> Option<&'static RangeType> {
-    RANGES.iter().find(|row| row.multirange == ty)
+pub fn multirange_type(ty: Oid, types: &dyn TypeLookup) -> Option<RangeType> {
+    any_range_type(ty, types).filter(|row| row.multirange == ty)
 }
 
 /// The range type that is, or is below, this range or multirange type.
-pub fn any_range_type(ty: Oid) -> Option<&'static RangeType> {
-    range_type(ty).or_else(|| multirange_type(ty))
+pub fn any_range_type(ty: Oid, types: &dyn TypeLookup) -> Option<RangeType> {
+    if type_info(ty).is_some() {
+        return RANGES.iter().find(|row| row.range == ty || row.multirange == ty).copied();
+    }
+    match types.structure(ty)? {
+        Structure::Range(range) => Some(range),
+        _ => None,
+    }
 }
 
 /// One end of a range that is not empty.

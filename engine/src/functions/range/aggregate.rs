@@ -34,7 +34,7 @@ fn result(value: Option<Vec<u8>>) -> ArrayRef {
 
 /// The union of all; null of no rows.
 fn range_agg(types: &AggregateTypes<'_>) -> Result<Arc<AggregateUDF>> {
-    let subtype = range_type_of(types.result.oid)?.subtype;
+    let subtype = range_type_of(types.result.oid, types.context)?.subtype;
     whole("range_agg", types, None, move |args| {
         let sets = sets(args)?;
         let ranges = sets.iter().flatten().flat_map(|set| decode(subtype, set)).collect();
@@ -44,7 +44,7 @@ fn range_agg(types: &AggregateTypes<'_>) -> Result<Arc<AggregateUDF>> {
 
 /// What is in all; null of no rows.
 fn range_intersect_agg(types: &AggregateTypes<'_>) -> Result<Arc<AggregateUDF>> {
-    let ty = range_type_of(types.result.oid)?;
+    let ty = range_type_of(types.result.oid, types.context)?;
     let multirange = types.result.oid == ty.multirange;
     whole("range_intersect_agg", types, None, move |args| {
         let sets = sets(args)?;

@@ -7,17 +7,17 @@ use aegis_catalog::{Error, Result, facts, sqlstate};
 use arrow::array::{Array, ArrayRef, BinaryViewArray, BinaryViewBuilder, StringViewArray};
 
 use super::sets::{each, range_type_of};
-use crate::functions::Call;
 use crate::functions::array::ArrayColumn;
 use crate::functions::kernel::{arrow, columns};
 use crate::functions::signature::{Row, f};
 use crate::functions::value::downcast;
+use crate::functions::{Body, Call};
 
 pub fn functions() -> Vec<Row> {
     let mut rows = vec![f("multirange(anyrange)", each(encode_multirange))];
     for ty in RANGES {
         let name = |oid| facts::type_row(oid).map(|row| row.name.to_string()).unwrap_or_default();
-        let (range, multirange, element) = (name(ty.range), name(ty.multirange), name(ty.subtype.oid()));
+        let (range, multirange, element) = (name(ty.range), name(ty.multirange), name(ty.element));
         rows.push(f(format!("{range}({element}, {element})"), columns(of_bounds)));
         rows.push(f(format!("{range}({element}, {element}, text)"), columns(of_bounds)));
         rows.push(f(format!("{multirange}()"), columns(|call, _| Ok(empty(call.rows)))));
@@ -32,6 +32,17 @@ pub fn functions() -> Vec<Row> {
     rows
 }
 
+/// The constructors of a range or multirange that a user made, by what `pg_proc.prosrc` calls them.
+pub fn constructor(source: &str) -> Option<Body> {
+    Some(match source {
+        "range_constructor2" | "range_constructor3" => columns(of_bounds),
+        "multirange_constructor0" => columns(|call, _| Ok(empty(call.rows))),
+        "multirange_constructor1" => each(encode_multirange),
+        "multirange_constructor2" => columns(of_ranges),
+        _ => return None,
+    })
+}
+
 fn first(args: &[ArrayRef]) -> Result<&ArrayRef> {
     args.first().ok_or_else(|| Error::internal("a constructor without an argument"))
 }
@@ -39,7 +50,7 @@ fn first(args: &[ArrayRef]) -> Result<&ArrayRef> {
 /// A null bound means that there is none.
 fn of_bounds(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef> {
     let [lower, upper, flags @ ..] = args else { return Err(Error::internal("a range has two bounds")) };
-    let subtype = range_type_of(call.result.oid)?.subtype;
+    let subtype = range_type_of(call.result.oid, call.context)?.subtype;
     let (lower, upper) = (subtype.elements(lower)?, subtype.elements(upper)?);
     let flags = flags.first().map(|flags| downcast::<StringViewArray>(flags)).transpose()?;
     let mut results = BinaryViewBuilder::with_capacity(call.rows);
@@ -70,7 +81,7 @@ fn empty(rows: usize) -> ArrayRef {
 
 /// From ranges: an array of them if it is written with VARIADIC.
 fn of_ranges(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef> {
-    let subtype = range_type_of(call.result.oid)?.subtype;
+    let subtype = range_type_of(call.result.oid, call.context)?.subtype;
     let mut results = BinaryViewBuilder::with_capacity(call.rows);
     let mut append = |ranges: &[Option<&[u8]>]| -> Result<()> {
         let ranges: Option<Vec<&[u8]>> = ranges.iter().copied().collect();

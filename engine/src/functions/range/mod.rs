@@ -7,6 +7,8 @@ mod inspect;
 mod relate;
 mod sets;
 
+pub use construct::constructor;
+
 use super::signature::Row;
 
 pub fn functions() -> Vec<Row> {

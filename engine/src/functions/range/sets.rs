@@ -9,6 +9,7 @@ use arrow::array::{Array, ArrayRef, BinaryViewArray, BinaryViewBuilder};
 use crate::functions::kernel::columns;
 use crate::functions::value::downcast;
 use crate::functions::{Body, Call};
+use crate::session::context::StatementContext;
 
 /// A column of sets.
 pub struct Sets<'a> {
@@ -23,21 +24,24 @@ enum Column<'a> {
 }
 
 /// The range type of the first argument that is a range or a multirange.
-pub fn argument_type(call: &Call<'_>) -> Result<&'static RangeType> {
+pub fn argument_type(call: &Call<'_>) -> Result<RangeType> {
     let mut types = call.arg_types.iter();
-    types.find_map(|ty| any_range_type(ty.oid)).ok_or_else(|| Error::internal("a range function without a range"))
+    types
+        .find_map(|ty| any_range_type(ty.oid, &*call.context.catalog))
+        .ok_or_else(|| Error::internal("a range function without a range"))
 }
 
 /// The range type of a result.
-pub fn range_type_of(ty: Oid) -> Result<&'static RangeType> {
-    any_range_type(ty).ok_or_else(|| Error::internal(format!("type {ty} is no range")))
+pub fn range_type_of(ty: Oid, context: &StatementContext) -> Result<RangeType> {
+    any_range_type(ty, &*context.catalog).ok_or_else(|| Error::internal(format!("type {ty} is no range")))
 }
 
 impl<'a> Sets<'a> {
-    pub fn open(ty: Type, subtype: Subtype, array: &'a ArrayRef) -> Result<Self> {
-        let column = match any_range_type(ty.oid) {
-            Some(_) => Column::Ranges(downcast(array)?),
-            None => Column::Values(subtype.elements(array)?),
+    pub fn open(ty: Type, range: &RangeType, array: &'a ArrayRef) -> Result<Self> {
+        let subtype = range.subtype;
+        let column = match ty.oid == range.range || ty.oid == range.multirange {
+            true => Column::Ranges(downcast(array)?),
+            false => Column::Values(subtype.elements(array)?),
         };
         Ok(Self { array, subtype, column })
     }
@@ -80,8 +84,8 @@ pub fn two<'a>(call: &Call<'_>, args: &'a [ArrayRef]) -> Result<(Sets<'a>, Sets<
     let ([left, right], [left_type, right_type]) = (args, call.arg_types) else {
         return Err(Error::internal("a range operator has two arguments"));
     };
-    let subtype = argument_type(call)?.subtype;
-    Ok((Sets::open(*left_type, subtype, left)?, Sets::open(*right_type, subtype, right)?))
+    let range = argument_type(call)?;
+    Ok((Sets::open(*left_type, &range, left)?, Sets::open(*right_type, &range, right)?))
 }
 
 /// The one argument of a call.
@@ -89,5 +93,5 @@ pub fn one<'a>(call: &Call<'_>, args: &'a [ArrayRef]) -> Result<Sets<'a>> {
     let ([array], [ty]) = (args, call.arg_types) else {
         return Err(Error::internal("a range function has one argument"));
     };
-    Sets::open(*ty, argument_type(call)?.subtype, array)
+    Sets::open(*ty, &argument_type(call)?, array)
 }

@@ -20,7 +20,7 @@ impl Lower<'_> {
         }
     }
 
-    /// None for base types and ranges.
+    /// None for base types.
     fn create_type(&self, node: Node<'_>) -> Result<Option<Utility>> {
         let definition = if let Some(labels) = node.child(K::ENUM_TYPE) {
             let list = self.need(labels.child(K::VARIANT_LIST), labels)?;
@@ -30,6 +30,8 @@ impl Lower<'_> {
             let list = self.need(composite.child(K::COMPOSITE_FIELD_LIST), composite)?;
             let fields = list.children_of(K::COMPOSITE_FIELD_DEF).map(|field| self.attribute_definition(field));
             TypeDefinition::Composite(fields.collect::<Result<_>>()?)
+        } else if let Some(range) = node.child(K::RANGE_TYPE) {
+            TypeDefinition::Range(self.definition(self.need(range.child(K::ATTRIBUTE_LIST), range)?)?)
         } else {
             return Ok(None);
         };
