@@ -12,6 +12,7 @@ use crate::functions::{self, Body, Function};
 /// What the choice of an overload needs to know of a function.
 pub(super) struct Signature {
     pub(super) oid: Oid,
+    schema: Oid,
     /// Input types; the last one is the array of a variadic function.
     args: Vec<Oid>,
     /// Element type of the variadic argument, `any` for VARIADIC "any", 0 if not variadic.
@@ -35,6 +36,7 @@ impl Signature {
         };
         Self {
             oid: row.oid,
+            schema: row.schema,
             args: row.arg_types.clone(),
             variadic: row.variadic,
             defaults: usize::try_from(row.default_count).unwrap_or(0),
@@ -73,6 +75,7 @@ impl Signature {
         }
         Self {
             oid: function.oid,
+            schema: function.schema,
             args,
             variadic,
             defaults: function.defaults.len(),
@@ -105,6 +108,8 @@ pub(super) struct Overload {
     expanded: bool,
     /// How many of the last arguments are named.
     named: usize,
+    /// Another one of its schema takes the same types.
+    pub(super) ambiguous: bool,
 }
 
 impl Candidate for Overload {
@@ -122,7 +127,7 @@ impl Overload {
                 return None;
             }
             let args = signature.args.clone();
-            return Some(Self { args, positions: (0..parameters).collect(), expanded: false, named, signature });
+            return Some(Self { args, positions: (0..parameters).collect(), expanded: false, named, ambiguous: false, signature });
         }
         if named > 0 {
             return Self::named(signature, call);
@@ -131,13 +136,13 @@ impl Overload {
             let mut args = signature.args.clone();
             args.pop();
             args.resize(call.count, signature.variadic);
-            return Some(Self { args, positions: (0..call.count).collect(), expanded: true, named, signature });
+            return Some(Self { args, positions: (0..call.count).collect(), expanded: true, named, ambiguous: false, signature });
         }
         if call.count > parameters || call.count + signature.defaults < parameters {
             return None;
         }
         let args = signature.args.get(..call.count)?.to_vec();
-        Some(Self { args, positions: (0..call.count).collect(), expanded: false, named, signature })
+        Some(Self { args, positions: (0..call.count).collect(), expanded: false, named, ambiguous: false, signature })
     }
 
     /// `MatchNamedCall`.
@@ -160,7 +165,7 @@ impl Overload {
             return None;
         }
         let args = positions.iter().map(|&position| signature.args.get(position).copied()).collect::<Option<_>>()?;
-        Some(Self { args, positions, expanded: false, named, signature })
+        Some(Self { args, positions, expanded: false, named, ambiguous: false, signature })
     }
 
     /// Parameter and name of each argument that is written; None if they are all there, in order.
@@ -189,10 +194,11 @@ impl Binder<'_> {
         let mut overloads: Vec<Overload> = Vec::new();
         let mut add = |signature: Signature| {
             let Some(overload) = Overload::new(signature, call) else { return };
-            // Two overloads that take the same types: the one that needs no variadic expansion and no defaults wins.
+            // Two overloads that take the same types: the schema that is searched first wins, then the one that needs no variadic expansion.
             match overloads.iter_mut().find(|other| other.args == overload.args) {
+                Some(other) if other.signature.schema != overload.signature.schema => {}
                 Some(other) if other.expanded && !overload.expanded => *other = overload,
-                Some(other) if other.signature.args.len() > overload.signature.args.len() => *other = overload,
+                Some(other) if other.expanded == overload.expanded => other.ambiguous = true,
                 Some(_) => {}
                 None => overloads.push(overload),
             }
@@ -237,35 +243,43 @@ impl Binder<'_> {
         }
     }
 
-    /// The arguments in the order of the parameters, defaults filled in.
-    pub(super) fn arrange(&mut self, overload: &Overload, function: &Function, args: Vec<Expr>) -> Result<Vec<Expr>> {
+    /// The defaults of the parameters that a call leaves out, by position.
+    pub(super) fn defaults_of(&mut self, overload: &Overload, function: &Function) -> Result<Vec<(usize, Expr)>> {
         let parameters = overload.signature.args.len();
-        if overload.expanded || args.len() >= parameters {
-            let in_order = overload.positions.iter().enumerate().all(|(i, &position)| i == position);
-            if in_order {
-                return Ok(args);
-            }
-        }
-        let mut slots: Vec<Option<Expr>> = vec![None; parameters];
-        for (arg, &position) in args.into_iter().zip(&overload.positions) {
-            let slot = slots.get_mut(position).ok_or_else(|| Error::internal("argument without a parameter"))?;
-            *slot = Some(arg);
+        if overload.expanded || overload.positions.len() >= parameters {
+            return Ok(Vec::new());
         }
         let first_default = parameters - function.defaults.len().min(parameters);
-        let mut arranged = Vec::with_capacity(parameters);
-        for (position, slot) in slots.into_iter().enumerate() {
-            arranged.push(match slot {
-                Some(arg) => arg,
-                None => {
-                    let text = position.checked_sub(first_default).and_then(|i| function.defaults.get(i));
-                    let text = text.ok_or_else(|| Error::internal("argument without a default"))?;
-                    let parsed = crate::parse::parse_expression(text)?;
-                    let bound = self.expr(&parsed)?;
-                    let declared = aegis_catalog::Type::of(overload.signature.args[position]);
-                    self.coerce(bound, declared, super::coerce::Context::Implicit, true)?
-                }
-            });
+        let left_out = (0..parameters).filter(|position| !overload.positions.contains(position));
+        let default = |position: usize| {
+            let text = position.checked_sub(first_default).and_then(|i| function.defaults.get(i));
+            let text = text.ok_or_else(|| Error::internal("argument without a default"))?;
+            let parsed = crate::parse::parse_expression(text)?;
+            Ok((position, self.expr(&parsed)?))
+        };
+        left_out.map(default).collect()
+    }
+
+    /// The arguments in the order of the parameters, with the defaults between them.
+    pub(super) fn arrange(
+        &self,
+        overload: &Overload,
+        args: Vec<Expr>,
+        defaults: Vec<(usize, Expr)>,
+    ) -> Result<Vec<Expr>> {
+        if overload.expanded {
+            return Ok(args);
         }
-        Ok(arranged)
+        let mut slots: Vec<(usize, Expr)> = overload.positions.iter().copied().zip(args).chain(defaults).collect();
+        slots.sort_by_key(|(position, _)| *position);
+        match slots.len() == overload.signature.args.len() {
+            true => Ok(slots.into_iter().map(|(_, arg)| arg).collect()),
+            false => Err(Error::internal("argument without a default")),
+        }
+    }
+
+    /// What a parameter is declared as.
+    pub(super) fn parameter_type(&self, overload: &Overload, position: usize) -> Oid {
+        overload.signature.args.get(position).copied().unwrap_or_default()
     }
 }

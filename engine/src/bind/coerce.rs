@@ -75,6 +75,12 @@ impl Binder<'_> {
                 FactMethod::Binary => Path::Relabel,
             });
         }
+        if context == Context::Explicit
+            && let Some(range) = types::range::multirange_type(target, &*self.catalog)
+            && range.range == source
+        {
+            return self.multirange_constructor(&range).map(Path::Function);
+        }
         if target != oid::OIDVECTOR
             && target != oid::INT2VECTOR
             && let (Some(target), Some(source)) = (self.element_of(target), self.element_of(source))
@@ -85,6 +91,13 @@ impl Binder<'_> {
         let to_string = context >= Context::Assignment && self.category(target).0 == STRING;
         let from_string = context >= Context::Explicit && self.category(source).0 == STRING;
         (to_string || from_string).then_some(Path::InputOutput)
+    }
+
+    /// The function that makes a user's multirange of one range: the cast between the two.
+    fn multirange_constructor(&self, range: &types::range::RangeType) -> Option<Oid> {
+        let fits = |row: &facts::FunctionRow| row.return_type == range.multirange && row.arg_types == [range.range];
+        let mut made = self.catalog.routines().filter(|routine| routine.is_range_constructor());
+        made.find(|routine| fits(&routine.row)).map(|routine| routine.row.oid)
     }
 
     /// `coerce_type`: the expression as `target`, which [`can_coerce`](Self::can_coerce) has allowed. The modifier only guides input of

@@ -172,8 +172,17 @@ impl Binder<'_> {
         let actual: Vec<Oid> = args.iter().map(|arg| arg.ty.oid).collect();
         let shape = CallShape { names, count: args.len(), variadic, procedure: self.in_call };
         let mut overloads = self.overloads(schema, function, &shape);
+        let ambiguous = || {
+            let message = format!("function {} is not unique", self.call_signature(name, &actual, names));
+            Error::new(sqlstate::AMBIGUOUS_FUNCTION, message)
+                .with_hint("Could not choose a best candidate function. You might need to add explicit type casts.")
+                .at(span.start)
+        };
         if let Some(exact) = overloads.iter().position(|overload| overload.args == actual) {
             let exact = overloads.swap_remove(exact);
+            if exact.ambiguous {
+                return Err(ambiguous());
+            }
             self.check_kind(&exact, name, &actual, names, span)?;
             return Ok(Choice::Function(exact));
         }
@@ -193,19 +202,19 @@ impl Binder<'_> {
             ),
             1 => {
                 let only = fitting.pop().ok_or_else(|| Error::internal("no function"))?;
+                if only.ambiguous {
+                    return Err(ambiguous());
+                }
                 self.check_kind(&only, name, &actual, names, span)?;
                 return Ok(Choice::Function(only));
             }
             _ => match self.best_candidate(&actual, fitting) {
+                Some(best) if best.ambiguous => ambiguous(),
                 Some(best) => {
                     self.check_kind(&best, name, &actual, names, span)?;
                     return Ok(Choice::Function(best));
                 }
-                None => Error::new(
-                    sqlstate::AMBIGUOUS_FUNCTION,
-                    format!("function {} is not unique", self.call_signature(name, &actual, names)),
-                )
-                .with_hint("Could not choose a best candidate function. You might need to add explicit type casts."),
+                None => ambiguous(),
             },
         };
         Err(failed.at(span.start))
@@ -270,8 +279,12 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Resolved> {
         let signature = &overload.signature;
-        let actual: Vec<Oid> = args.iter().map(|arg| arg.ty.oid).collect();
-        let mut declared = overload.args.clone();
+        let function = self.function(signature.oid)?;
+        let defaults = self.defaults_of(&overload, &function)?;
+        let actual: Vec<Oid> =
+            args.iter().chain(defaults.iter().map(|(_, default)| default)).map(|arg| arg.ty.oid).collect();
+        let all: Vec<Oid> = overload.args.iter().copied().chain(defaults.iter().map(|(position, _)| self.parameter_type(&overload, *position))).collect();
+        let mut declared = all.clone();
         let result = self.resolve_generic(&actual, &mut declared, signature.returns, span)?;
         if variadic
             && let (Some(&oid::ANY), Some(last)) = (overload.args.last(), args.last())
@@ -283,8 +296,12 @@ impl Binder<'_> {
         if self.catalog.routine(signature.oid).is_some() {
             self.routines.insert(signature.oid);
         }
-        let function = self.function(signature.oid)?;
         let mut converted = Vec::with_capacity(args.len());
+        let mut completed = Vec::with_capacity(defaults.len());
+        let given = declared.len() - defaults.len();
+        for ((position, default), &declared) in defaults.into_iter().zip(declared.iter().skip(given)) {
+            completed.push((position, self.coerce(default, Type::of(declared), Context::Implicit, true)?));
+        }
         for (arg, &declared) in args.into_iter().zip(&declared) {
             let arg = self.coerce(arg, Type::of(declared), Context::Implicit, true)?;
             // VARIADIC "any" and friends see literals as text.
@@ -293,10 +310,10 @@ impl Binder<'_> {
             converted.push(if resolved { self.resolve_literal(arg)? } else { arg });
         }
         let written = overload.written();
-        let args = self.arrange(&overload, &function, converted)?;
+        let args = self.arrange(&overload, converted, completed)?;
         let mut columns = Vec::with_capacity(function.out_columns.len());
         for (position, (name, ty)) in function.out_columns.iter().enumerate() {
-            let mut declared = overload.args.clone();
+            let mut declared = all.clone();
             let ty = self.resolve_generic(&actual, &mut declared, *ty, span)?;
             let name = if name.is_empty() { format!("column{}", position + 1) } else { name.clone() };
             columns.push((name, Type::of(ty)));

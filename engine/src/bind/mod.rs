@@ -256,6 +256,8 @@ pub fn bind_scalar(expr: &ast::Expr, target: Option<Type>, context: &StatementCo
     binder.levels.push(Level::new(Clause::Execute));
     let bound = binder.expr(expr)?;
     match target {
+        // Only a call tells what it is.
+        Some(ty) if is_polymorphic(ty.oid) => Ok(bound),
         Some(ty) => {
             let shown = bound.ty;
             let span = bound.span;

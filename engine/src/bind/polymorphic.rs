@@ -134,8 +134,8 @@ impl Binder<'_> {
                     self.same(&mut family.element, actual, oid::ANYELEMENT)?;
                 }
                 oid::ANYARRAY => self.same(&mut family.array, self.base(actual), declared)?,
-                oid::ANYRANGE => self.same(&mut family.range, actual, declared)?,
-                oid::ANYMULTIRANGE => self.same(&mut family.multirange, actual, declared)?,
+                oid::ANYRANGE => self.same(&mut family.range, self.base(actual), declared)?,
+                oid::ANYMULTIRANGE => self.same(&mut family.multirange, self.base(actual), declared)?,
                 _ => {}
             }
         }
@@ -223,8 +223,8 @@ impl Binder<'_> {
                     })?;
                     types.push((element, Span::default()));
                 }
-                oid::ANYCOMPATIBLERANGE => self.same(&mut family.range, actual, declared)?,
-                oid::ANYCOMPATIBLEMULTIRANGE => self.same(&mut family.multirange, actual, declared)?,
+                oid::ANYCOMPATIBLERANGE => self.same(&mut family.range, self.base(actual), declared)?,
+                oid::ANYCOMPATIBLEMULTIRANGE => self.same(&mut family.multirange, self.base(actual), declared)?,
                 _ => {}
             }
         }

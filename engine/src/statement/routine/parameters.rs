@@ -127,7 +127,7 @@ fn variadic_element(ty: Oid, context: &StatementContext) -> Result<Oid> {
 
 fn default_text(parameter: &Parameter, ty: Oid, context: &StatementContext) -> Result<String> {
     let Some(default) = &parameter.default else { return Ok(String::new()) };
-    let bound = bind::bind_scalar(default, Some(Type::of(ty)).filter(|_| !bind::is_polymorphic(ty)), context)?;
+    let bound = bind::bind_scalar(default, Some(Type::of(ty)), context)?;
     stored_text::scalar(&bound, context)
 }
 
