@@ -127,7 +127,14 @@ impl Overload {
                 return None;
             }
             let args = signature.args.clone();
-            return Some(Self { args, positions: (0..parameters).collect(), expanded: false, named, ambiguous: false, signature });
+            return Some(Self {
+                args,
+                positions: (0..parameters).collect(),
+                expanded: false,
+                named,
+                ambiguous: false,
+                signature,
+            });
         }
         if named > 0 {
             return Self::named(signature, call);
@@ -136,7 +143,14 @@ impl Overload {
             let mut args = signature.args.clone();
             args.pop();
             args.resize(call.count, signature.variadic);
-            return Some(Self { args, positions: (0..call.count).collect(), expanded: true, named, ambiguous: false, signature });
+            return Some(Self {
+                args,
+                positions: (0..call.count).collect(),
+                expanded: true,
+                named,
+                ambiguous: false,
+                signature,
+            });
         }
         if call.count > parameters || call.count + signature.defaults < parameters {
             return None;

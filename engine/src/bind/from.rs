@@ -48,10 +48,13 @@ impl Binder<'_> {
     /// One FROM item and the names it brings.
     pub(super) fn table_expr(&mut self, table: &TableExpr) -> Result<(From, Vec<Item>)> {
         self.nested(|binder| match table {
-            TableExpr::Table { sample: Some(sample), .. } => {
-                Err(Error::unsupported("TABLESAMPLE").at(sample.method.span.start))
+            TableExpr::Table { name, alias, sample, .. } => {
+                let (mut from, items) = binder.named_table(name, alias.as_ref())?;
+                if let Some(sample) = sample {
+                    binder.sampled(&mut from, sample, name.span)?;
+                }
+                Ok((from, items))
             }
-            TableExpr::Table { name, alias, .. } => binder.named_table(name, alias.as_ref()),
             TableExpr::Subquery { query, lateral, alias, span } => {
                 binder.from_subquery(query, *lateral, alias.as_ref(), *span)
             }
@@ -146,7 +149,7 @@ impl Binder<'_> {
             RelationKind::Table(_) | RelationKind::Sequence(_) | RelationKind::System => {
                 let rel = self.new_rel(RelSource::Table(relation.clone()));
                 let item = self.table_item(rel, relation, alias)?;
-                Ok((From::Table { rel, relation: relation.clone(), alias: alias.map(alias_of) }, item))
+                Ok((From::Table { rel, relation: relation.clone(), alias: alias.map(alias_of), sample: None }, item))
             }
         }
     }

@@ -283,7 +283,12 @@ impl Binder<'_> {
         let defaults = self.defaults_of(&overload, &function)?;
         let actual: Vec<Oid> =
             args.iter().chain(defaults.iter().map(|(_, default)| default)).map(|arg| arg.ty.oid).collect();
-        let all: Vec<Oid> = overload.args.iter().copied().chain(defaults.iter().map(|(position, _)| self.parameter_type(&overload, *position))).collect();
+        let all: Vec<Oid> = overload
+            .args
+            .iter()
+            .copied()
+            .chain(defaults.iter().map(|(position, _)| self.parameter_type(&overload, *position)))
+            .collect();
         let mut declared = all.clone();
         let result = self.resolve_generic(&actual, &mut declared, signature.returns, span)?;
         if variadic

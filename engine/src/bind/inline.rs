@@ -170,7 +170,10 @@ impl<'a> Inliner<'a> {
 
     fn from(&mut self, from: &mut From) -> Result<()> {
         match from {
-            From::Table { .. } | From::Cte { .. } => Ok(()),
+            From::Table { sample, .. } => {
+                sample.iter_mut().flat_map(|sample| sample.exprs_mut()).try_for_each(|expr| self.expr(expr))
+            }
+            From::Cte { .. } => Ok(()),
             From::Subquery { query, .. } => self.query(query),
             From::Join { left, right, condition, .. } => {
                 self.from(left)?;

@@ -39,6 +39,7 @@ mod reads;
 pub mod routine;
 mod row;
 mod rules;
+mod sample;
 mod scope;
 mod search_cycle;
 mod select;

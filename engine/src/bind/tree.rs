@@ -511,6 +511,7 @@ pub enum From {
         rel: RelId,
         relation: Arc<Relation>,
         alias: Option<Alias>,
+        sample: Option<Box<Sample>>,
     },
     /// Also views (`view` is the view's OID) and VALUES. Without alias and view it is the binder's own work.
     Subquery {
@@ -542,6 +543,28 @@ pub enum From {
         condition: Option<Expr>,
         form: Box<JoinForm>,
     },
+}
+
+/// TABLESAMPLE.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    pub method: SampleMethod,
+    /// float4.
+    pub percentage: Expr,
+    /// REPEATABLE; float8.
+    pub seed: Option<Expr>,
+}
+
+impl Sample {
+    pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        std::iter::once(&mut self.percentage).chain(&mut self.seed)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SampleMethod {
+    Bernoulli,
+    System,
 }
 
 /// The name of a FROM item and of its first columns.

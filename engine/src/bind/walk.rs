@@ -181,7 +181,8 @@ pub(crate) fn window(call: &mut WindowCall, visit: &mut dyn FnMut(&mut Expr)) {
 
 pub(crate) fn from(from: &mut From, visit: &mut dyn FnMut(&mut Expr)) {
     match from {
-        From::Table { .. } | From::Cte { .. } => {}
+        From::Table { sample, .. } => sample.iter_mut().flat_map(|sample| sample.exprs_mut()).for_each(visit),
+        From::Cte { .. } => {}
         From::Subquery { query, .. } => self::query(query, visit),
         From::Function { calls, .. } => calls.iter_mut().flat_map(|call| &mut call.args).for_each(visit),
         From::Join { left, right, condition, .. } => {

@@ -1,7 +1,7 @@
 //! FROM.
 
 use super::{Deparser, INDENT_INNER, INDENT_STEP};
-use crate::bind::tree::{Alias, Expr, From, JoinForm, RelId, SetCall};
+use crate::bind::tree::{Alias, Expr, From, JoinForm, RelId, Sample, SampleMethod, SetCall};
 use crate::parse::ast::JoinKind;
 
 impl<'t> Deparser<'t> {
@@ -32,10 +32,13 @@ impl<'t> Deparser<'t> {
 
     fn from_item(&mut self, from: &'t From) {
         match from {
-            From::Table { rel, relation, alias } => {
+            From::Table { rel, relation, alias, sample } => {
                 let current = self.current(relation);
                 self.relation(current);
                 self.alias(*rel, alias.is_some(), &current.name);
+                if let Some(sample) = sample {
+                    self.sample(sample);
+                }
             }
             From::Subquery { rel, view: Some(view), alias, .. } => {
                 let Some(relation) = self.target.printer.catalog.relation(*view) else {
@@ -65,6 +68,20 @@ impl<'t> Deparser<'t> {
             From::Join { kind, left, right, condition, form } => {
                 self.join(*kind, (left, right), condition.as_ref(), form);
             }
+        }
+    }
+
+    fn sample(&mut self, sample: &'t Sample) {
+        self.push(match sample.method {
+            SampleMethod::Bernoulli => " TABLESAMPLE bernoulli (",
+            SampleMethod::System => " TABLESAMPLE system (",
+        });
+        self.expr(&sample.percentage, false);
+        self.push(")");
+        if let Some(seed) = &sample.seed {
+            self.push(" REPEATABLE (");
+            self.expr(seed, false);
+            self.push(")");
         }
     }
 

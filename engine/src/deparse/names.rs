@@ -47,7 +47,7 @@ impl<'t> Deparser<'t> {
 
     fn name_item(&mut self, from: &'t From, forced: &HashMap<(RelId, usize), &'t str>) {
         match from {
-            From::Table { rel, relation, alias } => {
+            From::Table { rel, relation, alias, .. } => {
                 let current = self.current(relation);
                 let alias = alias.as_ref();
                 let name = self.unique(alias.map_or(&current.name, |alias| &alias.name));

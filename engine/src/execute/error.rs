@@ -18,6 +18,7 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
         },
         DataFusionError::ArrowError(error, _) => from_arrow(*error),
         DataFusionError::ResourcesExhausted(message) => out_of_memory(message),
+        DataFusionError::NotImplemented(message) => not_there(&message),
         DataFusionError::Context(_, source) | DataFusionError::Diagnostic(_, source) => from_datafusion(*source),
         DataFusionError::Shared(source) => from_shared(&source),
         DataFusionError::Collection(errors) => {
@@ -39,6 +40,7 @@ fn from_shared(error: &DataFusionError) -> Error {
         },
         DataFusionError::ArrowError(error, _) => from_arrow_ref(error),
         DataFusionError::ResourcesExhausted(message) => out_of_memory(message.clone()),
+        DataFusionError::NotImplemented(message) => not_there(message),
         DataFusionError::Context(_, source) | DataFusionError::Diagnostic(_, source) => from_shared(source),
         DataFusionError::Shared(source) => from_shared(source),
         other => Error::internal(other.strip_backtrace()),
@@ -79,6 +81,12 @@ fn from_arrow_ref(error: &ArrowError) -> Error {
         ArrowError::ArithmeticOverflow(_) => Error::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range"),
         other => Error::internal(other.to_string()),
     }
+}
+
+/// What DataFusion does not have yet, we have not.
+fn not_there(message: &str) -> Error {
+    let message = message.split("\n\nbacktrace").next().unwrap_or_default();
+    Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message)
 }
 
 fn out_of_memory(message: String) -> Error {

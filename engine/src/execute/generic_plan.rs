@@ -174,7 +174,7 @@ pub fn is_candidate(statement: &Statement) -> bool {
     let is_stored = |table: &Relation| matches!(table.kind, RelationKind::Table(_));
     let from = |select: &tree::Select| match &select.from {
         None => true,
-        Some(From::Table { relation, .. }) => is_stored(relation) && select.filter.is_some(),
+        Some(From::Table { relation, sample: None, .. }) => is_stored(relation) && select.filter.is_some(),
         Some(_) => false,
     };
     match statement {

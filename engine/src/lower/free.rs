@@ -302,8 +302,13 @@ impl Walk<'_> {
 
     fn from(&mut self, from: &From) {
         match from {
-            From::Table { rel, .. } => {
+            From::Table { rel, sample, .. } => {
                 self.produced.insert(*rel);
+                if let Some(sample) = sample {
+                    self.volatile = true;
+                    self.expr(&sample.percentage);
+                    sample.seed.iter().for_each(|seed| self.expr(seed));
+                }
             }
             From::Subquery { rel, query, .. } => {
                 self.produced.insert(*rel);

@@ -29,7 +29,13 @@ impl Lowerer<'_> {
     /// An item that refers to nothing outside.
     fn item(&mut self, from: &From) -> Result<Relation> {
         match from {
-            From::Table { rel, relation, .. } => self.table(*rel, relation),
+            From::Table { rel, relation, sample, .. } => {
+                let mut table = self.table(*rel, relation)?;
+                if let Some(sample) = sample {
+                    self.sample(*rel, sample, &mut table)?;
+                }
+                Ok(table)
+            }
             From::Subquery { rel, query, .. } => {
                 self.locked = self.locked_within.remove(rel).unwrap_or_default();
                 Ok(self.query(query, None)?.into_relation(*rel))
@@ -50,7 +56,14 @@ impl Lowerer<'_> {
             return combine(base, item, JoinType::Inner, None);
         }
         match from {
-            From::Table { .. } => Err(Error::internal("a table refers to another item")),
+            From::Table { rel, relation, sample, .. } => {
+                let table = self.table(*rel, relation)?;
+                let mut combined = combine(base, table, JoinType::Inner, None)?;
+                if let Some(sample) = sample {
+                    self.sample(*rel, sample, &mut combined)?;
+                }
+                Ok(combined)
+            }
             From::Function { rel, calls, ordinality, .. } => self.function_onto(base, *rel, calls, *ordinality, false),
             From::Subquery { rel, query, .. } => {
                 let free = self.free_in_query(query);

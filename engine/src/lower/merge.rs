@@ -20,7 +20,7 @@ pub fn lower_merge(merge: &Merge, parameters: &[ScalarValue], context: &LowerCon
     lowerer.define_ctes(&context.outer_ctes)?;
     lowerer.define_ctes(&merge.ctes)?;
     let keeps_unmatched = merge.actions.iter().any(|action| !action.matched);
-    let target = From::Table { rel: merge.rel, relation: merge.table.clone(), alias: None };
+    let target = From::Table { rel: merge.rel, relation: merge.table.clone(), alias: None, sample: None };
     let joined = From::Join {
         kind: if keeps_unmatched { JoinKind::Left } else { JoinKind::Inner },
         left: Box::new(merge.source.clone()),

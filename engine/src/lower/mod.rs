@@ -27,6 +27,7 @@ mod numeric;
 mod query;
 mod relation;
 mod row;
+mod sample;
 mod select;
 mod set_operation;
 mod set_returning;

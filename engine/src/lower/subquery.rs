@@ -29,6 +29,9 @@ pub(super) struct JoinSide {
     pub uncorrelated: bool,
 }
 
+/// `array_agg(anyarray)`.
+const ARRAY_AGG_OF_ARRAYS: aegis_catalog::Oid = 4053;
+
 impl Lowerer<'_> {
     pub fn subquery(&mut self, subquery: &Subquery, ty: Type, input: &mut Relation) -> Result<Value> {
         match &subquery.kind {
@@ -285,9 +288,6 @@ impl Lowerer<'_> {
             let types: Vec<Type> = super::query::output_types(query);
             let value = output.columns.first().ok_or_else(|| Error::internal("a sub-query without columns"))?.clone();
             let element = query.columns.first().map_or(ty, |column| column.ty);
-            if element.oid == ty.oid {
-                return Err(Error::unsupported("ARRAY of a sub-query of arrays"));
-            }
             let value = Value::new(value.expr(), element, value.data_type.clone()).into_computed()?;
             let mut sorts = lowerer.sort_keys(&query.order_by, &output.columns, &types)?;
             let mut plan = output.plan;
@@ -298,9 +298,19 @@ impl Lowerer<'_> {
             }
             let options =
                 sorts.iter().map(|sort| SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first }).collect();
-            let data_type = aegis_catalog::types::representation::array_type(value.data_type.clone());
+            // Arrays become one of a dimension more.
+            let (inner, data_type) = match element.oid == ty.oid {
+                true => {
+                    let function = crate::functions::registry().by_oid(ARRAY_AGG_OF_ARRAYS);
+                    let function =
+                        function.ok_or_else(|| Error::unsupported("ARRAY of a sub-query of arrays"))?.clone();
+                    let (udaf, _) = lowerer.aggregate_function(&function, vec![value.clone()], ty, &[])?;
+                    (Inner::Aggregate(udaf), value.data_type.clone())
+                }
+                false => (Inner::Array, aegis_catalog::types::representation::array_type(value.data_type.clone())),
+            };
             let binding = lowerer.binding("array", data_type.clone());
-            let collect = Ordered::udaf(Inner::Array, 1, options, 0, data_type.clone());
+            let collect = Ordered::udaf(inner, 1, options, 0, data_type.clone());
             let args = std::iter::once(value.expr).chain(sorts.into_iter().map(|sort| sort.expr)).collect();
             let keys = output.domain.iter().map(|column| column.binding.expr()).collect();
             *slot = Some(Value::new(binding.expr(), ty, data_type));

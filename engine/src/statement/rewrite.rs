@@ -86,7 +86,7 @@ fn column_value(column: usize, of: &Column) -> Expr {
 
 /// `SELECT targets FROM old`.
 fn query(old: &Arc<Relation>, targets: Vec<Expr>, columns: Vec<OutputColumn>) -> Query {
-    let from = From::Table { rel: OLD_ROWS, relation: Arc::clone(old), alias: None };
+    let from = From::Table { rel: OLD_ROWS, relation: Arc::clone(old), alias: None, sample: None };
     Query::select(from, targets, columns)
 }
 
