@@ -47,6 +47,11 @@ pub fn plan_drop(printer: Printer<'_>, roots: &[ObjectAddress], cascade: bool) -
     Ok(search.plan())
 }
 
+/// Can the dependent go only with what it rests on?
+fn requires(kind: DependencyKind) -> bool {
+    matches!(kind, DependencyKind::Internal | DependencyKind::PartitionPrimary)
+}
+
 struct Search<'a> {
     printer: Printer<'a>,
     /// Dependents before what they rest on.
@@ -62,7 +67,7 @@ impl Search<'_> {
     /// The index of a constraint and the sequence of an identity column go only with those.
     fn reject_required(&self, root: ObjectAddress) -> Result<()> {
         let edges = self.printer.catalog.dependencies_of(root);
-        let mut owners = edges.iter().filter(|edge| edge.kind == DependencyKind::Internal).map(|edge| edge.referenced);
+        let mut owners = edges.iter().filter(|edge| requires(edge.kind)).map(|edge| edge.referenced);
         match owners.find(|owner| !self.seen.contains(owner)) {
             Some(owner) if matches!(root.class, PG_CLASS | PG_TYPE | PG_PROC) => {
                 let (object, owner) = (describe(self.printer, root), describe(self.printer, owner));

@@ -47,6 +47,8 @@ pub struct Catalog {
     /// (class, oid) of a constraint, default or rule → the relation it is part of.
     parts: HashMap<(Oid, Oid), Oid>,
     indexes: HashMap<Oid, OrdSet<Oid>>,
+    /// Table or index → those that inherit from it or are partitions of it.
+    children: HashMap<Oid, OrdSet<Oid>>,
     routines: OrdMap<Oid, Arc<Routine>>,
     privileges: HashMap<(Oid, Oid), Arc<Privileges>>,
     default_privileges: OrdMap<Oid, Arc<DefaultPrivileges>>,
@@ -78,6 +80,7 @@ impl Catalog {
             uncommitted_labels: OrdSet::new(),
             parts: HashMap::new(),
             indexes: HashMap::new(),
+            children: HashMap::new(),
             routines: OrdMap::new(),
             routine_names: HashMap::new(),
             privileges: HashMap::new(),
@@ -312,6 +315,48 @@ impl Catalog {
     /// Indexes of a table, by OID.
     pub fn indexes_of(&self, table: Oid) -> impl Iterator<Item = &Arc<Relation>> {
         self.indexes.get(&table).into_iter().flatten().filter_map(|oid| self.relations.get(oid))
+    }
+
+    /// What inherits from a table, or is a partition of it or of an index, by OID.
+    pub fn children_of(&self, parent: Oid) -> impl Iterator<Item = &Arc<Relation>> {
+        self.children.get(&parent).into_iter().flatten().filter_map(|oid| self.relations.get(oid))
+    }
+
+    pub fn has_children(&self, parent: Oid) -> bool {
+        self.children.get(&parent).is_some_and(|children| !children.is_empty())
+    }
+
+    /// A table or index with all that inherit from it, each once: level by level, each level by OID.
+    pub fn inheritors(&self, root: &Arc<Relation>) -> Vec<Arc<Relation>> {
+        let mut found = vec![root.clone()];
+        let mut next = 0;
+        while let Some(relation) = found.get(next) {
+            let oid = relation.oid;
+            for child in self.children_of(oid) {
+                if !found.iter().any(|other| other.oid == child.oid) {
+                    found.push(child.clone());
+                }
+            }
+            next += 1;
+        }
+        found
+    }
+
+    /// The parents of a table, of the index of a partition.
+    pub fn parents_of<'c>(&'c self, relation: &'c Relation) -> impl Iterator<Item = &'c Arc<Relation>> {
+        relation.inherited_from().filter_map(|oid| self.relations.get(&oid))
+    }
+
+    /// The partitioned tables that a partition is below of, the nearest first.
+    pub fn partition_ancestors(&self, relation: &Relation) -> Vec<Arc<Relation>> {
+        let mut found: Vec<Arc<Relation>> = Vec::new();
+        let mut at = relation;
+        while at.is_partition() && found.len() <= self.relations.len() {
+            let Some(parent) = self.parents_of(at).next() else { break };
+            found.push(parent.clone());
+            at = parent;
+        }
+        found
     }
 
     /// Foreign keys that point at this table, with the tables they are of.
@@ -591,6 +636,9 @@ impl Catalog {
         if let RelationKind::Index(index) = &relation.kind {
             self.indexes.entry(index.table).or_default().insert(oid);
         }
+        for parent in relation.inherited_from() {
+            self.children.entry(parent).or_default().insert(oid);
+        }
         for edge in relation.structural_dependencies() {
             self.put_dependency(edge);
         }
@@ -638,6 +686,11 @@ impl Catalog {
             && let Some(indexes) = self.indexes.get_mut(&index.table)
         {
             indexes.remove(&oid);
+        }
+        for parent in relation.inherited_from() {
+            if let Some(children) = self.children.get_mut(&parent) {
+                children.remove(&oid);
+            }
         }
         for edge in relation.structural_dependencies() {
             self.remove_dependency(edge.dependent, edge.referenced);

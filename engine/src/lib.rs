@@ -9,6 +9,7 @@ pub mod functions;
 pub mod lower;
 mod memory;
 pub mod parse;
+pub mod partition;
 pub mod privilege;
 pub mod session;
 pub mod settings;

@@ -37,7 +37,10 @@ fn body(printer: Printer<'_>, show: ShowExpression<'_>, table: &Arc<Relation>, c
             let nulls = if *nulls_not_distinct { "NULLS NOT DISTINCT " } else { "" };
             format!("UNIQUE {nulls}({}){}", column_names(Some(table), columns), include(printer, table, *index))
         }
-        ConstraintKind::Check { expression, .. } => format!("CHECK ({})", show(Subject::Table(table), expression)),
+        ConstraintKind::Check { expression, .. } => {
+            let own = if constraint.no_inherit { " NO INHERIT" } else { "" };
+            format!("CHECK ({}){own}", show(Subject::Table(table), expression))
+        }
         ConstraintKind::ForeignKey {
             columns,
             referenced,

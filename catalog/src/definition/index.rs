@@ -37,9 +37,10 @@ pub fn index_definition(printer: Printer<'_>, show: ShowExpression<'_>, oid: Oid
     });
     let keys: Vec<_> = keys.collect();
     let mut text = format!(
-        "CREATE {}INDEX {} ON {table_name} USING {} ({})",
+        "CREATE {}INDEX {} ON {}{table_name} USING {} ({})",
         if index.unique { "UNIQUE " } else { "" },
         quote_identifier(&relation.name),
+        if index.partitioned { "ONLY " } else { "" },
         quote_identifier(&index.method),
         keys.join(", "),
     );
@@ -98,10 +99,14 @@ fn collation(table: &Relation, key: &IndexKey, own: Option<Oid>) -> String {
 }
 
 fn operator_class(key: &IndexKey) -> String {
+    operator_class_name(key.operator_class).map_or_else(String::new, |name| format!(" {}", quote_identifier(&name)))
+}
+
+pub(super) fn operator_class_name(class: Oid) -> Option<String> {
     let mut classes = tsv::rows(include_str!("../../data/pg_opclass.tsv"));
     let named = |mut fields: tsv::Fields| (fields.oid(), fields.oid(), fields.text().into_owned());
-    let found = classes.by_ref().map(named).find(|(oid, _, _)| key.operator_class == *oid && *oid != 0);
-    found.map_or_else(String::new, |(_, _, name)| format!(" {}", quote_identifier(&name)))
+    let found = classes.by_ref().map(named).find(|(oid, _, _)| class == *oid && *oid != 0);
+    found.map(|(_, _, name)| name)
 }
 
 /// The operator class of that name for an access method, and whether it is the default for its type.

@@ -8,12 +8,14 @@ mod constraint;
 mod describe;
 mod identifier;
 mod index;
+mod partition;
 mod type_name;
 
 pub use constraint::constraint_definition;
 pub use describe::describe;
 pub use identifier::{qualified_name, quote_identifier, relation_name};
 pub use index::{default_operator_class, index_column_definition, index_definition, is_call, operator_class_named};
+pub use partition::{partition_bound, partition_constraint, partition_key};
 pub use type_name::{format_type, type_name};
 
 use std::sync::Arc;

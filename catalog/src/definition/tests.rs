@@ -21,7 +21,7 @@ fn relation(oid: u32, name: &str, columns: Vec<Column>, kind: RelationKind) -> O
 }
 
 fn constraint(oid: u32, name: &str, kind: ConstraintKind) -> Constraint {
-    Constraint { oid, name: name.to_owned(), kind, deferrable: false, initially_deferred: false, validated: true }
+    Constraint { oid, ..Constraint::new(name.to_owned(), kind) }
 }
 
 fn catalog() -> Catalog {
@@ -49,7 +49,7 @@ fn catalog() -> Catalog {
             ..constraint(20012, "t_fkey", foreign_key)
         },
     ];
-    let table = Table { storage: 20000, constraints, options: Vec::new(), of_type: 0, materialized: None };
+    let table = Table { constraints, ..Table::new(20000) };
     catalog.put(&relation(20000, "t", columns, RelationKind::Table(table)));
     let key = |attnum, expression: Option<&str>, descending, nulls_first| IndexKey {
         attnum,
@@ -73,6 +73,9 @@ fn catalog() -> Catalog {
         predicate: Some("(id IS NOT NULL)".to_owned()),
         storage: None,
         options: Vec::new(),
+        parent: 0,
+        partitioned: false,
+        invalid: false,
     };
     catalog.put(&relation(20001, "t_idx", Vec::new(), RelationKind::Index(index)));
     catalog

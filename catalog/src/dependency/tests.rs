@@ -30,7 +30,7 @@ fn put(catalog: &mut Catalog, oid: u32, name: &str, columns: Vec<Column>, kind: 
 }
 
 fn constraint(oid: u32, name: &str, kind: ConstraintKind) -> Constraint {
-    Constraint { oid, name: name.to_owned(), kind, deferrable: false, initially_deferred: false, validated: true }
+    Constraint { oid, ..Constraint::new(name.to_owned(), kind) }
 }
 
 fn view(rule: u32) -> RelationKind {
@@ -47,9 +47,7 @@ fn catalog() -> Catalog {
     id.default_oid = 20012;
     let columns = vec![id, Column::new("x", 2, Type::of(oid::INT4))];
     let key = constraint(20010, "a_pkey", ConstraintKind::PrimaryKey { index: A_KEY, columns: vec![1] });
-    let table = |constraints| {
-        RelationKind::Table(Table { storage: 0, constraints, options: Vec::new(), of_type: 0, materialized: None })
-    };
+    let table = |constraints| RelationKind::Table(Table { constraints, ..Table::new(0) });
     put(&mut catalog, A, "a", columns, table(vec![key]));
     let index = Index {
         table: A,
@@ -62,6 +60,9 @@ fn catalog() -> Catalog {
         predicate: None,
         storage: None,
         options: Vec::new(),
+        parent: 0,
+        partitioned: false,
+        invalid: false,
     };
     put(&mut catalog, A_KEY, "a_pkey", Vec::new(), RelationKind::Index(index));
     let sequence = Sequence {

@@ -13,6 +13,34 @@ pub struct Constraint {
     pub deferrable: bool,
     pub initially_deferred: bool,
     pub validated: bool,
+    /// CHECK that children do not inherit.
+    #[serde(default)]
+    pub no_inherit: bool,
+    #[serde(default)]
+    pub inheritance: Inheritance,
+    /// The constraint of the parent that this one of a partition belongs to; 0 for none.
+    #[serde(default)]
+    pub parent: Oid,
+}
+
+/// Where a column or constraint comes from: `attislocal` and `attinhcount`, `conislocal` and `coninhcount`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inheritance {
+    /// It is declared by the table itself.
+    pub local: bool,
+    /// Number of parents that have it.
+    pub parents: i16,
+}
+
+impl Default for Inheritance {
+    fn default() -> Self {
+        Self { local: true, parents: 0 }
+    }
+}
+
+impl Inheritance {
+    /// From one parent alone.
+    pub const INHERITED: Self = Self { local: false, parents: 1 };
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +84,21 @@ pub enum ReferentialAction {
 }
 
 impl Constraint {
+    /// A constraint that holds, checked at once; the catalog gives it its OID.
+    pub fn new(name: impl Into<String>, kind: ConstraintKind) -> Self {
+        Self {
+            oid: 0,
+            name: name.into(),
+            kind,
+            deferrable: false,
+            initially_deferred: false,
+            validated: true,
+            no_inherit: false,
+            inheritance: Inheritance::default(),
+            parent: 0,
+        }
+    }
+
     /// `pg_constraint.contype`.
     pub fn kind_code(&self) -> char {
         match self.kind {

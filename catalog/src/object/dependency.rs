@@ -26,6 +26,10 @@ pub enum DependencyKind {
     Normal,
     Auto,
     Internal,
+    /// Of what a partition has from its parent, on the parent's.
+    PartitionPrimary,
+    /// The same, on the partition.
+    PartitionSecondary,
 }
 
 impl ObjectAddress {
@@ -46,6 +50,8 @@ impl DependencyKind {
             Self::Normal => 'n',
             Self::Auto => 'a',
             Self::Internal => 'i',
+            Self::PartitionPrimary => 'P',
+            Self::PartitionSecondary => 'S',
         }
     }
 
@@ -54,6 +60,8 @@ impl DependencyKind {
             "n" => Some(Self::Normal),
             "a" => Some(Self::Auto),
             "i" => Some(Self::Internal),
+            "P" => Some(Self::PartitionPrimary),
+            "S" => Some(Self::PartitionSecondary),
             _ => None,
         }
     }

@@ -20,6 +20,15 @@ pub struct Index {
     /// Storage parameters.
     #[serde(default)]
     pub options: Vec<(String, String)>,
+    /// The index of the partitioned table that this one of a partition belongs to; 0 for none.
+    #[serde(default)]
+    pub parent: Oid,
+    /// It is of a partitioned table, and has no entries of its own.
+    #[serde(default)]
+    pub partitioned: bool,
+    /// Not (yet) there for all partitions.
+    #[serde(default)]
+    pub invalid: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

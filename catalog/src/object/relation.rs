@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Constraint, Index, Materialized, ObjectAddress, Sequence, Table, View};
+use super::{
+    Constraint, Index, Inheritance, Materialized, ObjectAddress, PartitionBound, Partitioning, Sequence, Table, View,
+};
 use crate::fixed_oid;
 use crate::types::{Type, oid::Oid};
 
@@ -58,6 +60,8 @@ pub struct Column {
     /// OID of the row in `pg_attrdef`; 0 without a default. Assigned when the relation is written.
     #[serde(default)]
     pub default_oid: Oid,
+    #[serde(default)]
+    pub inheritance: Inheritance,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +102,21 @@ impl Relation {
         self.table().and_then(|table| table.materialized.as_ref())
     }
 
+    /// What makes it a partitioned table.
+    pub fn partitioning(&self) -> Option<&Partitioning> {
+        self.table().and_then(|table| table.partitioning.as_ref())
+    }
+
+    /// What makes it a partition.
+    pub fn partition_bound(&self) -> Option<&PartitionBound> {
+        self.table().and_then(|table| table.bound.as_ref())
+    }
+
+    /// The tables that it inherits from, or whose partition it is.
+    pub fn parents(&self) -> &[Oid] {
+        self.table().map(|table| table.parents.as_slice()).unwrap_or_default()
+    }
+
     /// The query of a view, materialized or not.
     pub fn query(&self) -> Option<&View> {
         self.view().or_else(|| self.materialized().map(|materialized| &materialized.view))
@@ -105,6 +124,17 @@ impl Relation {
 
     pub fn sequence(&self) -> Option<&Sequence> {
         if let RelationKind::Sequence(sequence) = &self.kind { Some(sequence) } else { None }
+    }
+
+    /// Is it a partition: of a table, or as an index of an index?
+    pub fn is_partition(&self) -> bool {
+        self.partition_bound().is_some() || self.index().is_some_and(|index| index.parent != 0)
+    }
+
+    /// What it inherits from, in order: tables, or the index that it is a part of.
+    pub fn inherited_from(&self) -> impl Iterator<Item = Oid> + '_ {
+        let index = self.index().map(|index| index.parent).filter(|&parent| parent != 0);
+        self.parents().iter().copied().chain(index)
     }
 
     /// Constraints, if it is a table.
@@ -124,8 +154,10 @@ impl Relation {
     pub fn kind_code(&self) -> char {
         match self.kind {
             RelationKind::Table(Table { materialized: Some(_), .. }) => 'm',
+            RelationKind::Table(Table { partitioning: Some(_), .. }) => 'p',
             RelationKind::Table(_) | RelationKind::System => 'r',
             RelationKind::View(_) => 'v',
+            RelationKind::Index(Index { partitioned: true, .. }) => 'I',
             RelationKind::Index(_) => 'i',
             RelationKind::Sequence(_) => 'S',
             RelationKind::Composite => 'c',
@@ -171,6 +203,7 @@ impl Column {
             identity: None,
             dropped: false,
             default_oid: 0,
+            inheritance: Inheritance::default(),
         }
     }
 }

@@ -53,6 +53,11 @@ impl Relation {
                     let rule = ObjectAddress::new(PG_REWRITE, materialized.view.rule);
                     edges.add(rule, relation, DependencyKind::Internal);
                 }
+                for parent in &table.parents {
+                    let parent = ObjectAddress::new(crate::fixed_oid::PG_CLASS, *parent);
+                    let kind = if table.bound.is_some() { DependencyKind::Auto } else { DependencyKind::Normal };
+                    edges.add(relation, parent, kind);
+                }
                 if table.of_type != 0 {
                     edges.add(relation, ObjectAddress::new(PG_TYPE, table.of_type), DependencyKind::Normal);
                 }
@@ -63,6 +68,12 @@ impl Relation {
             RelationKind::Index(index) => {
                 let attnums = index.keys.iter().map(|key| key.attnum).chain(index.include.iter().copied());
                 edges.columns(relation, index.table, attnums, DependencyKind::Auto);
+                if index.parent != 0 {
+                    let (parent, table) = (index.parent, index.table);
+                    let address = |oid| ObjectAddress::new(crate::fixed_oid::PG_CLASS, oid);
+                    edges.add(relation, address(parent), DependencyKind::PartitionPrimary);
+                    edges.add(relation, address(table), DependencyKind::PartitionSecondary);
+                }
             }
             RelationKind::Sequence(sequence) => {
                 if let Some((table, attnum)) = sequence.owned_by {
@@ -79,6 +90,11 @@ impl Relation {
         for constraint in self.constraints() {
             let address = ObjectAddress::new(PG_CONSTRAINT, constraint.oid);
             edges.columns(address, self.oid, constraint.columns().iter().copied(), DependencyKind::Auto);
+            if constraint.parent != 0 {
+                let parent = ObjectAddress::new(PG_CONSTRAINT, constraint.parent);
+                edges.add(address, parent, DependencyKind::PartitionPrimary);
+                edges.add(address, self.address(), DependencyKind::PartitionSecondary);
+            }
             match &constraint.kind {
                 ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } if *index != 0 => {
                     let index = ObjectAddress::new(crate::fixed_oid::PG_CLASS, *index);

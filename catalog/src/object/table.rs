@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Constraint;
+use super::{Constraint, PartitionBound, Partitioning};
 use crate::types::oid::Oid;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Table {
-    /// Table of the store that holds the rows; changes on TRUNCATE and rewrite (`relfilenode`).
+    /// Table of the store that holds the rows; changes on TRUNCATE and rewrite (`relfilenode`). 0 for a partitioned table, which has none.
     pub storage: u64,
     pub constraints: Vec<Constraint>,
     pub options: Vec<(String, String)>,
@@ -17,6 +17,36 @@ pub struct Table {
     /// Of a materialized view.
     #[serde(default)]
     pub materialized: Option<Materialized>,
+    /// Of a partitioned table.
+    #[serde(default)]
+    pub partitioning: Option<Partitioning>,
+    /// Tables that it inherits from, or whose partition it is, in order (`pg_inherits`).
+    #[serde(default)]
+    pub parents: Vec<Oid>,
+    /// Of a partition.
+    #[serde(default)]
+    pub bound: Option<PartitionBound>,
+}
+
+impl Table {
+    /// The table of the store that holds its rows; None if it has none of its own.
+    pub fn rows(&self) -> Option<u64> {
+        (self.storage != 0).then_some(self.storage)
+    }
+
+    /// A table with these rows and nothing else.
+    pub fn new(storage: u64) -> Self {
+        Self {
+            storage,
+            constraints: Vec::new(),
+            options: Vec::new(),
+            of_type: 0,
+            materialized: None,
+            partitioning: None,
+            parents: Vec::new(),
+            bound: None,
+        }
+    }
 }
 
 /// What makes a table a materialized view.

@@ -19,6 +19,7 @@ mod pg_depend;
 mod pg_description;
 mod pg_enum;
 mod pg_index;
+mod pg_inherits;
 mod pg_namespace;
 mod pg_operator;
 mod pg_proc;
@@ -75,7 +76,7 @@ const RELATIONS: &[(&str, RowsOf)] = &[
     ("pg_foreign_server", nothing),
     ("pg_foreign_table", nothing),
     ("pg_index", pg_index::rows),
-    ("pg_inherits", nothing),
+    ("pg_inherits", pg_inherits::rows),
     ("pg_init_privs", pg_namespace::initial_rows),
     ("pg_language", fixed::pg_language),
     ("pg_largeobject", nothing),
@@ -85,7 +86,7 @@ const RELATIONS: &[(&str, RowsOf)] = &[
     ("pg_operator", pg_operator::rows),
     ("pg_opfamily", fixed::pg_opfamily),
     ("pg_parameter_acl", nothing),
-    ("pg_partitioned_table", nothing),
+    ("pg_partitioned_table", pg_inherits::partitioned_rows),
     ("pg_policy", nothing),
     ("pg_proc", pg_proc::rows),
     ("pg_publication", nothing),

@@ -4,7 +4,7 @@ use super::rows::{Cell, Rows, row};
 use super::{SystemContext, access_method};
 use crate::Result;
 use crate::fixed_oid::{GLOBAL_TABLESPACE, HEAP_ACCESS_METHOD, PG_CLASS};
-use crate::object::{ConstraintKind, Relation, RelationKind};
+use crate::object::{ConstraintKind, Index, Relation, RelationKind, Table};
 use crate::types::oid::Oid;
 
 /// Bytes of a PostgreSQL page, the unit of `relpages`.
@@ -22,6 +22,8 @@ fn push(context: &SystemContext<'_>, relation: &Relation, rows: &mut Rows<'_>) {
     let catalog = context.catalog;
     let is_view = relation.query().is_some();
     let is_shared = super::is_shared(relation.oid);
+    let bound = relation.partition_bound().map(crate::definition::partition_bound);
+    let has_children = catalog.has_children(relation.oid);
     let (pages, tuples) = size(context, relation);
     let is_check = |kind: &ConstraintKind| matches!(kind, ConstraintKind::Check { .. });
     let is_foreign_key = |kind: &ConstraintKind| matches!(kind, ConstraintKind::ForeignKey { .. });
@@ -50,23 +52,24 @@ fn push(context: &SystemContext<'_>, relation: &Relation, rows: &mut Rows<'_>) {
         i16::try_from(constraints.iter().filter(|c| is_check(&c.kind)).count()).unwrap_or(i16::MAX),
         is_view,
         has_triggers,
-        false,
+        has_children,
         false,
         false,
         relation.materialized().is_none_or(|materialized| materialized.populated),
         if relation.table().is_some() { 'd' } else { 'n' },
-        false,
+        relation.is_partition(),
         0,
         0,
         0,
         catalog.shown_acl(PG_CLASS, relation.oid),
         options(relation),
-        Cell::Null,
+        bound.map_or(Cell::Null, Cell::from),
     ]);
 }
 
 fn access_method_of(relation: &Relation) -> Oid {
     match &relation.kind {
+        RelationKind::Table(Table { partitioning: Some(_), .. }) => 0,
         RelationKind::Table(_) | RelationKind::System => HEAP_ACCESS_METHOD,
         RelationKind::Index(index) => access_method(&index.method).unwrap_or_default(),
         RelationKind::View(_) | RelationKind::Sequence(_) | RelationKind::Composite => 0,
@@ -76,6 +79,7 @@ fn access_method_of(relation: &Relation) -> Oid {
 /// The store's table, cut to an OID; a view has none.
 fn file_node(relation: &Relation) -> Oid {
     match &relation.kind {
+        RelationKind::Index(Index { partitioned: true, .. }) => 0,
         RelationKind::Table(table) => Oid::try_from(table.storage).unwrap_or(relation.oid),
         RelationKind::View(_) | RelationKind::Composite => 0,
         RelationKind::Index(_) | RelationKind::Sequence(_) | RelationKind::System => relation.oid,
@@ -85,6 +89,8 @@ fn file_node(relation: &Relation) -> Oid {
 /// `relpages` and `reltuples`; -1 means not known.
 fn size(context: &SystemContext<'_>, relation: &Relation) -> (i32, f32) {
     match relation.kind {
+        RelationKind::Table(Table { partitioning: Some(_), .. }) => (0, -1.0),
+        RelationKind::Index(Index { partitioned: true, .. }) => (0, 0.0),
         RelationKind::Table(_) => {
             let pages = context.server.bytes(relation).div_ceil(PAGE);
             let rows = context.server.row_count(relation);

@@ -39,6 +39,8 @@ fn push(
         ConstraintKind::Check { expression, .. } => Some(expression),
         _ => None,
     };
+    // Those of partitioned tables are there for partitions too.
+    let partitioned = constraint.parent != 0 || table.is_some_and(|table| table.partitioning().is_some());
     let columns = constraint.columns();
     rows.push(row![
         constraint.oid,
@@ -51,14 +53,14 @@ fn push(
         table_oid,
         domain,
         constraint.index(),
-        0,
+        constraint.parent,
         foreign_key.referenced,
         foreign_key.on_update,
         foreign_key.on_delete,
         foreign_key.match_type,
-        true,
-        0,
-        !is_check && table.is_some(),
+        constraint.inheritance.local,
+        constraint.inheritance.parents,
+        constraint.no_inherit || (!is_check && !partitioned && table.is_some()),
         (!columns.is_empty()).then_some(columns),
         foreign_key.columns.as_deref(),
         foreign_key.equals_across.as_deref(),

@@ -46,7 +46,7 @@ fn push(context: &SystemContext<'_>, relation: &Relation, rows: &mut Rows<'_>) {
         false,
         constraint.is_none_or(|constraint| !constraint.deferrable),
         false,
-        true,
+        !index.invalid,
         false,
         true,
         true,

@@ -138,14 +138,7 @@ fn populated() -> Catalog {
     (id.default, id.default_oid) = (Some("nextval('s'::regclass)".to_owned()), 20010);
     let columns =
         vec![id, Column::new("name", 2, Type::new(oid::VARCHAR, 14)), Column::new("rows", 3, Type::of(22000))];
-    let constraint = |oid, kind| Constraint {
-        oid,
-        name: format!("c{oid}"),
-        kind,
-        deferrable: false,
-        initially_deferred: false,
-        validated: true,
-    };
+    let constraint = |oid, kind| Constraint { oid, ..Constraint::new(format!("c{oid}"), kind) };
     let foreign_key = ConstraintKind::ForeignKey {
         columns: vec![2],
         referenced: 20000,
@@ -161,12 +154,7 @@ fn populated() -> Catalog {
         constraint(20012, foreign_key),
         constraint(20013, ConstraintKind::Check { expression: "(id > 0)".to_owned(), columns: vec![1] }),
     ];
-    put(
-        20000,
-        "t",
-        columns,
-        RelationKind::Table(Table { storage: 20000, constraints, options: Vec::new(), of_type: 0, materialized: None }),
-    );
+    put(20000, "t", columns, RelationKind::Table(Table { constraints, ..Table::new(20000) }));
     let index = Index {
         table: 20000,
         method: "btree".to_owned(),
@@ -178,6 +166,9 @@ fn populated() -> Catalog {
         predicate: None,
         storage: None,
         options: Vec::new(),
+        parent: 0,
+        partitioned: false,
+        invalid: false,
     };
     put(20001, "t_pkey", Vec::new(), RelationKind::Index(index));
     let sequence = Sequence {

@@ -52,13 +52,7 @@ fn table(name: &str) -> Relation {
         row_type: 0,
         row_array_type: 0,
         columns: vec![id, Column::new("name", 2, Type::of(oid::TEXT))],
-        kind: RelationKind::Table(Table {
-            storage: 0,
-            constraints: Vec::new(),
-            options: Vec::new(),
-            of_type: 0,
-            materialized: None,
-        }),
+        kind: RelationKind::Table(Table::new(0)),
     }
 }
 
@@ -77,6 +71,9 @@ fn index(name: &str, on: &Relation) -> Relation {
             predicate: None,
             storage: None,
             options: Vec::new(),
+            parent: 0,
+            partitioned: false,
+            invalid: false,
         }),
         ..table(name)
     }
@@ -104,14 +101,10 @@ fn created_objects_are_seen_after_publish_and_after_restart() {
     let key = catalog.create_relation(&mut storage, index("t_pkey", &created)).unwrap();
     let mut changed = Relation::clone(&created);
     if let RelationKind::Table(table) = &mut changed.kind {
-        table.constraints.push(Constraint {
-            oid: 0,
-            name: "t_pkey".to_owned(),
-            kind: ConstraintKind::PrimaryKey { index: key.oid, columns: vec![1] },
-            deferrable: false,
-            initially_deferred: false,
-            validated: true,
-        });
+        table.constraints.push(Constraint::new(
+            "t_pkey".to_owned(),
+            ConstraintKind::PrimaryKey { index: key.oid, columns: vec![1] },
+        ));
     }
     catalog.replace_relation(&mut storage, changed).unwrap();
     catalog.set_comment(&mut storage, ObjectAddress::column(created.oid, 2), Some("what it is called")).unwrap();

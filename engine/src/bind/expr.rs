@@ -290,6 +290,7 @@ impl Binder<'_> {
             Purpose::Check => Clause::Check,
             Purpose::Generated => Clause::Generated,
             Purpose::IndexExpression => Clause::IndexExpression,
+            Purpose::PartitionKey => Clause::PartitionKey,
             Purpose::IndexPredicate => Clause::IndexPredicate,
             Purpose::AlterType => Clause::AlterType,
             Purpose::CopyWhere => Clause::CopyWhere,

@@ -48,8 +48,8 @@ impl Binder<'_> {
     /// One FROM item and the names it brings.
     pub(super) fn table_expr(&mut self, table: &TableExpr) -> Result<(From, Vec<Item>)> {
         self.nested(|binder| match table {
-            TableExpr::Table { name, alias, sample, .. } => {
-                let (mut from, items) = binder.named_table(name, alias.as_ref())?;
+            TableExpr::Table { name, only, alias, sample } => {
+                let (mut from, items) = binder.named_table(name, *only, alias.as_ref())?;
                 if let Some(sample) = sample {
                     binder.sampled(&mut from, sample, name.span)?;
                 }
@@ -63,14 +63,14 @@ impl Binder<'_> {
         })
     }
 
-    fn named_table(&mut self, name: &Name, alias: Option<&TableAlias>) -> Result<(From, Vec<Item>)> {
+    fn named_table(&mut self, name: &Name, only: bool, alias: Option<&TableAlias>) -> Result<(From, Vec<Item>)> {
         if let [table] = name.parts.as_slice()
             && let Some(entry) = self.cte_named(&table.name)
         {
             return self.cte_scan(entry, name, alias);
         }
         let relation = self.relation_named(name)?;
-        let (from, item) = self.relation_scan(&relation, alias, name.span)?;
+        let (from, item) = self.relation_scan(&relation, only, alias, name.span)?;
         Ok((from, vec![item]))
     }
 
@@ -131,6 +131,7 @@ impl Binder<'_> {
     fn relation_scan(
         &mut self,
         relation: &Arc<Relation>,
+        only: bool,
         alias: Option<&TableAlias>,
         span: Span,
     ) -> Result<(From, Item)> {
@@ -149,7 +150,7 @@ impl Binder<'_> {
             RelationKind::Table(_) | RelationKind::Sequence(_) | RelationKind::System => {
                 let rel = self.new_rel(RelSource::Table(relation.clone()));
                 let item = self.table_item(rel, relation, alias)?;
-                Ok((From::Table { rel, relation: relation.clone(), alias: alias.map(alias_of), sample: None }, item))
+                Ok((From::Table { rel, relation: relation.clone(), only, alias: alias.map(alias_of), sample: None }, item))
             }
         }
     }

@@ -75,13 +75,7 @@ impl SessionServices for NoServices {
 
 /// An empty table.
 fn table() -> RelationKind {
-    RelationKind::Table(Table {
-        storage: 0,
-        constraints: Vec::new(),
-        options: Vec::new(),
-        of_type: 0,
-        materialized: None,
-    })
+    RelationKind::Table(Table::new(0))
 }
 
 /// The tables that the golden files speak of:
@@ -136,17 +130,13 @@ fn schema(catalog: &mut CatalogTransaction, storage: &mut Transaction) -> Result
         predicate: None,
         storage: None,
         options: Vec::new(),
+        parent: 0,
+        partitioned: false,
+        invalid: false,
     };
     let index = catalog.create_relation(storage, relation("t_pkey", &[], RelationKind::Index(index))?)?;
     let mut t = Relation::clone(&t);
-    let constraint = |name: &str, kind| Constraint {
-        oid: 0,
-        name: name.into(),
-        kind,
-        deferrable: false,
-        initially_deferred: false,
-        validated: true,
-    };
+    let constraint = |name: &str, kind| Constraint::new(name, kind);
     if let RelationKind::Table(table) = &mut t.kind {
         let primary = ConstraintKind::PrimaryKey { index: index.oid, columns: vec![1] };
         let check = ConstraintKind::Check { expression: "a > 0".into(), columns: vec![1] };

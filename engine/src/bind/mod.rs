@@ -31,6 +31,7 @@ mod modify;
 mod operator;
 mod output_name;
 mod parameter;
+mod partition;
 mod polymorphic;
 mod predicate;
 pub mod print;
@@ -72,6 +73,7 @@ use crate::session::context::StatementContext;
 
 pub use copy::{GIVEN_ROWS, bind_copy, filter_copy};
 pub use output_name::output_name;
+pub use partition::{partition_key, rename as rename_columns};
 pub use reads::{named_by, objects_of, read_by};
 pub use types::{is_any_family, is_polymorphic};
 pub use walk::has_columns as reads_columns;
@@ -251,10 +253,25 @@ pub fn columns_of(expr: &Expr, rel: RelId) -> Vec<usize> {
     found
 }
 
+/// Binds a value in the bound of a partition, for a key of that type.
+pub fn bind_bound(expr: &ast::Expr, target: Type, context: &StatementContext) -> Result<Expr> {
+    scalar(expr, Some(target), Clause::PartitionBound, context).map_err(|error| match error.code() {
+        sqlstate::UNDEFINED_COLUMN | sqlstate::UNDEFINED_TABLE => {
+            let message = "cannot use column reference in partition bound expression";
+            Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message).at(expr.span.start)
+        }
+        _ => error,
+    })
+}
+
 /// Binds an expression without columns, such as an argument of EXECUTE, and casts it for assignment to `target`.
 pub fn bind_scalar(expr: &ast::Expr, target: Option<Type>, context: &StatementContext) -> Result<Expr> {
+    scalar(expr, target, Clause::Execute, context)
+}
+
+fn scalar(expr: &ast::Expr, target: Option<Type>, clause: Clause, context: &StatementContext) -> Result<Expr> {
     let mut binder = Binder::new("", context, Parameters::none());
-    binder.levels.push(Level::new(Clause::Execute));
+    binder.levels.push(Level::new(clause));
     let bound = binder.expr(expr)?;
     match target {
         // Only a call tells what it is.
@@ -323,6 +340,7 @@ pub enum Purpose {
     Generated,
     IndexExpression,
     IndexPredicate,
+    PartitionKey,
     /// `USING` of ALTER COLUMN … TYPE.
     AlterType,
     /// `WHERE` of COPY … FROM.

@@ -34,7 +34,8 @@ impl Binder<'_> {
         let row_rules = self.row_rules(&table, new_rel)?;
         self.rename_target(rel, new_rel, &table, update.alias.as_ref())?;
         let returning = self.returning(&update.returning)?;
-        Ok(Update { ctes: self.finish_ctes(ctes), table, rel, from, filter, set, new_rel, row_rules, returning })
+        let only = update.only;
+        Ok(Update { ctes: self.finish_ctes(ctes), table, only, rel, from, filter, set, new_rel, row_rules, returning })
     }
 
     pub(super) fn delete(&mut self, delete: &ast::Delete) -> Result<Delete> {
@@ -53,7 +54,8 @@ impl Binder<'_> {
         let (rel, using) = self.changed_table(&table, delete.alias.as_ref(), &delete.using)?;
         let filter = self.where_clause(delete.filter.as_ref())?;
         let returning = self.returning(&delete.returning)?;
-        Ok(Delete { ctes: self.finish_ctes(ctes), table, rel, using, filter, returning })
+        let only = delete.only;
+        Ok(Delete { ctes: self.finish_ctes(ctes), table, only, rel, using, filter, returning })
     }
 
     /// Puts the changed table and the tables joined to it in sight; the latter's sub-queries do not see the former.

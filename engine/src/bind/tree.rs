@@ -510,6 +510,8 @@ pub enum From {
     Table {
         rel: RelId,
         relation: Arc<Relation>,
+        /// Without what inherits from it.
+        only: bool,
         alias: Option<Alias>,
         sample: Option<Box<Sample>>,
     },
@@ -744,6 +746,8 @@ pub struct Returning {
 pub struct Update {
     pub ctes: Vec<Cte>,
     pub table: Arc<Relation>,
+    /// Without what inherits from it.
+    pub only: bool,
     /// The old row.
     pub rel: RelId,
     pub from: Option<From>,
@@ -760,6 +764,8 @@ pub struct Update {
 pub struct Delete {
     pub ctes: Vec<Cte>,
     pub table: Arc<Relation>,
+    /// Without what inherits from it.
+    pub only: bool,
     pub rel: RelId,
     pub using: Option<From>,
     pub filter: Option<Expr>,

@@ -32,8 +32,11 @@ impl<'t> Deparser<'t> {
 
     fn from_item(&mut self, from: &'t From) {
         match from {
-            From::Table { rel, relation, alias, sample } => {
+            From::Table { rel, relation, only, alias, sample } => {
                 let current = self.current(relation);
+                if *only {
+                    self.push("ONLY ");
+                }
                 self.relation(current);
                 self.alias(*rel, alias.is_some(), &current.name);
                 if let Some(sample) = sample {

@@ -7,22 +7,26 @@ use aegis_catalog::{Error, Result, sqlstate};
 use aegis_storage::IndexSchema;
 use aegis_storage::lock::RowClaim;
 use aegis_storage::transaction::RowAddress;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array};
 use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::{Field, Schema, SchemaRef, UInt64Type};
+use arrow::datatypes::{Field, Schema, SchemaRef, UInt32Type, UInt64Type};
 use std::sync::Arc;
 
 use super::error::from_arrow;
 use super::row_rules::{check_rows, duplicate_key, key_text};
 use super::statement::{ChangeResult, Execution};
 use super::stream::RowStream;
-use super::{conflict, deferred, foreign_key, index_key};
+use super::{conflict, deferred, foreign_key, index_key, spread};
 use crate::bind::tree::{Delete, Insert, Update};
 use crate::lower::{ChangeColumns, LoweredChange};
 
 /// The parts of a batch of a change.
 pub struct ChangedRows {
     pub addresses: Option<UInt64Array>,
+    /// The tables that the rows are in, where there are several.
+    pub sources: Option<UInt32Array>,
+    /// The partitions for the new rows.
+    pub targets: Option<UInt32Array>,
     /// The new rows, columns as the store has them.
     pub rows: RecordBatch,
     pub returning: RecordBatch,
@@ -56,8 +60,7 @@ pub async fn insert(insert: &Insert, mut new: ChangeRows, execution: &mut Execut
     }
     while let Some(batch) = new.rows.next().await {
         let changed = split(&insert.table, &new.columns, batch?, execution)?;
-        insert_rows(&insert.table, &changed.rows, execution).await?;
-        foreign_key::check_later(&insert.table, &changed.rows, None, execution)?;
+        spread::insert_new(&insert.table, &changed.rows, changed.targets.as_ref(), execution).await?;
         result.count += changed.rows.num_rows() as u64;
         if insert.returning.is_some() {
             result.returning.push(changed.returning);
@@ -72,7 +75,10 @@ pub async fn update(update: &Update, changed: ChangeRows, execution: &mut Execut
     let addresses = changed.addresses.clone().ok_or_else(|| Error::internal("an update without addresses"))?;
     let generated = update.table.live_columns().filter(|column| column.generated).map(|column| column.attnum);
     let changed_columns: Vec<i16> = update.set.iter().map(|(attnum, _)| *attnum).chain(generated).collect();
-    update_rows(&update.table, &addresses, &changed.rows, Some(&changed_columns), execution).await?;
+    match changed.sources.is_some() || changed.targets.is_some() {
+        true => spread::update(&update.table, &changed, Some(&changed_columns), execution).await?,
+        false => update_rows(&update.table, &addresses, &changed.rows, Some(&changed_columns), execution).await?,
+    }
     let returning = if update.returning.is_some() { vec![changed.returning] } else { Vec::new() };
     Ok(ChangeResult { count: addresses.len() as u64, returning })
 }
@@ -154,7 +160,7 @@ pub async fn delete(delete: &Delete, changed: ChangeRows, execution: &mut Execut
     let changes = changed.collect(&delete.table, execution).await?;
     let Some(changed) = once_per_row(changes, true)? else { return Ok(ChangeResult::default()) };
     let addresses = changed.addresses.ok_or_else(|| Error::internal("a delete without addresses"))?;
-    let count = delete_rows(&delete.table, &addresses, execution).await?;
+    let count = spread::delete(&delete.table, &addresses, changed.sources.as_ref(), execution).await?;
     let returning = if delete.returning.is_some() { vec![changed.returning] } else { Vec::new() };
     Ok(ChangeResult { count, returning })
 }
@@ -196,18 +202,23 @@ fn split(
     let mut columns = batch.columns().iter().cloned();
     let addresses = parts.address.then(|| columns.next()).flatten();
     let addresses = addresses.and_then(|column| column.as_primitive_opt::<UInt64Type>().cloned());
+    let sources = parts.source.then(|| columns.next()).flatten();
+    let sources = sources.and_then(|column| column.as_primitive_opt::<UInt32Type>().cloned());
     let row: Vec<ArrayRef> = columns.by_ref().take(parts.row).collect();
+    let targets = parts.target.then(|| columns.next()).flatten();
+    let targets = targets.and_then(|column| column.as_primitive_opt::<UInt32Type>().cloned());
     let checks: Vec<ArrayRef> = columns.by_ref().take(parts.checks.len()).collect();
     let returning: Vec<ArrayRef> = columns.collect();
     let count = batch.num_rows();
     let names = table.live_columns().map(|column| column.name.clone());
     let rows = batch_of(names, row, count)?;
-    if parts.row > 0 {
+    // Rows of partitions and children are checked as theirs.
+    if parts.row > 0 && !parts.source && !parts.target {
         check_rows(table, &rows, &parts.checks, &checks, &execution.context)?;
     }
     let names = (0..returning.len()).map(|index| format!("column_{index}"));
     let returning = batch_of(names, returning, count)?;
-    Ok(ChangedRows { addresses, rows, returning })
+    Ok(ChangedRows { addresses, sources, targets, rows, returning })
 }
 
 fn batch_of(names: impl Iterator<Item = String>, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
@@ -227,12 +238,20 @@ fn once_per_row(mut changes: Vec<ChangedRows>, addressed: bool) -> Result<Option
     let (row_schema, returning_schema) = (first.rows.schema(), first.returning.schema());
     let mut seen = HashSet::new();
     let mut addresses: Vec<RowAddress> = Vec::new();
+    let (mut sources, mut targets): (Vec<ArrayRef>, Vec<ArrayRef>) = (Vec::new(), Vec::new());
     let mut rows = Vec::new();
     let mut returning = Vec::new();
     for change in changes {
         let Some(found) = &change.addresses else { continue };
-        let keep: BooleanArray =
-            found.iter().map(|address| Some(address.is_some_and(|address| seen.insert(address)))).collect();
+        let keep: BooleanArray = (0..)
+            .zip(found.iter())
+            .map(|(row, address)| Some(address.is_some_and(|address| seen.insert((source(&change, row), address)))))
+            .collect();
+        for (kept, column) in [(&mut sources, &change.sources), (&mut targets, &change.targets)] {
+            if let Some(column) = column {
+                kept.push(arrow::compute::filter(column, &keep).map_err(from_arrow)?);
+            }
+        }
         addresses.extend(
             found.iter().flatten().zip(keep.iter()).filter(|(_, keep)| *keep == Some(true)).map(|(address, _)| address),
         );
@@ -242,9 +261,25 @@ fn once_per_row(mut changes: Vec<ChangedRows>, addressed: bool) -> Result<Option
     let join = |schema: &SchemaRef, batches: &[RecordBatch]| concat_batches(schema, batches).map_err(from_arrow);
     Ok(Some(ChangedRows {
         addresses: addressed.then(|| UInt64Array::from(addresses)),
+        sources: joined(&sources)?,
+        targets: joined(&targets)?,
         rows: join(&row_schema, &rows)?,
         returning: join(&returning_schema, &returning)?,
     }))
+}
+
+/// The table that a row is in; 0 if there is only one.
+fn source(change: &ChangedRows, row: usize) -> u32 {
+    change.sources.as_ref().map_or(0, |sources| sources.value(row))
+}
+
+fn joined(parts: &[ArrayRef]) -> Result<Option<UInt32Array>> {
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+    let joined = arrow::compute::concat(&parts).map_err(from_arrow)?;
+    Ok(joined.as_primitive_opt::<UInt32Type>().cloned())
 }
 
 /// The rows with columns in the store's order.

@@ -18,7 +18,7 @@ use super::change::{ChangeRows, ChangedRows, explain, insert_rows, key_columns, 
 use super::error::{from_arrow, from_datafusion};
 use super::key::keys;
 use super::statement::{ChangeResult, Execution};
-use super::{foreign_key, index_key};
+use super::{foreign_key, index_key, row_rules, spread};
 use crate::bind::tree::{ConflictUpdate, Insert};
 use crate::lower::{LowerContext, lower_conflict_update};
 
@@ -33,14 +33,43 @@ enum Fate {
 }
 
 pub async fn insert(insert: &Insert, changes: Vec<ChangedRows>, execution: &mut Execution<'_>) -> Result<ChangeResult> {
-    let mut result = ChangeResult::default();
-    let Some(on_conflict) = &insert.on_conflict else { return Err(Error::internal("no ON CONFLICT")) };
-    let Some(first) = changes.first() else { return Ok(result) };
+    let Some(first) = changes.first() else { return Ok(ChangeResult::default()) };
     let rows = concat(&first.rows, changes.iter().map(|change| &change.rows))?;
     let returning = concat(&first.returning, changes.iter().map(|change| &change.returning))?;
-    let indexes = arbiters(insert, &on_conflict.arbiters, execution)?;
-    let fates = fates(&insert.table, &indexes, &rows, execution)?;
-    settle(insert, &indexes, &rows, &fates, on_conflict.update.is_none(), execution).await?;
+    let targets: Vec<UInt32Array> = changes.iter().filter_map(|change| change.targets.clone()).collect();
+    if targets.is_empty() {
+        return insert_into(insert, &insert.table, rows, returning, execution).await;
+    }
+    let targets: Vec<&dyn Array> = targets.iter().map(|part| part as &dyn Array).collect();
+    let targets = arrow::compute::concat(&targets).map_err(from_arrow)?;
+    let targets = targets.as_any().downcast_ref::<UInt32Array>().ok_or_else(|| Error::internal("no partitions"))?;
+    spread::check_targets(&insert.table, &rows, targets, execution)?;
+    let mut result = ChangeResult::default();
+    for share in spread::shares(targets, execution)? {
+        let rows = take_record_batch(&rows, &share.places).map_err(from_arrow)?;
+        let rows = spread::arranged(&rows, &insert.table, &share.table)?;
+        let rows = row_rules::derive(&share.table, rows, &execution.context)?;
+        let returning = take_record_batch(&returning, &share.places).map_err(from_arrow)?;
+        let part = insert_into(insert, &share.table, rows, returning, execution).await?;
+        result.count += part.count;
+        result.returning.extend(part.returning);
+    }
+    Ok(result)
+}
+
+/// Rows (as columns of `table`) into the statement's table, or into one of its partitions.
+async fn insert_into(
+    insert: &Insert,
+    table: &Arc<Relation>,
+    rows: RecordBatch,
+    returning: RecordBatch,
+    execution: &mut Execution<'_>,
+) -> Result<ChangeResult> {
+    let mut result = ChangeResult::default();
+    let Some(on_conflict) = &insert.on_conflict else { return Err(Error::internal("no ON CONFLICT")) };
+    let indexes = arbiters(table, &on_conflict.arbiters, execution)?;
+    let fates = fates(table, &indexes, &rows, execution)?;
+    settle(table, &indexes, &rows, &fates, on_conflict.update.is_none(), execution).await?;
     let inserted: BooleanArray = fates.iter().map(|fate| Some(*fate == Fate::Insert)).collect();
     let new_rows = filter_record_batch(&rows, &inserted).map_err(from_arrow)?;
     let mut places: Vec<usize> =
@@ -63,20 +92,26 @@ pub async fn insert(insert: &Insert, changes: Vec<ChangedRows>, execution: &mut 
         }
         let excluded = take_record_batch(&rows, &UInt32Array::from(proposed)).map_err(from_arrow)?;
         // The rows to update are planned before anything changes.
-        let updates = plan_updates(insert, update, &addresses, excluded, execution).await?;
-        apply_inserts(insert, &new_rows, execution).await?;
+        let updates = plan_updates(insert, table, update, &addresses, excluded, execution).await?;
+        apply_inserts(table, &new_rows, execution).await?;
         let changed: Vec<i16> = update.set.iter().map(|(attnum, _)| *attnum).collect();
+        let changed = spread::attnums(&changed, &insert.table, table);
         for update in updates {
             let Some(addresses) = &update.addresses else { continue };
             result.count += addresses.len() as u64;
-            update_rows(&insert.table, addresses, &update.rows, Some(&changed), execution).await?;
+            refuse_moves(table, &update)?;
+            let mut rows = spread::arranged(&update.rows, &insert.table, table)?;
+            if update.targets.is_some() {
+                rows = row_rules::derive(table, rows, &execution.context)?;
+            }
+            update_rows(table, addresses, &rows, Some(&changed), execution).await?;
             for address in addresses.iter().flatten() {
                 places.extend(fates.iter().position(|fate| *fate == Fate::Existing(address)));
             }
             result.returning.push(update.returning);
         }
     } else {
-        apply_inserts(insert, &new_rows, execution).await?;
+        apply_inserts(table, &new_rows, execution).await?;
     }
     result.count += new_rows.num_rows() as u64;
     result.returning.insert(0, filter_record_batch(&returning, &inserted).map_err(from_arrow)?);
@@ -96,14 +131,13 @@ pub async fn insert(insert: &Insert, changes: Vec<ChangedRows>, execution: &mut 
 /// Makes sure that what was found in the snapshot still holds: nobody else inserts the new keys, and the rows that have the
 /// others stay (DO NOTHING; DO UPDATE locks them).
 async fn settle(
-    insert: &Insert,
+    table: &Arc<Relation>,
     indexes: &[u32],
     rows: &RecordBatch,
     fates: &[Fate],
     nothing: bool,
     execution: &mut Execution<'_>,
 ) -> Result<()> {
-    let table = &insert.table;
     if execution.is_temporary(table) {
         return Ok(());
     }
@@ -141,12 +175,22 @@ async fn settle(
     Ok(())
 }
 
-async fn apply_inserts(insert: &Insert, rows: &RecordBatch, execution: &mut Execution<'_>) -> Result<()> {
+async fn apply_inserts(table: &Arc<Relation>, rows: &RecordBatch, execution: &mut Execution<'_>) -> Result<()> {
     if rows.num_rows() > 0 {
-        insert_rows(&insert.table, rows, execution).await?;
-        foreign_key::check_later(&insert.table, rows, None, execution)?;
+        insert_rows(table, rows, execution).await?;
+        foreign_key::check_later(table, rows, None, execution)?;
     }
     Ok(())
+}
+
+/// 0A000: a row stays in its partition.
+fn refuse_moves(table: &Relation, update: &ChangedRows) -> Result<()> {
+    let leaves = |targets: &UInt32Array| targets.iter().any(|target| target != Some(table.oid));
+    if !update.targets.as_ref().is_some_and(leaves) {
+        return Ok(());
+    }
+    Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "invalid ON UPDATE specification")
+        .with_detail("The result tuple would appear in a different partition than the original tuple."))
 }
 
 fn second_time() -> Error {
@@ -160,9 +204,15 @@ fn concat<'b>(first: &RecordBatch, batches: impl Iterator<Item = &'b RecordBatch
 }
 
 /// The unique indexes that decide: those named, or all of the table.
-fn arbiters(insert: &Insert, named: &[Oid], execution: &Execution<'_>) -> Result<Vec<u32>> {
-    let schema = execution.transaction.table_schema(storage_of(&insert.table)?).map_err(Error::from)?;
-    let unique = schema.unique_indexes().filter(|index| named.is_empty() || named.contains(&index.id));
+fn arbiters(table: &Relation, named: &[Oid], execution: &Execution<'_>) -> Result<Vec<u32>> {
+    let schema = execution.transaction.table_schema(storage_of(table)?).map_err(Error::from)?;
+    let catalog = &execution.context.catalog;
+    // An index of a partitioned table stands for those of its partitions.
+    let is_named = |id: Oid| {
+        let above = catalog.relation(id).map(|index| catalog.partition_ancestors(index)).unwrap_or_default();
+        named.contains(&id) || above.iter().any(|above| named.contains(&above.oid))
+    };
+    let unique = schema.unique_indexes().filter(|index| named.is_empty() || is_named(index.id));
     let unique: Vec<&IndexSchema> = unique.collect();
     if let Some(index) = unique.iter().find(|index| index.deferrable) {
         let message = "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters";
@@ -252,6 +302,7 @@ fn key_bytes(
 /// Runs DO UPDATE's expressions over the pairs of existing and proposed rows.
 async fn plan_updates(
     insert: &Insert,
+    holder: &Arc<Relation>,
     update: &ConflictUpdate,
     addresses: &[RowAddress],
     excluded: RecordBatch,
@@ -260,10 +311,9 @@ async fn plan_updates(
     if addresses.is_empty() {
         return Ok(Vec::new());
     }
-    let storage = storage_of(&insert.table)?;
+    let storage = storage_of(holder)?;
     let schema = execution.transaction.table_schema(storage).map_err(Error::from)?;
-    let places = insert
-        .table
+    let places = holder
         .live_columns()
         .map(|column| {
             let position = schema.position(u32::try_from(column.attnum).unwrap_or(0));
@@ -271,8 +321,10 @@ async fn plan_updates(
         })
         .collect::<Result<Vec<_>>>()?;
     let locked = UInt64Array::from(addresses.to_vec());
-    execution.lock_rows(&insert.table, &locked, RowClaim::NO_KEY_UPDATE).await?;
+    execution.lock_rows(holder, &locked, RowClaim::NO_KEY_UPDATE).await?;
     let existing = execution.transaction.fetch(storage, addresses, &places).map_err(Error::from)?;
+    let existing = spread::arranged(&existing, holder, &insert.table)?;
+    let excluded = spread::arranged(&excluded, holder, &insert.table)?;
     let address: ArrayRef = Arc::new(UInt64Array::from(addresses.to_vec()));
     let columns: Vec<ArrayRef> = std::iter::once(address)
         .chain(existing.columns().iter().cloned())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aegis_catalog::image::Catalog;
 use aegis_catalog::object::{Constraint, ConstraintKind, ReferentialAction, Relation};
-use aegis_catalog::{Error, Result, Type, sqlstate};
+use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 use aegis_storage::lock::{Object, RowClaim, TableMode, Want};
 use aegis_storage::transaction::{RowAddress, RowId, Transaction};
 use aegis_storage::{Isolation, TableId};
@@ -21,6 +21,7 @@ use super::error::from_arrow;
 use super::key::keys;
 use super::referential_action;
 use super::row_rules::key_text;
+use super::spread::{arranged, attnums};
 use super::statement::Execution;
 
 /// Leaves checks that new rows find what they refer to. `changed` limits them to keys with a changed column.
@@ -82,9 +83,15 @@ pub async fn check_new(
     }
     let own: Vec<Type> = types(table, columns, &catalog);
     let converted = convert(key.columns(), &own, &types(target, referenced_columns, &catalog))?;
-    let ordered = index_order(target, *referenced_index, referenced_columns, &converted, execution)?;
-    let found = lock_referenced(target, *referenced_index, &ordered, execution).await?;
-    let mut missing: Vec<bool> = found.iter().map(|found| !found).collect();
+    let mut missing = vec![true; key.num_rows()];
+    for holder in holders(target, *referenced_index, referenced_columns, execution)? {
+        if !missing.contains(&true) {
+            break;
+        }
+        let ordered = index_order(&holder.table, holder.index, &holder.columns, &converted, execution)?;
+        let found = lock_referenced(&holder.table, holder.index, &ordered, execution).await?;
+        missing.iter_mut().zip(found).for_each(|(missing, found)| *missing &= !found);
+    }
     if late && missing.contains(&true) {
         let holder = execution.transaction.of(table);
         let wanted = Wanted { columns, own_types: &own, types: &own, keys: &key, chosen: &missing };
@@ -111,12 +118,42 @@ pub async fn check_gone(
     let catalog = execution.context.catalog.clone();
     let Some(table) = catalog.relation(*referenced) else { return Ok(()) };
     look_anew(execution)?;
-    let key = OldKey { referring: referring.clone(), constraint: constraint.clone(), rows: rows.clone() };
-    let gone = key.gone(table, execution)?;
-    if let Some(orphans) = key.orphans(table, &gone, execution)? {
-        return Err(still_referenced(table, &key, &orphans, execution));
+    let (constraint, referenced) = (constraint.clone(), table.clone());
+    let key = OldKey { referring: referring.clone(), constraint, referenced, rows: rows.clone() };
+    let gone = key.gone(execution)?;
+    if let Some(orphans) = key.orphans(&gone, execution)? {
+        return Err(still_referenced(&key, &orphans, execution));
     }
-    refuse_unseen(table, &key, &gone, execution)
+    refuse_unseen(&key, &gone, execution)
+}
+
+/// A table that holds rows which a foreign key refers to.
+struct Holder {
+    table: Arc<Relation>,
+    index: Oid,
+    columns: Vec<i16>,
+}
+
+/// The referenced table, or its partitions, with their own columns and index.
+fn holders(target: &Arc<Relation>, index: Oid, columns: &[i16], execution: &Execution<'_>) -> Result<Vec<Holder>> {
+    if target.partitioning().is_none() {
+        return Ok(vec![Holder { table: target.clone(), index, columns: columns.to_vec() }]);
+    }
+    let context = &execution.context;
+    let leaves = crate::partition::holders(target, &context.catalog, &context.format)?;
+    leaves.into_iter().map(|leaf| holder(target, &leaf, index, columns, &context.catalog)).collect()
+}
+
+/// A partition of the referenced table.
+fn holder(target: &Relation, leaf: &Arc<Relation>, index: Oid, columns: &[i16], catalog: &Catalog) -> Result<Holder> {
+    let own = catalog.indexes_of(leaf.oid).find(|own| part_of(own, index, catalog)).map(|own| own.oid);
+    let index = own.ok_or_else(|| Error::internal(format!("\"{}\" lacks the index of a key", leaf.name)))?;
+    Ok(Holder { table: leaf.clone(), index, columns: attnums(columns, target, leaf) })
+}
+
+/// Is the index this one, or attached to it at some level?
+fn part_of(own: &Arc<Relation>, index: Oid, catalog: &Catalog) -> bool {
+    own.oid == index || catalog.partition_ancestors(own).iter().any(|above| above.oid == index)
 }
 
 /// READ COMMITTED: who refers to rows may have committed since the statement began.
@@ -233,11 +270,11 @@ fn violation(table: &Relation, constraint: &Constraint, execution: &Execution<'_
         .with_table(schema.map(|schema| schema.name.clone()).unwrap_or_default(), table.name.clone())
 }
 
-fn still_referenced(table: &Relation, key: &OldKey, orphans: &Orphans, execution: &Execution<'_>) -> Error {
+fn still_referenced(key: &OldKey, orphans: &Orphans, execution: &Execution<'_>) -> Error {
     let ConstraintKind::ForeignKey { referenced_columns, .. } = &key.constraint.kind else {
         return Error::internal("no foreign key");
     };
-    let (name, referring) = (&key.constraint.name, &key.referring.name);
+    let (table, name, referring) = (&key.referenced, &key.constraint.name, &key.referring.name);
     let row = orphans.old.first().copied().unwrap_or(0) as usize;
     let message = format!(
         "update or delete on table \"{}\" violates foreign key constraint \"{name}\" on table \"{referring}\"",
@@ -260,6 +297,8 @@ pub struct OldKeys {
 pub(super) struct OldKey {
     pub referring: Arc<Relation>,
     pub constraint: Constraint,
+    /// The table that it refers to; a row that changes may be in a partition of it.
+    pub referenced: Arc<Relation>,
     /// Referenced columns of the rows as they were.
     rows: RecordBatch,
 }
@@ -273,10 +312,21 @@ pub async fn old_keys(
 ) -> Result<OldKeys> {
     let mut old = Vec::new();
     let catalog = &execution.context.catalog;
-    for (referring, constraint) in catalog.referencing(table.oid) {
+    let referenced = std::iter::once(table.clone()).chain(catalog.partition_ancestors(table));
+    let referencing = referenced.flat_map(|referenced| {
+        let keys = catalog.referencing(referenced.oid);
+        keys.map(|(referring, constraint)| (referenced.clone(), referring, constraint)).collect::<Vec<_>>()
+    });
+    for (referenced, referring, constraint) in referencing {
+        // What refers are rows of partitions, which have the constraint too.
+        if referring.partitioning().is_some() {
+            continue;
+        }
         let ConstraintKind::ForeignKey { referenced_columns, referenced_index, .. } = &constraint.kind else {
             continue;
         };
+        let Holder { index: referenced_index, columns: referenced_columns, .. } =
+            holder(&referenced, table, *referenced_index, referenced_columns, catalog)?;
         if changed.is_some_and(|changed| !referenced_columns.iter().any(|column| changed.contains(column))) {
             continue;
         }
@@ -289,15 +339,16 @@ pub async fn old_keys(
         let addresses: Vec<RowAddress> = addresses.iter().flatten().collect();
         let rows = execution.transaction.fetch(storage, &addresses, &columns).map_err(Error::from)?;
         if !execution.is_temporary(table) {
-            let ordered = index_order(table, *referenced_index, referenced_columns, rows.columns(), execution)?;
-            let hashes = execution.transaction.permanent_ref().key_hashes(storage, *referenced_index, &ordered)?;
+            let ordered = index_order(table, referenced_index, &referenced_columns, rows.columns(), execution)?;
+            let hashes = execution.transaction.permanent_ref().key_hashes(storage, referenced_index, &ordered)?;
             for hash in hashes.into_iter().flatten() {
-                if let Some(waiting) = execution.locks().request(reference(storage, *referenced_index, hash, true))? {
+                if let Some(waiting) = execution.locks().request(reference(storage, referenced_index, hash, true))? {
                     execution.wait(waiting).await?;
                 }
             }
         }
-        old.push(OldKey { referring: referring.clone(), constraint: constraint.clone(), rows });
+        let (referring, constraint) = (referring.clone(), constraint.clone());
+        old.push(OldKey { referring, constraint, referenced, rows });
     }
     Ok(OldKeys { keys: old })
 }
@@ -316,9 +367,10 @@ pub fn referenced_changed<'f>(
             look_anew(execution)?;
         }
         for key in old.keys {
-            let gone = key.gone(table, execution)?;
+            let gone = key.gone(execution)?;
             if gone.contains(&true) {
-                follow(table, &key, &gone, new_rows, execution).await?;
+                let new_rows = new_rows.map(|rows| arranged(rows, table, &key.referenced)).transpose()?;
+                follow(&key, &gone, new_rows.as_ref(), execution).await?;
             }
         }
         Ok(())
@@ -326,7 +378,6 @@ pub fn referenced_changed<'f>(
 }
 
 async fn follow(
-    table: &Arc<Relation>,
     key: &OldKey,
     gone: &[bool],
     new_rows: Option<&RecordBatch>,
@@ -340,20 +391,20 @@ async fn follow(
         execution.check_later(&key.referring, &key.constraint, Keys::Gone(rows));
         return Ok(());
     }
-    if let Some(orphans) = key.orphans(table, gone, execution)? {
+    if let Some(orphans) = key.orphans(gone, execution)? {
         if action == ReferentialAction::Restrict {
-            return Err(still_referenced(table, key, &orphans, execution));
+            return Err(still_referenced(key, &orphans, execution));
         }
-        referential_action::run(table, key, action, orphans, new_rows, execution).await?;
+        referential_action::run(&key.referenced, key, action, orphans, new_rows, execution).await?;
     }
-    refuse_unseen(table, key, gone, execution)
+    refuse_unseen(key, gone, execution)
 }
 
 /// REPEATABLE READ: rows that refer to a key that is gone, but which the snapshot does not show, cannot be taken along. 40001.
-fn refuse_unseen(table: &Relation, key: &OldKey, gone: &[bool], execution: &mut Execution<'_>) -> Result<()> {
+fn refuse_unseen(key: &OldKey, gone: &[bool], execution: &mut Execution<'_>) -> Result<()> {
     let fixed = execution.transaction.isolation().keeps_snapshot();
     let Some(latest) = execution.transaction.of(&key.referring).at_latest().filter(|_| fixed) else { return Ok(()) };
-    match key.orphans_in(table, gone, &latest, &execution.context.catalog)? {
+    match key.orphans_in(gone, &latest, &execution.context.catalog)? {
         Some(_) => Err(execution.overtaken(&key.referring, &UInt64Array::from(Vec::<u64>::new()))),
         None => Ok(()),
     }
@@ -368,32 +419,30 @@ pub(super) struct Orphans {
 
 impl OldKey {
     /// Which of the old keys no row has any more.
-    fn gone(&self, table: &Relation, execution: &Execution<'_>) -> Result<Vec<bool>> {
+    fn gone(&self, execution: &Execution<'_>) -> Result<Vec<bool>> {
         let ConstraintKind::ForeignKey { referenced_columns, referenced_index, .. } = &self.constraint.kind else {
             return Ok(Vec::new());
         };
-        let ordered = index_order(table, *referenced_index, referenced_columns, self.rows.columns(), execution)?;
-        let still =
-            execution.transaction.lookup(storage_of(table)?, *referenced_index, &ordered).map_err(Error::from)?;
         let complete = |row: usize| !self.rows.columns().iter().any(|column| column.is_null(row));
-        Ok(still.iter().enumerate().map(|(row, found)| found.is_none() && complete(row)).collect())
+        let mut gone: Vec<bool> = (0..self.rows.num_rows()).map(complete).collect();
+        for holder in holders(&self.referenced, *referenced_index, referenced_columns, execution)? {
+            let ordered = index_order(&holder.table, holder.index, &holder.columns, self.rows.columns(), execution)?;
+            let storage = storage_of(&holder.table)?;
+            let still = execution.transaction.lookup(storage, holder.index, &ordered).map_err(Error::from)?;
+            gone.iter_mut().zip(still).for_each(|(gone, found)| *gone &= found.is_none());
+        }
+        Ok(gone)
     }
 
-    fn orphans(&self, table: &Relation, gone: &[bool], execution: &Execution<'_>) -> Result<Option<Orphans>> {
-        self.orphans_in(table, gone, execution.transaction.of(&self.referring), &execution.context.catalog)
+    fn orphans(&self, gone: &[bool], execution: &Execution<'_>) -> Result<Option<Orphans>> {
+        self.orphans_in(gone, execution.transaction.of(&self.referring), &execution.context.catalog)
     }
 
-    fn orphans_in(
-        &self,
-        table: &Relation,
-        gone: &[bool],
-        view: &Transaction,
-        catalog: &Catalog,
-    ) -> Result<Option<Orphans>> {
+    fn orphans_in(&self, gone: &[bool], view: &Transaction, catalog: &Catalog) -> Result<Option<Orphans>> {
         let ConstraintKind::ForeignKey { columns, referenced_columns, .. } = &self.constraint.kind else {
             return Ok(None);
         };
-        let types = types(table, referenced_columns, catalog);
+        let types = types(&self.referenced, referenced_columns, catalog);
         let own_types = self::types(&self.referring, columns, catalog);
         let wanted = Wanted { columns, own_types: &own_types, types: &types, keys: &self.rows, chosen: gone };
         rows_with(&self.referring, &wanted, view)

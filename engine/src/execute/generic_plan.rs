@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aegis_catalog::object::{Relation, RelationKind};
-use aegis_catalog::{Error, Result, Type};
+use aegis_catalog::{Catalog, Error, Result, Type};
 use aegis_storage::transaction::RowAddress;
 use aegis_storage::{IndexSchema, TableSchema};
 use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
@@ -30,6 +30,7 @@ use super::statement::Execution;
 use super::stream::RowStream;
 use crate::bind::late;
 use crate::bind::tree::{self, BoundStatement, Expr, ExprKind, From, RelId, Statement};
+use crate::lower::inherit::is_spread;
 use crate::lower::{self, ChangeColumns, LowerContext, Tables};
 use crate::session::context::StatementContext;
 use crate::session::tables::Tables as RowTables;
@@ -64,7 +65,7 @@ impl GenericPlan {
     /// None if the statement is of another kind.
     pub fn new(tree: &BoundStatement, context: &StatementContext, tables: &RowTables) -> Option<Self> {
         let mut statement = tree.statement.clone();
-        if !is_candidate(&statement) {
+        if !is_candidate(&statement, &context.catalog) {
             return None;
         }
         let client = u32::try_from(tree.parameters.len()).ok()?;
@@ -170,8 +171,8 @@ impl KeyedRow {
 }
 
 /// Statements that may have a generic plan, by their clauses.
-pub fn is_candidate(statement: &Statement) -> bool {
-    let is_stored = |table: &Relation| matches!(table.kind, RelationKind::Table(_));
+pub fn is_candidate(statement: &Statement, catalog: &Catalog) -> bool {
+    let is_stored = |table: &Relation| matches!(table.kind, RelationKind::Table(_)) && !is_spread(table, catalog);
     let from = |select: &tree::Select| match &select.from {
         None => true,
         Some(From::Table { relation, sample: None, .. }) => is_stored(relation) && select.filter.is_some(),
@@ -187,7 +188,7 @@ pub fn is_candidate(statement: &Statement) -> bool {
                 }
                 _ => plain_select(source).is_some_and(|select| select.from.is_none()),
             };
-            insert.ctes.is_empty() && source.ctes.is_empty() && plain && is_stored(&insert.table)
+            insert.ctes.is_empty() && source.ctes.is_empty() && plain && insert.table.table().is_some()
         }
         Statement::Update(update) => {
             update.ctes.is_empty() && update.from.is_none() && update.filter.is_some() && is_stored(&update.table)

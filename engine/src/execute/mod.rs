@@ -36,6 +36,7 @@ pub mod select_locked;
 pub mod series;
 pub mod shared;
 mod sort_copies;
+pub mod spread;
 pub mod statement;
 pub mod stream;
 pub mod system;

@@ -13,6 +13,7 @@ use super::provider::key_batch;
 use super::statement::Execution;
 use super::stream::RowStream;
 use crate::bind::tree::{CallForm, CastMethod, Distinct, Expr, ExprKind, From, Query, RelId, Select, SetExpr};
+use crate::lower::inherit::is_spread;
 
 /// Types whose values are equal exactly if their representations are.
 const PLAIN: [Oid; 14] = [
@@ -37,6 +38,9 @@ const INTEGERS: [Oid; 3] = [oid::INT2, oid::INT4, oid::INT8];
 /// The row with the key that the query asks for; None if it is not such a query.
 pub fn read(query: &Query, execution: &Execution<'_>) -> Result<Option<RowStream>> {
     let Some((relation, select)) = one_table(query) else { return Ok(None) };
+    if is_spread(relation, &execution.context.catalog) {
+        return Ok(None);
+    }
     let (RelationKind::Table(table), Some(From::Table { rel, .. })) = (&relation.kind, &select.from) else {
         return Ok(None);
     };

@@ -6,15 +6,18 @@ use aegis_catalog::object::{ConstraintKind, ReferentialAction, Relation};
 use aegis_catalog::{Error, Result};
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array, UInt64Array, new_null_array};
 use arrow::compute::take;
+use arrow::datatypes::Schema;
 
-use super::change::{delete_rows, update_rows};
+use super::change::{ChangedRows, delete_rows, update_rows};
 use super::error::from_arrow;
 use super::foreign_key::{OldKey, Orphans, places};
 use super::over_row::{self, ROW};
 use super::row_rules;
+use super::spread;
 use super::statement::Execution;
 use crate::bind;
 use crate::lower::Form;
+use crate::lower::inherit::routed_from;
 
 /// Runs CASCADE, SET NULL or SET DEFAULT for rows of the table that refers. `new_rows` are those of the changed table, if it still has them.
 pub async fn run(
@@ -102,5 +105,12 @@ async fn replace(
     // Columns that are generated from the changed ones change too.
     let generated = table.live_columns().filter(|column| column.generated).map(|column| column.attnum);
     let changed: Vec<i16> = columns.iter().copied().chain(generated).collect();
+    let targets = spread::targets(table, &rows, &changed, execution)?;
+    if targets.is_some() {
+        let returning = RecordBatch::new_empty(Arc::new(Schema::empty()));
+        let changes = ChangedRows { addresses: Some(addresses.clone()), sources: None, targets, rows, returning };
+        let root = routed_from(table, &execution.context.catalog);
+        return spread::update_from(root.as_ref().unwrap_or(table), table, &changes, Some(&changed), execution).await;
+    }
     update_rows(table, addresses, &rows, Some(&changed), execution).await
 }

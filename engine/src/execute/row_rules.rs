@@ -82,7 +82,7 @@ fn first_null(values: &ArrayRef) -> Option<usize> {
     (0..values.len()).find(|row| nulls.is_null(*row))
 }
 
-fn with_row(error: Error, table: &Relation, rows: &RecordBatch, row: usize, context: &StatementContext) -> Error {
+pub fn with_row(error: Error, table: &Relation, rows: &RecordBatch, row: usize, context: &StatementContext) -> Error {
     let mut error = error;
     error.fields_mut().schema = context.catalog.schema(table.schema).map(|schema| schema.name.clone());
     error.fields_mut().table = Some(table.name.clone());

@@ -2,18 +2,21 @@
 //! Clause").
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use aegis_catalog::object::Relation;
 use aegis_catalog::{Error, Result};
 use aegis_storage::Isolation;
 use aegis_storage::lock::{RowClaim, Want};
-use arrow::array::{AsArray, BooleanArray, RecordBatch, UInt64Array};
+use arrow::array::{AsArray, BooleanArray, RecordBatch, UInt32Array, UInt64Array};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::UInt64Type;
+use arrow::datatypes::{UInt32Type, UInt64Type};
 use datafusion::scalar::ScalarValue;
 
 use super::change::storage_of;
 use super::error::from_arrow;
 use super::lock::not_available;
+use super::spread;
 use super::statement::Execution;
 use super::stream::RowStream;
 use crate::bind::tree::{Expr, Query};
@@ -74,7 +77,7 @@ pub async fn start(lowered: LoweredQuery, part: Option<&Part>, execution: &mut E
     let mut out = Vec::new();
     while left > 0 {
         let Some(batch) = rows.next().await.transpose()? else { break };
-        let addresses = addresses(&batch, visible.len(), locked.len())?;
+        let addresses = addresses(&batch, visible.len(), &locked)?;
         let mut kept = batch.project(&visible).map_err(from_arrow)?;
         if locked.iter().any(|locked| locked.wait == LockWait::SkipLocked) {
             let wanted = left.saturating_add(skip);
@@ -82,7 +85,9 @@ pub async fn start(lowered: LoweredQuery, part: Option<&Part>, execution: &mut E
             kept = filter_record_batch(&kept, &mask).map_err(from_arrow)?;
         } else {
             for (locked, addresses) in locked.iter().zip(&addresses) {
-                lock_rows(locked, addresses, execution).await?;
+                for (table, addresses) in addresses.shares(&locked.table, execution)? {
+                    lock_rows(&table, locked, &addresses, execution).await?;
+                }
             }
         }
         let skipped = skip.min(kept.num_rows() as u64);
@@ -93,9 +98,46 @@ pub async fn start(lowered: LoweredQuery, part: Option<&Part>, execution: &mut E
     Ok(RowStream::ready(out))
 }
 
-fn addresses(batch: &RecordBatch, from: usize, count: usize) -> Result<Vec<UInt64Array>> {
-    let column = |at: usize| batch.columns().get(from + at)?.as_primitive_opt::<UInt64Type>().cloned();
-    (0..count).map(|at| column(at).ok_or_else(|| Error::internal("a lock without addresses"))).collect()
+/// Rows to lock, and the tables that they are in where there are several.
+struct Found {
+    addresses: UInt64Array,
+    sources: Option<UInt32Array>,
+}
+
+impl Found {
+    fn slice(&self, row: usize) -> Self {
+        let sources = self.sources.as_ref().map(|sources| sources.slice(row, 1));
+        Self { addresses: self.addresses.slice(row, 1), sources }
+    }
+
+    /// By table.
+    fn shares(&self, table: &Arc<Relation>, execution: &Execution<'_>) -> Result<Vec<(Arc<Relation>, UInt64Array)>> {
+        let Some(sources) = &self.sources else { return Ok(vec![(table.clone(), self.addresses.clone())]) };
+        let present: BooleanArray = self.addresses.iter().map(|address| Some(address.is_some())).collect();
+        let sources = arrow::compute::filter(sources, &present).map_err(from_arrow)?;
+        let addresses = arrow::compute::filter(&self.addresses, &present).map_err(from_arrow)?;
+        let addresses = addresses.as_primitive::<UInt64Type>();
+        let shares = spread::shares(sources.as_primitive::<UInt32Type>(), execution)?.into_iter();
+        shares.map(|share| Ok((share.table, spread::take_addresses(addresses, &share.places)?))).collect()
+    }
+}
+
+fn addresses(batch: &RecordBatch, from: usize, locked: &[LockedTable]) -> Result<Vec<Found>> {
+    let mut columns = batch.columns().iter().skip(from);
+    let missing = || Error::internal("a lock without addresses");
+    let mut found = Vec::with_capacity(locked.len());
+    for table in locked {
+        let addresses = columns.next().and_then(|column| column.as_primitive_opt::<UInt64Type>().cloned());
+        let sources = match table.spread {
+            true => {
+                let column = columns.next().and_then(|column| column.as_primitive_opt::<UInt32Type>().cloned());
+                Some(column.ok_or_else(missing)?)
+            }
+            false => None,
+        };
+        found.push(Found { addresses: addresses.ok_or_else(missing)?, sources });
+    }
+    Ok(found)
 }
 
 fn claim(strength: LockStrength) -> RowClaim {
@@ -107,8 +149,13 @@ fn claim(strength: LockStrength) -> RowClaim {
     }
 }
 
-async fn lock_rows(locked: &LockedTable, addresses: &UInt64Array, execution: &mut Execution<'_>) -> Result<()> {
-    let (table, claim) = (&locked.table, claim(locked.strength));
+async fn lock_rows(
+    table: &Arc<Relation>,
+    locked: &LockedTable,
+    addresses: &UInt64Array,
+    execution: &mut Execution<'_>,
+) -> Result<()> {
+    let claim = claim(locked.strength);
     if locked.wait == LockWait::NoWait && !execution.is_temporary(table) {
         let storage = storage_of(table)?;
         let Some(rows) = execution.transaction.permanent_ref().row_ids(storage, addresses)? else {
@@ -128,17 +175,19 @@ async fn lock_rows(locked: &LockedTable, addresses: &UInt64Array, execution: &mu
 /// was locked by another then, and is left out; at REPEATABLE READ that is 40001.
 fn lock_free_rows(
     locked: &[LockedTable],
-    addresses: &[UInt64Array],
+    addresses: &[Found],
     wanted: u64,
     execution: &mut Execution<'_>,
 ) -> Result<BooleanArray> {
-    let rows = addresses.first().map_or(0, |addresses| arrow::array::Array::len(addresses));
+    let rows = addresses.first().map_or(0, |found| arrow::array::Array::len(&found.addresses));
     let mut taken = 0;
     let mut mask = Vec::with_capacity(rows);
     for row in 0..rows {
         let mut free = taken < wanted;
         for (locked, addresses) in locked.iter().zip(addresses) {
-            free = free && lock_if_free(locked, &addresses.slice(row, 1), execution)?;
+            for (table, address) in addresses.slice(row).shares(&locked.table, execution)? {
+                free = free && lock_if_free(&table, locked, &address, execution)?;
+            }
         }
         taken += u64::from(free);
         mask.push(free);
@@ -146,8 +195,12 @@ fn lock_free_rows(
     Ok(BooleanArray::from(mask))
 }
 
-fn lock_if_free(locked: &LockedTable, address: &UInt64Array, execution: &mut Execution<'_>) -> Result<bool> {
-    let table = &locked.table;
+fn lock_if_free(
+    table: &Arc<Relation>,
+    locked: &LockedTable,
+    address: &UInt64Array,
+    execution: &mut Execution<'_>,
+) -> Result<bool> {
     if execution.is_temporary(table) {
         return Ok(true);
     }

@@ -24,11 +24,15 @@ pub struct LoweredChange {
     pub columns: ChangeColumns,
 }
 
-/// What the rows of a change consist of: the row's address (UPDATE and DELETE), the new row (INSERT and UPDATE: live columns in order of
-/// `attnum`, in stored representation), one boolean per check, the RETURNING targets.
+/// What the rows of a change consist of: the row's address (UPDATE and DELETE) and the table that it is in, the new row (INSERT and UPDATE:
+/// live columns in order of `attnum`, in stored representation) and the partition for it, one boolean per check, the RETURNING targets.
 #[derive(Debug, Clone)]
 pub struct ChangeColumns {
     pub address: bool,
+    /// The OID of the table that the row is in, if that is not told by the statement.
+    pub source: bool,
+    /// The OID of the partition for the new row, null if there is none.
+    pub target: bool,
     /// Number of columns of the new row.
     pub row: usize,
     /// Names of the check constraints.
@@ -37,10 +41,23 @@ pub struct ChangeColumns {
     pub returning: usize,
 }
 
+impl ChangeColumns {
+    fn before_returning(&self) -> usize {
+        [self.address, self.source, self.target].map(usize::from).iter().sum::<usize>() + self.row + self.checks.len()
+    }
+}
+
+/// The row that a change is about.
+pub(super) struct Affected {
+    pub address: Binding,
+    /// The table that it is in, where there are several.
+    pub source: Option<Binding>,
+}
+
 impl LoweredChange {
     /// With RETURNING in computed representation.
     pub fn computed_returning(mut self) -> Result<Self> {
-        let first = usize::from(self.columns.address) + self.columns.row + self.columns.checks.len();
+        let first = self.columns.before_returning();
         let columns: Vec<(datafusion::common::Column, DataType)> = self
             .plan
             .schema()
@@ -72,7 +89,8 @@ pub fn lower_insert(insert: &Insert, parameters: &[ScalarValue], context: &Lower
     lowerer.define_ctes(&insert.ctes)?;
     let mut input = lowerer.query(&insert.source, None)?.into_relation(insert.source_rel);
     let row = lowerer.new_row(&insert.table, &insert.values, None, &mut input)?;
-    lowerer.change(&insert.table, insert.rel, row, &insert.row_rules, insert.returning.as_ref(), None, input)
+    let place = RowPlace { affected: None, changed: None };
+    lowerer.change(&insert.table, insert.rel, row, &insert.row_rules, insert.returning.as_ref(), place, input)
 }
 
 /// DO UPDATE: over a source with the columns of the existing rows, then of the rows proposed for insertion (each: live columns, stored
@@ -98,36 +116,40 @@ pub fn lower_conflict_update(
         lowerer.filter_by(filter, &mut input)?;
     }
     let row = lowerer.new_row(&insert.table, &update.set, Some(update.existing), &mut input)?;
-    let address = Some(address.clone());
-    lowerer.change(&insert.table, insert.rel, row, &insert.row_rules, insert.returning.as_ref(), address, input)
+    let place = RowPlace { affected: Some(Affected { address: address.clone(), source: None }), changed: None };
+    lowerer.change(&insert.table, insert.rel, row, &insert.row_rules, insert.returning.as_ref(), place, input)
 }
 
 pub fn lower_update(update: &Update, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredChange> {
     let mut lowerer = Lowerer::new(context, parameters);
     lowerer.define_ctes(&context.outer_ctes)?;
     lowerer.define_ctes(&update.ctes)?;
-    let (mut input, address) =
-        lowerer.affected(&update.table, update.rel, update.from.as_ref(), update.filter.as_ref())?;
+    let (mut input, affected) =
+        lowerer.affected((&update.table, update.only), update.rel, update.from.as_ref(), update.filter.as_ref())?;
     let row = lowerer.new_row(&update.table, &update.set, Some(update.rel), &mut input)?;
     let returning = update.returning.as_ref();
-    lowerer.change(&update.table, update.new_rel, row, &update.row_rules, returning, Some(address), input)
+    let place = RowPlace { affected: Some(affected), changed: Some(&update.set) };
+    lowerer.change(&update.table, update.new_rel, row, &update.row_rules, returning, place, input)
 }
 
 pub fn lower_delete(delete: &Delete, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredChange> {
     let mut lowerer = Lowerer::new(context, parameters);
     lowerer.define_ctes(&context.outer_ctes)?;
     lowerer.define_ctes(&delete.ctes)?;
-    let (mut input, address) =
-        lowerer.affected(&delete.table, delete.rel, delete.using.as_ref(), delete.filter.as_ref())?;
+    let (mut input, Affected { address, source }) =
+        lowerer.affected((&delete.table, delete.only), delete.rel, delete.using.as_ref(), delete.filter.as_ref())?;
     let targets = delete.returning.as_ref().map(|returning| returning.targets.as_slice()).unwrap_or_default();
     let values = lowerer.exprs(targets, &mut input)?;
     let outputs: Vec<Binding> =
         values.iter().map(|value| lowerer.binding("returning", value.data_type.clone())).collect();
-    let exprs = std::iter::once((address.expr(), &address))
+    let exprs = std::iter::once(&address)
+        .chain(&source)
+        .map(|binding| (binding.expr(), binding))
         .chain(values.into_iter().map(|value| value.expr).zip(&outputs))
         .collect();
     let plan = project(input.plan, exprs)?;
-    let columns = ChangeColumns { address: true, row: 0, checks: Vec::new(), returning: outputs.len() };
+    let (source, returning) = (source.is_some(), outputs.len());
+    let columns = ChangeColumns { address: true, source, target: false, row: 0, checks: Vec::new(), returning };
     Ok(LoweredChange { plan, columns })
 }
 
@@ -139,16 +161,18 @@ impl Lowerer<'_> {
     /// The rows of the table that a WHERE chooses, joined with FROM or USING, and the column of their addresses.
     fn affected(
         &mut self,
-        table: &Arc<CatalogRelation>,
+        (table, only): (&Arc<CatalogRelation>, bool),
         rel: RelId,
         from: Option<&tree::From>,
         filter: Option<&tree::Expr>,
-    ) -> Result<(Relation, Binding)> {
+    ) -> Result<(Relation, Affected)> {
         if let Some(filter) = filter {
             self.demand(filter)?;
         }
-        let scanned = self.table(rel, table)?;
+        let scanned = self.table(rel, table, only)?;
         let address = address_of(table, rel, &scanned)?;
+        let spread = !only && super::inherit::is_spread(table, self.catalog());
+        let source = spread.then(|| scanned.get(rel, table.columns.len()).cloned()).transpose()?;
         let mut input = match from {
             Some(from) => self.from(from, Some(&scanned))?,
             None => scanned,
@@ -156,10 +180,19 @@ impl Lowerer<'_> {
         if let Some(filter) = filter {
             self.filter_by(filter, &mut input)?;
         }
-        // The address gets a name of its own, since later columns may come from the same table.
-        let kept = self.binding("address", DataType::UInt64);
-        input.extend(vec![(address.expr(), &kept)])?;
+        let kept = self.kept(address, source, &mut input)?;
         Ok((input, kept))
+    }
+
+    /// Address and source under names of their own, since later columns may come from the same table.
+    pub(super) fn kept(&mut self, address: Binding, source: Option<Binding>, input: &mut Relation) -> Result<Affected> {
+        let kept = Affected {
+            address: self.binding("address", DataType::UInt64),
+            source: source.as_ref().map(|_| self.binding("source", DataType::UInt32)),
+        };
+        let sources = source.iter().zip(&kept.source).map(|(from, to)| (from.expr(), to));
+        input.extend(std::iter::once((address.expr(), &kept.address)).chain(sources).collect())?;
+        Ok(kept)
     }
 
     /// Values of the live columns in order of `attnum`, in stored representation. Columns without a value keep that of `old`.
@@ -195,12 +228,12 @@ impl Lowerer<'_> {
     #[expect(clippy::too_many_arguments, reason = "the parts of a statement")]
     pub(super) fn change(
         &mut self,
-        table: &CatalogRelation,
+        table: &Arc<CatalogRelation>,
         rel: RelId,
         row: Vec<Value>,
         rules: &RowRules,
         returning: Option<&Returning>,
-        address: Option<Binding>,
+        place: RowPlace<'_>,
         mut input: Relation,
     ) -> Result<LoweredChange> {
         let mut columns: Vec<Binding> = table
@@ -221,11 +254,18 @@ impl Lowerer<'_> {
                 *slot = binding;
             }
         }
+        input.rels.insert(rel, by_position(table, &columns));
+        let RowPlace { affected, changed } = place;
+        let (address, source) = affected.map_or((None, None), |affected| (Some(affected.address), affected.source));
+        let target = self.target(table, rel, changed, &mut input)?;
+        let holder = target.as_ref().or(source.as_ref());
         let mut visible = by_position(table, &columns);
-        visible.extend(self.system_columns(table, &mut input)?);
+        visible.extend(self.system_columns(table, holder, &mut input)?);
         input.rels.insert(rel, visible);
         let mut outputs: Vec<(Expr, Binding)> = Vec::new();
-        for (_, check) in &rules.checks {
+        // Rows of partitions and children are checked as theirs.
+        let checks = if holder.is_some() { &[] } else { rules.checks.as_slice() };
+        for (_, check) in checks {
             let value = self.expr(check, &mut input)?;
             let binding = self.binding("check", DataType::Boolean);
             outputs.push((value.expr, binding));
@@ -238,7 +278,9 @@ impl Lowerer<'_> {
         }
         let exprs = address
             .iter()
+            .chain(&source)
             .chain(&columns)
+            .chain(&target)
             .map(|binding| (binding.expr(), binding))
             .chain(outputs.iter().map(|(expr, binding)| (expr.clone(), binding)))
             .collect();
@@ -249,15 +291,43 @@ impl Lowerer<'_> {
         };
         let columns = ChangeColumns {
             address: address.is_some(),
+            source: source.is_some(),
+            target: target.is_some(),
             row: columns.len(),
-            checks: rules.checks.iter().map(|(name, _)| name.clone()).collect(),
+            checks: checks.iter().map(|(name, _)| name.clone()).collect(),
             returning: targets.len(),
         };
         Ok(LoweredChange { plan, columns })
     }
 
+    /// The partition for the new row, as a column; None if it stays where it is.
+    fn target(
+        &mut self,
+        table: &Arc<CatalogRelation>,
+        rel: RelId,
+        changed: Option<&[(i16, tree::Expr)]>,
+        input: &mut Relation,
+    ) -> Result<Option<Binding>> {
+        let names = |changed: &[(i16, tree::Expr)]| -> Vec<String> {
+            let columns = changed.iter().filter_map(|(attnum, _)| table.column(*attnum));
+            columns.map(|column| column.name.clone()).collect()
+        };
+        if changed.is_some_and(|changed| !super::inherit::may_move(table, &names(changed), self.catalog())) {
+            return Ok(None);
+        }
+        let Some(target) = self.partition_of(table, rel, input)? else { return Ok(None) };
+        let binding = self.binding("target", DataType::UInt32);
+        input.extend(vec![(target, &binding)])?;
+        Ok(Some(binding))
+    }
+
     /// System columns of a row that is being written.
-    fn system_columns(&mut self, table: &CatalogRelation, input: &mut Relation) -> Result<Vec<Binding>> {
+    fn system_columns(
+        &mut self,
+        table: &CatalogRelation,
+        holder: Option<&Binding>,
+        input: &mut Relation,
+    ) -> Result<Vec<Binding>> {
         let mut columns = Vec::new();
         for (name, type_oid) in SYSTEM_COLUMNS {
             let data_type = aegis_catalog::types::built_in(Type::of(type_oid));
@@ -265,12 +335,24 @@ impl Lowerer<'_> {
                 "tableoid" => ScalarValue::UInt32(Some(table.oid)),
                 _ => ScalarValue::new_zero(&data_type).map_err(crate::execute::error::from_datafusion)?,
             };
+            let value = match holder.filter(|_| name == "tableoid") {
+                Some(holder) => holder.expr(),
+                None => super::build::literal(value),
+            };
             let binding = self.binding(name, data_type);
-            input.extend(vec![(super::build::literal(value), &binding)])?;
+            input.extend(vec![(value, &binding)])?;
             columns.push(binding);
         }
         Ok(columns)
     }
+}
+
+/// Where a new row comes from.
+pub(super) struct RowPlace<'a> {
+    /// The row that it replaces.
+    pub affected: Option<Affected>,
+    /// The columns that may differ; None for any.
+    pub changed: Option<&'a [(i16, tree::Expr)]>,
 }
 
 /// The column of a table's addresses.

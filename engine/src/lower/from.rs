@@ -29,8 +29,8 @@ impl Lowerer<'_> {
     /// An item that refers to nothing outside.
     fn item(&mut self, from: &From) -> Result<Relation> {
         match from {
-            From::Table { rel, relation, sample, .. } => {
-                let mut table = self.table(*rel, relation)?;
+            From::Table { rel, relation, only, sample, .. } => {
+                let mut table = self.table(*rel, relation, *only)?;
                 if let Some(sample) = sample {
                     self.sample(*rel, sample, &mut table)?;
                 }
@@ -284,7 +284,13 @@ impl Lowerer<'_> {
         self.condition(condition, scope)
     }
 
-    pub fn table(&mut self, rel: RelId, relation: &Arc<CatalogRelation>) -> Result<Relation> {
+    pub fn table(&mut self, rel: RelId, relation: &Arc<CatalogRelation>, only: bool) -> Result<Relation> {
+        if relation.partitioning().is_some() && only {
+            return self.no_rows(rel, relation);
+        }
+        if !only && super::inherit::is_spread(relation, self.catalog()) {
+            return self.spread_table(rel, relation);
+        }
         let source = match self.keyed_source(rel, relation)? {
             Some(source) => source,
             None => self.context.tables.source(relation)?,

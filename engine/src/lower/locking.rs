@@ -19,6 +19,8 @@ use crate::parse::ast::{LockStrength, LockWait};
 #[derive(Debug, Clone)]
 pub struct LockedTable {
     pub table: Arc<CatalogRelation>,
+    /// Its rows are in several tables: their OIDs follow the addresses.
+    pub spread: bool,
     pub strength: LockStrength,
     pub wait: LockWait,
 }
@@ -27,6 +29,8 @@ pub struct LockedTable {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Place {
     Table(RelId),
+    /// The column of the tables that rows are in.
+    Source(RelId, usize),
     /// A column of a sub-query, behind those that it has of its own.
     Within(RelId, usize),
 }
@@ -53,10 +57,14 @@ impl Lowerer<'_> {
         tables: &mut Vec<LockedTable>,
     ) {
         match from {
-            From::Table { rel, relation, .. } if matches!(relation.kind, RelationKind::Table(_)) => {
+            From::Table { rel, relation, only, .. } if matches!(relation.kind, RelationKind::Table(_)) => {
                 let Some((strength, wait)) = how(*rel) else { return };
                 places.push(Place::Table(*rel));
-                tables.push(LockedTable { table: relation.clone(), strength, wait });
+                let spread = !only && super::inherit::is_spread(relation, self.catalog());
+                if spread {
+                    places.push(Place::Source(*rel, relation.columns.len()));
+                }
+                tables.push(LockedTable { table: relation.clone(), spread, strength, wait });
             }
             // What a sub-query locks itself is locked before.
             From::Subquery { rel, query, .. } if query.locking.is_empty() => {
@@ -80,18 +88,24 @@ impl Lowerer<'_> {
         let locked = std::mem::take(&mut self.locked);
         let mut addresses = Vec::with_capacity(locked.len());
         for place in locked {
+            let mut is_source = matches!(place, Place::Source(..));
             let address = match place {
+                Place::Source(rel, column) => input.get(rel, column)?.expr(),
                 Place::Table(rel) => {
                     let columns = input.rels.get(&rel).into_iter().flatten();
                     let qualifier = columns.into_iter().find_map(|binding| binding.column.relation.clone());
                     Expr::Column(Column::new(qualifier, ADDRESS_COLUMN))
                 }
                 Place::Within(rel, column) => match input.find(rel, column) {
-                    Some(binding) => binding.expr(),
+                    Some(binding) => {
+                        is_source = binding.data_type == DataType::UInt32;
+                        binding.expr()
+                    }
                     None => return Err(Error::unsupported("FOR UPDATE of a lateral sub-query")),
                 },
             };
-            addresses.push((address, self.binding("locked", DataType::UInt64)));
+            let data_type = if is_source { DataType::UInt32 } else { DataType::UInt64 };
+            addresses.push((address, self.binding("locked", data_type)));
         }
         Ok(addresses)
     }

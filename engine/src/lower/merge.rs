@@ -6,7 +6,7 @@ use datafusion::logical_expr::{Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
 use super::build::{binary, integer};
-use super::dml::{LoweredChange, address_of};
+use super::dml::{LoweredChange, RowPlace, address_of};
 use super::expr::when;
 use super::relation::Relation;
 use super::value::Value;
@@ -20,7 +20,7 @@ pub fn lower_merge(merge: &Merge, parameters: &[ScalarValue], context: &LowerCon
     lowerer.define_ctes(&context.outer_ctes)?;
     lowerer.define_ctes(&merge.ctes)?;
     let keeps_unmatched = merge.actions.iter().any(|action| !action.matched);
-    let target = From::Table { rel: merge.rel, relation: merge.table.clone(), alias: None, sample: None };
+    let target = From::Table { rel: merge.rel, relation: merge.table.clone(), only: false, alias: None, sample: None };
     let joined = From::Join {
         kind: if keeps_unmatched { JoinKind::Left } else { JoinKind::Inner },
         left: Box::new(merge.source.clone()),
@@ -30,9 +30,10 @@ pub fn lower_merge(merge: &Merge, parameters: &[ScalarValue], context: &LowerCon
     };
     let mut input = lowerer.from(&joined, None)?;
     let address = address_of(&merge.table, merge.rel, &input)?;
-    let kept = lowerer.binding("address", DataType::UInt64);
-    input.extend(vec![(address.expr(), &kept)])?;
-    lowerer.choose_actions(merge, kept.expr(), &mut input)?;
+    let spread = super::inherit::is_spread(&merge.table, lowerer.catalog());
+    let source = spread.then(|| input.get(merge.rel, merge.table.columns.len()).cloned()).transpose()?;
+    let kept = lowerer.kept(address, source, &mut input)?;
+    lowerer.choose_actions(merge, kept.address.expr(), &mut input)?;
     let row = lowerer.merged_row(merge, &mut input)?;
     let action = tree::Expr {
         kind: ExprKind::Column { rel: merge.action_rel, column: 0 },
@@ -40,7 +41,8 @@ pub fn lower_merge(merge: &Merge, parameters: &[ScalarValue], context: &LowerCon
         span: Span::default(),
     };
     let returning = Returning { targets: vec![action], columns: Vec::new() };
-    lowerer.change(&merge.table, merge.new_rel, row, &merge.row_rules, Some(&returning), Some(kept), input)
+    let place = RowPlace { affected: Some(kept), changed: None };
+    lowerer.change(&merge.table, merge.new_rel, row, &merge.row_rules, Some(&returning), place, input)
 }
 
 impl Lowerer<'_> {

@@ -18,6 +18,7 @@ mod domain;
 mod expr;
 pub mod free;
 mod from;
+pub mod inherit;
 mod key;
 mod late;
 mod limit;
@@ -108,7 +109,7 @@ pub struct LoweredQuery {
     /// Has exactly one column per entry of `columns`, in order; then the addresses of rows to lock.
     pub plan: LogicalPlan,
     pub columns: Vec<OutputColumn>,
-    /// Tables whose rows are locked, one per address column.
+    /// Tables whose rows are locked, one per address column (with its column of tables, where there are several).
     pub locked: Vec<LockedTable>,
 }
 
@@ -118,7 +119,8 @@ pub fn lower_query(query: &Query, parameters: &[ScalarValue], context: &LowerCon
     lowerer.define_ctes(&context.outer_ctes)?;
     let locked = lowerer.lock(query)?;
     let output = lowerer.query(query, None)?;
-    let addresses = output.columns.len().saturating_sub(locked.len());
+    let columns: usize = locked.iter().map(|table| 1 + usize::from(table.spread)).sum();
+    let addresses = output.columns.len().saturating_sub(columns);
     let addresses = output.columns.iter().skip(addresses);
     let kept = output.columns.iter().take(query.columns.len()).chain(addresses).cloned().collect::<Vec<_>>();
     let plan = build::select_columns(output.plan, &kept)?;
@@ -136,6 +138,8 @@ pub(crate) struct Lowerer<'a> {
     domains: Vec<LogicalPlan>,
     /// Values that WHERE demands of columns.
     demanded: HashMap<ColumnRef, ScalarValue>,
+    /// Values that it compares columns with otherwise.
+    compared: Vec<inherit::Compared>,
     /// Relations of the statement's own FROM whose rows are locked.
     locked: Vec<locking::Place>,
     /// The same of its sub-queries.
@@ -159,6 +163,7 @@ impl<'a> Lowerer<'a> {
             ctes: HashMap::new(),
             domains: Vec::new(),
             demanded: HashMap::new(),
+            compared: Vec::new(),
             locked: Vec::new(),
             locked_within: HashMap::new(),
             case_operands: Vec::new(),

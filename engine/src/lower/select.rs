@@ -12,6 +12,7 @@ use super::key::exact_key_of;
 use super::relation::{Binding, Output, Relation};
 use super::value::Value;
 use crate::bind::tree::{self, Distinct, ExprKind, Query, Select};
+use crate::partition::prune::Comparison;
 
 impl Lowerer<'_> {
     pub fn select(&mut self, select: &Select, query: &Query, base: Option<&Relation>) -> Result<Output> {
@@ -105,7 +106,7 @@ impl Lowerer<'_> {
         Ok(output)
     }
 
-    /// Remembers the columns that a condition fixes to a constant, so that a table may be read by key.
+    /// Remembers the columns that a condition compares with a constant, so that a table may be read by key, and partitions left out.
     pub fn demand(&mut self, condition: &tree::Expr) -> Result<()> {
         let mut conjuncts = Vec::new();
         flatten(condition, &mut conjuncts);
@@ -115,17 +116,24 @@ impl Lowerer<'_> {
             };
             let [left, right] = args.as_slice() else { continue };
             // Blank-padded equality is not that of the representations, also where the column is a varchar.
-            if operator != "=" || left.ty.oid == oid::BPCHAR {
+            let comparison = comparison_of(operator);
+            if comparison.is_none() || left.ty.oid == oid::BPCHAR {
                 continue;
             }
-            for (column, value) in [(left, right), (right, left)] {
+            for (column, value, turned) in [(left, right, false), (right, left, true)] {
                 let Some(column) = plain_column(column) else { continue };
                 if has_subquery(value) || !self.free_in_expr(value).is_empty() {
                     continue;
                 }
                 let value = self.expr(value, &mut Relation::new(one_row()))?;
-                if let Some(constant) = value.constant() {
-                    self.demanded.insert(column, constant.clone());
+                let Some(constant) = value.constant() else { continue };
+                match comparison {
+                    Some(Comparison::Equal) => drop(self.demanded.insert(column, constant.clone())),
+                    Some(other) => {
+                        let other = if turned { other.turned() } else { other };
+                        self.compared.push((column, other, constant.clone()));
+                    }
+                    None => {}
                 }
             }
         }
@@ -152,6 +160,17 @@ impl Lowerer<'_> {
         }
         Ok(())
     }
+}
+
+fn comparison_of(operator: &str) -> Option<Comparison> {
+    Some(match operator {
+        "=" => Comparison::Equal,
+        "<" => Comparison::Less,
+        "<=" => Comparison::LessOrEqual,
+        ">=" => Comparison::GreaterOrEqual,
+        ">" => Comparison::Greater,
+        _ => return None,
+    })
 }
 
 /// The column behind an expression that is nothing else (but perhaps under another type name).

@@ -119,6 +119,11 @@ pub enum Utility {
     },
     CreateView(Box<CreateView>),
     CreateIndex(Box<CreateIndex>),
+    /// ALTER INDEX … ATTACH PARTITION.
+    AttachIndex {
+        index: Name,
+        partition: Name,
+    },
     CreateSequence {
         name: Name,
         temporary: bool,
@@ -175,7 +180,8 @@ pub enum Utility {
         force: bool,
     },
     Truncate {
-        tables: Vec<Name>,
+        /// Names, and whether without what inherits from them.
+        tables: Vec<(Name, bool)>,
         restart_identity: bool,
         cascade: bool,
     },
@@ -303,9 +309,35 @@ pub struct CreateTable {
     pub inherits: Vec<Name>,
     /// The composite type of `OF type`.
     pub of_type: Option<Name>,
-    pub partition_by: bool,
+    pub partition_of: Option<(Name, PartitionBoundSpec)>,
+    pub partition_by: Option<PartitionBy>,
     pub options: Vec<(String, String)>,
     pub on_commit: OnCommit,
+}
+
+/// `PARTITION BY strategy (keys)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionBy {
+    pub strategy: Ident,
+    pub keys: Vec<PartitionItem>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionItem {
+    pub expr: Expr,
+    pub collation: Option<Name>,
+    pub operator_class: Option<Name>,
+    pub span: Span,
+}
+
+/// `DEFAULT` or `FOR VALUES …`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PartitionBoundSpec {
+    Default,
+    In(Vec<Expr>),
+    FromTo(Vec<Expr>, Vec<Expr>),
+    /// Names and numbers.
+    With(Vec<(Ident, i32)>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -374,6 +406,8 @@ pub struct ConstraintTiming {
     pub deferrable: Option<bool>,
     pub initially_deferred: Option<bool>,
     pub not_valid: bool,
+    /// Of a CHECK that children do not have.
+    pub no_inherit: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -496,8 +530,25 @@ pub enum AlterTableAction {
     OwnerTo(Ident),
     SetLogged(bool),
     SetWithoutOids,
+    AttachPartition {
+        partition: Name,
+        bound: PartitionBoundSpec,
+    },
+    DetachPartition {
+        partition: Name,
+        mode: DetachMode,
+    },
+    /// INHERIT (true) or NO INHERIT another table.
+    Inherit(Name, bool),
     /// ENABLE/DISABLE TRIGGER, REPLICA IDENTITY, INHERIT, ATTACH PARTITION …: the feature's name.
     Unsupported(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DetachMode {
+    AtOnce,
+    Concurrently,
+    Finalize,
 }
 
 /// What follows AS in CREATE TYPE.
@@ -587,6 +638,8 @@ pub struct CreateView {
 pub struct CreateIndex {
     pub name: Option<Ident>,
     pub table: Name,
+    /// Not for the partitions that are there.
+    pub only: bool,
     pub method: Option<String>,
     pub unique: bool,
     pub concurrently: bool,

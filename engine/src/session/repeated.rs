@@ -154,7 +154,7 @@ impl Template {
         let types =
             |of: &Prepared| of.columns().map(|all| all.iter().map(|c| (c.name.clone(), c.ty)).collect::<Vec<_>>());
         let same = types(&prepared) == types(bound) && prepared.parameters.len() == made.parameters.len();
-        if !same || !is_candidate(&prepared.plan(context).ok()?.tree.statement) {
+        if !same || !is_candidate(&prepared.plan(context).ok()?.tree.statement, &context.catalog) {
             return None;
         }
         let fixed = shape.constants.iter().enumerate().filter(|(place, _)| !made.parameters.contains(place));

@@ -10,7 +10,8 @@ use aegis_catalog::object::{
 use aegis_catalog::types::{format_type, oid};
 use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
-use super::{namespace, stored_text};
+use super::create_table::merge::merged_check;
+use super::{namespace, partition, stored_text};
 use crate::bind::{self, Purpose};
 use crate::execute::index_key;
 use crate::parse::ast::{Expr, Ident};
@@ -149,6 +150,7 @@ pub fn copied(source: &Relation, checks: bool, keys: bool, catalog: &Catalog) ->
             deferrable: Some(constraint.deferrable),
             initially_deferred: Some(constraint.initially_deferred),
             not_valid: false,
+            no_inherit: constraint.no_inherit,
         };
         all.push(Declared { name, kind, timing });
     }
@@ -245,6 +247,11 @@ pub fn add_all(
 fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered: bool) -> Result<Arc<Relation>> {
     let context = session.context()?;
     let deferrable = declared.is_deferrable();
+    let no_inherit = declared.timing.no_inherit;
+    if no_inherit && table.partitioning().is_some() {
+        let message = format!("cannot add NO INHERIT constraint to partitioned table \"{}\"", table.name);
+        return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+    }
     let initially_deferred = declared.timing.initially_deferred == Some(true);
     // A table that is being created has no rows that could break it.
     let validated = !(altered && declared.timing.not_valid);
@@ -265,6 +272,12 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered
     };
     let name = match declared.name {
         Some(name) => {
+            let text = check.as_ref().map(|(_, text)| text.as_str());
+            if let Some(merged) = text.and_then(|text| merged_check(table, &name, text)) {
+                session.skip_notice(&format!("merging constraint \"{name}\" with inherited definition"));
+                let open = session.writable("ALTER TABLE")?;
+                return open.catalog.replace_relation(open.tables.permanent(), merged);
+            }
             if table.constraints().iter().any(|constraint| constraint.name == name) {
                 let message = format!("constraint \"{name}\" for relation \"{}\" already exists", table.name);
                 return Err(Error::new(sqlstate::DUPLICATE_OBJECT, message));
@@ -281,6 +294,7 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered
         DeclaredKind::Key { columns, include, primary, nulls_not_distinct } => {
             let include = included_columns(table, &include)?;
             let attnums = key_columns(table, &columns, primary)?;
+            partition::index::check_unique(table, &attnums, if primary { "PRIMARY KEY" } else { "UNIQUE" })?;
             if primary && table.constraints().iter().any(|c| matches!(c.kind, ConstraintKind::PrimaryKey { .. })) {
                 let message = format!("multiple primary keys for table \"{}\" are not allowed", table.name);
                 return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
@@ -299,8 +313,25 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered
         }
         DeclaredKind::ForeignKey { columns, references } => foreign_key(table, &name, &columns, &references, &context)?,
     };
-    let constraint = Constraint { oid: 0, name, kind, deferrable, initially_deferred, validated };
-    let mut changed = Relation::clone(table);
+    let constraint =
+        Constraint { deferrable, initially_deferred, validated, no_inherit, ..Constraint::new(name.clone(), kind) };
+    let table = push(session, table, constraint)?;
+    let added = table.constraints().iter().find(|constraint| constraint.name == name).cloned();
+    if let Some(added) = added.filter(|_| table.partitioning().is_some()) {
+        match added.key_index() {
+            Some(index) => partition::index::on_partitions(session, &table, index)?,
+            None if matches!(added.kind, ConstraintKind::ForeignKey { .. }) => {
+                partition::index::foreign_key_on_partitions(session, &table, &added)?;
+            }
+            None => {}
+        }
+    }
+    Ok(table)
+}
+
+/// The table with one more constraint.
+pub fn push(session: &mut Session, table: &Relation, constraint: Constraint) -> Result<Arc<Relation>> {
+    let mut changed = table.clone();
     if let RelationKind::Table(Table { constraints, .. }) = &mut changed.kind {
         constraints.push(constraint);
     }
@@ -350,6 +381,9 @@ fn key_index(table: &Relation, attnums: &[i16], primary: bool, nulls_not_distinc
         predicate: None,
         storage: None,
         options: Vec::new(),
+        parent: 0,
+        partitioned: table.partitioning().is_some(),
+        invalid: false,
     }
 }
 

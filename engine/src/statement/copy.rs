@@ -223,31 +223,36 @@ async fn run_out(
     sql: &str,
     context: &StatementContext,
 ) -> Result<Outcome> {
-    let bound = match &copy.target {
-        CopyTarget::Statement(statement) => crate::bind::bind(statement, sql, &[], context)?,
-        CopyTarget::Table { name, columns } => {
-            let relation = super::namespace::existing(name, context)?;
-            if relation.materialized().is_some() {
-                let message = format!("cannot copy from materialized view \"{}\"", relation.name);
-                return Err(
-                    Error::new(sqlstate::WRONG_OBJECT_TYPE, message).with_hint("Try the COPY (SELECT ...) TO variant.")
-                );
+    let bound =
+        match &copy.target {
+            CopyTarget::Statement(statement) => crate::bind::bind(statement, sql, &[], context)?,
+            CopyTarget::Table { name, columns } => {
+                let relation = super::namespace::existing(name, context)?;
+                if relation.materialized().is_some() {
+                    let message = format!("cannot copy from materialized view \"{}\"", relation.name);
+                    return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
+                        .with_hint("Try the COPY (SELECT ...) TO variant."));
+                }
+                if let RelationKind::View(_) = relation.kind {
+                    return Err(Error::new(
+                        sqlstate::WRONG_OBJECT_TYPE,
+                        format!("cannot copy from view \"{}\"", relation.name),
+                    )
+                    .with_hint("Try the COPY (SELECT ...) TO variant."));
+                }
+                if relation.partitioning().is_some() {
+                    let message = format!("cannot copy from partitioned table \"{}\"", relation.name);
+                    return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
+                        .with_hint("Try the COPY (SELECT ...) TO variant."));
+                }
+                let chosen = copied_columns(&relation, columns)?;
+                let list: Vec<String> = chosen.iter().map(|c| quote_identifier(&c.name).into_owned()).collect();
+                let schema = context.catalog.schema(relation.schema).map_or("public", |s| s.name.as_str());
+                let query = format!("SELECT {} FROM ONLY {}", list.join(", "), qualified_name(schema, &relation.name));
+                let parsed = crate::parse::parse_query(&query)?;
+                crate::bind::bind(&Statement::Query(Box::new(parsed)), &query, &[], context)?
             }
-            if let RelationKind::View(_) = relation.kind {
-                return Err(Error::new(
-                    sqlstate::WRONG_OBJECT_TYPE,
-                    format!("cannot copy from view \"{}\"", relation.name),
-                )
-                .with_hint("Try the COPY (SELECT ...) TO variant."));
-            }
-            let chosen = copied_columns(&relation, columns)?;
-            let list: Vec<String> = chosen.iter().map(|c| quote_identifier(&c.name).into_owned()).collect();
-            let schema = context.catalog.schema(relation.schema).map_or("public", |s| s.name.as_str());
-            let query = format!("SELECT {} FROM {}", list.join(", "), qualified_name(schema, &relation.name));
-            let parsed = crate::parse::parse_query(&query)?;
-            crate::bind::bind(&Statement::Query(Box::new(parsed)), &query, &[], context)?
-        }
-    };
+        };
     let Some(output) = bound.columns.clone() else {
         return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause"));
     };

@@ -84,7 +84,7 @@ pub async fn drop(
     let open = session.writable("DROP DATABASE")?;
     for relation in image.user_relations() {
         if let Some(table) = relation.table() {
-            open.tables.permanent().drop_table(table.storage)?;
+            table.rows().map_or(Ok(()), |rows| open.tables.permanent().drop_table(rows))?;
         }
     }
     open.catalog.drop_object(open.tables.permanent(), ObjectAddress::new(PG_DATABASE, database.oid))?;

@@ -173,7 +173,7 @@ fn check(
     let bound = bind::bind_domain_check(base, expr, context)?;
     let expression = stored_text::scalar(&bound, context)?;
     let kind = ConstraintKind::Check { expression, columns: Vec::new() };
-    Ok(Constraint { oid: 0, name, kind, deferrable: false, initially_deferred: false, validated: true })
+    Ok(Constraint::new(name, kind))
 }
 
 /// `domain_check`, with a number if the schema has a constraint of that name.

@@ -179,7 +179,9 @@ pub fn apply(session: &mut Session, plan: &DropPlan) -> Result<()> {
         let relation = (address.class == PG_CLASS).then(|| open.catalog.catalog().relation(address.object).cloned());
         if let Some(relation) = relation.flatten() {
             match &relation.kind {
-                RelationKind::Table(table) => open.tables.of_mut(&relation).drop_table(table.storage)?,
+                RelationKind::Table(table) => {
+                    table.rows().map_or(Ok(()), |rows| open.tables.of_mut(&relation).drop_table(rows))?;
+                }
                 RelationKind::Index(index) => drop(changed.insert(index.table)),
                 _ => {}
             }

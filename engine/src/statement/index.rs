@@ -8,7 +8,7 @@ use aegis_catalog::object::{Column, Dependency, DependencyKind, Index, IndexKey,
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
-use super::{Outcome, constraint, namespace, rewrite, table_storage};
+use super::{Outcome, constraint, namespace, partition, rewrite, table_storage};
 use crate::bind::{self, Purpose};
 use crate::execute::index_key;
 use crate::lower::free;
@@ -27,12 +27,21 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
     namespace::reject_system(&table)?;
     crate::privilege::require_owner(&table, context)?;
     session.writable("CREATE INDEX")?.tables.deferred.refuse(&table, "CREATE INDEX")?;
+    let partitioned = table.partitioning().is_some();
+    if create.concurrently && partitioned {
+        let message = format!("cannot create index on partitioned table \"{}\" concurrently", table.name);
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+    }
     if create.concurrently {
         session.require_no_block("CREATE INDEX CONCURRENTLY")?;
     }
     let method = create.method.clone().unwrap_or_else(|| "btree".to_owned());
     check_method(&method, create.unique, !create.include.is_empty())?;
     let (keys, mut columns) = keys(&table, create, &method, context)?;
+    if create.unique {
+        let attnums: Vec<i16> = keys.iter().map(|key| key.attnum).collect();
+        partition::index::check_unique(&table, &attnums, "UNIQUE")?;
+    }
     let predicate = match &create.predicate {
         Some((expr, _)) => {
             let purpose = Purpose::IndexPredicate;
@@ -81,10 +90,19 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
             predicate,
             storage: None,
             options: create.options.clone(),
+            parent: 0,
+            partitioned,
+            invalid: partitioned && create.only && context.catalog.has_children(table.oid),
         }),
     };
     let index = open.catalog.create_relation(open.tables.permanent(), relation)?;
     record_dependencies(session, &table, &index)?;
+    if partitioned {
+        if !create.only {
+            partition::index::on_partitions(session, &table, index.oid)?;
+        }
+        return Outcome::tag("CREATE INDEX");
+    }
     let open = session.writable("CREATE INDEX")?;
     match index.index().is_some_and(index_key::is_computed) {
         true => compute_keys(session, &table, &index).await?,
@@ -113,7 +131,7 @@ fn record_dependencies(session: &mut Session, table: &Arc<Relation>, index: &Rel
 async fn compute_keys(session: &mut Session, table: &Arc<Relation>, index: &Relation) -> Result<()> {
     let format = session.format_settings();
     let open = session.writable("CREATE INDEX")?;
-    let storage = table.table().map_or(0, |table| table.storage);
+    let Some(storage) = table.table().and_then(|table| table.rows()) else { return Ok(()) };
     if open.tables.scan(storage)?.row_count == Some(0) {
         return table_storage::update(open, table, None, &format);
     }

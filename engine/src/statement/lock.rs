@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use aegis_catalog::object::{ConstraintKind, Persistence, ReferentialAction, Relation, RelationKind};
+use aegis_catalog::object::{ConstraintKind, PartitionBound, Persistence, ReferentialAction, Relation, RelationKind};
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
 use aegis_storage::lock::TableMode;
 
@@ -43,6 +43,14 @@ impl Needs {
         }
     }
 
+    /// A table with all that inherits from it.
+    fn add_family(&mut self, relation: Oid, mode: TableMode, catalog: &Catalog) {
+        let Some(relation) = catalog.relation(relation) else { return };
+        for member in catalog.inheritors(relation) {
+            self.add(&member, mode);
+        }
+    }
+
     /// The type of that OID, if a user made it: an enum or domain by its own OID, a composite type as the relation that it is.
     fn add_type(&mut self, ty: Oid, mode: TableMode, catalog: &Catalog) {
         let key = match (catalog.user_type_or_array(ty), catalog.relation_of_type(ty)) {
@@ -79,7 +87,7 @@ impl Needs {
             }
         }
         for relation in tree.read.iter().filter(|oid| **oid >= FIRST_USER_OID) {
-            needs.add_oid(*relation, mode, catalog);
+            needs.add_family(*relation, mode, catalog);
         }
         needs.change(&tree.statement, catalog);
         needs
@@ -109,16 +117,19 @@ impl Needs {
     /// A table whose rows change, with those on the other side of its foreign keys.
     /// Foreign keys may lead back: `seen` are the tables that rows go from already.
     fn target(&mut self, table: &Relation, removes: bool, catalog: &Catalog, seen: &mut HashSet<Oid>) {
-        self.add(table, TableMode::RowExclusive);
+        self.add_family(table.oid, TableMode::RowExclusive, catalog);
         for constraint in table.constraints() {
             if let ConstraintKind::ForeignKey { referenced, .. } = &constraint.kind {
-                self.add_oid(*referenced, TableMode::RowShare, catalog);
+                self.add_family(*referenced, TableMode::RowShare, catalog);
             }
         }
         if !removes || !seen.insert(table.oid) {
             return;
         }
-        for (referring, constraint) in catalog.referencing(table.oid) {
+        let above = catalog.partition_ancestors(table);
+        let family = catalog.relation(table.oid).map(|table| catalog.inheritors(table)).unwrap_or_default();
+        let referred = family.iter().chain(&above).flat_map(|table| catalog.referencing(table.oid));
+        for (referring, constraint) in referred {
             let ConstraintKind::ForeignKey { on_update, on_delete, .. } = &constraint.kind else { continue };
             let passive = |action| matches!(action, &ReferentialAction::NoAction | &ReferentialAction::Restrict);
             match passive(on_update) && passive(on_delete) {
@@ -144,7 +155,9 @@ impl Needs {
                     (true, _) => TableMode::ShareUpdateExclusive,
                     (false, _) => TableMode::Share,
                 };
-                needs.name(&create.table, mode, context);
+                if let Some(table) = find(&create.table, context) {
+                    needs.add_family(table.oid, mode, catalog);
+                }
             }
             Utility::AlterDomain { name, .. } => needs.altered_type(name, Some(TableMode::Share), context),
             Utility::AlterType { name, .. } => {
@@ -159,9 +172,12 @@ impl Needs {
             Utility::AlterSequence { name, .. } => needs.name(name, TableMode::ShareRowExclusive, context),
             Utility::Drop(drop) => needs.drop(drop, context),
             Utility::Truncate { tables, cascade, .. } => {
-                for name in tables {
+                for (name, only) in tables {
                     let Some(table) = find(name, context) else { continue };
-                    needs.add(&table, TableMode::AccessExclusive);
+                    match only {
+                        true => needs.add(&table, TableMode::AccessExclusive),
+                        false => needs.add_family(table.oid, TableMode::AccessExclusive, catalog),
+                    }
                     if *cascade {
                         needs.referring(&table, catalog);
                     }
@@ -251,6 +267,12 @@ impl Needs {
         if let Some(Ok(entry)) = create.of_type.as_ref().map(|name| user_type::existing(name, context)) {
             self.add_type(entry.oid, TableMode::AccessShare, &context.catalog);
         }
+        if let Some(parent) = create.partition_of.as_ref().and_then(|(name, _)| find(name, context)) {
+            self.partition_joins(&parent, &context.catalog);
+        }
+        for parent in &create.inherits {
+            self.name(parent, TableMode::ShareUpdateExclusive, context);
+        }
         for element in &create.elements {
             match element {
                 TableElement::Column(column) => self.column(column, context),
@@ -264,6 +286,15 @@ impl Needs {
                 }
                 TableElement::Like { table, .. } => self.name(table, TableMode::AccessShare, context),
             }
+        }
+    }
+
+    /// A partition joins others: its rows may be in the default one.
+    fn partition_joins(&mut self, parent: &Relation, catalog: &Catalog) {
+        self.add(parent, TableMode::ShareUpdateExclusive);
+        let is_default = |child: &&Arc<Relation>| child.partition_bound() == Some(&PartitionBound::Default);
+        if let Some(default) = catalog.children_of(parent.oid).find(is_default) {
+            self.add_family(default.oid, TableMode::AccessExclusive, catalog);
         }
     }
 
@@ -306,9 +337,24 @@ impl Needs {
                 | AlterTableAction::ColumnHint { .. }
                 | AlterTableAction::SetOptions(_)
                 | AlterTableAction::ResetOptions(_) => TableMode::ShareUpdateExclusive,
+                AlterTableAction::AttachPartition { partition, .. } => {
+                    if let Some(partition) = find(partition, context) {
+                        self.add_family(partition.oid, TableMode::AccessExclusive, &context.catalog);
+                    }
+                    self.partition_joins(&table, &context.catalog);
+                    TableMode::ShareUpdateExclusive
+                }
+                AlterTableAction::DetachPartition { partition, .. } | AlterTableAction::Inherit(partition, _) => {
+                    self.name(partition, TableMode::AccessExclusive, context);
+                    TableMode::AccessExclusive
+                }
                 _ => TableMode::AccessExclusive,
             };
-            self.add(&table, mode);
+            let recurses = !matches!(action, AlterTableAction::AttachPartition { .. });
+            match recurses && !alter.only {
+                true => self.add_family(table.oid, mode, &context.catalog),
+                false => self.add(&table, mode),
+            }
         }
     }
 
@@ -327,7 +373,10 @@ impl Needs {
                 continue;
             }
             let Some(relation) = find(name, context) else { continue };
-            self.add(&relation, TableMode::AccessExclusive);
+            self.add_family(relation.oid, TableMode::AccessExclusive, catalog);
+            for parent in catalog.partition_ancestors(&relation) {
+                self.add(&parent, TableMode::AccessExclusive);
+            }
             if let RelationKind::Index(index) = &relation.kind {
                 self.add_oid(index.table, TableMode::AccessExclusive, catalog);
             }
@@ -386,7 +435,9 @@ pub async fn run(
             };
             crate::privilege::Owned::relation(&relation).require(aegis_catalog::acl::rights(wanted), context)?;
             match &relation.kind {
-                RelationKind::Table(_) | RelationKind::System => needs.push((relation.oid, mode)),
+                RelationKind::Table(_) | RelationKind::System => {
+                    needs.extend(context.catalog.inheritors(&relation).into_iter().map(|table| (table.oid, mode)));
+                }
                 RelationKind::View(_) => {
                     needs.push((relation.oid, mode));
                     needs.extend(read_by_view(&relation, context).into_iter().map(|oid| (oid, mode)));

@@ -26,7 +26,7 @@ pub async fn run(
             session.warn(sqlstate::WRONG_OBJECT_TYPE, &message);
         }
         check_columns(&relation, columns)?;
-        chosen.extend(relation.table().map(|table| table.storage));
+        chosen.extend(relation.table().and_then(|table| table.rows()));
     }
     match verb.as_str() {
         // What is committed but only in memory and the log goes to segments.

@@ -15,11 +15,13 @@ mod domain;
 pub mod drop;
 mod explain;
 mod index;
+mod inherit;
 pub mod lock;
 mod maintenance;
 mod materialized_view;
 mod namespace;
 mod notify;
+mod partition;
 mod prepare;
 pub mod privilege;
 mod range_type;
@@ -113,7 +115,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Close(name) => cursor::close(session, name.as_ref().map(|n| n.name.as_str())),
         Utility::Explain { options, statement } => explain::run(session, options, statement, sql, context).await,
         Utility::Copy(copy) => copy::run(session, copy, sql, context).await,
-        Utility::CreateTable(create) => create_table::run(session, create, context),
+        Utility::CreateTable(create) => create_table::run(session, create, context).await,
         Utility::AlterTable(alter) => alter_table::run(session, alter, context).await,
         Utility::CreateSequence { name, temporary, if_not_exists, options } => {
             sequence::create(session, name, *temporary, *if_not_exists, options, context)
@@ -128,6 +130,9 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::CreateTableAs(create) => create_table_as::run(session, create, sql, context).await,
         Utility::CreateView(create) => view::create(session, create, sql, context),
         Utility::CreateIndex(create) => index::create(session, create, context).await,
+        Utility::AttachIndex { index, partition } => {
+            partition::index::attach_partition(session, index, partition, context)
+        }
         Utility::CreateSchema { name, owner, if_not_exists, elements } => {
             schema::create(session, name.as_ref(), owner.as_ref(), *if_not_exists, elements, context)
         }

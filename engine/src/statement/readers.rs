@@ -56,6 +56,11 @@ pub fn indexes_mentioning(table: &Relation, column: &Column, context: &Statement
     context.catalog.indexes_of(table.oid).filter(mentioning).map(|index| index.address()).collect()
 }
 
+/// Does an expression over the table's columns read this one?
+pub fn reads(table: &Arc<Relation>, text: &str, column: &Column, context: &StatementContext) -> Result<bool> {
+    mentions(table, text, Purpose::IndexExpression, column, context)
+}
+
 /// Does the expression read the column?
 fn mentions(
     table: &Arc<Relation>,

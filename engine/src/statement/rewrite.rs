@@ -31,6 +31,9 @@ pub async fn run(
 ) -> Result<Arc<Relation>> {
     let open = session.writable("ALTER TABLE")?;
     let RelationKind::Table(table) = &new.kind else { return Err(Error::internal("only tables are rewritten")) };
+    if table.rows().is_none() {
+        return Ok(new.clone());
+    }
     let (old_storage, storage) = (table.storage, u64::from(open.catalog.allocate_oid()?));
     let kind = RelationKind::Table(Table { storage, ..table.clone() });
     let new = open.catalog.replace_relation(open.tables.permanent(), Relation { kind, ..Relation::clone(new) })?;
@@ -86,7 +89,7 @@ fn column_value(column: usize, of: &Column) -> Expr {
 
 /// `SELECT targets FROM old`.
 fn query(old: &Arc<Relation>, targets: Vec<Expr>, columns: Vec<OutputColumn>) -> Query {
-    let from = From::Table { rel: OLD_ROWS, relation: Arc::clone(old), alias: None, sample: None };
+    let from = From::Table { rel: OLD_ROWS, relation: Arc::clone(old), only: true, alias: None, sample: None };
     Query::select(from, targets, columns)
 }
 

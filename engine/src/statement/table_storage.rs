@@ -23,7 +23,7 @@ pub fn update(
     missing: Option<Missing>,
     format: &FormatSettings,
 ) -> Result<()> {
-    let Some(storage) = table.table().map(|table| table.storage) else { return Ok(()) };
+    let Some(storage) = table.table().and_then(|table| table.rows()) else { return Ok(()) };
     let catalog = open.catalog.catalog();
     let mut schema = schema_of(table, &catalog)?;
     let before = open.tables.table_schema(storage)?;

@@ -68,14 +68,7 @@ impl Server {
             .collect();
         let key: Vec<i16> =
             key.iter().map(|name| columns.iter().find(|column| column.name == *name).unwrap().attnum).collect();
-        let constraint = |name: String, kind| Constraint {
-            oid: 0,
-            name,
-            kind,
-            deferrable: false,
-            initially_deferred: false,
-            validated: true,
-        };
+        let constraint = |name: String, kind| Constraint::new(name, kind);
         let mut constraints = Vec::new();
         if !key.is_empty() {
             let kind = ConstraintKind::PrimaryKey { index, columns: key.clone() };
@@ -102,7 +95,7 @@ impl Server {
         });
         let schema = TableSchema { columns: stored.collect(), indexes: indexes.into_iter().collect() };
         self.transaction.permanent().create_table(u64::from(oid), schema).unwrap();
-        let table = Table { storage: u64::from(oid), constraints, options: Vec::new(), of_type: 0, materialized: None };
+        let table = Table { constraints, ..Table::new(u64::from(oid)) };
         self.relation(oid, name, columns, RelationKind::Table(table));
         if !key.is_empty() {
             let keys = key
@@ -126,6 +119,9 @@ impl Server {
                 predicate: None,
                 storage: Some(index),
                 options: Vec::new(),
+                parent: 0,
+                partitioned: false,
+                invalid: false,
             });
             self.relation(index, &format!("{name}_pkey"), Vec::new(), kind);
         }

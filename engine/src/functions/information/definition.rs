@@ -2,7 +2,7 @@
 
 use aegis_catalog::definition::{
     Printer, Subject, constraint_definition, describe, format_type, index_column_definition, index_definition,
-    quote_identifier, type_name,
+    partition_constraint, partition_key, quote_identifier, type_name,
 };
 use aegis_catalog::facts::FunctionRow;
 use aegis_catalog::object::{ObjectAddress, Relation};
@@ -75,8 +75,22 @@ fn relations() -> Vec<Row> {
             "pg_get_serial_sequence(text, text)",
             kernel!(|call; table: &str, column: &str| serial_sequence(call, table, column)),
         ),
-        f("pg_get_partkeydef(oid)", kernel!(|_table: u32| None::<String>)),
-        f("pg_get_partition_constraintdef(oid)", kernel!(|_table: u32| None::<String>)),
+        f(
+            "pg_get_partkeydef(oid)",
+            kernel!(|call; table: u32| {
+                let show = |subject: Subject<'_>, text: &str| expression::show(call, subject, text, Layout::PLAIN);
+                partition_key(printer(call), &show, table)
+            }),
+        ),
+        f(
+            "pg_get_partition_constraintdef(oid)",
+            kernel!(|call; table: u32| {
+                let catalog = &call.context.catalog;
+                let text = partition_constraint(catalog, table)?;
+                let table = catalog.relation(table)?;
+                Some(expression::show(call, Subject::Table(table), &text, Layout::PLAIN))
+            }),
+        ),
         f("pg_get_triggerdef(oid)", kernel!(|_trigger: u32| None::<String>)),
         f("pg_get_triggerdef(oid, bool)", kernel!(|_trigger: u32, _pretty: bool| None::<String>)),
         f("pg_get_statisticsobjdef(oid)", kernel!(|_statistics: u32| None::<String>)),

@@ -1,6 +1,7 @@
 //! Set-returning functions (PostgreSQL manual 9.25 and others that return rows).
 
 mod lists;
+mod partition;
 mod record;
 mod series;
 mod system;
@@ -14,5 +15,8 @@ pub use lists::{body, list, set_of};
 pub use record::{Record, one_record, record, records};
 
 pub fn functions() -> Vec<Row> {
-    [series::functions(), unnest::functions(), text::functions(), system::functions()].into_iter().flatten().collect()
+    [series::functions(), unnest::functions(), text::functions(), system::functions(), partition::functions()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -89,19 +89,6 @@ pub fn functions() -> Vec<Row> {
                 Ok(SETTINGS.iter().map(|setting| setting_row(call, setting)).collect())
             }),
         ),
-        // No table is partitioned.
-        f(
-            "pg_partition_tree(regclass)",
-            record(
-                &[
-                    ("relid", oid::REGCLASS),
-                    ("parentrelid", oid::REGCLASS),
-                    ("isleaf", oid::BOOL),
-                    ("level", oid::INT4),
-                ],
-                |_, _, _| Ok(Vec::new()),
-            ),
-        ),
         // No extension can be installed.
         f(
             "pg_available_extensions()",
@@ -109,7 +96,6 @@ pub fn functions() -> Vec<Row> {
                 Ok(Vec::new())
             }),
         ),
-        f("pg_partition_ancestors(regclass)", super::set!(|_table: u32| Ok(Vec::<Option<u32>>::new()))),
     ]
 }
 

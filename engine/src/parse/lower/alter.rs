@@ -17,6 +17,12 @@ impl Lower<'_> {
             }
             K::ALTER_TABLE => self.alter_table(node).map(Some),
             K::ALTER_MATERIALIZED_VIEW if !node.has(K::ALL_IN_TABLESPACE) => self.alter_table(node).map(Some),
+            K::ALTER_INDEX if node.has(K::ATTACH_INDEX_PARTITION) => {
+                let action = self.need(node.child(K::ATTACH_INDEX_PARTITION), node)?;
+                let index = self.object(self.need(node.child(K::INDEX_REF), node)?)?;
+                let partition = self.object(self.need(action.child(K::INDEX_REF), action)?)?;
+                Ok(Some(Utility::AttachIndex { index, partition }))
+            }
             K::ALTER_SEQUENCE => {
                 let sequence = self.need(node.child(K::SEQUENCE_REF), node)?;
                 if let Some(logged) = node.child_in(&[K::SET_LOGGED, K::SET_UNLOGGED]) {
@@ -88,6 +94,22 @@ impl Lower<'_> {
             K::OWNER_TO => AlterTableAction::OwnerTo(self.role(self.need(node.child(K::ROLE_REF), node)?)?),
             K::SET_LOGGED => AlterTableAction::SetLogged(true),
             K::SET_UNLOGGED => AlterTableAction::SetLogged(false),
+            K::ATTACH_PARTITION => AlterTableAction::AttachPartition {
+                partition: self.object(self.need(node.child(K::TABLE_NAME_REF), node)?)?,
+                bound: self.partition_bound(node)?,
+            },
+            K::DETACH_PARTITION => AlterTableAction::DetachPartition {
+                partition: self.object(self.need(node.child(K::TABLE_NAME_REF), node)?)?,
+                mode: match node.child_in(&[K::DETACH_CONCURRENTLY, K::DETACH_FINALIZE]) {
+                    Some(mode) if mode.is(K::DETACH_FINALIZE) => DetachMode::Finalize,
+                    Some(_) => DetachMode::Concurrently,
+                    None => DetachMode::AtOnce,
+                },
+            },
+            K::INHERIT_TABLE | K::NO_INHERIT_TABLE => {
+                let parent = self.object(self.need(node.child(K::TABLE_NAME_REF), node)?)?;
+                AlterTableAction::Inherit(parent, node.is(K::INHERIT_TABLE))
+            }
             K::SET_WITHOUT_OIDS => AlterTableAction::SetWithoutOids,
             K::TABLE_RENAME_TO | K::RENAME_COLUMN | K::RENAME_CONSTRAINT | K::SET_SCHEMA => {
                 // PostgreSQL allows these only alone.

@@ -38,7 +38,8 @@ impl Lower<'_> {
             },
             K::TRUNCATE => {
                 let list = self.need(node.child(K::TABLE_LIST), node)?;
-                let tables = self.objects(list, K::TABLE_RELATION_NAME)?;
+                let table = |table: Node<'_>| Ok((self.object(table)?, table.has(K::ONLY_KW)));
+                let tables = list.children_of(K::TABLE_RELATION_NAME).map(table).collect::<Result<Vec<_>>>()?;
                 if tables.is_empty() {
                     return Err(self.missing_in(node));
                 }
@@ -112,6 +113,7 @@ impl Lower<'_> {
         Ok(Utility::CreateIndex(Box::new(CreateIndex {
             name,
             table: self.object(table)?,
+            only: table.has(K::ONLY_KW),
             method,
             unique: node.has(K::UNIQUE_KW),
             concurrently: node.has(K::CONCURRENTLY_KW),
@@ -124,7 +126,7 @@ impl Lower<'_> {
         })))
     }
 
-    fn index_element(&self, item: Node<'_>) -> Result<IndexElement> {
+    pub fn index_element(&self, item: Node<'_>) -> Result<IndexElement> {
         let key = item.nodes().find(|part| is_expr(part.kind()));
         let mut key = self.need(key, item)?;
         let mut collation = None;

@@ -21,19 +21,24 @@ impl Lower<'_> {
     }
 
     fn create_table(&self, node: Node<'_>) -> Result<Utility> {
-        if node.has(K::PARTITION_OF) {
-            return Ok(Utility::Unsupported("CREATE TABLE PARTITION OF".into()));
-        }
+        let partition_of = match node.child(K::PARTITION_OF) {
+            Some(of) => {
+                let parent = self.object(self.need(of.child(K::TABLE_NAME_REF), of)?)?;
+                Some((parent, self.partition_bound(node)?))
+            }
+            None => None,
+        };
+        let typed = node.has(K::OF_TYPE) || partition_of.is_some();
         let of_type = match node.child(K::OF_TYPE) {
             Some(of) => Some(self.type_in(of)?.name),
             None => None,
         };
         let elements = match node.child(K::TABLE_ARG_LIST) {
-            None if of_type.is_some() => None,
+            None if typed => None,
             list => Some(self.need(list, node)?),
         };
         let element = |element: Node<'_>| match element.kind() {
-            K::COLUMN if of_type.is_some() => self.column_options(element),
+            K::COLUMN if typed => self.column_options(element),
             _ => self.table_element(element),
         };
         Ok(Utility::CreateTable(Box::new(CreateTable {
@@ -47,10 +52,61 @@ impl Lower<'_> {
                 None => Vec::new(),
             },
             of_type,
-            partition_by: node.has(K::PARTITION_BY),
+            partition_of,
+            partition_by: node.child(K::PARTITION_BY).map(|clause| self.partition_by(clause)).transpose()?,
             options: self.with_params(node)?,
             on_commit: self.on_commit(node),
         })))
+    }
+
+    fn partition_by(&self, node: Node<'_>) -> Result<PartitionBy> {
+        let items = self.need(node.child(K::PARTITION_ITEM_LIST), node)?;
+        let item = |item: Node<'_>| {
+            let key = self.index_element(item)?;
+            Ok(PartitionItem {
+                expr: key.expr,
+                collation: key.collation,
+                operator_class: key.operator_class,
+                span: self.span(item),
+            })
+        };
+        let keys = items.children_of(K::PARTITION_ITEM).map(item).collect::<Result<Vec<_>>>()?;
+        if keys.is_empty() {
+            return Err(self.missing_in(items));
+        }
+        Ok(PartitionBy { strategy: self.column_id(self.need(node.child(K::PARTITION_STRATEGY), node)?)?, keys })
+    }
+
+    /// The bound among the parts of a statement or action.
+    pub fn partition_bound(&self, node: Node<'_>) -> Result<PartitionBoundSpec> {
+        let kinds = [
+            K::PARTITION_DEFAULT,
+            K::PARTITION_FOR_VALUES_IN,
+            K::PARTITION_FOR_VALUES_FROM,
+            K::PARTITION_FOR_VALUES_WITH,
+        ];
+        let bound = self.need(node.child_in(&kinds), node)?;
+        let values = |node: Node<'_>| -> Result<Vec<Expr>> {
+            node.nodes().filter(|part| is_expr(part.kind())).map(|part| self.expr(part)).collect()
+        };
+        Ok(match bound.kind() {
+            K::PARTITION_FOR_VALUES_IN => PartitionBoundSpec::In(values(bound)?),
+            K::PARTITION_FOR_VALUES_FROM => {
+                let from = self.need(bound.child(K::PARTITION_FROM_VALUES), bound)?;
+                let to = self.need(bound.child(K::PARTITION_TO_VALUES), bound)?;
+                PartitionBoundSpec::FromTo(values(from)?, values(to)?)
+            }
+            K::PARTITION_FOR_VALUES_WITH => {
+                let number = |part: Node<'_>| -> Result<(Ident, i32)> {
+                    let literal = self.need(part.child(K::LITERAL), part)?;
+                    let number = literal.text().parse().map_err(|_| self.syntax_error(literal.start()))?;
+                    Ok((self.ident(part)?, number))
+                };
+                let parts = bound.children_of(K::HASH_PARTITION_BOUND).map(number).collect::<Result<_>>()?;
+                PartitionBoundSpec::With(parts)
+            }
+            _ => PartitionBoundSpec::Default,
+        })
     }
 
     fn on_commit(&self, node: Node<'_>) -> OnCommit {
@@ -212,6 +268,7 @@ impl Lower<'_> {
                 K::INITIALLY_DEFERRED_CONSTRAINT_OPTION => timing.initially_deferred = Some(true),
                 K::INITIALLY_IMMEDIATE_CONSTRAINT_OPTION => timing.initially_deferred = Some(false),
                 K::NOT_VALID => timing.not_valid = true,
+                K::NO_INHERIT => timing.no_inherit = true,
                 K::NOT_ENFORCED => return Err(Error::unsupported("NOT ENFORCED").at(self.position(option))),
                 _ => {}
             }

@@ -1,11 +1,12 @@
 //! Columns that come, go, or change their default or nullability.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use aegis_catalog::definition::Printer;
 use aegis_catalog::dependency::plan_drop;
 use aegis_catalog::object::{Column, ConstraintKind, ObjectAddress, Relation};
-use aegis_catalog::{Error, Result, sqlstate};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
 use aegis_storage::ColumnSchema;
 
 use super::constraint::add_declared;
@@ -20,16 +21,20 @@ use crate::session::context::StatementContext;
 use crate::statement::create_table::{self, Plan};
 use crate::statement::namespace::Place;
 use crate::statement::table_storage::{self, Missing};
-use crate::statement::{composite_type, constraint, drop as drop_statement, readers, rewrite};
+use crate::statement::{composite_type, constraint, drop as drop_statement, inherit, readers, rewrite};
 
 pub async fn add(
     session: &mut Session,
     table: &Arc<Relation>,
     definition: &ColumnDefinition,
     if_not_exists: bool,
+    only: bool,
     context: &StatementContext,
 ) -> Result<()> {
     let name = &definition.name.name;
+    if table.partition_bound().is_some() {
+        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, "cannot add column to a partition"));
+    }
     composite_type::refuse_typed_table(table, "cannot add column to typed table")?;
     if table.column_by_name(name).is_some() {
         let message = format!("column \"{name}\" of relation \"{}\" already exists", table.name);
@@ -38,6 +43,16 @@ pub async fn add(
             return Ok(());
         }
         return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
+    }
+    let is_identity = |constraint: &ColumnConstraint| matches!(constraint.kind, ColumnConstraintKind::Identity { .. });
+    if context.catalog.has_children(table.oid) {
+        if only {
+            return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, "column must be added to child tables too"));
+        }
+        if definition.constraints.iter().any(is_identity) {
+            let message = "cannot recursively add identity column to table that has child tables";
+            return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+        }
     }
     let has_default = |constraint: &ColumnConstraint| match &constraint.kind {
         ColumnConstraintKind::Default(expr, _) => !matches!(expr.kind, ExprKind::Literal(Literal::Null)),
@@ -58,10 +73,65 @@ pub async fn add(
     changed.columns = plan.columns;
     let declared = std::mem::take(&mut plan.constraints);
     constraint::mark_not_null(&mut changed.columns, &declared)?;
-    let mut after = replace(session, changed)?;
+    let after = replace(session, changed)?;
     create_table::own_sequences(session, &after, &sequences)?;
-    after = create_table::store_expressions(session, after, &plan.expressions)?;
+    let after = create_table::store_expressions(session, after, &plan.expressions)?;
     constraint::record_defaults(session, &after)?;
+    let (after, column) = fill_new(session, table, after).await?;
+    for child in children(session, table.oid)? {
+        add_inherited(session, child, &column).await?;
+    }
+    add_declared(session, &after, declared, only).await?;
+    composite_type::rewrite_holders(session, table).await
+}
+
+/// The tables that inherit from one, as they are now.
+pub fn children(session: &Session, parent: Oid) -> Result<Vec<Arc<Relation>>> {
+    Ok(session.context()?.catalog.children_of(parent).cloned().collect())
+}
+
+/// A column that a parent has got: for a child, and what inherits from it.
+fn add_inherited<'f>(
+    session: &'f mut Session,
+    child: Arc<Relation>,
+    column: &'f Column,
+) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'f>> {
+    Box::pin(async move {
+        let name = &column.name;
+        if let Some(own) = child.column_by_name(name) {
+            let mismatch = |what: &str, code| {
+                let message = format!("child table \"{}\" has different {what} for column \"{name}\"", child.name);
+                Err(Error::new(code, message))
+            };
+            if own.ty != column.ty {
+                return mismatch("type", sqlstate::DATATYPE_MISMATCH);
+            }
+            if own.collation != column.collation {
+                return mismatch("collation", sqlstate::COLLATION_MISMATCH);
+            }
+            session.skip_notice(&format!("merging definition of column \"{name}\" for child \"{}\"", child.name));
+            let changed = with_column(&child, own.attnum, |own| own.inheritance.parents += 1);
+            return replace(session, changed).map(|_| ());
+        }
+        let attnum = child.columns.last().map_or(0, |column| column.attnum) + 1;
+        let mut changed = Relation::clone(&child);
+        changed.columns.push(inherit::inherited_column(column, attnum));
+        let after = replace(session, changed)?;
+        constraint::record_defaults(session, &after)?;
+        let (_, column) = fill_new(session, &child, after).await?;
+        for below in children(session, child.oid)? {
+            add_inherited(session, below, &column).await?;
+        }
+        Ok(())
+    })
+}
+
+/// Gives the rows of a table their value in its new last column.
+async fn fill_new(
+    session: &mut Session,
+    table: &Arc<Relation>,
+    mut after: Arc<Relation>,
+) -> Result<(Arc<Relation>, Column)> {
     let column = after.columns.last().cloned().ok_or_else(|| Error::internal("the new column is not there"))?;
     let now = session.context()?;
     match initial_value(&after, &column, &now)? {
@@ -77,8 +147,7 @@ pub async fn add(
     if column.not_null {
         validate::not_null(session, &after, &column).await?;
     }
-    add_declared(session, &after, declared).await?;
-    composite_type::rewrite_holders(session, table).await
+    Ok((after, column))
 }
 
 /// What rows that are there already get in a new column.
@@ -130,6 +199,82 @@ async fn missing_value(
 }
 
 pub async fn drop(
+    session: &mut Session,
+    table: &Relation,
+    name: &Ident,
+    (if_exists, cascade, only): (bool, bool, bool),
+    context: &StatementContext,
+) -> Result<()> {
+    if let Some(column) = table.column_by_name(&name.name) {
+        reject_inherited(column, "drop")?;
+        reject_key_column(table, column, "drop", context)?;
+        if only && table.partitioning().is_some() && context.catalog.has_children(table.oid) {
+            let message = "cannot drop column from only the partitioned table when partitions exist";
+            return Err(
+                Error::new(sqlstate::INVALID_TABLE_DEFINITION, message).with_hint("Do not specify the ONLY keyword.")
+            );
+        }
+        for child in children(session, table.oid)? {
+            drop_inherited(session, child, &name.name, cascade, only).await?;
+        }
+    }
+    let context = &*session.context()?;
+    drop_one(session, table, name, if_exists, cascade, context).await
+}
+
+/// A column that a parent has no more: goes from a child that has it from nobody else.
+fn drop_inherited<'f>(
+    session: &'f mut Session,
+    child: Arc<Relation>,
+    name: &'f str,
+    cascade: bool,
+    only: bool,
+) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'f>> {
+    Box::pin(async move {
+        let Some(column) = child.column_by_name(name) else { return Ok(()) };
+        let stays = only || column.inheritance.local || column.inheritance.parents > 1;
+        if stays {
+            let changed = with_column(&child, column.attnum, |own| inherit::one_less(&mut own.inheritance));
+            return replace(session, changed).map(|_| ());
+        }
+        reject_key_column(&child, column, "drop", &*session.context()?)?;
+        for below in children(session, child.oid)? {
+            drop_inherited(session, below, name, cascade, false).await?;
+        }
+        let context = session.context()?;
+        let ident = Ident { name: name.to_owned(), span: Default::default() };
+        drop_one(session, &child, &ident, false, cascade, &context).await
+    })
+}
+
+/// 42P16 for what comes from a parent.
+pub fn reject_inherited(column: &Column, what: &str) -> Result<()> {
+    if column.inheritance.parents == 0 {
+        return Ok(());
+    }
+    let message = format!("cannot {what} inherited column \"{}\"", column.name);
+    Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message))
+}
+
+/// 42P16 for a column of the key of a partitioned table.
+pub fn reject_key_column(table: &Relation, column: &Column, what: &str, context: &StatementContext) -> Result<()> {
+    let Some(partitioning) = table.partitioning() else { return Ok(()) };
+    let shared = Arc::new(table.clone());
+    for key in &partitioning.keys {
+        let expression = key.expression.as_deref();
+        let mentions = expression.is_some_and(|text| readers::reads(&shared, text, column, context).unwrap_or(true));
+        if key.attnum == column.attnum || mentions {
+            let message = format!(
+                "cannot {what} column \"{}\" because it is part of the partition key of relation \"{}\"",
+                column.name, table.name
+            );
+            return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+        }
+    }
+    Ok(())
+}
+
+async fn drop_one(
     session: &mut Session,
     table: &Relation,
     name: &Ident,
@@ -227,22 +372,49 @@ fn reject_generated(table: &Relation, column: &Column) -> Result<()> {
     Err(Error::new(sqlstate::SYNTAX_ERROR, message))
 }
 
-pub async fn set_not_null(
-    session: &mut Session,
-    table: &Relation,
-    name: &Ident,
-    _context: &StatementContext,
-) -> Result<()> {
-    let column = existing_column(table, name)?;
-    if column.not_null {
-        return Ok(());
+/// For the table and all that inherits from it.
+pub async fn set_not_null(session: &mut Session, table: &Arc<Relation>, name: &Ident, only: bool) -> Result<()> {
+    existing_column(table, name)?;
+    let context = session.context()?;
+    if only && table.partitioning().is_some() && context.catalog.has_children(table.oid) {
+        let message = "constraint must be added to child tables too";
+        return Err(
+            Error::new(sqlstate::INVALID_TABLE_DEFINITION, message).with_hint("Do not specify the ONLY keyword.")
+        );
     }
-    validate::not_null(session, table, column).await?;
-    replace(session, with_column(table, column.attnum, |column| column.not_null = true)).map(|_| ())
+    let tables = if only { vec![table.clone()] } else { context.catalog.inheritors(table) };
+    for table in tables {
+        let column = existing_column(&table, name)?;
+        if !column.not_null {
+            validate::not_null(session, &table, column).await?;
+            replace(session, with_column(&table, column.attnum, |column| column.not_null = true))?;
+        }
+    }
+    Ok(())
 }
 
-pub fn drop_not_null(session: &mut Session, table: &Relation, name: &Ident) -> Result<()> {
+/// For the table and all that inherits from it.
+pub fn drop_not_null(session: &mut Session, table: &Arc<Relation>, name: &Ident, only: bool) -> Result<()> {
+    existing_column(table, name)?;
+    let context = session.context()?;
+    if only && table.partitioning().is_some() && context.catalog.has_children(table.oid) {
+        let message = "cannot remove constraint from only the partitioned table when partitions exist";
+        return Err(
+            Error::new(sqlstate::INVALID_TABLE_DEFINITION, message).with_hint("Do not specify the ONLY keyword.")
+        );
+    }
+    let tables = if only { vec![table.clone()] } else { context.catalog.inheritors(table) };
+    tables.iter().try_for_each(|part| drop_not_null_of(session, part, name, part.oid == table.oid))
+}
+
+fn drop_not_null_of(session: &mut Session, table: &Relation, name: &Ident, named: bool) -> Result<()> {
     let column = existing_column(table, name)?;
+    let context = session.context()?;
+    let above = context.catalog.parents_of(table).find(|_| table.partition_bound().is_some() && named);
+    if above.and_then(|parent| parent.column_by_name(&column.name)).is_some_and(|above| above.not_null) {
+        let message = format!("column \"{}\" is marked NOT NULL in parent table", column.name);
+        return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+    }
     if column.identity.is_some() {
         let message = format!("column \"{}\" of relation \"{}\" is an identity column", column.name, table.name);
         return Err(Error::new(sqlstate::SYNTAX_ERROR, message));

@@ -1,5 +1,6 @@
 //! ADD, ALTER, DROP and VALIDATE CONSTRAINT.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use aegis_catalog::definition::Printer;
@@ -8,15 +9,16 @@ use aegis_catalog::fixed_oid::PG_CONSTRAINT;
 use aegis_catalog::object::{Constraint, ConstraintKind, ObjectAddress, Relation, RelationKind};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
+use super::column::children;
 use super::validate;
 use crate::parse::ast::Ident;
 use crate::parse::utility::{ConstraintTiming, TableConstraint};
 use crate::session::Session;
-use crate::session::context::StatementContext;
 use crate::statement::constraint::{self, Declared};
+use crate::statement::inherit;
 
-pub async fn add(session: &mut Session, table: &Arc<Relation>, definition: &TableConstraint) -> Result<()> {
-    add_declared(session, table, vec![Declared::of_table(definition)?]).await.map(|_| ())
+pub async fn add(session: &mut Session, table: &Arc<Relation>, definition: &TableConstraint, only: bool) -> Result<()> {
+    add_declared(session, table, vec![Declared::of_table(definition)?], only).await.map(|_| ())
 }
 
 /// Adds constraints; the rows that are there must hold them.
@@ -24,26 +26,97 @@ pub async fn add_declared(
     session: &mut Session,
     table: &Arc<Relation>,
     declared: Vec<Declared>,
+    only: bool,
 ) -> Result<Arc<Relation>> {
     let mut changed = Relation::clone(table);
     constraint::mark_not_null(&mut changed.columns, &declared)?;
-    let before = if changed.columns == table.columns { Arc::clone(table) } else { super::replace(session, changed)? };
+    let newly = changed.columns.iter().zip(&table.columns).filter(|(now, before)| now.not_null && !before.not_null);
+    let newly: Vec<Ident> = newly.map(|(now, _)| Ident { name: now.name.clone(), span: Default::default() }).collect();
+    let before = match newly.is_empty() {
+        true => Arc::clone(table),
+        // Partitions have the key too.
+        false if table.partitioning().is_some() => {
+            for column in &newly {
+                super::column::set_not_null(session, table, column, only).await?;
+            }
+            let context = session.context()?;
+            let now = context.catalog.relation(table.oid).cloned();
+            now.ok_or_else(|| Error::internal("the table went while it was altered"))?
+        }
+        false => super::replace(session, changed)?,
+    };
     let known: Vec<_> = before.constraints().iter().map(|constraint| constraint.oid).collect();
     let after = constraint::add_all(session, before, declared, true)?;
     let added = after.constraints().iter().filter(|constraint| !known.contains(&constraint.oid));
-    for constraint in added.filter(|constraint| constraint.validated) {
-        validate::constraint(session, &after, constraint).await?;
+    for constraint in added {
+        if constraint.validated {
+            validate::constraint(session, &after, constraint).await?;
+        }
+        if matches!(constraint.kind, ConstraintKind::Check { .. }) && !constraint.no_inherit {
+            let children = children(session, after.oid)?;
+            if only && !children.is_empty() {
+                let message = "constraint must be added to child tables too";
+                return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+            }
+            for child in children {
+                add_inherited(session, child, &after, constraint).await?;
+            }
+        }
     }
     Ok(after)
+}
+
+/// A check that a parent has got: for a child, and what inherits from it.
+fn add_inherited<'f>(
+    session: &'f mut Session,
+    child: Arc<Relation>,
+    parent: &'f Relation,
+    check: &'f Constraint,
+) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'f>> {
+    Box::pin(async move {
+        let known = child.constraints().iter().find(|own| own.name == check.name);
+        if let Some(known) = known {
+            if !inherit::same_check(known, check) {
+                let message = format!("constraint \"{}\" for relation \"{}\" already exists", check.name, child.name);
+                return Err(Error::new(sqlstate::DUPLICATE_OBJECT, message));
+            }
+            session.skip_notice(&format!("merging constraint \"{}\" with inherited definition", check.name));
+            return change(session, &child, known.oid, |own| own.inheritance.parents += 1);
+        }
+        let own = inherit::inherited_check(check, parent, &child.columns);
+        let child = constraint::push(session, &child, own)?;
+        let own = child.constraints().iter().find(|own| own.name == check.name).cloned();
+        if let Some(own) = own.filter(|own| own.validated) {
+            validate::constraint(session, &child, &own).await?;
+        }
+        for below in children(session, child.oid)? {
+            add_inherited(session, below, &child, check).await?;
+        }
+        Ok(())
+    })
+}
+
+/// A check that a parent has no more: goes from a child that has it from nobody else.
+fn drop_inherited(session: &mut Session, child: &Arc<Relation>, name: &str, only: bool) -> Result<()> {
+    let is_check = |own: &&Constraint| own.name == name && own.inheritance.parents > 0;
+    let Some(own) = child.constraints().iter().find(is_check) else { return Ok(()) };
+    if only || own.inheritance.local || own.inheritance.parents > 1 {
+        return change(session, child, own.oid, |own| inherit::one_less(&mut own.inheritance));
+    }
+    for below in children(session, child.oid)? {
+        drop_inherited(session, &below, name, false)?;
+    }
+    let context = session.context()?;
+    let printer = Printer { catalog: &context.catalog, search_path: &context.search_path };
+    let plan = plan_drop(printer, &[ObjectAddress::new(PG_CONSTRAINT, own.oid)], false)?;
+    super::super::drop::apply(session, &plan)
 }
 
 pub fn drop(
     session: &mut Session,
     table: &Relation,
     name: &Ident,
-    if_exists: bool,
-    cascade: bool,
-    context: &StatementContext,
+    (if_exists, cascade, only): (bool, bool, bool),
 ) -> Result<()> {
     let found = match existing(table, name) {
         Err(missing) if if_exists => {
@@ -52,7 +125,23 @@ pub fn drop(
         }
         found => found?,
     };
+    if found.inheritance.parents > 0 {
+        let message = format!("cannot drop inherited constraint \"{}\" of relation \"{}\"", found.name, table.name);
+        return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+    }
+    if only && table.partitioning().is_some() && !children(session, table.oid)?.is_empty() {
+        let message = "cannot remove constraint from only the partitioned table when partitions exist";
+        return Err(
+            Error::new(sqlstate::INVALID_TABLE_DEFINITION, message).with_hint("Do not specify the ONLY keyword.")
+        );
+    }
+    if matches!(found.kind, ConstraintKind::Check { .. }) && !found.no_inherit {
+        for child in children(session, table.oid)? {
+            drop_inherited(session, &child, &found.name, only)?;
+        }
+    }
     let root = ObjectAddress::new(PG_CONSTRAINT, found.oid);
+    let context = session.context()?;
     let printer = Printer { catalog: &context.catalog, search_path: &context.search_path };
     let plan = plan_drop(printer, &[root], cascade)?;
     super::super::drop::announce(session, &plan);
@@ -67,7 +156,26 @@ fn existing<'t>(table: &'t Relation, name: &Ident) -> Result<&'t Constraint> {
 }
 
 /// VALIDATE CONSTRAINT: the rows that were there when it was added are looked at.
-pub async fn validate(session: &mut Session, table: &Arc<Relation>, name: &Ident) -> Result<()> {
+pub async fn validate(session: &mut Session, table: &Arc<Relation>, name: &Ident, only: bool) -> Result<()> {
+    let context = session.context()?;
+    let found = existing(table, name)?;
+    let is_check = matches!(found.kind, ConstraintKind::Check { .. }) && !found.no_inherit;
+    if is_check && only && !found.validated && context.catalog.has_children(table.oid) {
+        let message = "constraint must be validated on child tables too";
+        return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+    }
+    validate_one(session, table, name).await?;
+    if is_check {
+        for child in context.catalog.inheritors(table).into_iter().skip(1) {
+            if existing(&child, name).is_ok_and(|own| !own.validated) {
+                validate_one(session, &child, name).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn validate_one(session: &mut Session, table: &Arc<Relation>, name: &Ident) -> Result<()> {
     let found = existing(table, name)?;
     if !matches!(found.kind, ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. }) {
         let message = format!(

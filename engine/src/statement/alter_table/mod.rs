@@ -3,15 +3,16 @@
 mod column;
 mod constraint;
 mod identity;
+mod inherit;
 mod set_type;
-mod validate;
+pub mod validate;
 
 use std::sync::Arc;
 
 use aegis_catalog::object::{Column, Relation, RelationKind};
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::{Outcome, alter_object, namespace};
+use super::{Outcome, alter_object, namespace, partition};
 use crate::parse::ast::Ident;
 use crate::parse::utility::{AlterTable, AlterTableAction};
 use crate::session::Session;
@@ -37,7 +38,7 @@ pub async fn run(session: &mut Session, alter: &AlterTable, context: &StatementC
         let context = session.context()?;
         let table = context.catalog.relation(table.oid).cloned();
         let table = table.ok_or_else(|| Error::internal("the table went while it was altered"))?;
-        run_action(session, &table, action, &context).await?;
+        run_action(session, &table, action, alter.only, &context).await?;
     }
     Outcome::tag("ALTER TABLE")
 }
@@ -63,6 +64,7 @@ async fn run_action(
     session: &mut Session,
     table: &Arc<Relation>,
     action: &AlterTableAction,
+    only: bool,
     context: &StatementContext,
 ) -> Result<()> {
     match action {
@@ -75,18 +77,22 @@ async fn run_action(
     }
     match action {
         AlterTableAction::AddColumn { column, if_not_exists } => {
-            column::add(session, table, column, *if_not_exists, context).await
+            column::add(session, table, column, *if_not_exists, only, context).await
         }
         AlterTableAction::DropColumn { column, if_exists, cascade } => {
-            column::drop(session, table, column, *if_exists, *cascade, context).await
+            column::drop(session, table, column, (*if_exists, *cascade, only), context).await
         }
-        AlterTableAction::SetDefault { column, expr, .. } => column::set_default(session, table, column, expr, context),
-        AlterTableAction::DropDefault { column } => column::drop_default(session, table, column),
-        AlterTableAction::SetNotNull { column } => column::set_not_null(session, table, column, context).await,
-        AlterTableAction::DropNotNull { column } => column::drop_not_null(session, table, column),
+        AlterTableAction::SetDefault { column, expr, .. } => family(table, only, context)
+            .iter()
+            .try_for_each(|table| column::set_default(session, table, column, expr, context)),
+        AlterTableAction::DropDefault { column } => {
+            family(table, only, context).iter().try_for_each(|table| column::drop_default(session, table, column))
+        }
+        AlterTableAction::SetNotNull { column } => column::set_not_null(session, table, column, only).await,
+        AlterTableAction::DropNotNull { column } => column::drop_not_null(session, table, column, only),
         AlterTableAction::SetType { column, ty, collation, using } => {
             let using = using.as_ref().map(|(expr, _)| expr);
-            set_type::run(session, table, column, (ty, collation.as_ref()), using, context).await
+            set_type::run(session, table, column, (ty, collation.as_ref()), using, only).await
         }
         AlterTableAction::AddIdentity { column, always, options } => {
             identity::add(session, table, column, *always, options, context)
@@ -104,20 +110,33 @@ async fn run_action(
             existing_column(table, column)?;
             Err(Error::unsupported(format!("ALTER COLUMN {what}")))
         }
-        AlterTableAction::AddConstraint(definition) => constraint::add(session, table, definition).await,
+        AlterTableAction::AddConstraint(definition) => constraint::add(session, table, definition, only).await,
         AlterTableAction::DropConstraint { name, if_exists, cascade } => {
-            constraint::drop(session, table, name, *if_exists, *cascade, context)
+            constraint::drop(session, table, name, (*if_exists, *cascade, only))
         }
-        AlterTableAction::ValidateConstraint(name) => constraint::validate(session, table, name).await,
+        AlterTableAction::ValidateConstraint(name) => constraint::validate(session, table, name, only).await,
         AlterTableAction::AlterConstraint { name, timing } => constraint::alter(session, table, name, timing),
         AlterTableAction::SetOptions(options) => set_options(session, table, options, &[]),
         AlterTableAction::ResetOptions(names) => set_options(session, table, &[], names),
+        AlterTableAction::AttachPartition { partition, bound } => {
+            partition::attach::attach(session, table, partition, bound, context).await
+        }
+        AlterTableAction::DetachPartition { partition, mode } => {
+            partition::attach::detach(session, table, partition, *mode, context).await
+        }
+        AlterTableAction::Inherit(parent, true) => inherit::add(session, table, parent, context).await,
+        AlterTableAction::Inherit(parent, false) => inherit::remove(session, table, parent, context),
         // No table has OIDs since PostgreSQL 12.
         AlterTableAction::SetWithoutOids => Ok(()),
         AlterTableAction::SetLogged(_) => Err(Error::unsupported("SET LOGGED and SET UNLOGGED")),
         AlterTableAction::OwnerTo(_) => Ok(()),
         AlterTableAction::Unsupported(feature) => Err(Error::unsupported(feature)),
     }
+}
+
+/// The table with all that inherits from it, unless it alone is meant.
+fn family(table: &Arc<Relation>, only: bool, context: &StatementContext) -> Vec<Arc<Relation>> {
+    if only { vec![table.clone()] } else { context.catalog.inheritors(table) }
 }
 
 fn require_table(relation: &Relation) -> Result<()> {

@@ -19,8 +19,44 @@ pub async fn run(
     name: &Ident,
     (ty, collation): (&TypeName, Option<&Name>),
     using: Option<&Expr>,
-    context: &StatementContext,
+    only: bool,
 ) -> Result<()> {
+    let context = session.context()?;
+    let column = existing_column(table, name)?;
+    super::column::reject_inherited(column, "alter")?;
+    let family = context.catalog.inheritors(table);
+    if only && family.len() > 1 {
+        let message = format!("type of inherited column \"{}\" must be changed in child tables too", column.name);
+        return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+    }
+    for member in &family {
+        let column = existing_column(member, name)?;
+        super::column::reject_key_column(member, column, "alter", &context)?;
+        let from_family = column.inheritance.parents == 0
+            || member.parents().iter().all(|parent| {
+                let outside = !family.iter().any(|member| member.oid == *parent);
+                let has = |parent: &Arc<Relation>| parent.column_by_name(&column.name).is_some();
+                !(outside && context.catalog.relation(*parent).is_some_and(has))
+            });
+        if member.oid != table.oid && !from_family {
+            let message = format!("cannot alter inherited column \"{}\" of relation \"{}\"", column.name, member.name);
+            return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+        }
+    }
+    for member in family {
+        one(session, &member, name, (ty, collation), using).await?;
+    }
+    Ok(())
+}
+
+async fn one(
+    session: &mut Session,
+    table: &Arc<Relation>,
+    name: &Ident,
+    (ty, collation): (&TypeName, Option<&Name>),
+    using: Option<&Expr>,
+) -> Result<()> {
+    let context = &*session.context()?;
     composite_type::refuse_typed_table(table, "cannot alter column type of typed table")?;
     let column = existing_column(table, name)?;
     let ty = create_table::column_type(ty, context)?;

@@ -51,7 +51,7 @@ pub async fn constraint(session: &mut Session, table: &Arc<Relation>, constraint
 
 async fn check(session: &mut Session, table: &Relation, constraint: &Constraint, expression: &str) -> Result<()> {
     let context = session.context()?;
-    let sql = format!("SELECT 1 FROM {} WHERE NOT ({expression}) LIMIT 1", name_of(table, &context));
+    let sql = format!("SELECT 1 FROM ONLY {} WHERE NOT ({expression}) LIMIT 1", name_of(table, &context));
     if rewrite::any(session, &sql, &context).await? {
         let message =
             format!("check constraint \"{}\" of relation \"{}\" is violated by some row", constraint.name, table.name);
@@ -64,9 +64,16 @@ async fn check(session: &mut Session, table: &Relation, constraint: &Constraint,
 
 /// Every row must find what it refers to.
 async fn references(session: &mut Session, table: &Arc<Relation>, constraint: &Constraint) -> Result<()> {
+    // Those of partitions are constraints of theirs.
+    for leaf in super::column::children(session, table.oid)? {
+        let own = leaf.constraints().iter().find(|own| own.parent == constraint.oid && own.oid != 0).cloned();
+        if let Some(own) = own {
+            Box::pin(references(session, &leaf, &own)).await?;
+        }
+    }
     let context = session.context()?;
     let names: Vec<_> = table.live_columns().map(|column| quote_identifier(&column.name)).collect();
-    let sql = format!("SELECT {} FROM {}", names.join(", "), name_of(table, &context));
+    let sql = format!("SELECT {} FROM ONLY {}", names.join(", "), name_of(table, &context));
     let batches = rewrite::select(session, &sql, &context).await?;
     let runtime = Arc::clone(&session.shared.executor);
     let open = session.writable("ALTER TABLE")?;

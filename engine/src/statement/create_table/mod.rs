@@ -1,15 +1,20 @@
 //! CREATE TABLE (PostgreSQL manual, "CREATE TABLE"): columns first, then keys, then what refers to columns.
 
+pub mod merge;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aegis_catalog::object::{Column, Identity, Materialized, Relation, RelationKind, Table};
+use aegis_catalog::object::{
+    Column, Constraint, Identity, Inheritance, Materialized, PartitionBound, Partitioning, Persistence, Relation,
+    RelationKind, Table,
+};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
 use super::constraint::{self, Declared};
 use super::namespace::{self, Place};
-use super::{Outcome, composite_type, privilege, sequence, table_storage, user_type};
+use super::{Outcome, composite_type, inherit, partition, privilege, sequence, table_storage, user_type};
 use crate::bind::{self, Purpose};
 use crate::parse::ast::{Expr, Ident, Name, TypeName};
 use crate::parse::utility::{
@@ -22,16 +27,10 @@ use crate::session::context::StatementContext;
 /// PostgreSQL's MaxHeapAttributeNumber.
 const MAX_COLUMNS: usize = 1600;
 
-pub fn run(session: &mut Session, create: &CreateTable, context: &StatementContext) -> Result<Outcome> {
-    if create.partition_by {
-        return Err(Error::unsupported("PARTITION BY"));
-    }
-    if !create.inherits.is_empty() {
-        return Err(Error::unsupported("table inheritance"));
-    }
+pub async fn run(session: &mut Session, create: &CreateTable, context: &StatementContext) -> Result<Outcome> {
     let mut place = namespace::place(session, &create.name, create.temporary, context)?;
     if create.unlogged {
-        place.persistence = aegis_catalog::object::Persistence::Unlogged;
+        place.persistence = Persistence::Unlogged;
     }
     if context.catalog.relation_by_name(place.schema, &place.name).is_some() && create.if_not_exists {
         session.skip_notice_as(
@@ -46,13 +45,39 @@ pub fn run(session: &mut Session, create: &CreateTable, context: &StatementConte
         plan.of_type(of_type, context)?;
     }
     plan.table.clone_from(&place.name);
-    for element in &create.elements {
-        plan.element(element, context)?;
+    let temporary = place.persistence == Persistence::Temporary;
+    let parent = match &create.partition_of {
+        Some((name, _)) => Some(partition::parent(name, temporary, context)?),
+        None => None,
+    };
+    plan.partition = parent.is_some();
+    let inherited = create.inherits.iter().map(|name| namespace::existing(name, context));
+    for parent in inherited.chain(parent.iter().cloned().map(Ok)) {
+        plan.inherit(session, &parent?, temporary, context)?;
     }
+    for element in &create.elements {
+        plan.element(session, element, context)?;
+    }
+    plan.check_defaults()?;
     if plan.columns.len() > MAX_COLUMNS {
         return Err(Error::new(sqlstate::TOO_MANY_COLUMNS, format!("tables can have at most {MAX_COLUMNS} columns")));
     }
+    if let (Some(parent), Some((_, spec))) = (&parent, &create.partition_of) {
+        let bound = partition::bound::evaluate(session, spec, parent, context).await?;
+        partition::bound::check(&place.name, &bound, parent, context)?;
+        plan.bound = Some(bound);
+    }
+    if let Some(by) = &create.partition_by {
+        if !create.inherits.is_empty() {
+            let message = "cannot create partitioned table as inheritance child";
+            return Err(Error::new(sqlstate::INVALID_OBJECT_DEFINITION, message));
+        }
+        plan.partition_by(by, &place, context)?;
+    }
     let table = create_relation(session, place, plan, create.options.clone())?;
+    if let Some(parent) = &parent {
+        partition::validate::default_partition(session, parent)?;
+    }
     if create.on_commit != OnCommit::Preserve {
         if !table.is_temporary() {
             let message = "ON COMMIT can only be used on temporary tables";
@@ -79,6 +104,15 @@ pub struct Plan {
     pub materialized: Option<Materialized>,
     /// Columns of it that have options.
     pub optioned: BTreeSet<String>,
+    /// Tables that it inherits from, or whose partition it is.
+    pub parents: Vec<Oid>,
+    pub partition: bool,
+    pub bound: Option<PartitionBound>,
+    pub partitioning: Option<Partitioning>,
+    /// CHECK constraints of the parents.
+    pub inherited_checks: Vec<Constraint>,
+    /// Columns whose parents have different defaults.
+    pub conflicting_defaults: BTreeSet<String>,
 }
 
 /// A sequence that a serial or identity column brings along.
@@ -90,8 +124,11 @@ pub struct OwnedSequence {
 }
 
 impl Plan {
-    fn element(&mut self, element: &TableElement, context: &StatementContext) -> Result<()> {
+    fn element(&mut self, session: &Session, element: &TableElement, context: &StatementContext) -> Result<()> {
         match element {
+            TableElement::Column(definition) if self.inherits(&definition.name.name) => {
+                self.merge_column(session, definition, context)
+            }
             TableElement::Column(definition) => self.column(definition, context),
             TableElement::ColumnOptions { name, constraints } => self.column_options(name, constraints),
             TableElement::Constraint(constraint) => {
@@ -135,6 +172,7 @@ impl Plan {
             return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message).at(name.span.start));
         }
         let mut column = self.columns.remove(place);
+        self.override_default(&mut column, constraints)?;
         for constraint in constraints {
             let declared_name = constraint.name.as_ref().map(|n| n.name.clone());
             self.column_constraint(&mut column, name, &constraint.kind, false)?;
@@ -249,8 +287,8 @@ impl Plan {
                 return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
             }
             let attnum = self.columns.last().map_or(0, |column| column.attnum) + 1;
-            let mut column =
-                Column { attnum, default: None, generated: false, identity: None, default_oid: 0, ..original.clone() };
+            let mut column = Column { default: None, generated: false, ..inherit::inherited_column(original, attnum) };
+            column.inheritance = Inheritance::default();
             if (original.generated && wants("generated")) || (!original.generated && wants("defaults")) {
                 column.default.clone_from(&original.default);
                 column.generated = original.generated;
@@ -326,13 +364,18 @@ pub fn create_relation(
     let sequences = create_sequences(session, &place, &mut plan, owner)?;
     constraint::mark_not_null(&mut plan.columns, &plan.constraints)?;
     let open = session.writable("CREATE TABLE")?;
-    let storage = u64::from(open.catalog.allocate_oid()?);
+    // A partitioned table has no rows of its own.
+    let storage = if plan.partitioning.is_some() { 0 } else { u64::from(open.catalog.allocate_oid()?) };
+    let partition_of = plan.parents.first().copied().filter(|_| plan.bound.is_some());
     let kind = RelationKind::Table(Table {
-        storage,
-        constraints: Vec::new(),
+        constraints: std::mem::take(&mut plan.inherited_checks),
         options,
         of_type: plan.of_type,
         materialized: plan.materialized.take(),
+        partitioning: plan.partitioning.take(),
+        parents: std::mem::take(&mut plan.parents),
+        bound: plan.bound.take(),
+        ..Table::new(storage)
     });
     let relation = place.relation(owner, plan.columns, kind);
     let table = open.catalog.create_relation(open.tables.permanent(), relation)?;
@@ -340,10 +383,17 @@ pub fn create_relation(
     own_sequences(session, &table, &sequences)?;
     let table = store_expressions(session, table, &plan.expressions)?;
     constraint::record_defaults(session, &table)?;
-    let table = constraint::add_all(session, table, plan.constraints, false)?;
+    let mut table = constraint::add_all(session, table, plan.constraints, false)?;
+    if let Some(parent) = partition_of {
+        partition::index::on_new_partition(session, parent, table.oid)?;
+        let catalog = session.context()?.catalog.clone();
+        table = catalog.relation(table.oid).cloned().ok_or_else(|| Error::internal("the new table is gone"))?;
+    }
     let open = session.writable("CREATE TABLE")?;
-    let schema = table_storage::schema_of(&table, &open.catalog.catalog())?;
-    open.tables.of_mut(&table).create_table(storage, schema)?;
+    if storage != 0 {
+        let schema = table_storage::schema_of(&table, &open.catalog.catalog())?;
+        open.tables.of_mut(&table).create_table(storage, schema)?;
+    }
     Ok(table)
 }
 
