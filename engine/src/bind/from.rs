@@ -150,7 +150,10 @@ impl Binder<'_> {
             RelationKind::Table(_) | RelationKind::Sequence(_) | RelationKind::System => {
                 let rel = self.new_rel(RelSource::Table(relation.clone()));
                 let item = self.table_item(rel, relation, alias)?;
-                Ok((From::Table { rel, relation: relation.clone(), only, alias: alias.map(alias_of), sample: None }, item))
+                Ok((
+                    From::Table { rel, relation: relation.clone(), only, alias: alias.map(alias_of), sample: None },
+                    item,
+                ))
             }
         }
     }

@@ -56,8 +56,8 @@ impl Lowerer<'_> {
             return combine(base, item, JoinType::Inner, None);
         }
         match from {
-            From::Table { rel, relation, sample, .. } => {
-                let table = self.table(*rel, relation)?;
+            From::Table { rel, relation, only, sample, .. } => {
+                let table = self.table(*rel, relation, *only)?;
                 let mut combined = combine(base, table, JoinType::Inner, None)?;
                 if let Some(sample) = sample {
                     self.sample(*rel, sample, &mut combined)?;
