@@ -9,6 +9,7 @@
 //! tag 3       drop: empty
 //! tag 4       insert: column count u32, column id u32 *, Arrow IPC stream
 //! tag 5       delete: (commit timestamp u64, ordinal u32) *
+//! tag 7       insert of few rows: column count u32, column id u32 *, rows (see [`crate::few_rows`])
 //! tag 6       attach: unit u32, ordinal of the first row u32, length u32, the segment as the manifest has it, dead rows as a Roaring bitmap
 //! ```
 //!
@@ -24,6 +25,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use roaring::RoaringBitmap;
 
+use crate::few_rows;
 use crate::manifest::{SegmentRecord, decode_segment, encode_segment};
 use crate::memtable::RowId;
 use crate::schema::{ColumnId, ColumnSchema, TableId, TableSchema};
@@ -71,6 +73,7 @@ const DROP: u8 = 3;
 const INSERT: u8 = 4;
 const DELETE: u8 = 5;
 const ATTACH: u8 = 6;
+const INSERT_FEW: u8 = 7;
 
 impl Command {
     pub fn encode(&self) -> Result<Vec<u8>> {
@@ -117,7 +120,10 @@ impl Change {
             ChangeKind::Create(_) => CREATE,
             ChangeKind::Alter(_) => ALTER,
             ChangeKind::Drop => DROP,
-            ChangeKind::Insert { .. } => INSERT,
+            ChangeKind::Insert { rows, .. } => match rows.as_slice() {
+                [rows] if few_rows::fits(rows) => INSERT_FEW,
+                _ => INSERT,
+            },
             ChangeKind::Delete(_) => DELETE,
             ChangeKind::Attach(_) => ATTACH,
         };
@@ -128,7 +134,7 @@ impl Change {
         match &self.kind {
             ChangeKind::Create(schema) | ChangeKind::Alter(schema) => out.extend(encode_schema(schema)?),
             ChangeKind::Drop => {}
-            ChangeKind::Insert { columns, rows } => encode_rows(columns, rows, out)?,
+            ChangeKind::Insert { columns, rows } => encode_rows(columns, rows, tag == INSERT_FEW, out)?,
             ChangeKind::Delete(rows) => {
                 out.reserve(rows.len() * 12);
                 for row in rows {
@@ -150,7 +156,7 @@ impl Change {
             CREATE => ChangeKind::Create(decode_schema(body)?),
             ALTER => ChangeKind::Alter(decode_schema(body)?),
             DROP => ChangeKind::Drop,
-            INSERT => decode_rows(body)?,
+            INSERT | INSERT_FEW => decode_rows(body, tag == INSERT_FEW)?,
             DELETE => {
                 let (ids, rest) = body.as_chunks::<12>();
                 if !rest.is_empty() {
@@ -232,10 +238,13 @@ pub fn decode_schema(bytes: &[u8]) -> Result<TableSchema> {
     Ok(TableSchema { columns, indexes: serde_json::from_slice(input.0).map_err(|_| bad())? })
 }
 
-fn encode_rows(columns: &[ColumnId], rows: &[RecordBatch], out: &mut Vec<u8>) -> Result<()> {
+fn encode_rows(columns: &[ColumnId], rows: &[RecordBatch], few: bool, out: &mut Vec<u8>) -> Result<()> {
     out.extend((columns.len() as u32).to_le_bytes());
     for column in columns {
         out.extend(column.to_le_bytes());
+    }
+    if few {
+        return rows.iter().try_for_each(|batch| few_rows::encode(batch, out));
     }
     if let Some(first) = rows.first() {
         let mut writer = StreamWriter::try_new(out, first.schema_ref())?;
@@ -247,10 +256,14 @@ fn encode_rows(columns: &[ColumnId], rows: &[RecordBatch], out: &mut Vec<u8>) ->
     Ok(())
 }
 
-fn decode_rows(body: &[u8]) -> Result<ChangeKind> {
+fn decode_rows(body: &[u8], few: bool) -> Result<ChangeKind> {
     let mut input = Input(body);
     let count = input.u32()?;
     let columns = (0..count).map(|_| input.u32()).collect::<Result<Vec<_>>>()?;
+    if few {
+        let rows = few_rows::decode(&columns, input.0).ok_or_else(damaged)?;
+        return Ok(ChangeKind::Insert { columns, rows: vec![rows] });
+    }
     let mut rows = Vec::new();
     if !input.0.is_empty() {
         for batch in StreamReader::try_new(input.0, None)? {

@@ -304,8 +304,7 @@ pub fn apply(head: &Version, ts: u64, changes: Vec<TableChange>, oldest: &Versio
         table.kill(&change.kills, ts)?;
         let mut ordinal = change.attached.iter().map(Attached::end).max().unwrap_or(0);
         for Attached { segment, deleted, .. } in change.attached {
-            let deleted = (!deleted.is_empty()).then(|| Arc::new(deleted));
-            table.attach(SegmentView { segment: Arc::new(segment.committed(ts)), deleted }, ts);
+            table.attach(SegmentView { segment: Arc::new(segment.committed(ts)), deleted: deleted.into() }, ts);
         }
         for rows in &change.rows {
             table.append(rows, RowId { ts, ordinal }, &gone)?;

@@ -167,12 +167,15 @@ impl Files {
     fn note_deletes(&self, table: TableId, view: &SegmentView, ts: u64) -> Result<Option<deletes::DeletesMeta>> {
         let unit = view.segment.unit;
         let noted = self.state.tables.get(&table).and_then(|t| t.segments.get(&unit)).and_then(|s| s.deletes);
-        let Some(deleted) = view.deleted.as_ref().filter(|d| !d.is_empty()) else { return Ok(None) };
+        let deleted = &view.deleted;
+        if deleted.is_empty() {
+            return Ok(None);
+        }
         if noted.is_some_and(|n| n.rows == deleted.len()) {
             return Ok(noted);
         }
         let path = deletes::path(&self.folder.dir, table, unit, ts);
-        deletes::write(self.folder.disk.as_ref(), &path, ts, deleted).map(Some)
+        deletes::write(self.folder.disk.as_ref(), &path, ts, &deleted.all()).map(Some)
     }
 
     /// Removes what a flush that failed has written.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::command::{Change, ChangeKind, Command};
 use crate::commit::{self, Ddl, TableChange};
 use crate::config::Config;
+use crate::dead_rows::DeadRows;
 use crate::file::{Disk, read_all, write_atomic};
 use crate::flush::Files;
 use crate::manifest::{Manifest, ManifestState};
@@ -186,10 +187,10 @@ fn load(folder: &SegmentFolder, state: &ManifestState) -> Result<(Version, Segme
         for (unit, segment) in &record.segments {
             let opened = Arc::new(Segment::open(folder, *id, *unit, segment.meta.clone())?);
             let deleted = match &segment.deletes {
-                None => None,
+                None => DeadRows::default(),
                 Some(meta) => {
                     let path = deletes::path(&folder.dir, *id, *unit, meta.ts);
-                    Some(Arc::new(deletes::read(folder.disk.as_ref(), &path, meta)?))
+                    deletes::read(folder.disk.as_ref(), &path, meta)?.into()
                 }
             };
             segments.insert((*id, *unit), opened.clone());

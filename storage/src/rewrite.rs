@@ -103,7 +103,7 @@ impl Rewrite {
         }
         for view in &self.segments {
             done.maps.insert(view.segment.unit, vec![RowMap::GONE; view.segment.meta.rows as usize]);
-            done.dead.insert(view.segment.unit, view.deleted.as_deref().cloned().unwrap_or_default());
+            done.dead.insert(view.segment.unit, view.deleted.all().as_ref().clone());
         }
         let mut rows: u64 = self.chunks.iter().map(|c| u64::from(c.rows - c.dead)).sum();
         rows += self.segments.iter().map(SegmentView::live_rows).sum::<u64>();
@@ -207,7 +207,7 @@ impl Input<'_> {
                 *next += ids.len() as u32;
                 let batch = batch.with_schema(shape.arrow.clone())?;
                 let all = start..*next;
-                let dead = view.deleted.as_ref().filter(|d| d.range_cardinality(all.clone()) > 0);
+                let dead = Some(&view.deleted).filter(|dead| dead.touch(all.clone()));
                 let (batch, ids, rows) = match dead {
                     None => (batch, ids, all.collect::<Vec<u32>>()),
                     Some(dead) => {
@@ -348,7 +348,7 @@ impl Rewritten {
             let dead_now: RoaringBitmap = match (table.chunk(*unit), table.segment(*unit)) {
                 (Some(chunk), _) if chunk.live.is_none() => RoaringBitmap::new(),
                 (Some(chunk), _) => (0..chunk.rows).filter(|row| !chunk.is_live(*row)).collect(),
-                (_, Some(view)) => view.deleted.as_deref().cloned().unwrap_or_default(),
+                (_, Some(view)) => view.deleted.all().as_ref().clone(),
                 _ => return Err(Error::Internal(format!("unit {unit} vanished during its flush"))),
             };
             let before = self.dead.get(unit).cloned().unwrap_or_default();
@@ -363,7 +363,7 @@ impl Rewritten {
         table.chunks.retain(|chunk| !self.maps.contains_key(&chunk.unit));
         let unit = self.segment.as_ref().map_or(0, |s| s.unit);
         if let Some(segment) = &self.segment {
-            let deleted = (!deleted.is_empty()).then(|| Arc::new(deleted));
+            let deleted = deleted.into();
             let at = segments.partition_point(|view| view.segment.unit < unit);
             segments.insert(at, SegmentView { segment: segment.clone(), deleted });
         }

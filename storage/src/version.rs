@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use imbl::OrdMap;
-use roaring::RoaringBitmap;
 
+use crate::dead_rows::DeadRows;
 use crate::index::{KeyColumns, KeyIndex};
 use crate::memtable::{Chunk, RowId, adapt};
 use crate::schema::{ColumnId, IndexId, TableId, TableSchema};
@@ -117,7 +117,7 @@ pub struct Table {
 #[derive(Debug, Clone)]
 pub struct SegmentView {
     pub segment: Arc<Segment>,
-    pub deleted: Option<Arc<RoaringBitmap>>,
+    pub deleted: DeadRows,
 }
 
 #[derive(Debug)]
@@ -282,7 +282,7 @@ impl Table {
                 Arc::make_mut(&mut self.chunks[at]).kill(rows.iter().map(|a| row_of(*a)));
             } else if let Ok(at) = self.segments.binary_search_by_key(&unit, |s| s.segment.unit) {
                 let view = &mut Arc::make_mut(&mut self.segments)[at];
-                Arc::make_mut(view.deleted.get_or_insert_default()).extend(rows.iter().map(|a| row_of(*a)));
+                view.deleted.add(rows.iter().map(|a| row_of(*a)));
             } else {
                 return Err(Error::Internal(format!("table {} has no unit {unit}", self.id)));
             }
@@ -314,11 +314,11 @@ impl Table {
 
 impl SegmentView {
     pub fn is_live(&self, row: u32) -> bool {
-        row < self.segment.meta.rows && self.deleted.as_ref().is_none_or(|d| !d.contains(row))
+        row < self.segment.meta.rows && !self.deleted.contains(row)
     }
 
     pub fn live_rows(&self) -> u64 {
-        u64::from(self.segment.meta.rows) - self.deleted.as_ref().map_or(0, |d| d.len())
+        u64::from(self.segment.meta.rows) - self.deleted.len()
     }
 }
 

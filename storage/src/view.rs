@@ -81,9 +81,9 @@ impl<'a> TableView<'a> {
         let base = base.map(|view| {
             let unit = view.segment.unit;
             let own = self.own.and_then(|o| o.deleted.get(&unit)).filter(|rows| !rows.is_empty());
-            let deleted = match (&view.deleted, own) {
-                (None, None) => None,
-                (Some(base), None) => Some(base.clone()),
+            let base = (!view.deleted.is_empty()).then(|| view.deleted.all());
+            let deleted = match (base, own) {
+                (base, None) => base,
                 (None, Some(own)) => Some(Arc::new(own.clone())),
                 (Some(base), Some(own)) => Some(Arc::new(base.as_ref() | own)),
             };

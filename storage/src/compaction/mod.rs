@@ -8,8 +8,6 @@
 pub mod policy;
 mod worker;
 
-use std::sync::Arc;
-
 use arrow::row::{RowConverter, SortField};
 use roaring::RoaringBitmap;
 
@@ -89,7 +87,7 @@ impl Compaction {
         for unit in &merge.units {
             let missing = || Error::Internal(format!("segment {table}-{unit} is not open"));
             let segment = files.segments.get(&(table, *unit)).ok_or_else(missing)?;
-            let deleted = noted_deletes(files, table, *unit)?.map(Arc::new);
+            let deleted = noted_deletes(files, table, *unit)?.unwrap_or_default().into();
             bytes += segment.meta.bytes;
             rows += u64::from(segment.meta.rows);
             segments.push(SegmentView { segment: segment.clone(), deleted });
