@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::definition::{Printer, describe};
-use crate::fixed_oid::{PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_PROC, PG_REWRITE, PG_TYPE};
+use crate::fixed_oid::{PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_EXTENSION, PG_PROC, PG_REWRITE, PG_TYPE};
 use crate::object::{DependencyKind, ObjectAddress, RelationKind};
 use crate::{Error, Result, sqlstate};
 
@@ -49,7 +49,7 @@ pub fn plan_drop(printer: Printer<'_>, roots: &[ObjectAddress], cascade: bool) -
 
 /// Can the dependent go only with what it rests on?
 fn requires(kind: DependencyKind) -> bool {
-    matches!(kind, DependencyKind::Internal | DependencyKind::PartitionPrimary)
+    matches!(kind, DependencyKind::Internal | DependencyKind::PartitionPrimary | DependencyKind::Extension)
 }
 
 struct Search<'a> {
@@ -69,7 +69,7 @@ impl Search<'_> {
         let edges = self.printer.catalog.dependencies_of(root);
         let mut owners = edges.iter().filter(|edge| requires(edge.kind)).map(|edge| edge.referenced);
         match owners.find(|owner| !self.seen.contains(owner)) {
-            Some(owner) if matches!(root.class, PG_CLASS | PG_TYPE | PG_PROC) => {
+            Some(owner) if matches!(root.class, PG_CLASS | PG_TYPE | PG_PROC) || owner.class == PG_EXTENSION => {
                 let (object, owner) = (describe(self.printer, root), describe(self.printer, owner));
                 let message = format!("cannot drop {object} because {owner} requires it");
                 Err(Error::new(sqlstate::DEPENDENT_OBJECTS_STILL_EXIST, message)

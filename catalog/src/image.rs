@@ -13,8 +13,8 @@ use crate::facts::FunctionRow;
 use crate::name::SearchPath;
 use crate::object::privilege::PRIVILEGES_OF;
 use crate::object::{
-    Constraint, ConstraintKind, Database, DefaultPrivileges, Dependency, DependencyKind, Object, ObjectAddress,
-    Privileges, Relation, RelationKind, Role, Routine, Schema, UserType, UserTypeKind,
+    Constraint, ConstraintKind, Database, DefaultPrivileges, Dependency, DependencyKind, Descriptor, Object,
+    ObjectAddress, Privileges, Relation, RelationKind, Role, Routine, Schema, UserType, UserTypeKind,
 };
 use crate::system;
 use crate::types::oid::Oid;
@@ -50,6 +50,7 @@ pub struct Catalog {
     /// Table or index → those that inherit from it or are partitions of it.
     children: HashMap<Oid, OrdSet<Oid>>,
     routines: OrdMap<Oid, Arc<Routine>>,
+    descriptors: OrdMap<Oid, Arc<Descriptor>>,
     privileges: HashMap<(Oid, Oid), Arc<Privileges>>,
     default_privileges: OrdMap<Oid, Arc<DefaultPrivileges>>,
     /// Name → overloads in all schemas.
@@ -82,6 +83,7 @@ impl Catalog {
             indexes: HashMap::new(),
             children: HashMap::new(),
             routines: OrdMap::new(),
+            descriptors: OrdMap::new(),
             routine_names: HashMap::new(),
             privileges: HashMap::new(),
             default_privileges: OrdMap::new(),
@@ -213,6 +215,42 @@ impl Catalog {
     }
 
     /// Enums and domains, by OID.
+    /// Collations, extensions and the like, by OID.
+    pub fn descriptors(&self) -> impl Iterator<Item = &Arc<Descriptor>> {
+        self.descriptors.values()
+    }
+
+    pub fn descriptor(&self, oid: Oid) -> Option<&Arc<Descriptor>> {
+        self.descriptors.get(&oid)
+    }
+
+    /// One of the class by its name in a schema; extensions are in none.
+    pub fn descriptor_by_name(&self, class: Oid, schema: Oid, name: &str) -> Option<&Arc<Descriptor>> {
+        let is_it = |found: &&Arc<Descriptor>| {
+            found.name == name && found.class() == class && (found.schema == schema || class == fixed_oid::PG_EXTENSION)
+        };
+        self.descriptors.values().find(is_it)
+    }
+
+    /// The name of a collation, with its schema's OID.
+    pub fn collation(&self, oid: Oid) -> Option<(Oid, &str)> {
+        match self.descriptors.get(&oid) {
+            Some(made) => made.collation().map(|_| (made.schema, made.name.as_str())),
+            None => crate::facts::collation_name(oid).map(|name| (fixed_oid::PG_CATALOG_SCHEMA, name)),
+        }
+    }
+
+    /// A collation by name, in a schema or along the path.
+    pub fn collation_named(&self, schema: Option<&str>, name: &str, search_path: &SearchPath) -> Option<Oid> {
+        let builtin = || crate::facts::collation(name);
+        let made = |schema: Oid| self.descriptor_by_name(fixed_oid::PG_COLLATION, schema, name).map(|made| made.oid);
+        let in_schema = |schema: Oid| if schema == fixed_oid::PG_CATALOG_SCHEMA { builtin() } else { made(schema) };
+        match schema {
+            Some(schema) => in_schema(self.resolve_schema(schema, search_path)?),
+            None => search_path.schemas().iter().find_map(|schema| in_schema(*schema)),
+        }
+    }
+
     pub fn user_types(&self) -> impl Iterator<Item = &Arc<UserType>> {
         self.types.values()
     }
@@ -547,6 +585,7 @@ impl Catalog {
             Object::Relation(relation) => self.put_relation(relation.clone()),
             Object::Type(ty) => self.put_type(ty.clone()),
             Object::Routine(routine) => self.put_routine(routine.clone()),
+            Object::Descriptor(descriptor) => self.put_descriptor(descriptor.clone()),
             Object::Privileges(privileges) => {
                 self.privileges.insert((privileges.class, privileges.object), privileges.clone());
             }
@@ -569,6 +608,9 @@ impl Catalog {
             fixed_oid::PG_CLASS => self.remove_relation(oid),
             fixed_oid::PG_TYPE => self.remove_type(oid),
             fixed_oid::PG_PROC => self.remove_routine(oid),
+            fixed_oid::PG_COLLATION | fixed_oid::PG_EXTENSION | fixed_oid::PG_STATISTIC_EXT => {
+                self.remove_descriptor(oid)
+            }
             fixed_oid::PG_DEFAULT_ACL => drop(self.default_privileges.remove(&oid)),
             class if class & PRIVILEGES_OF != 0 => drop(self.privileges.remove(&(class & !PRIVILEGES_OF, oid))),
             _ => {}
@@ -661,6 +703,21 @@ impl Catalog {
         }
         self.routine_names.entry(routine.row.name.to_string()).or_default().insert(oid);
         self.routines.insert(oid, routine);
+    }
+
+    fn put_descriptor(&mut self, descriptor: Arc<Descriptor>) {
+        self.remove_descriptor(descriptor.oid);
+        for edge in descriptor.structural_dependencies() {
+            self.put_dependency(edge);
+        }
+        self.descriptors.insert(descriptor.oid, descriptor);
+    }
+
+    fn remove_descriptor(&mut self, oid: Oid) {
+        let Some(descriptor) = self.descriptors.remove(&oid) else { return };
+        for edge in descriptor.structural_dependencies() {
+            self.remove_dependency(edge.dependent, edge.referenced);
+        }
     }
 
     fn remove_routine(&mut self, oid: Oid) {

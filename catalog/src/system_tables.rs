@@ -218,7 +218,7 @@ fn name_conflict(error: aegis_storage::Error, object: &Object) -> Error {
         Object::Database(_) => ("pg_database_datname_index", "datname", object.name().to_owned()),
         Object::Role(_) => ("pg_authid_rolname_index", "rolname", object.name().to_owned()),
         Object::Schema(_) => ("pg_namespace_nspname_index", "nspname", object.name().to_owned()),
-        Object::Privileges(_) | Object::DefaultPrivileges(_) => return concurrent_update(),
+        Object::Privileges(_) | Object::DefaultPrivileges(_) | Object::Descriptor(_) => return concurrent_update(),
         Object::Routine(routine) => (
             "pg_proc_proname_args_nsp_index",
             "proname, proargtypes, pronamespace",

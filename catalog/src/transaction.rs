@@ -8,14 +8,14 @@ use aegis_storage::Transaction;
 
 use crate::change::{Change, Scope, TemporaryObjects};
 use crate::fixed_oid::{
-    PG_AUTHID, PG_CATALOG_SCHEMA, PG_CLASS, PG_DATABASE, PG_DEFAULT_ACL, PG_NAMESPACE, PG_PROC, PG_TOAST_SCHEMA,
-    PG_TYPE,
+    PG_AUTHID, PG_CATALOG_SCHEMA, PG_CLASS, PG_COLLATION, PG_DATABASE, PG_DEFAULT_ACL, PG_EXTENSION, PG_NAMESPACE,
+    PG_PROC, PG_STATISTIC_EXT, PG_TOAST_SCHEMA, PG_TYPE,
 };
 use crate::image::Catalog;
 use crate::object::privilege::PRIVILEGES_OF;
 use crate::object::{
-    Database, DefaultPrivileges, Dependency, Object, ObjectAddress, Persistence, Privileges, Relation, RelationKind,
-    Role, Routine, Schema, UserType, UserTypeKind,
+    Database, DefaultPrivileges, Dependency, Descriptor, DescriptorKind, Object, ObjectAddress, Persistence,
+    Privileges, Relation, RelationKind, Role, Routine, Schema, UserType, UserTypeKind,
 };
 use crate::store::CatalogStore;
 use crate::types::oid::Oid;
@@ -176,6 +176,10 @@ impl CatalogTransaction {
             PG_NAMESPACE => self.scope_of_schema(address.object),
             PG_PROC => match self.image.routine(address.object) {
                 Some(routine) => self.scope_of_schema(routine.row.schema),
+                None => Scope::Database(self.database),
+            },
+            PG_COLLATION | PG_EXTENSION | PG_STATISTIC_EXT => match self.image.descriptor(address.object) {
+                Some(descriptor) => self.scope_of_schema(descriptor.schema),
                 None => Scope::Database(self.database),
             },
             PG_CLASS => match self.image.relation(address.object) {
@@ -493,6 +497,46 @@ impl CatalogTransaction {
     }
 }
 
+/// Collations, extensions and the like.
+impl CatalogTransaction {
+    /// `oid` 0 is assigned. 42710 if there is one of that name. Returns the descriptor as created.
+    pub fn create_descriptor(
+        &mut self,
+        transaction: &mut Transaction,
+        mut descriptor: Descriptor,
+    ) -> Result<Arc<Descriptor>> {
+        self.reject_descriptor_name(&descriptor)?;
+        self.assign(&mut descriptor.oid)?;
+        let scope = self.scope_of_schema(descriptor.schema);
+        let descriptor = Arc::new(descriptor);
+        self.create(transaction, scope, Object::Descriptor(descriptor.clone()))?;
+        Ok(descriptor)
+    }
+
+    /// Writes a changed descriptor (same OID).
+    pub fn replace_descriptor(&mut self, transaction: &mut Transaction, descriptor: Descriptor) -> Result<()> {
+        let old = self.image.descriptor(descriptor.oid);
+        let old = old.ok_or_else(|| Error::internal(format!("object {} does not exist", descriptor.oid)))?;
+        if old.name != descriptor.name || old.schema != descriptor.schema {
+            self.reject_descriptor_name(&descriptor)?;
+        }
+        self.replace(transaction, Object::Descriptor(Arc::new(descriptor)))
+    }
+
+    fn reject_descriptor_name(&self, new: &Descriptor) -> Result<()> {
+        let found = self.image.descriptor_by_name(new.class(), new.schema, &new.name);
+        if found.is_none_or(|found| found.oid == new.oid) {
+            return Ok(());
+        }
+        let word = DescriptorKind::word(new.class()).unwrap_or("object");
+        let message = match new.kind {
+            DescriptorKind::Collation(_) => format!("collation \"{}\" already exists", new.name),
+            _ => format!("{word} \"{}\" already exists", new.name),
+        };
+        Err(Error::new(sqlstate::DUPLICATE_OBJECT, message))
+    }
+}
+
 /// Databases and roles.
 impl CatalogTransaction {
     /// Creates a database with the schemas and comments of its template (whose tables, if it has any, the caller refuses or
@@ -634,6 +678,9 @@ impl CatalogTransaction {
         let own = |address: &ObjectAddress| !matches!(address.class, PG_DATABASE | PG_AUTHID);
         for routine in image.routines() {
             system_tables::delete_object(transaction, database, PG_PROC, routine.row.oid)?;
+        }
+        for descriptor in image.descriptors() {
+            system_tables::delete_object(transaction, database, descriptor.class(), descriptor.oid)?;
         }
         for (on, _) in image.comments().filter(|(on, _)| own(on)) {
             system_tables::write_comment(transaction, database, on, None)?;

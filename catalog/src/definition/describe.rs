@@ -3,9 +3,10 @@
 use super::identifier::{quote_identifier, relation_name};
 use super::{Printer, type_name};
 use crate::fixed_oid::{
-    PG_ATTRDEF, PG_AUTHID, PG_CLASS, PG_CONSTRAINT, PG_DATABASE, PG_NAMESPACE, PG_PROC, PG_REWRITE, PG_TYPE,
+    PG_ATTRDEF, PG_AUTHID, PG_CLASS, PG_CONSTRAINT, PG_DATABASE, PG_EXTENSION, PG_NAMESPACE, PG_PROC, PG_REWRITE,
+    PG_TYPE,
 };
-use crate::object::ObjectAddress;
+use crate::object::{DescriptorKind, ObjectAddress};
 
 /// `table t`, `column c of table t`, `constraint k on table t` and so on.
 pub fn describe(printer: Printer<'_>, address: ObjectAddress) -> String {
@@ -28,7 +29,13 @@ pub fn describe(printer: Printer<'_>, address: ObjectAddress) -> String {
             let prefix = if hidden { format!("{}.", quote_identifier(schema)) } else { String::new() };
             format!("{kind} {prefix}{}({})", quote_identifier(&function.name), arguments.join(","))
         }),
-        _ => None,
+        class => DescriptorKind::word(class).and_then(|word| {
+            let descriptor = printer.catalog.descriptor(address.object)?;
+            let schema = printer.catalog.schema(descriptor.schema).map_or("", |schema| schema.name.as_str());
+            let shown = class == PG_EXTENSION || printer.search_path.schemas().contains(&descriptor.schema);
+            let prefix = if shown { String::new() } else { format!("{}.", quote_identifier(schema)) };
+            Some(format!("{word} {prefix}{}", quote_identifier(&descriptor.name)))
+        }),
     };
     known.unwrap_or_else(|| format!("object {} of catalog {}", address.object, address.class))
 }

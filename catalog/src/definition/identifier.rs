@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use super::Printer;
 use crate::facts::tsv;
+use crate::fixed_oid::PG_CATALOG_SCHEMA;
 use crate::object::Relation;
 use crate::types::oid::Oid;
 
@@ -40,6 +41,13 @@ pub fn relation_name(printer: Printer<'_>, relation: &Relation) -> String {
         true => quote_identifier(&relation.name).into_owned(),
         false => in_schema(printer, relation.schema, &relation.name),
     }
+}
+
+/// The collation's name, with its schema if the path would not find it (`pg_catalog` always is).
+pub fn collation_name(printer: Printer<'_>, oid: Oid) -> Option<String> {
+    let (schema, name) = printer.catalog.collation(oid)?;
+    let hidden = schema != PG_CATALOG_SCHEMA && !printer.search_path.schemas().contains(&schema);
+    Some(if hidden { in_schema(printer, schema, name) } else { quote_identifier(name).into_owned() })
 }
 
 /// The name with its schema.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use super::identifier::{column_names, in_schema, quote_identifier, relation_name};
+use super::identifier::{collation_name, column_names, in_schema, quote_identifier, relation_name};
 use super::{Printer, ShowExpression, Subject};
 use crate::facts::{self, tsv};
 use crate::object::{Index, IndexKey, Relation};
@@ -33,7 +33,7 @@ pub fn index_definition(printer: Printer<'_>, show: ShowExpression<'_>, oid: Oid
     let keys = index.keys.iter().enumerate().map(|(position, key)| {
         let shown = key_definition(table, show, key);
         let own = relation.columns.get(position).map(|column| column.collation);
-        format!("{shown}{}{}{}", collation(table, key, own), operator_class(key), order(key))
+        format!("{shown}{}{}{}", collation(printer, table, key, own), operator_class(key), order(key))
     });
     let keys: Vec<_> = keys.collect();
     let mut text = format!(
@@ -90,10 +90,10 @@ fn key_definition(table: &Arc<Relation>, show: ShowExpression<'_>, key: &IndexKe
 }
 
 /// ` COLLATE c` if it is not what the column has anyway; an expression names its own.
-fn collation(table: &Relation, key: &IndexKey, own: Option<Oid>) -> String {
+fn collation(printer: Printer<'_>, table: &Relation, key: &IndexKey, own: Option<Oid>) -> String {
     let Some(expected) = table.column(key.attnum).map(|column| column.collation) else { return String::new() };
-    match own.filter(|&own| own != 0 && own != expected).and_then(facts::collation_name) {
-        Some(name) => format!(" COLLATE {}", quote_identifier(name)),
+    match own.filter(|&own| own != 0 && own != expected).and_then(|own| collation_name(printer, own)) {
+        Some(name) => format!(" COLLATE {name}"),
         None => String::new(),
     }
 }

@@ -9,13 +9,15 @@ mod describe;
 mod identifier;
 mod index;
 mod partition;
+mod statistics;
 mod type_name;
 
 pub use constraint::constraint_definition;
 pub use describe::describe;
-pub use identifier::{qualified_name, quote_identifier, relation_name};
+pub use identifier::{collation_name, qualified_name, quote_identifier, relation_name};
 pub use index::{default_operator_class, index_column_definition, index_definition, is_call, operator_class_named};
 pub use partition::{partition_bound, partition_constraint, partition_key};
+pub use statistics::{StatisticsDefinition, statistics_definition};
 pub use type_name::{format_type, type_name};
 
 use std::sync::Arc;

@@ -30,6 +30,8 @@ pub enum DependencyKind {
     PartitionPrimary,
     /// The same, on the partition.
     PartitionSecondary,
+    /// A member of an extension.
+    Extension,
 }
 
 impl ObjectAddress {
@@ -52,6 +54,7 @@ impl DependencyKind {
             Self::Internal => 'i',
             Self::PartitionPrimary => 'P',
             Self::PartitionSecondary => 'S',
+            Self::Extension => 'e',
         }
     }
 
@@ -62,6 +65,7 @@ impl DependencyKind {
             "i" => Some(Self::Internal),
             "P" => Some(Self::PartitionPrimary),
             "S" => Some(Self::PartitionSecondary),
+            "e" => Some(Self::Extension),
             _ => None,
         }
     }

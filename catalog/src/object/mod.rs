@@ -8,6 +8,7 @@ mod comment;
 mod constraint;
 mod database;
 mod dependency;
+mod descriptor;
 mod index;
 mod partition;
 pub(crate) mod privilege;
@@ -27,10 +28,11 @@ pub use comment::Comment;
 pub use constraint::{Constraint, ConstraintKind, Inheritance, ReferentialAction};
 pub use database::Database;
 pub use dependency::{Dependency, DependencyKind, ObjectAddress};
+pub use descriptor::{Collation, Descriptor, DescriptorKind, Extension, Statistics};
 pub use index::{Index, IndexKey};
 pub use partition::{Limit, PartitionBound, PartitionKey, Partitioning, Strategy};
 pub use privilege::{DefaultPrivileges, Privileges};
-pub use relation::{Column, Identity, Persistence, Relation, RelationKind};
+pub use relation::{Column, ColumnHints, Identity, Persistence, Relation, RelationKind};
 pub use role::Role;
 pub use routine::Routine;
 pub use schema::Schema;
@@ -51,6 +53,7 @@ pub enum Object {
     Relation(Arc<Relation>),
     Type(Arc<UserType>),
     Routine(Arc<Routine>),
+    Descriptor(Arc<Descriptor>),
     Privileges(Arc<Privileges>),
     DefaultPrivileges(Arc<DefaultPrivileges>),
 }
@@ -65,6 +68,7 @@ impl Object {
             Self::Relation(_) => fixed_oid::PG_CLASS,
             Self::Type(_) => fixed_oid::PG_TYPE,
             Self::Routine(_) => fixed_oid::PG_PROC,
+            Self::Descriptor(descriptor) => descriptor.class(),
             Self::Privileges(privileges) => privileges.class | privilege::PRIVILEGES_OF,
             Self::DefaultPrivileges(_) => fixed_oid::PG_DEFAULT_ACL,
         }
@@ -78,6 +82,7 @@ impl Object {
             Self::Relation(relation) => relation.oid,
             Self::Type(ty) => ty.oid,
             Self::Routine(routine) => routine.row.oid,
+            Self::Descriptor(descriptor) => descriptor.oid,
             Self::Privileges(privileges) => privileges.object,
             Self::DefaultPrivileges(default) => default.oid,
         }
@@ -91,6 +96,7 @@ impl Object {
             Self::Relation(relation) => &relation.name,
             Self::Type(ty) => &ty.name,
             Self::Routine(routine) => &routine.row.name,
+            Self::Descriptor(descriptor) => &descriptor.name,
             Self::Privileges(_) | Self::DefaultPrivileges(_) => "",
         }
     }
@@ -111,6 +117,7 @@ impl Object {
             Self::Relation(relation) => relation.schema,
             Self::Type(ty) => ty.schema,
             Self::Routine(routine) => routine.row.schema,
+            Self::Descriptor(descriptor) => descriptor.name_space(),
             Self::Database(_) | Self::Role(_) | Self::Schema(_) | Self::Privileges(_) | Self::DefaultPrivileges(_) => 0,
         }
     }
@@ -136,6 +143,7 @@ impl Object {
             Self::Relation(relation) => serde_json::to_string(&**relation),
             Self::Type(ty) => serde_json::to_string(&**ty),
             Self::Routine(routine) => serde_json::to_string(&**routine),
+            Self::Descriptor(descriptor) => serde_json::to_string(&**descriptor),
             Self::Privileges(privileges) => serde_json::to_string(&**privileges),
             Self::DefaultPrivileges(default) => serde_json::to_string(&**default),
         };
@@ -151,6 +159,9 @@ impl Object {
             fixed_oid::PG_CLASS => serde_json::from_str(body).map(|relation| Self::Relation(Arc::new(relation))),
             fixed_oid::PG_TYPE => serde_json::from_str(body).map(|ty| Self::Type(Arc::new(ty))),
             fixed_oid::PG_PROC => serde_json::from_str(body).map(|routine| Self::Routine(Arc::new(routine))),
+            fixed_oid::PG_COLLATION | fixed_oid::PG_EXTENSION | fixed_oid::PG_STATISTIC_EXT => {
+                serde_json::from_str(body).map(|descriptor| Self::Descriptor(Arc::new(descriptor)))
+            }
             fixed_oid::PG_DEFAULT_ACL => {
                 serde_json::from_str(body).map(|default| Self::DefaultPrivileges(Arc::new(default)))
             }

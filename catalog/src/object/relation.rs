@@ -62,6 +62,26 @@ pub struct Column {
     pub default_oid: Oid,
     #[serde(default)]
     pub inheritance: Inheritance,
+    #[serde(default)]
+    pub hints: ColumnHints,
+}
+
+/// What is kept about a column's statistics and storage, and shown in `pg_attribute`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ColumnHints {
+    /// `attstattarget`; None for the default.
+    pub statistics: Option<i32>,
+    /// `attstorage`; None for the type's.
+    pub storage: Option<char>,
+    /// `attcompression`; None for the default.
+    pub compression: Option<char>,
+    /// `attoptions`.
+    pub options: Vec<(String, String)>,
+}
+
+impl ColumnHints {
+    /// The options that a column may have (manual, "ALTER TABLE").
+    pub const OPTIONS: [&str; 2] = ["n_distinct", "n_distinct_inherited"];
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,6 +224,7 @@ impl Column {
             dropped: false,
             default_oid: 0,
             inheritance: Inheritance::default(),
+            hints: ColumnHints::default(),
         }
     }
 }

@@ -14,6 +14,9 @@ pub struct Routine {
     /// The body of RETURN or BEGIN ATOMIC, as SQL text; the body of AS is then empty.
     #[serde(default)]
     pub sql_body: Option<String>,
+    /// The library of a function in C, whose `source` is then its symbol.
+    #[serde(default)]
+    pub library: Option<String>,
     /// SET clauses.
     #[serde(default)]
     pub settings: Vec<(String, String)>,

@@ -6,7 +6,7 @@ mod type_text;
 
 use std::sync::Arc;
 
-use crate::definition::{Printer, quote_identifier, relation_name, type_name};
+use crate::definition::{Printer, collation_name, quote_identifier, relation_name, type_name};
 use crate::image::Catalog;
 use crate::name::{SearchPath, split_qualified};
 use crate::types::TypeLookup;
@@ -36,7 +36,7 @@ impl NameLookup for CatalogNames {
             oid::REGOPERATOR => self.operator_signature(object),
             oid::REGROLE => Some(quote_identifier(&self.catalog.role(object)?.name).into_owned()),
             oid::REGNAMESPACE => Some(quote_identifier(&self.catalog.schema(object)?.name).into_owned()),
-            oid::REGCOLLATION => Some(quote_identifier(crate::facts::collation_name(object)?).into_owned()),
+            oid::REGCOLLATION => collation_name(self.printer(), object),
             _ => None,
         }
     }
@@ -59,8 +59,8 @@ impl NameLookup for CatalogNames {
                 self.schema_oid(&name)
             }
             oid::REGCOLLATION => {
-                let (_, name) = self.schema_and_name(text)?;
-                crate::facts::collation(&name).ok_or_else(|| {
+                let (schema, name) = self.schema_and_name(text)?;
+                self.catalog.collation_named(schema.as_deref(), &name, &self.search_path).ok_or_else(|| {
                     let message = format!("collation \"{name}\" for encoding \"UTF8\" does not exist");
                     Error::new(sqlstate::UNDEFINED_OBJECT, message)
                 })

@@ -64,18 +64,17 @@ static FAMILIES: LazyLock<HashSet<Oid>> = LazyLock::new(|| {
     families.filter(|(_, method)| INDEX_METHODS.contains(method)).map(|(family, _)| family).collect()
 });
 
-pub(super) fn pg_collation(_: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
-    all(include_str!("../../data/pg_collation.tsv"), rows)
+pub(super) fn pg_collation(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+    all(include_str!("../../data/pg_collation.tsv"), rows)?;
+    super::descriptors::made_collations(context, rows);
+    Ok(())
 }
 
-/// The languages functions are written in: Rust (`internal`) and SQL.
+/// The languages functions are written in: Rust (`internal`; `c` in extensions) and SQL.
 pub(super) fn pg_language(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     for mut fields in tsv::rows(include_str!("../../data/pg_language.tsv")) {
         let (oid, name, owner) = (fields.oid(), fields.text(), fields.oid());
         let (is_procedural, trusted) = (fields.boolean(), fields.boolean());
-        if name == "c" {
-            continue;
-        }
         let functions = [fields.oid(), fields.oid(), fields.oid()].map(|oid| context.existing_function(oid));
         let [call, inline, validator] = functions;
         rows.push(row![oid, name, owner, is_procedural, trusted, call, inline, validator, super::rows::Cell::Null]);

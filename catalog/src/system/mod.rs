@@ -6,6 +6,7 @@
 
 mod context;
 mod definition;
+mod descriptors;
 mod fixed;
 mod pg_aggregate;
 mod pg_attrdef;
@@ -71,7 +72,7 @@ const RELATIONS: &[(&str, RowsOf)] = &[
     ("pg_description", pg_description::rows),
     ("pg_enum", pg_enum::rows),
     ("pg_event_trigger", nothing),
-    ("pg_extension", nothing),
+    ("pg_extension", descriptors::pg_extension),
     ("pg_foreign_data_wrapper", nothing),
     ("pg_foreign_server", nothing),
     ("pg_foreign_table", nothing),
@@ -101,7 +102,7 @@ const RELATIONS: &[(&str, RowsOf)] = &[
     ("pg_shdescription", pg_description::shared_rows),
     ("pg_shseclabel", nothing),
     ("pg_statistic", nothing),
-    ("pg_statistic_ext", nothing),
+    ("pg_statistic_ext", descriptors::pg_statistic_ext),
     ("pg_statistic_ext_data", nothing),
     ("pg_subscription", nothing),
     ("pg_subscription_rel", nothing),

@@ -34,12 +34,13 @@ fn push(context: &SystemContext<'_>, relation: &Relation, column: &Column, rows:
     };
     let privileges = context.catalog.privileges(relation.address());
     let privileges = privileges.and_then(|privileges| privileges.column(column.attnum));
+    let options: Vec<String> = column.hints.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let privileges = privileges.map(|acl| crate::acl::show_all(acl, context.catalog));
     rows.push(row![
         relation.oid,
         name,
         if column.dropped { 0 } else { column.ty.oid },
-        if column.dropped { 0 } else { -1 },
+        if column.dropped { 0 } else { column.hints.statistics.unwrap_or(-1) },
         physical.len,
         column.attnum,
         i32::from(physical.is_array),
@@ -47,8 +48,8 @@ fn push(context: &SystemContext<'_>, relation: &Relation, column: &Column, rows:
         column.ty.typmod,
         physical.by_value,
         physical.align,
-        physical.storage,
-        '\0',
+        column.hints.storage.unwrap_or(physical.storage),
+        column.hints.compression.unwrap_or('\0'),
         column.not_null && !column.dropped,
         column.default.is_some() && !column.dropped,
         false,
@@ -59,7 +60,7 @@ fn push(context: &SystemContext<'_>, relation: &Relation, column: &Column, rows:
         i32::from(column.inheritance.parents),
         column.collation,
         privileges,
-        Cell::Null,
+        (!options.is_empty()).then_some(options),
         Cell::Null,
         Cell::Null,
     ]);

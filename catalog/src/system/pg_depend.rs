@@ -3,12 +3,26 @@
 use super::SystemContext;
 use super::rows::{Rows, row};
 use crate::Result;
-use crate::fixed_oid::{PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_NAMESPACE, PG_PROC, PG_REWRITE, PG_TYPE};
+use crate::fixed_oid::{
+    PG_ATTRDEF, PG_CLASS, PG_COLLATION, PG_CONSTRAINT, PG_EXTENSION, PG_NAMESPACE, PG_PROC, PG_REWRITE,
+    PG_STATISTIC_EXT, PG_TYPE,
+};
 use crate::object::{Dependency, ObjectAddress};
 use crate::types::oid::Oid;
 
 /// The classes of what depends and is depended on.
-const CLASSES: &[Oid] = &[PG_CLASS, PG_TYPE, PG_CONSTRAINT, PG_ATTRDEF, PG_REWRITE, PG_NAMESPACE, PG_PROC];
+const CLASSES: &[Oid] = &[
+    PG_CLASS,
+    PG_TYPE,
+    PG_CONSTRAINT,
+    PG_ATTRDEF,
+    PG_REWRITE,
+    PG_NAMESPACE,
+    PG_PROC,
+    PG_COLLATION,
+    PG_EXTENSION,
+    PG_STATISTIC_EXT,
+];
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     let catalog = context.catalog;

@@ -298,6 +298,25 @@ pub fn resolve_type(name: &ast::TypeName, context: &StatementContext) -> Result<
     Binder::new("", context, Parameters::none()).type_of_name(name)
 }
 
+/// The collation of that name. 3F000, 42704 if there is none.
+pub fn resolve_collation_name(name: &ast::Name, context: &StatementContext) -> Result<Oid> {
+    let (schema, bare) = match name.parts.as_slice() {
+        [.., schema, bare] => (Some(schema.name.as_str()), bare.name.as_str()),
+        [bare] => (None, bare.name.as_str()),
+        [] => (None, ""),
+    };
+    if let Some(schema) = schema.filter(|schema| context.catalog.resolve_schema(schema, &context.search_path).is_none())
+    {
+        let message = format!("schema \"{schema}\" does not exist");
+        return Err(Error::new(sqlstate::INVALID_SCHEMA_NAME, message));
+    }
+    context.catalog.collation_named(schema, bare, &context.search_path).ok_or_else(|| {
+        let written: Vec<&str> = name.parts.iter().map(|part| part.name.as_str()).collect();
+        let message = format!("collation \"{}\" for encoding \"UTF8\" does not exist", written.join("."));
+        Error::new(sqlstate::UNDEFINED_OBJECT, message)
+    })
+}
+
 /// The collation that COLLATE names for a column of that type. 42804 if the type has none.
 pub fn resolve_collation(name: &ast::Name, ty: Type, context: &StatementContext) -> Result<Oid> {
     let binder = Binder::new("", context, Parameters::none());

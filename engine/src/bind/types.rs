@@ -200,11 +200,7 @@ impl Binder<'_> {
 
     /// The collation of that name; 42704 if there is none.
     pub(super) fn collation_named(&self, name: &ast::Name) -> Result<Oid> {
-        let name = name.parts.last().map(|part| part.name.as_str()).unwrap_or_default();
-        aegis_catalog::facts::collation(name).ok_or_else(|| {
-            let message = format!("collation \"{name}\" for encoding \"UTF8\" does not exist");
-            Error::new(sqlstate::UNDEFINED_OBJECT, message)
-        })
+        super::resolve_collation_name(name, self.context)
     }
 
     pub(super) fn check_database(&self, database: &ast::Ident, at: &ast::Ident) -> Result<()> {

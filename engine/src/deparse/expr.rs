@@ -210,8 +210,8 @@ impl<'t> Deparser<'t> {
         self.open();
         self.inside(arg, implicit, Parent::Other);
         self.push(" COLLATE ");
-        match aegis_catalog::facts::collation_name(collation) {
-            Some(name) => self.quoted(&name),
+        match aegis_catalog::definition::collation_name(self.target.printer, collation) {
+            Some(name) => self.push(&name),
             None => self.fail("a collation that is not there"),
         }
         self.close();

@@ -66,7 +66,7 @@ macro_rules! row_wise {
     };
 }
 
-pub(super) use {kernel, row_wise, volatile};
+pub(crate) use {kernel, row_wise, volatile};
 
 /// The arguments of one call of a kernel.
 pub struct Inputs {

@@ -13,7 +13,7 @@ mod enums;
 mod formatting;
 mod information;
 pub(crate) mod json;
-mod kernel;
+pub(crate) mod kernel;
 mod math;
 mod network;
 mod pattern;
@@ -22,7 +22,7 @@ mod registry;
 mod set_returning;
 mod signature;
 mod string;
-mod value;
+pub(crate) mod value;
 pub mod window;
 
 use std::fmt;

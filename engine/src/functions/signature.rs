@@ -138,11 +138,13 @@ fn type_oid(name: &str) -> Result<Oid> {
 
 /// The function that a user made.
 pub fn of_routine(routine: &std::sync::Arc<aegis_catalog::object::Routine>) -> Result<Function> {
-    let body = match &routine.aggregate {
-        Some(_) => Body::UserAggregate(routine.clone()),
-        None if routine.is_range_constructor() => super::range::constructor(&routine.row.source)
+    let body = match (&routine.aggregate, &routine.library) {
+        (Some(_), _) => Body::UserAggregate(routine.clone()),
+        (None, Some(library)) => crate::extension::code(library, &routine.row.source)
+            .ok_or_else(|| Error::internal(format!("{library} has no {}", routine.row.source)))?,
+        (None, None) if routine.is_range_constructor() => super::range::constructor(&routine.row.source)
             .ok_or_else(|| Error::internal(format!("no constructor {}", routine.row.source)))?,
-        None => Body::Sql(routine.clone()),
+        (None, None) => Body::Sql(routine.clone()),
     };
     Ok(from_fact(&routine.row, body))
 }

@@ -124,6 +124,11 @@ pub enum Utility {
         index: Name,
         partition: Name,
     },
+    AlterIndex {
+        name: Name,
+        if_exists: bool,
+        actions: Vec<AlterIndexAction>,
+    },
     CreateSequence {
         name: Name,
         temporary: bool,
@@ -223,10 +228,17 @@ pub enum Utility {
     DropRoutine(Box<DropRoutine>),
     /// The procedure with its arguments, and where they stand.
     Call(Box<(Call, Span)>),
-    CreateExtension {
-        name: Ident,
-        if_not_exists: bool,
+    CreateExtension(CreateExtension),
+    AlterExtension(AlterExtension),
+    CreateCollation(CreateCollation),
+    CreateStatistics(CreateStatistics),
+    /// ALTER STATISTICS … SET STATISTICS.
+    SetStatisticsTarget {
+        name: Name,
+        if_exists: bool,
+        target: i32,
     },
+    DropAbsent(DropAbsent),
     /// DO, CREATE FUNCTION … : known to the grammar, not to the engine yet. The feature's name as `0A000` prints it.
     Unsupported(String),
 }
@@ -509,10 +521,9 @@ pub enum AlterTableAction {
         column: Ident,
         if_exists: bool,
     },
-    /// SET STATISTICS, SET STORAGE, SET COMPRESSION: planner or storage hints without meaning here.
     ColumnHint {
         column: Ident,
-        what: String,
+        hint: ColumnHint,
     },
     AddConstraint(TableConstraint),
     DropConstraint {
@@ -529,6 +540,8 @@ pub enum AlterTableAction {
     ResetOptions(Vec<String>),
     OwnerTo(Ident),
     SetLogged(bool),
+    OfType(Name),
+    NotOfType,
     SetWithoutOids,
     AttachPartition {
         partition: Name,
@@ -549,6 +562,78 @@ pub enum DetachMode {
     AtOnce,
     Concurrently,
     Finalize,
+}
+
+/// What ALTER COLUMN says about statistics and storage: facts that are shown and have no effect here.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ColumnHint {
+    Statistics(i32),
+    Storage(String),
+    Compression(String),
+    SetOptions(Vec<(String, String)>),
+    ResetOptions(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum AlterIndexAction {
+    SetOptions(Vec<(String, String)>),
+    ResetOptions(Vec<String>),
+    /// Of a column by number.
+    SetStatistics {
+        column: i64,
+        target: i32,
+    },
+    Unsupported(String),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateExtension {
+    pub name: Ident,
+    pub if_not_exists: bool,
+    pub schema: Option<Ident>,
+    pub version: Option<String>,
+}
+
+/// ALTER EXTENSION … UPDATE [TO version].
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlterExtension {
+    pub name: Ident,
+    pub update_to: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateCollation {
+    pub name: Name,
+    pub if_not_exists: bool,
+    pub source: CollationSource,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CollationSource {
+    From(Name),
+    Options(Vec<(String, String)>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateStatistics {
+    pub name: Name,
+    pub if_not_exists: bool,
+    /// Names in lower case; none for all.
+    pub kinds: Vec<String>,
+    /// Columns and expressions.
+    pub items: Vec<Expr>,
+    pub table: Name,
+}
+
+/// DROP of objects of a kind that nothing creates yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DropAbsent {
+    /// As messages say it: `trigger`, `text search configuration`.
+    pub kind: &'static str,
+    pub names: Vec<Name>,
+    /// The table of a trigger, policy or rule.
+    pub on: Option<Name>,
+    pub if_exists: bool,
 }
 
 /// What follows AS in CREATE TYPE.

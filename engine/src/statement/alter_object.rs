@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aegis_catalog::object::{ConstraintKind, Database, Relation, RelationKind, Role, Schema};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
-use super::{Outcome, composite_type, domain, namespace, role, stored_text, user_type};
+use super::{Outcome, composite_type, descriptor, domain, namespace, role, stored_text, user_type};
 use crate::parse::ast::Ident;
 use crate::parse::utility::{ObjectKind, ObjectName};
 use crate::session::Session;
@@ -31,6 +31,10 @@ pub fn rename(
 ) -> Result<Outcome> {
     let tag = tag(object.kind)?;
     session.writable(tag)?;
+    if let Some((class, _)) = descriptor::class_of(object.kind) {
+        descriptor::rename(session, class, &object.name, &to.name, context)?;
+        return Outcome::tag(tag);
+    }
     match object.kind {
         ObjectKind::Schema => rename_schema(session, &namespace::written(&object.name), &to.name, context)?,
         ObjectKind::Database => rename_database(session, &namespace::written(&object.name), &to.name, context)?,
@@ -69,6 +73,10 @@ pub fn set_schema(
         user_type::set_schema(session, &object.name, object.kind, schema, context)?;
         return Outcome::tag(tag);
     }
+    if let Some((class, _)) = descriptor::class_of(object.kind) {
+        descriptor::set_schema(session, class, &object.name, schema, context)?;
+        return Outcome::tag(tag);
+    }
     let Some(relation) = relation(session, object, if_exists, context)? else { return Outcome::tag(tag) };
     let target = namespace::schema_oid(&schema.name, context)?;
     if relation.is_temporary() || context.catalog.schema(target).is_some_and(|s| s.name.starts_with("pg_temp")) {
@@ -105,6 +113,10 @@ pub fn set_owner(
     let tag = tag(object.kind)?;
     session.writable(tag)?;
     let written = namespace::written(&object.name);
+    if let Some((class, _)) = descriptor::class_of(object.kind) {
+        descriptor::set_owner(session, class, &object.name, owner, context)?;
+        return Outcome::tag(tag);
+    }
     match object.kind {
         ObjectKind::Schema => {
             let owner = new_owner(owner, context)?;
@@ -164,6 +176,9 @@ fn tag(kind: ObjectKind) -> Result<&'static str> {
         ObjectKind::Type => "ALTER TYPE",
         ObjectKind::Domain => "ALTER DOMAIN",
         ObjectKind::Function | ObjectKind::Procedure => return Err(Error::unsupported("ALTER FUNCTION")),
+        ObjectKind::Extension => "ALTER EXTENSION",
+        ObjectKind::Other("COLLATION") => "ALTER COLLATION",
+        ObjectKind::Other("STATISTICS") => "ALTER STATISTICS",
         _ => return Err(Error::unsupported("ALTER of this kind of object")),
     })
 }
@@ -200,7 +215,7 @@ fn relation(
 }
 
 /// A relation with its indexes and the sequences that it owns.
-fn with_belongings(relation: &Arc<Relation>, context: &StatementContext) -> Vec<Arc<Relation>> {
+pub fn with_belongings(relation: &Arc<Relation>, context: &StatementContext) -> Vec<Arc<Relation>> {
     let owned = |other: &&Arc<Relation>| match &other.kind {
         RelationKind::Index(index) => index.table == relation.oid,
         RelationKind::Sequence(sequence) => sequence.owned_by.is_some_and(|(table, _)| table == relation.oid),

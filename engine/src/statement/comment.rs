@@ -4,7 +4,7 @@ use aegis_catalog::fixed_oid::{PG_AUTHID, PG_CONSTRAINT, PG_DATABASE, PG_NAMESPA
 use aegis_catalog::object::{ObjectAddress, Relation, RelationKind};
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::{Outcome, domain, namespace, user_type};
+use super::{Outcome, descriptor, domain, namespace, user_type};
 use crate::parse::ast::Name;
 use crate::parse::routine::RoutineName;
 use crate::parse::utility::{ObjectKind, ObjectName};
@@ -83,6 +83,10 @@ fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddr
             Ok(ObjectAddress::new(PG_DATABASE, found.oid))
         }
         ObjectKind::Role => Ok(ObjectAddress::new(PG_AUTHID, super::role::existing(&written, context)?.oid)),
+        kind if descriptor::class_of(kind).is_some() => {
+            let class = descriptor::class_of(kind).map_or(0, |(class, _)| class);
+            Ok(descriptor::existing(class, &object.name, context)?.address())
+        }
         _ => match RoutineName::of_object(object) {
             Some(name) => Ok(super::routine::existing(&name, context)?.address()),
             None => Err(Error::unsupported("COMMENT ON this kind of object")),

@@ -29,9 +29,19 @@ pub struct Declared {
 
 #[derive(Debug, Clone)]
 enum DeclaredKind {
-    Key { columns: Vec<String>, include: Vec<String>, primary: bool, nulls_not_distinct: bool },
+    Key {
+        columns: Vec<String>,
+        include: Vec<String>,
+        primary: bool,
+        nulls_not_distinct: bool,
+        /// An index that is there already.
+        index: Option<Oid>,
+    },
     Check(Box<Expr>),
-    ForeignKey { columns: Vec<String>, references: References },
+    ForeignKey {
+        columns: Vec<String>,
+        references: References,
+    },
 }
 
 fn names(idents: &[Ident]) -> Vec<String> {
@@ -43,19 +53,22 @@ impl Declared {
         let kind = match &constraint.kind {
             TableConstraintKind::PrimaryKey { using_index: Some(_), .. }
             | TableConstraintKind::Unique { using_index: Some(_), .. } => {
-                return Err(Error::unsupported("constraint USING INDEX"));
+                let message = "cannot use an existing index in CREATE TABLE";
+                return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message).at(constraint.span.start));
             }
             TableConstraintKind::PrimaryKey { columns, include, .. } => DeclaredKind::Key {
                 columns: names(columns),
                 include: names(include),
                 primary: true,
                 nulls_not_distinct: false,
+                index: None,
             },
             TableConstraintKind::Unique { columns, include, nulls_not_distinct, .. } => DeclaredKind::Key {
                 columns: names(columns),
                 include: names(include),
                 primary: false,
                 nulls_not_distinct: *nulls_not_distinct,
+                index: None,
             },
             TableConstraintKind::Check(expr, _) => DeclaredKind::Check(Box::new(expr.clone())),
             TableConstraintKind::ForeignKey { columns, references } => {
@@ -67,6 +80,20 @@ impl Declared {
         Self { name, kind, timing: constraint.timing.clone() }.checked()
     }
 
+    /// A key whose index is there already.
+    pub fn over_index(
+        name: &str,
+        index: Oid,
+        columns: Vec<String>,
+        primary: bool,
+        nulls_not_distinct: bool,
+        timing: &ConstraintTiming,
+    ) -> Self {
+        let (include, index) = (Vec::new(), Some(index));
+        let kind = DeclaredKind::Key { columns, include, primary, nulls_not_distinct, index };
+        Self { name: Some(name.to_owned()), kind, timing: timing.clone() }
+    }
+
     /// None for what is a property of the column rather than a constraint.
     pub fn of_column(
         name: Option<String>,
@@ -76,14 +103,19 @@ impl Declared {
     ) -> Result<Option<Self>> {
         let columns = vec![column.to_owned()];
         let kind = match kind {
-            ColumnConstraintKind::PrimaryKey { include } => {
-                DeclaredKind::Key { columns, include: names(include), primary: true, nulls_not_distinct: false }
-            }
+            ColumnConstraintKind::PrimaryKey { include } => DeclaredKind::Key {
+                columns,
+                include: names(include),
+                primary: true,
+                nulls_not_distinct: false,
+                index: None,
+            },
             ColumnConstraintKind::Unique { include, nulls_not_distinct } => DeclaredKind::Key {
                 columns,
                 include: names(include),
                 primary: false,
                 nulls_not_distinct: *nulls_not_distinct,
+                index: None,
             },
             ColumnConstraintKind::Check(expr, _) => DeclaredKind::Check(Box::new(expr.clone())),
             ColumnConstraintKind::References(references) => {
@@ -136,12 +168,14 @@ pub fn copied(source: &Relation, checks: bool, keys: bool, catalog: &Catalog) ->
                 include: column_names(&included(*index)),
                 primary: true,
                 nulls_not_distinct: false,
+                index: None,
             },
             ConstraintKind::Unique { columns, index, nulls_not_distinct } if keys => DeclaredKind::Key {
                 columns: column_names(columns),
                 include: column_names(&included(*index)),
                 primary: false,
                 nulls_not_distinct: *nulls_not_distinct,
+                index: None,
             },
             _ => continue,
         };
@@ -262,7 +296,7 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered
     let open = session.writable("ALTER TABLE")?;
     let (suffix, columns) = match &declared.kind {
         DeclaredKind::Key { primary: true, .. } => ("pkey", Vec::new()),
-        DeclaredKind::Key { columns, .. } => ("key", columns.clone()),
+        DeclaredKind::Key { columns, include, .. } => ("key", [columns.as_slice(), include].concat()),
         // Named after its column if it is about one alone.
         DeclaredKind::Check(_) => match check.as_ref().map(|(columns, _)| columns.as_slice()) {
             Some([only]) => ("check", table.column(*only).map(|column| column.name.clone()).into_iter().collect()),
@@ -291,7 +325,7 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered
         }
     };
     let kind = match declared.kind {
-        DeclaredKind::Key { columns, include, primary, nulls_not_distinct } => {
+        DeclaredKind::Key { columns, include, primary, nulls_not_distinct, index } => {
             let include = included_columns(table, &include)?;
             let attnums = key_columns(table, &columns, primary)?;
             partition::index::check_unique(table, &attnums, if primary { "PRIMARY KEY" } else { "UNIQUE" })?;
@@ -299,8 +333,13 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered
                 let message = format!("multiple primary keys for table \"{}\" are not allowed", table.name);
                 return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
             }
-            let kind = Index { include, ..key_index(table, &attnums, primary, nulls_not_distinct) };
-            let index = create_key_index(session, table, &name, kind)?;
+            let index = match index {
+                Some(index) => adopt_index(session, index, &name, primary)?,
+                None => {
+                    let kind = Index { include, ..key_index(table, &attnums, primary, nulls_not_distinct) };
+                    create_key_index(session, table, &name, kind)?
+                }
+            };
             if primary {
                 ConstraintKind::PrimaryKey { index, columns: attnums }
             } else {
@@ -387,6 +426,19 @@ fn key_index(table: &Relation, attnums: &[i16], primary: bool, nulls_not_distinc
     }
 }
 
+/// An index that is there becomes that of a constraint and takes its name.
+fn adopt_index(session: &mut Session, index: Oid, name: &str, primary: bool) -> Result<Oid> {
+    let open = session.writable("ALTER TABLE")?;
+    let relation = open.catalog.catalog().relation(index).cloned();
+    let relation = relation.ok_or_else(|| Error::internal("an index went while its constraint was added"))?;
+    let mut adopted = Relation { name: name.to_owned(), ..Relation::clone(&relation) };
+    if let RelationKind::Index(index) = &mut adopted.kind {
+        index.primary = primary;
+    }
+    open.catalog.replace_relation(open.tables.permanent(), adopted)?;
+    Ok(index)
+}
+
 fn create_key_index(session: &mut Session, table: &Relation, name: &str, index: Index) -> Result<Oid> {
     let attnums = index.keys.iter().map(|key| key.attnum).chain(index.include.iter().copied());
     let columns = attnums
@@ -397,6 +449,7 @@ fn create_key_index(session: &mut Session, table: &Relation, name: &str, index: 
                 attnum: position,
                 default: None,
                 default_oid: 0,
+                hints: aegis_catalog::object::ColumnHints::default(),
                 not_null: false,
                 identity: None,
                 generated: false,

@@ -8,7 +8,7 @@ use aegis_catalog::fixed_oid::{PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_NAMESPACE
 use aegis_catalog::object::{ObjectAddress, Relation, RelationKind, UserType, UserTypeKind};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
-use super::{Outcome, namespace, table_storage, user_type};
+use super::{Outcome, descriptor, namespace, table_storage, user_type};
 use crate::parse::ast::Name;
 use crate::parse::utility::{Drop, ObjectKind};
 use crate::session::Session;
@@ -25,7 +25,12 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
         ObjectKind::Type => ("DROP TYPE", "type"),
         ObjectKind::Domain => ("DROP DOMAIN", "type"),
         ObjectKind::Function | ObjectKind::Procedure => return Err(Error::unsupported("DROP FUNCTION")),
-        _ => return Err(Error::unsupported("this kind of DROP")),
+        kind => match descriptor::class_of(kind) {
+            Some((_, "COLLATION")) => ("DROP COLLATION", "collation"),
+            Some((_, "STATISTICS")) => ("DROP STATISTICS", "statistics object"),
+            Some(_) => ("DROP EXTENSION", "extension"),
+            None => return Err(Error::unsupported("this kind of DROP")),
+        },
     };
     session.writable(tag)?;
     let mut roots = Vec::new();
@@ -33,7 +38,10 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
         let found = match drop.kind {
             ObjectKind::Schema => schema(name, context),
             ObjectKind::Type | ObjectKind::Domain => user_type::to_drop(name, drop.kind, context),
-            _ => relation(name, drop.kind, what, context),
+            kind => match descriptor::class_of(kind) {
+                Some((class, _)) => descriptor::owned(class, name, context).map(|found| found.address()),
+                None => relation(name, drop.kind, what, context),
+            },
         };
         match found {
             Ok(root) => roots.push(root),

@@ -252,6 +252,7 @@ fn plain_column(column: &Column, attnum: i16) -> Column {
         attnum,
         default: None,
         default_oid: 0,
+        hints: aegis_catalog::object::ColumnHints::default(),
         not_null: false,
         identity: None,
         generated: false,

@@ -1,7 +1,9 @@
 //! Utility statements: one file per verb or family. This file only dispatches.
 
+mod alter_index;
 mod alter_object;
 mod alter_table;
+mod collation;
 mod comment;
 mod composite_type;
 mod constraint;
@@ -10,10 +12,13 @@ mod create_table;
 mod create_table_as;
 mod cursor;
 mod database;
+mod descriptor;
 mod discard;
 mod domain;
 pub mod drop;
+mod drop_absent;
 mod explain;
+mod extension;
 mod index;
 mod inherit;
 pub mod lock;
@@ -33,6 +38,7 @@ mod schema;
 mod sequence;
 mod set;
 mod set_constraints;
+mod statistics;
 mod stored_text;
 mod table_storage;
 mod transaction;
@@ -133,8 +139,11 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::AttachIndex { index, partition } => {
             partition::index::attach_partition(session, index, partition, context)
         }
+        Utility::AlterIndex { name, if_exists, actions } => {
+            alter_index::run(session, name, *if_exists, actions, context)
+        }
         Utility::CreateSchema { name, owner, if_not_exists, elements } => {
-            schema::create(session, name.as_ref(), owner.as_ref(), *if_not_exists, elements, context)
+            schema::create(session, name.as_ref(), owner.as_ref(), *if_not_exists, (elements, sql), context).await
         }
         Utility::Drop(drop) => drop::run(session, drop, context),
         Utility::Truncate { tables, restart_identity, cascade } => {
@@ -166,7 +175,6 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Lock { tables, mode, nowait } => lock::run(session, tables, mode, *nowait, context).await,
         Utility::SetConstraints { names, deferred } => set_constraints::run(session, names, *deferred, context).await,
         Utility::Maintenance { verb, tables } => maintenance::run(session, verb, tables, context).await,
-        Utility::CreateExtension { name, .. } => Err(Error::unsupported(format!("extension \"{}\"", name.name))),
         Utility::Unsupported(feature) => Err(Error::unsupported(feature)),
         utility => run_of_users(session, utility, context).await,
     }
@@ -188,6 +196,14 @@ async fn run_of_users(session: &mut Session, utility: &Utility, context: &Statem
         Utility::RefreshMaterializedView { name, concurrently, with_data } => {
             materialized_view::refresh(session, name, *concurrently, *with_data, context).await
         }
+        Utility::CreateExtension(create) => extension::create(session, create, context).await,
+        Utility::AlterExtension(alter) => extension::alter(session, alter, context),
+        Utility::CreateCollation(create) => collation::create(session, create, context),
+        Utility::CreateStatistics(create) => statistics::create(session, create, context),
+        Utility::SetStatisticsTarget { name, if_exists, target } => {
+            statistics::set_target(session, name, *if_exists, *target, context)
+        }
+        Utility::DropAbsent(drop) => drop_absent::run(session, drop, context),
         Utility::CreateRoutine(create) => routine::create(session, create, context),
         Utility::CreateAggregate(create) => routine::create_aggregate(session, create, context),
         Utility::AlterRoutine(alter) => routine::alter(session, alter, context),

@@ -65,7 +65,7 @@ pub fn create(session: &mut Session, place: Place, items: &[DefinitionItem], con
     let multi = named(range.multirange, &multirange, UserTypeKind::Multirange(range.clone()));
     open.catalog.create_type(open.tables.permanent(), multi)?;
     for row in constructors(&range, &place, &multirange, ty.array_type, owner) {
-        let routine = Routine { row, sql_body: None, settings: Vec::new(), aggregate: None };
+        let routine = Routine { row, sql_body: None, library: None, settings: Vec::new(), aggregate: None };
         let made = open.catalog.create_routine(open.tables.permanent(), routine)?;
         for edge in made.structural_dependencies() {
             open.catalog.add_dependency(open.tables.permanent(), edge)?;

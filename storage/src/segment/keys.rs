@@ -12,6 +12,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, AsArray, BooleanArray, Scalar};
 use arrow::compute::kernels::cmp::{gt_eq, lt_eq};
@@ -35,6 +36,9 @@ const WHOLE_READ_SHARE: usize = 4;
 
 /// A scan uses an index if at most one row of so many can have the keys.
 const FEW_OF: u64 = 16;
+
+/// Key files that this process has begun to write.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
 pub struct KeyFile {
@@ -262,7 +266,9 @@ impl Segment {
 
     pub fn write_key_file(&self, index: IndexId, hashes: &[Option<u64>]) -> Result<Arc<KeyFile>> {
         let path = self.key_path(index);
-        let tmp = self.path.with_extension(format!("{index}.tmp"));
+        // Two readers may find that it is missing at the same time.
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let tmp = self.path.with_extension(format!("{index}.{number}.tmp"));
         let write = || {
             let file = self.disk.create(&tmp)?;
             file.write_all_at(&encode(hashes), 0)?;

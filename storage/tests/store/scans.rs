@@ -219,3 +219,27 @@ async fn a_scan_by_an_index_finds_what_a_whole_scan_finds() {
     }
     assert!(uses > 90, "{uses}");
 }
+
+/// An index that is younger than a segment: whoever looks first writes its key file, and that may be many.
+#[tokio::test]
+async fn several_build_one_key_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    create(&store).await;
+    let mut tx = begin(&store);
+    tx.insert(TABLE, &many(0..30_000)).unwrap();
+    tx.commit(true).await.unwrap();
+    store.flush().await.unwrap();
+    index_names(&store).await;
+    let start = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        let look = || {
+            let tx = begin(&store);
+            let name: ArrayRef = Arc::new(StringViewArray::from(vec!["row number 7 of many"]));
+            let key = RecordBatch::try_from_iter([("name", name)]).unwrap();
+            start.wait();
+            assert_eq!(tx.lookup_all(TABLE, BY_NAME, &key).unwrap().unwrap()[0].len(), 1);
+        };
+        (0..8).for_each(|_| drop(scope.spawn(look)));
+    });
+}

@@ -93,8 +93,11 @@ fn relations() -> Vec<Row> {
         ),
         f("pg_get_triggerdef(oid)", kernel!(|_trigger: u32| None::<String>)),
         f("pg_get_triggerdef(oid, bool)", kernel!(|_trigger: u32, _pretty: bool| None::<String>)),
-        f("pg_get_statisticsobjdef(oid)", kernel!(|_statistics: u32| None::<String>)),
-        f("pg_get_statisticsobjdef_columns(oid)", kernel!(|_statistics: u32| None::<String>)),
+        f("pg_get_statisticsobjdef(oid)", kernel!(|call; object: u32| statistics_definition(call, object, true))),
+        f(
+            "pg_get_statisticsobjdef_columns(oid)",
+            kernel!(|call; object: u32| statistics_definition(call, object, false)),
+        ),
         f(
             "pg_relation_is_publishable(regclass)",
             kernel!(|call; table: u32| {
@@ -115,6 +118,13 @@ fn relations() -> Vec<Row> {
             }),
         ),
     ]
+}
+
+/// CREATE STATISTICS, or only its columns.
+fn statistics_definition(call: &Call<'_>, object: u32, whole: bool) -> Option<String> {
+    let show = |subject: Subject<'_>, text: &str| expression::show(call, subject, text, Layout::of(true));
+    let definition = aegis_catalog::definition::statistics_definition(printer(call), &show, object)?;
+    Some(if whole { definition.whole } else { definition.columns })
 }
 
 fn serial_sequence(call: &Call<'_>, table: &str, column: &str) -> Result<Option<String>> {
@@ -278,9 +288,13 @@ fn function_definition(call: &Call<'_>, proc: &FunctionRow) -> Result<String> {
         text.push_str(&format!(" RETURNS {}\n", result(call, proc)));
     }
     let routine = catalog.routine(proc.oid);
-    let language = if routine.is_some() { "sql" } else { "internal" };
+    let language = match &routine {
+        Some(routine) if routine.library.is_some() => "c",
+        Some(_) => "sql",
+        None => "internal",
+    };
     text.push_str(&format!(" LANGUAGE {language}\n"));
-    let options = attributes(proc, routine.is_some());
+    let options = attributes(proc, language == "sql");
     if !options.is_empty() {
         text.push_str(&format!(" {}\n", options.join(" ")));
     }
@@ -301,7 +315,9 @@ fn function_definition(call: &Call<'_>, proc: &FunctionRow) -> Result<String> {
     while proc.source.contains(&tag) {
         tag.push('x');
     }
-    text.push_str(&format!("AS {tag}${}{tag}$\n", proc.source));
+    let library = routine.and_then(|routine| routine.library.as_deref()).map(crate::functions::string::quote::literal);
+    let library = library.map(|library| format!("{library}, ")).unwrap_or_default();
+    text.push_str(&format!("AS {library}{tag}${}{tag}$\n", proc.source));
     Ok(text)
 }
 

@@ -200,6 +200,7 @@ fn body(kind: Kind, user: &str, object: &str) -> Body {
             },
             |row| {
                 let user = match (&user_name, &user_oid) {
+                    (Some(name), _) if name.get(row) == "public" => 0,
                     (Some(name), _) => named(call, name.get(row))?,
                     (_, Some(oid)) => oid.get(row),
                     _ => call.context.user_oid,

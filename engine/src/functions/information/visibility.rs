@@ -2,6 +2,7 @@
 
 use aegis_catalog::fixed_oid::PG_CATALOG_SCHEMA;
 
+use crate::functions::Call;
 use crate::functions::kernel::kernel;
 use crate::functions::signature::{Row, f};
 
@@ -37,12 +38,28 @@ pub fn functions() -> Vec<Row> {
                 .map(|operator| operator.schema == PG_CATALOG_SCHEMA)),
         ),
     ];
+    for kind in ["collation", "statistics_obj"] {
+        rows.push(f(format!("pg_{kind}_is_visible(oid)"), kernel!(|call; object: u32| is_visible(call, object))));
+    }
     // Objects of these kinds exist in pg_catalog only, which is on every search path.
-    for kind in ["collation", "opclass", "opfamily", "conversion"] {
+    for kind in ["opclass", "opfamily", "conversion"] {
         rows.push(f(format!("pg_{kind}_is_visible(oid)"), kernel!(|_object: u32| true)));
     }
-    for kind in ["statistics_obj", "ts_config", "ts_dict", "ts_parser", "ts_template"] {
+    for kind in ["ts_config", "ts_dict", "ts_parser", "ts_template"] {
         rows.push(f(format!("pg_{kind}_is_visible(oid)"), kernel!(|_object: u32| true)));
     }
     rows
+}
+
+/// A collation or statistics object: none before it on the path has its name.
+fn is_visible(call: &Call<'_>, object: u32) -> Option<bool> {
+    let catalog = &call.context.catalog;
+    let Some(descriptor) = catalog.descriptor(object) else {
+        return catalog.collation(object).map(|_| true);
+    };
+    let path = call.context.search_path.schemas();
+    let first = path.iter().find_map(|schema| {
+        catalog.descriptor_by_name(descriptor.class(), *schema, &descriptor.name).map(|found| found.oid)
+    });
+    Some(first == Some(object))
 }

@@ -23,6 +23,7 @@ impl Lower<'_> {
                 let partition = self.object(self.need(action.child(K::INDEX_REF), action)?)?;
                 Ok(Some(Utility::AttachIndex { index, partition }))
             }
+            K::ALTER_INDEX if !node.has(K::ALL_IN_TABLESPACE) => self.alter_index(node).map(Some),
             K::ALTER_SEQUENCE => {
                 let sequence = self.need(node.child(K::SEQUENCE_REF), node)?;
                 if let Some(logged) = node.child_in(&[K::SET_LOGGED, K::SET_UNLOGGED]) {
@@ -57,6 +58,60 @@ impl Lower<'_> {
         })))
     }
 
+    fn alter_index(&self, node: Node<'_>) -> Result<Utility> {
+        let index = self.need(node.child(K::INDEX_REF), node)?;
+        let actions = node.nodes().filter(|part| part.start() > index.start());
+        let actions = actions.map(|action| self.alter_index_action(action)).collect::<Result<Vec<_>>>()?;
+        if actions.is_empty() {
+            return Err(self.missing_in(node));
+        }
+        Ok(Utility::AlterIndex { name: self.object(index)?, if_exists: node.has(K::IF_EXISTS), actions })
+    }
+
+    fn alter_index_action(&self, node: Node<'_>) -> Result<AlterIndexAction> {
+        Ok(match node.kind() {
+            K::SET_OPTIONS => {
+                AlterIndexAction::SetOptions(self.attributes(self.need(node.child(K::ATTRIBUTE_LIST), node)?)?)
+            }
+            K::RESET_OPTIONS => AlterIndexAction::ResetOptions(self.option_names(node)?),
+            K::ALTER_SET_STATISTICS => {
+                let set = self.need(node.child(K::SET_STATISTICS), node)?;
+                let column = node.nodes().find(|part| part.start() < set.start());
+                let column = self.need(column, node)?;
+                let column = column.text().trim().parse().map_err(|_| self.syntax_error(column.start()))?;
+                AlterIndexAction::SetStatistics { column, target: self.statistics_target(set)? }
+            }
+            _ => AlterIndexAction::Unsupported(format!("ALTER INDEX {}", words(node))),
+        })
+    }
+
+    fn option_names(&self, node: Node<'_>) -> Result<Vec<String>> {
+        let options = self.attributes(self.need(node.child(K::ATTRIBUTE_LIST), node)?)?;
+        Ok(options.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The number of SET STATISTICS; -1 for the default.
+    pub fn statistics_target(&self, node: Node<'_>) -> Result<i32> {
+        match node.nodes().next() {
+            Some(number) => number.text().replace(' ', "").parse().map_err(|_| self.syntax_error(number.start())),
+            None => Ok(-1),
+        }
+    }
+
+    fn column_hint(&self, node: Node<'_>) -> Result<ColumnHint> {
+        let word = || match node.nodes().next() {
+            Some(word) => Ok(word.text().to_owned()),
+            None => node.tokens().last().map(|word| word.text().to_owned()).ok_or_else(|| self.missing_in(node)),
+        };
+        Ok(match node.kind() {
+            K::SET_STATISTICS => ColumnHint::Statistics(self.statistics_target(node)?),
+            K::SET_STORAGE => ColumnHint::Storage(word()?),
+            K::SET_COMPRESSION => ColumnHint::Compression(word()?),
+            K::RESET_OPTIONS => ColumnHint::ResetOptions(self.option_names(node)?),
+            _ => ColumnHint::SetOptions(self.attributes(self.need(node.child(K::ATTRIBUTE_LIST), node)?)?),
+        })
+    }
+
     fn alter_table_action(&self, node: Node<'_>) -> Result<AlterTableAction> {
         let constraint = || -> Result<Ident> {
             let mut name = self.path(self.need(node.child(K::CONSTRAINT_NAME_REF), node)?)?;
@@ -87,10 +142,7 @@ impl Lower<'_> {
             K::SET_OPTIONS => {
                 AlterTableAction::SetOptions(self.attributes(self.need(node.child(K::ATTRIBUTE_LIST), node)?)?)
             }
-            K::RESET_OPTIONS => {
-                let options = self.attributes(self.need(node.child(K::ATTRIBUTE_LIST), node)?)?;
-                AlterTableAction::ResetOptions(options.into_iter().map(|(name, _)| name).collect())
-            }
+            K::RESET_OPTIONS => AlterTableAction::ResetOptions(self.option_names(node)?),
             K::OWNER_TO => AlterTableAction::OwnerTo(self.role(self.need(node.child(K::ROLE_REF), node)?)?),
             K::SET_LOGGED => AlterTableAction::SetLogged(true),
             K::SET_UNLOGGED => AlterTableAction::SetLogged(false),
@@ -110,6 +162,8 @@ impl Lower<'_> {
                 let parent = self.object(self.need(node.child(K::TABLE_NAME_REF), node)?)?;
                 AlterTableAction::Inherit(parent, node.is(K::INHERIT_TABLE))
             }
+            K::OF_TYPE => AlterTableAction::OfType(self.type_in(node)?.name),
+            K::NOT_OF => AlterTableAction::NotOfType,
             K::SET_WITHOUT_OIDS => AlterTableAction::SetWithoutOids,
             K::TABLE_RENAME_TO | K::RENAME_COLUMN | K::RENAME_CONSTRAINT | K::SET_SCHEMA => {
                 // PostgreSQL allows these only alone.
@@ -156,7 +210,7 @@ impl Lower<'_> {
             K::DROP_IDENTITY => AlterTableAction::DropIdentity { column, if_exists },
             K::DROP_EXPRESSION => AlterTableAction::DropExpression { column, if_exists },
             K::SET_STATISTICS | K::SET_STORAGE | K::SET_COMPRESSION | K::SET_OPTIONS | K::RESET_OPTIONS => {
-                AlterTableAction::ColumnHint { column, what: words(action) }
+                AlterTableAction::ColumnHint { column, hint: self.column_hint(action)? }
             }
             _ => AlterTableAction::Unsupported(format!("ALTER TABLE ALTER COLUMN {}", words(action))),
         })

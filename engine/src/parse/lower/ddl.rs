@@ -32,10 +32,6 @@ impl Lower<'_> {
                 options: self.database_options(node)?,
             },
             K::ALTER_DATABASE => return self.alter_database(node),
-            K::CREATE_EXTENSION => Utility::CreateExtension {
-                name: self.ident(self.need(node.child(K::EXTENSION), node)?)?,
-                if_not_exists: node.has(K::IF_NOT_EXISTS),
-            },
             K::TRUNCATE => {
                 let list = self.need(node.child(K::TABLE_LIST), node)?;
                 let table = |table: Node<'_>| Ok((self.object(table)?, table.has(K::ONLY_KW)));

@@ -7,6 +7,7 @@ mod copy;
 mod cursor;
 mod ddl;
 mod definition;
+mod descriptor;
 mod dml;
 mod expr;
 mod from;

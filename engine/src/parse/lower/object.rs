@@ -21,6 +21,24 @@ const DROPS: &[(K, K, ObjectKind)] = &[
     (K::DROP_TYPE, K::TYPE_NAME_REF, ObjectKind::Type),
     (K::DROP_DOMAIN, K::DOMAIN_REF, ObjectKind::Domain),
     (K::DROP_EXTENSION, K::EXTENSION_REF, ObjectKind::Extension),
+    (K::DROP_COLLATION, K::COLLATION_REF, ObjectKind::Other("COLLATION")),
+    (K::DROP_STATISTICS, K::STATISTICS_REF, ObjectKind::Other("STATISTICS")),
+];
+
+/// DROP statements of objects that nothing creates yet, and what messages call these.
+const ABSENT: &[(K, K, &str)] = &[
+    (K::DROP_TRIGGER, K::TRIGGER_REF, "trigger"),
+    (K::DROP_POLICY, K::POLICY_REF, "policy"),
+    (K::DROP_RULE, K::RULE_REF, "rule"),
+    (K::DROP_EVENT_TRIGGER, K::EVENT_TRIGGER_REF, "event trigger"),
+    (K::DROP_PUBLICATION, K::PUBLICATION_REF, "publication"),
+    (K::DROP_SUBSCRIPTION, K::SUBSCRIPTION_REF, "subscription"),
+    (K::DROP_SERVER, K::SERVER_REF, "server"),
+    (K::DROP_FOREIGN_DATA_WRAPPER, K::FOREIGN_DATA_WRAPPER_REF, "foreign-data wrapper"),
+    (K::DROP_FOREIGN_TABLE, K::TABLE_NAME_REF, "foreign table"),
+    (K::DROP_TEXT_SEARCH_CONFIG, K::TEXT_SEARCH_CONFIGURATION_REF, "text search configuration"),
+    (K::DROP_TEXT_SEARCH_DICT, K::TEXT_SEARCH_DICTIONARY_REF, "text search dictionary"),
+    (K::DROP_CONVERSION, K::CONVERSION_REF, "conversion"),
 ];
 
 /// ALTER statements that know RENAME, SET SCHEMA or OWNER.
@@ -38,6 +56,8 @@ const ALTERS: &[(K, K, ObjectKind)] = &[
     (K::ALTER_USER, K::ROLE_REF, ObjectKind::Role),
     (K::ALTER_GROUP, K::ROLE_REF, ObjectKind::Role),
     (K::ALTER_EXTENSION, K::EXTENSION_REF, ObjectKind::Extension),
+    (K::ALTER_COLLATION, K::COLLATION_REF, ObjectKind::Other("COLLATION")),
+    (K::ALTER_STATISTICS, K::STATISTICS_REF, ObjectKind::Other("STATISTICS")),
 ];
 
 /// What COMMENT ON names.
@@ -89,11 +109,32 @@ impl Lower<'_> {
                 if_exists: node.has(K::IF_EXISTS),
                 force: node.has(K::DROP_DATABASE_FORCE_CLAUSE),
             })),
+            K::CREATE_EXTENSION
+            | K::ALTER_EXTENSION
+            | K::CREATE_COLLATION
+            | K::CREATE_STATISTICS
+            | K::ALTER_STATISTICS => match self.descriptor_statement(node)? {
+                Some(utility) => Ok(Some(utility)),
+                None => self.alter_object(node),
+            },
+            kind if ABSENT.iter().any(|(statement, ..)| kind == *statement) => self.drop_absent(node).map(Some),
             _ => match self.drop(node)? {
                 Some(utility) => Ok(Some(utility)),
                 None => self.alter_object(node),
             },
         }
+    }
+
+    fn drop_absent(&self, node: Node<'_>) -> Result<Utility> {
+        let known = ABSENT.iter().find(|(statement, ..)| node.is(*statement));
+        let Some((_, name, kind)) = known else { return Err(self.missing_in(node)) };
+        let names = node.children_of(*name).map(|name| self.object_path(name)).collect::<Result<Vec<_>>>()?;
+        if names.is_empty() {
+            return Err(self.missing_in(node));
+        }
+        let on = node.child_in(&[K::ON_RELATION, K::ON_TABLE]);
+        let on = on.and_then(|on| on.nodes().next()).map(|table| self.object(table)).transpose()?;
+        Ok(Utility::DropAbsent(DropAbsent { kind, names, on, if_exists: node.has(K::IF_EXISTS) }))
     }
 
     fn drop(&self, node: Node<'_>) -> Result<Option<Utility>> {

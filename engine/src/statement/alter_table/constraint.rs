@@ -10,15 +10,26 @@ use aegis_catalog::object::{Constraint, ConstraintKind, ObjectAddress, Relation,
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use super::column::children;
-use super::validate;
+use super::{using_index, validate};
 use crate::parse::ast::Ident;
 use crate::parse::utility::{ConstraintTiming, TableConstraint};
 use crate::session::Session;
+use crate::session::context::StatementContext;
 use crate::statement::constraint::{self, Declared};
 use crate::statement::inherit;
 
-pub async fn add(session: &mut Session, table: &Arc<Relation>, definition: &TableConstraint, only: bool) -> Result<()> {
-    add_declared(session, table, vec![Declared::of_table(definition)?], only).await.map(|_| ())
+pub async fn add(
+    session: &mut Session,
+    table: &Arc<Relation>,
+    definition: &TableConstraint,
+    only: bool,
+    context: &StatementContext,
+) -> Result<()> {
+    let declared = match using_index::declared(session, table, definition, context)? {
+        Some(declared) => declared,
+        None => Declared::of_table(definition)?,
+    };
+    add_declared(session, table, vec![declared], only).await.map(|_| ())
 }
 
 /// Adds constraints; the rows that are there must hold them.

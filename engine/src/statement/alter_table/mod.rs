@@ -1,10 +1,14 @@
 //! ALTER TABLE (PostgreSQL manual, "ALTER TABLE"): the actions of one statement, in the order of PostgreSQL's passes.
 
 mod column;
+pub mod column_hint;
 mod constraint;
 mod identity;
 mod inherit;
+mod logged;
 mod set_type;
+mod typed;
+mod using_index;
 pub mod validate;
 
 use std::sync::Arc;
@@ -106,11 +110,8 @@ async fn run_action(
         AlterTableAction::DropExpression { column, if_exists } => {
             column::drop_expression(session, table, column, *if_exists)
         }
-        AlterTableAction::ColumnHint { column, what } => {
-            existing_column(table, column)?;
-            Err(Error::unsupported(format!("ALTER COLUMN {what}")))
-        }
-        AlterTableAction::AddConstraint(definition) => constraint::add(session, table, definition, only).await,
+        AlterTableAction::ColumnHint { column, hint } => column_hint::set(session, table, column, hint, context),
+        AlterTableAction::AddConstraint(definition) => constraint::add(session, table, definition, only, context).await,
         AlterTableAction::DropConstraint { name, if_exists, cascade } => {
             constraint::drop(session, table, name, (*if_exists, *cascade, only))
         }
@@ -128,7 +129,9 @@ async fn run_action(
         AlterTableAction::Inherit(parent, false) => inherit::remove(session, table, parent, context),
         // No table has OIDs since PostgreSQL 12.
         AlterTableAction::SetWithoutOids => Ok(()),
-        AlterTableAction::SetLogged(_) => Err(Error::unsupported("SET LOGGED and SET UNLOGGED")),
+        AlterTableAction::SetLogged(logged) => logged::set(session, table, *logged, context),
+        AlterTableAction::OfType(name) => typed::of(session, table, name, context),
+        AlterTableAction::NotOfType => typed::not_of(session, table),
         AlterTableAction::OwnerTo(_) => Ok(()),
         AlterTableAction::Unsupported(feature) => Err(Error::unsupported(feature)),
     }

@@ -76,7 +76,7 @@ pub fn create(session: &mut Session, create: &CreateAggregate, context: &Stateme
         source: "aggregate_dummy".into(),
         ..FunctionRow::new(0, place.name, parameters.inputs.clone(), returns)
     };
-    let routine = Routine { row, sql_body: None, settings: Vec::new(), aggregate: Some(aggregate) };
+    let routine = Routine { row, sql_body: None, library: None, settings: Vec::new(), aggregate: Some(aggregate) };
     let made = store(session, routine, create.or_replace, TAG, context)?;
     let open = session.writable(TAG)?;
     for edge in made.structural_dependencies() {

@@ -21,6 +21,8 @@ use crate::statement::{Outcome, namespace, privilege};
 
 /// `pg_language.oid` of SQL.
 const SQL: Oid = 14;
+/// Of C.
+const C: Oid = 13;
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(sqlstate::INVALID_FUNCTION_DEFINITION, message)
@@ -32,6 +34,7 @@ pub fn create(session: &mut Session, create: &CreateRoutine, context: &Statement
     let made = store(session, routine, create.or_replace, tag, context)?;
     // It may call itself.
     let checked = session.backend.settings.lock().bool("check_function_bodies") || made.sql_body.is_some();
+    let checked = checked && made.library.is_none();
     let read = match checked {
         true => check_body(&made, &*session.context()?)?,
         false => Vec::new(),
@@ -88,8 +91,22 @@ fn routine(create: &CreateRoutine, session: &mut Session, context: &StatementCon
     if row.leakproof && !session.superuser {
         return Err(not_superuser());
     }
-    let (source, sql_body) = body(create, &given)?;
+    let library = library(&given)?;
+    let (source, sql_body) = match &library {
+        Some((_, symbol)) => (symbol.clone(), None),
+        None => body(create, &given)?,
+    };
     row.source = source.into();
+    if library.is_some() {
+        row.language = C;
+        if !given.cost {
+            row.cost = 1.0;
+        }
+        if !session.superuser {
+            return Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, "permission denied for language c"));
+        }
+    }
+    let library = library.map(|(library, _)| library);
     if given.window {
         let old = context.catalog.routines_named(&row.name);
         let old = old.into_iter().find(|old| old.row.schema == row.schema && old.row.arg_types == row.arg_types);
@@ -108,7 +125,7 @@ fn routine(create: &CreateRoutine, session: &mut Session, context: &StatementCon
     }
     let mut settings = Vec::new();
     options::merge_settings(&mut settings, &given)?;
-    Ok(Routine { row, sql_body, settings, aggregate: None })
+    Ok(Routine { row, sql_body, library, settings, aggregate: None })
 }
 
 /// 42501 for who may not say that a function leaks nothing.
@@ -142,6 +159,19 @@ fn row_of(
         arg_names: parameters.names.clone(),
         arg_defaults: (!parameters.defaults.is_empty()).then(|| parameters.defaults.join(", ")),
         ..FunctionRow::new(0, name, parameters.inputs.clone(), parameters.returns)
+    }
+}
+
+/// Library and symbol of a function in C, if it is one that is built in.
+fn library(given: &Given) -> Result<Option<(String, String)>> {
+    if given.language.as_deref().is_none_or(|language| !language.eq_ignore_ascii_case("c")) {
+        return Ok(None);
+    }
+    match &given.body {
+        Some((library, Some(symbol))) if crate::extension::code(library, symbol).is_some() => {
+            Ok(Some((library.clone(), symbol.clone())))
+        }
+        _ => Err(Error::unsupported("LANGUAGE c")),
     }
 }
 

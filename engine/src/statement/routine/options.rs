@@ -16,7 +16,7 @@ pub struct Given {
     /// Name and value of SET clauses; None is RESET.
     pub settings: Vec<(Option<String>, Option<Vec<String>>)>,
     rows: bool,
-    cost: bool,
+    pub cost: bool,
 }
 
 /// What of an attribute may be said only once.

@@ -1,0 +1,121 @@
+//! Descriptors: objects that are a name with an owner and some facts, and hold no rows, columns or code. What they share is written once;
+//! a new kind of them is a variant of [`DescriptorKind`].
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dependency, DependencyKind, ObjectAddress};
+use crate::fixed_oid::{PG_COLLATION, PG_EXTENSION, PG_NAMESPACE, PG_STATISTIC_EXT};
+use crate::types::oid::Oid;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Descriptor {
+    pub oid: Oid,
+    pub schema: Oid,
+    pub name: String,
+    pub owner: Oid,
+    pub kind: DescriptorKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum DescriptorKind {
+    Collation(Collation),
+    Extension(Extension),
+    Statistics(Statistics),
+}
+
+/// `pg_collation`. Texts are ordered by bytes whatever it says, so that only what says so too is let in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Collation {
+    /// `collprovider`.
+    pub provider: char,
+    pub deterministic: bool,
+    pub collate: String,
+    pub ctype: String,
+}
+
+/// `pg_extension`; its objects depend on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Extension {
+    pub version: String,
+    pub relocatable: bool,
+}
+
+/// `pg_statistic_ext`: facts that nothing is collected for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    pub table: Oid,
+    pub columns: Vec<i16>,
+    /// As SQL text over the table's columns.
+    pub expressions: Vec<String>,
+    /// d, f, m, e.
+    pub kinds: Vec<char>,
+    /// `stxstattarget`; None for the default.
+    pub target: Option<i32>,
+}
+
+impl Descriptor {
+    /// The catalog that shows it.
+    pub fn class(&self) -> Oid {
+        self.kind.class()
+    }
+
+    pub fn address(&self) -> ObjectAddress {
+        ObjectAddress::new(self.class(), self.oid)
+    }
+
+    pub fn collation(&self) -> Option<&Collation> {
+        if let DescriptorKind::Collation(collation) = &self.kind { Some(collation) } else { None }
+    }
+
+    pub fn extension(&self) -> Option<&Extension> {
+        if let DescriptorKind::Extension(extension) = &self.kind { Some(extension) } else { None }
+    }
+
+    pub fn statistics(&self) -> Option<&Statistics> {
+        if let DescriptorKind::Statistics(statistics) = &self.kind { Some(statistics) } else { None }
+    }
+
+    /// The schema whose names it must not repeat. Names of extensions are unique in the database.
+    pub(crate) fn name_space(&self) -> Oid {
+        match self.kind {
+            DescriptorKind::Extension(_) => 0,
+            _ => self.schema,
+        }
+    }
+
+    pub fn structural_dependencies(&self) -> Vec<Dependency> {
+        let dependent = self.address();
+        let schema = ObjectAddress::new(PG_NAMESPACE, self.schema);
+        let mut edges = vec![Dependency { dependent, referenced: schema, kind: DependencyKind::Normal }];
+        if let DescriptorKind::Statistics(statistics) = &self.kind {
+            let columns = statistics.columns.iter().map(|attnum| ObjectAddress::column(statistics.table, *attnum));
+            let whole = statistics.columns.is_empty().then(|| ObjectAddress::column(statistics.table, 0));
+            edges.extend(columns.chain(whole).map(|referenced| Dependency {
+                dependent,
+                referenced,
+                kind: DependencyKind::Auto,
+            }));
+        }
+        edges
+    }
+}
+
+impl DescriptorKind {
+    pub fn class(&self) -> Oid {
+        match self {
+            Self::Collation(_) => PG_COLLATION,
+            Self::Extension(_) => PG_EXTENSION,
+            Self::Statistics(_) => PG_STATISTIC_EXT,
+        }
+    }
+
+    /// What messages call an object of a class.
+    pub fn word(class: Oid) -> Option<&'static str> {
+        match class {
+            PG_COLLATION => Some("collation"),
+            PG_EXTENSION => Some("extension"),
+            PG_STATISTIC_EXT => Some("statistics object"),
+            _ => None,
+        }
+    }
+}

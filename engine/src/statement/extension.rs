@@ -1,0 +1,111 @@
+//! CREATE and ALTER EXTENSION (PostgreSQL manual): runs the extension's script, and makes what it has made members of it.
+
+use std::collections::BTreeSet;
+
+use aegis_catalog::fixed_oid::PG_EXTENSION;
+use aegis_catalog::object::{Dependency, DependencyKind, Descriptor, DescriptorKind, Extension, ObjectAddress};
+use aegis_catalog::{Catalog, Error, Result, sqlstate};
+
+use super::{Outcome, descriptor, namespace};
+use crate::extension;
+use crate::parse::ast::Statement;
+use crate::parse::utility::{AlterExtension, CreateExtension};
+use crate::session::Session;
+use crate::session::context::StatementContext;
+
+pub async fn create(session: &mut Session, create: &CreateExtension, context: &StatementContext) -> Result<Outcome> {
+    const TAG: &str = "CREATE EXTENSION";
+    let name = &create.name.name;
+    session.writable(TAG)?;
+    if context.catalog.descriptor_by_name(PG_EXTENSION, 0, name).is_some() {
+        let message = format!("extension \"{name}\" already exists");
+        if create.if_not_exists {
+            session.skip_notice_as(sqlstate::DUPLICATE_OBJECT, &format!("{message}, skipping"));
+            return Outcome::tag(TAG);
+        }
+        return Err(Error::new(sqlstate::DUPLICATE_OBJECT, message));
+    }
+    let Some(found) = extension::named(name) else {
+        return Err(Error::unsupported(format!("extension \"{name}\"")));
+    };
+    if !session.superuser {
+        let message = format!("permission denied to create extension \"{name}\"");
+        return Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message)
+            .with_hint("Must be superuser to create this extension."));
+    }
+    if let Some(version) = create.version.as_ref().filter(|version| *version != found.version) {
+        let message =
+            format!("extension \"{name}\" has no installation script nor update path for version \"{version}\"");
+        return Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message));
+    }
+    let schema = match &create.schema {
+        Some(schema) => namespace::schema_oid(&schema.name, context)?,
+        None => context
+            .search_path
+            .creation_schema()
+            .ok_or_else(|| Error::new(sqlstate::UNDEFINED_SCHEMA, "no schema has been selected to create in"))?,
+    };
+    let kind =
+        DescriptorKind::Extension(Extension { version: found.version.to_owned(), relocatable: found.relocatable });
+    let made = Descriptor { oid: 0, schema, name: name.clone(), owner: context.user_oid, kind };
+    let open = session.writable(TAG)?;
+    let made = open.catalog.create_descriptor(open.tables.permanent(), made)?;
+    let before = objects(&*session.catalog()?);
+    run_script(session, found.script, &context.catalog.schema(schema).map_or("", |schema| schema.name.as_str()))
+        .await?;
+    for member in objects(&*session.catalog()?).difference(&before) {
+        let edge = Dependency { dependent: *member, referenced: made.address(), kind: DependencyKind::Extension };
+        let open = session.writable(TAG)?;
+        open.catalog.add_dependency(open.tables.permanent(), edge)?;
+    }
+    let open = session.writable(TAG)?;
+    open.catalog.set_comment(open.tables.permanent(), made.address(), Some(found.comment))?;
+    Outcome::tag(TAG)
+}
+
+/// What a script may have made.
+fn objects(catalog: &Catalog) -> BTreeSet<ObjectAddress> {
+    let relations = catalog.user_relations().map(|relation| relation.address());
+    let routines = catalog.routines().map(|routine| routine.address());
+    relations.chain(routines).collect()
+}
+
+/// Runs the script with the extension's schema first on the path.
+async fn run_script(session: &mut Session, script: &str, schema: &str) -> Result<()> {
+    let mark = session.backend.settings.lock().mark();
+    super::schema::put_first(session, schema)?;
+    let ran = run_statements(session, script).await;
+    session.backend.settings.lock().rollback_to(mark);
+    ran
+}
+
+async fn run_statements(session: &mut Session, script: &str) -> Result<()> {
+    for parsed in crate::parse::parse(script)? {
+        let Statement::Utility(utility) = &parsed.statement else {
+            return Err(Error::internal("a query in an extension's script"));
+        };
+        let context = session.context()?;
+        Box::pin(super::run(session, utility, script, &context)).await?;
+    }
+    Ok(())
+}
+
+pub fn alter(session: &mut Session, alter: &AlterExtension, context: &StatementContext) -> Result<Outcome> {
+    let AlterExtension { name, update_to } = alter;
+    let written = crate::parse::ast::Name { span: name.span, parts: vec![name.clone()] };
+    let found = descriptor::owned(PG_EXTENSION, &written, context)?;
+    let version = found.extension().map_or("", |extension| extension.version.as_str());
+    match update_to.as_deref() {
+        Some(wanted) if wanted != version => {
+            let name = &found.name;
+            let message =
+                format!("extension \"{name}\" has no update path from version \"{version}\" to version \"{wanted}\"");
+            Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message))
+        }
+        _ => {
+            let name = &found.name;
+            session.skip_notice(&format!("version \"{version}\" of extension \"{name}\" is already installed"));
+            Outcome::tag("ALTER EXTENSION")
+        }
+    }
+}
