@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::definition::{Printer, describe};
 use crate::fixed_oid::{PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_EXTENSION, PG_PROC, PG_REWRITE, PG_TYPE};
-use crate::object::{DependencyKind, ObjectAddress, RelationKind};
+use crate::object::{DependencyKind, ObjectAddress, Relation, RelationKind};
 use crate::{Error, Result, sqlstate};
 
 /// How many dependents an error or notice lists, as PostgreSQL's.
@@ -123,13 +123,41 @@ impl Search<'_> {
                     }
                     _ => edge.dependent,
                 };
+                let dependent = self.whole_if_key(dependent);
                 let is_own_part = address.sub == 0 && catalog.owner_of_part(dependent) == address;
                 (dependent, edge.kind == DependencyKind::Normal && !is_own_part)
             })
             .filter(|(dependent, _)| *dependent != address)
             .collect();
+        dependents.extend(self.referring_above(address).into_iter().map(|key| (key, true)));
         dependents.sort_by_key(|(dependent, _)| (dependent.object, dependent.sub));
         dependents
+    }
+
+    /// A partitioned table goes with a column of its key.
+    fn whole_if_key(&self, part: ObjectAddress) -> ObjectAddress {
+        let table = self.printer.catalog.relation(part.object).filter(|_| part.class == PG_CLASS && part.sub != 0);
+        let keys = table.and_then(|table| table.partitioning()).map(|partitioning| partitioning.keys.as_slice());
+        match keys.unwrap_or_default().iter().any(|key| i32::from(key.attnum) == part.sub) {
+            true => ObjectAddress { sub: 0, ..part },
+            false => part,
+        }
+    }
+
+    /// Foreign keys of other trees that rest on the rows of a partition, since they refer to a table above it.
+    fn referring_above(&self, address: ObjectAddress) -> Vec<ObjectAddress> {
+        let catalog = self.printer.catalog;
+        let table = catalog.relation(address.object).filter(|_| address.class == PG_CLASS && address.sub == 0);
+        let Some(table) = table.filter(|table| table.partition_bound().is_some()) else { return Vec::new() };
+        let above = catalog.partition_ancestors(table);
+        let root = above.last().map_or(table.oid, |root| root.oid);
+        let outside = |referring: &Relation| {
+            let own = catalog.partition_ancestors(referring).last().map_or(referring.oid, |own| own.oid);
+            own != root
+        };
+        let keys = above.iter().flat_map(|above| catalog.referencing(above.oid));
+        let keys = keys.filter(|(referring, constraint)| constraint.parent == 0 && outside(referring));
+        keys.map(|(_, constraint)| ObjectAddress::new(PG_CONSTRAINT, constraint.oid)).collect()
     }
 
     /// The constraint that an index belongs to.

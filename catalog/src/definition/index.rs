@@ -164,6 +164,7 @@ pub fn default_operator_class(method: &str, ty: Oid) -> Option<Oid> {
         (_, Some('R')) => oid::ANYRANGE,
         (_, Some('E')) => oid::ANYENUM,
         (oid::CIDR, _) => oid::INET,
+        _ if ty < crate::fixed_oid::FIRST_NORMAL && ty != oid::RECORD => ty,
         _ => oid::RECORD,
     };
     DEFAULT_CLASSES.get(&(method, ty)).or_else(|| DEFAULT_CLASSES.get(&(method, fallback))).copied()

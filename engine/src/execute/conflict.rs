@@ -46,10 +46,10 @@ pub async fn insert(insert: &Insert, changes: Vec<ChangedRows>, execution: &mut 
     spread::check_targets(&insert.table, &rows, targets, execution)?;
     let mut result = ChangeResult::default();
     for share in spread::shares(targets, execution)? {
-        let rows = take_record_batch(&rows, &share.places).map_err(from_arrow)?;
+        let rows = spread::take_rows(&rows, &share.places)?;
         let rows = spread::arranged(&rows, &insert.table, &share.table)?;
         let rows = row_rules::derive(&share.table, rows, &execution.context)?;
-        let returning = take_record_batch(&returning, &share.places).map_err(from_arrow)?;
+        let returning = spread::take_rows(&returning, &share.places)?;
         let part = insert_into(insert, &share.table, rows, returning, execution).await?;
         result.count += part.count;
         result.returning.extend(part.returning);

@@ -21,10 +21,8 @@ use super::provider::KeyedTable;
 /// Only constants and rows found by key, filtered and projected.
 pub fn is_plain(plan: &LogicalPlan) -> bool {
     let here = match plan {
-        LogicalPlan::Projection(_)
-        | LogicalPlan::Filter(_)
-        | LogicalPlan::Values(_)
-        | LogicalPlan::EmptyRelation(_) => true,
+        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Values(_) => true,
+        LogicalPlan::EmptyRelation(empty) => empty.produce_one_row,
         LogicalPlan::TableScan(scan) => keyed(scan).is_some(),
         _ => false,
     };

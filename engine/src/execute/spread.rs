@@ -50,6 +50,15 @@ pub fn shares(column: &UInt32Array, execution: &Execution<'_>) -> Result<Vec<Sha
     found.into_iter().map(share).collect()
 }
 
+/// The rows at these places, also where they have no columns.
+pub fn take_rows(rows: &RecordBatch, places: &UInt32Array) -> Result<RecordBatch> {
+    if rows.num_columns() > 0 {
+        return take_record_batch(rows, places).map_err(from_arrow);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(places.len()));
+    RecordBatch::try_new_with_options(rows.schema(), Vec::new(), &options).map_err(from_arrow)
+}
+
 /// Rows of one table (live columns) in the order of another's columns of the same names.
 pub fn arranged(rows: &RecordBatch, from: &Relation, to: &Relation) -> Result<RecordBatch> {
     if from.oid == to.oid {
@@ -86,7 +95,7 @@ pub async fn insert_new(
     };
     check_targets(table, rows, targets, execution)?;
     for Share { table: leaf, places } in shares(targets, execution)? {
-        let rows = take_record_batch(rows, &places).map_err(from_arrow)?;
+        let rows = take_rows(rows, &places)?;
         let rows = row_rules::derive(&leaf, arranged(&rows, table, &leaf)?, &execution.context)?;
         insert_rows(&leaf, &rows, execution).await?;
         foreign_key::check_later(&leaf, &rows, None, execution)?;
@@ -228,7 +237,7 @@ pub async fn update_from(
     let sources = changed.sources.clone().unwrap_or_else(own);
     for Share { table: source, places } in shares(&sources, execution)? {
         let from = take_addresses(addresses, &places)?;
-        let rows = take_record_batch(&changed.rows, &places).map_err(from_arrow)?;
+        let rows = take_rows(&changed.rows, &places)?;
         let columns = columns.map(|columns| attnums(columns, table, &source));
         let Some(targets) = &changed.targets else {
             let rows = row_rules::derive(&source, arranged(&rows, table, &source)?, &execution.context)?;
@@ -240,7 +249,7 @@ pub async fn update_from(
         let targets = targets.ok_or_else(|| Error::internal("partitions are OIDs"))?;
         for Share { table: target, places } in shares(&targets, execution)? {
             let from = take_addresses(&from, &places)?;
-            let rows = take_record_batch(&rows, &places).map_err(from_arrow)?;
+            let rows = take_rows(&rows, &places)?;
             let rows = row_rules::derive(&target, arranged(&rows, table, &target)?, &execution.context)?;
             match target.oid == source.oid {
                 true => update_rows(&source, &from, &rows, columns.as_deref(), execution).await?,

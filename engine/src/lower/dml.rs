@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use aegis_catalog::object::Relation as CatalogRelation;
 use aegis_catalog::{Error, Result, Type};
-use aegis_storage::transaction::ADDRESS_COLUMN;
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
 use datafusion::scalar::ScalarValue;
@@ -357,9 +356,7 @@ pub(super) struct RowPlace<'a> {
 
 /// The column of a table's addresses.
 pub(super) fn address_of(table: &CatalogRelation, rel: RelId, scanned: &Relation) -> Result<Binding> {
-    let first = scanned.get(rel, 0).or_else(|_| scanned.get(rel, table.columns.len()))?;
-    let column = datafusion::common::Column::new(first.column.relation.clone(), ADDRESS_COLUMN);
-    Ok(Binding { column, data_type: DataType::UInt64 })
+    scanned.get(rel, table.columns.len() + SYSTEM_COLUMNS.len()).cloned()
 }
 
 /// Bindings of live columns at the positions of all columns.

@@ -9,7 +9,7 @@ use aegis_catalog::{Error, Result, Type};
 use aegis_storage::transaction::ADDRESS_COLUMN;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field};
-use datafusion::common::{Column, DFSchema, TableReference};
+use datafusion::common::DFSchema;
 use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan};
 use datafusion::scalar::ScalarValue;
 
@@ -52,8 +52,7 @@ impl Lowerer<'_> {
         relation: &Arc<CatalogRelation>,
         holders: &[Arc<CatalogRelation>],
     ) -> Result<Relation> {
-        let name = TableReference::bare(self.name(&relation.name));
-        let columns = self.spread_columns(relation, &name);
+        let columns = self.spread_columns(relation);
         let mut inputs = Vec::with_capacity(holders.len());
         for holder in holders {
             inputs.push(Arc::new(self.holder_scan(rel, relation, holder, &columns)?));
@@ -77,16 +76,12 @@ impl Lowerer<'_> {
     }
 
     /// Live columns as stored, system columns, address: as [`super::Tables::source`] has them.
-    fn spread_columns(&self, relation: &CatalogRelation, name: &TableReference) -> Vec<Binding> {
-        let catalog = self.catalog();
+    fn spread_columns(&mut self, relation: &CatalogRelation) -> Vec<Binding> {
+        let catalog = self.catalog().clone();
         let live = relation.live_columns().map(|column| (column.name.clone(), catalog.stored_arrow_type(column.ty)));
         let system = SYSTEM_COLUMNS.iter().map(|(name, ty)| ((*name).to_owned(), built_in(Type::of(*ty))));
         let address = std::iter::once((ADDRESS_COLUMN.to_owned(), DataType::UInt64));
-        let column = |(column, data_type): (String, DataType)| Binding {
-            column: Column::new(Some(name.clone()), column),
-            data_type,
-        };
-        live.chain(system).chain(address).map(column).collect()
+        live.chain(system).chain(address).map(|(name, data_type)| self.binding(&name, data_type)).collect()
     }
 
     /// The scan of one of the tables, under the names of the parent's columns.

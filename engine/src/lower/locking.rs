@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use aegis_catalog::object::{Relation as CatalogRelation, RelationKind};
 use aegis_catalog::{Error, Result};
-use aegis_storage::transaction::ADDRESS_COLUMN;
 use arrow::datatypes::DataType;
-use datafusion::common::Column;
 use datafusion::logical_expr::Expr;
 
 use super::Lowerer;
 use super::build::cross;
 use super::relation::{Binding, Output, Relation};
-use crate::bind::tree::{From, Locking, Query, RelId, SetExpr};
+use crate::bind::tree::{From, Locking, Query, RelId, SYSTEM_COLUMNS, SetExpr};
 use crate::parse::ast::{LockStrength, LockWait};
 
 /// A table whose rows a query locks.
@@ -28,7 +26,8 @@ pub struct LockedTable {
 /// Where the address of a locked row comes from at one level of a query.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Place {
-    Table(RelId),
+    /// The column of a table's addresses.
+    Table(RelId, usize),
     /// The column of the tables that rows are in.
     Source(RelId, usize),
     /// A column of a sub-query, behind those that it has of its own.
@@ -59,7 +58,7 @@ impl Lowerer<'_> {
         match from {
             From::Table { rel, relation, only, .. } if matches!(relation.kind, RelationKind::Table(_)) => {
                 let Some((strength, wait)) = how(*rel) else { return };
-                places.push(Place::Table(*rel));
+                places.push(Place::Table(*rel, relation.columns.len() + SYSTEM_COLUMNS.len()));
                 let spread = !only && super::inherit::is_spread(relation, self.catalog());
                 if spread {
                     places.push(Place::Source(*rel, relation.columns.len()));
@@ -90,12 +89,7 @@ impl Lowerer<'_> {
         for place in locked {
             let mut is_source = matches!(place, Place::Source(..));
             let address = match place {
-                Place::Source(rel, column) => input.get(rel, column)?.expr(),
-                Place::Table(rel) => {
-                    let columns = input.rels.get(&rel).into_iter().flatten();
-                    let qualifier = columns.into_iter().find_map(|binding| binding.column.relation.clone());
-                    Expr::Column(Column::new(qualifier, ADDRESS_COLUMN))
-                }
+                Place::Table(rel, column) | Place::Source(rel, column) => input.get(rel, column)?.expr(),
                 Place::Within(rel, column) => match input.find(rel, column) {
                     Some(binding) => {
                         is_source = binding.data_type == DataType::UInt32;

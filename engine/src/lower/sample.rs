@@ -1,11 +1,9 @@
 //! TABLESAMPLE: a condition over the addresses of rows (BERNOULLI), or of the blocks that they are in (SYSTEM).
 
 use aegis_catalog::{Error, Result, sqlstate};
-use aegis_storage::transaction::ADDRESS_COLUMN;
 use arrow::array::{Array, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, UInt64Type};
-use datafusion::common::Column;
-use datafusion::logical_expr::{ColumnarValue, Expr};
+use datafusion::logical_expr::ColumnarValue;
 use std::sync::Arc;
 
 use super::Lowerer;
@@ -19,10 +17,8 @@ const BLOCK_BITS: u32 = 7;
 impl Lowerer<'_> {
     /// Leaves only the sample of the rows of `rel` in a relation.
     pub(super) fn sample(&mut self, rel: RelId, sample: &Sample, input: &mut Relation) -> Result<()> {
-        let first =
-            input.rels.get(&rel).and_then(|columns| columns.iter().find(|column| column.column.relation.is_some()));
-        let qualifier = first.and_then(|column| column.column.relation.clone());
-        let address = Expr::Column(Column::new(qualifier, ADDRESS_COLUMN));
+        let address = input.rels.get(&rel).and_then(|columns| columns.last());
+        let address = address.ok_or_else(|| Error::internal("a sample of no table"))?.expr();
         let percentage = self.expr(&sample.percentage, input)?.into_representation(&DataType::Float32)?;
         let mut args = vec![address, percentage.expr];
         if let Some(seed) = &sample.seed {

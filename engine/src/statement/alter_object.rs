@@ -203,7 +203,8 @@ fn relation(
     let what = match (object.kind, &found.kind) {
         (ObjectKind::MaterializedView, _) if found.materialized().is_none() => "a materialized view",
         (ObjectKind::View, kind) if !matches!(kind, RelationKind::View(_)) => "a view",
-        (ObjectKind::Index, kind) if !matches!(kind, RelationKind::Index(_)) => "an index",
+        // ALTER INDEX takes tables too.
+        (ObjectKind::Index, kind) if !matches!(kind, RelationKind::Index(_) | RelationKind::Table(_)) => "an index",
         (ObjectKind::Sequence, kind) if !matches!(kind, RelationKind::Sequence(_)) => "a sequence",
         // ALTER TABLE takes all of them.
         _ => {
@@ -258,7 +259,24 @@ fn rename_constraint_of(session: &mut Session, table: Oid, index: Oid, to: &str)
     open.catalog.replace_relation(open.tables.permanent(), changed).map(|_| ())
 }
 
-fn rename_constraint(session: &mut Session, table: &Relation, name: &Ident, to: &str) -> Result<()> {
+/// A check is renamed for what inherits it too.
+fn rename_constraint(session: &mut Session, table: &Arc<Relation>, name: &Ident, to: &str) -> Result<()> {
+    let context = session.context()?;
+    let own = table.constraints().iter().find(|own| own.name == name.name);
+    if own.is_some_and(|own| own.inheritance.parents > 0) {
+        let message = format!("cannot rename inherited constraint \"{}\"", name.name);
+        return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+    }
+    rename_own_constraint(session, table, name, to)?;
+    if own.is_some_and(|own| matches!(own.kind, ConstraintKind::Check { .. }) && !own.no_inherit) {
+        for child in context.catalog.inheritors(table).into_iter().skip(1) {
+            rename_own_constraint(session, &child, name, to)?;
+        }
+    }
+    Ok(())
+}
+
+fn rename_own_constraint(session: &mut Session, table: &Relation, name: &Ident, to: &str) -> Result<()> {
     let Some(found) = table.constraints().iter().find(|constraint| constraint.name == name.name) else {
         let message = format!("constraint \"{}\" for table \"{}\" does not exist", name.name, table.name);
         return Err(Error::new(sqlstate::UNDEFINED_OBJECT, message));
@@ -284,13 +302,32 @@ fn rename_constraint(session: &mut Session, table: &Relation, name: &Ident, to: 
     Ok(())
 }
 
+/// For the table and all that inherits from it.
 fn rename_column(
     session: &mut Session,
-    relation: &Relation,
+    relation: &Arc<Relation>,
     column: &Ident,
     to: &Ident,
     context: &StatementContext,
 ) -> Result<()> {
+    let family = context.catalog.inheritors(relation);
+    for member in family.iter().filter(|_| relation.table().is_some()) {
+        let Some(own) = member.column_by_name(&column.name) else { continue };
+        let from = |parent: &&Arc<Relation>| parent.column_by_name(&column.name).is_some();
+        let mut parents = context.catalog.parents_of(member).filter(from);
+        // From a parent that keeps the name.
+        if parents.any(|parent| !family.iter().any(|member| member.oid == parent.oid)) {
+            let message = format!("cannot rename inherited column \"{}\"", own.name);
+            return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+        }
+    }
+    for member in family {
+        rename_own_column(session, &member, column, to)?;
+    }
+    stored_text::follow_names(session, context)
+}
+
+fn rename_own_column(session: &mut Session, relation: &Relation, column: &Ident, to: &Ident) -> Result<()> {
     if !matches!(relation.kind, RelationKind::Table(_) | RelationKind::View(_)) {
         let message = format!("cannot rename columns of relation \"{}\"", relation.name);
         return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
@@ -323,7 +360,7 @@ fn rename_column(
         let format = session.format_settings();
         super::table_storage::update(session.writable("ALTER TABLE")?, &changed, None, &format)?;
     }
-    stored_text::follow_names(session, context)
+    Ok(())
 }
 
 fn existing_schema(name: &str, context: &StatementContext) -> Result<Arc<Schema>> {

@@ -25,6 +25,8 @@ pub struct Declared {
     name: Option<String>,
     kind: DeclaredKind,
     timing: ConstraintTiming,
+    /// Not for what inherits from the table.
+    only: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -77,7 +79,7 @@ impl Declared {
             TableConstraintKind::Exclude => return Err(Error::unsupported("EXCLUDE constraint")),
         };
         let name = constraint.name.as_ref().map(|ident| ident.name.clone());
-        Self { name, kind, timing: constraint.timing.clone() }.checked()
+        Self { name, kind, timing: constraint.timing.clone(), only: false }.checked()
     }
 
     /// A key whose index is there already.
@@ -91,7 +93,7 @@ impl Declared {
     ) -> Self {
         let (include, index) = (Vec::new(), Some(index));
         let kind = DeclaredKind::Key { columns, include, primary, nulls_not_distinct, index };
-        Self { name: Some(name.to_owned()), kind, timing: timing.clone() }
+        Self { name: Some(name.to_owned()), kind, timing: timing.clone(), only: false }
     }
 
     /// None for what is a property of the column rather than a constraint.
@@ -123,7 +125,7 @@ impl Declared {
             }
             _ => return Ok(None),
         };
-        Self { name, kind, timing: timing.clone() }.checked().map(Some)
+        Self { name, kind, timing: timing.clone(), only: false }.checked().map(Some)
     }
 
     fn checked(self) -> Result<Self> {
@@ -137,6 +139,11 @@ impl Declared {
             DeclaredKind::Key { .. } if self.timing.not_valid => refuse("UNIQUE", "NOT VALID"),
             _ => Ok(self),
         }
+    }
+
+    /// The same for the table alone.
+    pub fn only(self, only: bool) -> Self {
+        Self { only, ..self }
     }
 
     fn is_deferrable(&self) -> bool {
@@ -186,7 +193,7 @@ pub fn copied(source: &Relation, checks: bool, keys: bool, catalog: &Catalog) ->
             not_valid: false,
             no_inherit: constraint.no_inherit,
         };
-        all.push(Declared { name, kind, timing });
+        all.push(Declared { name, kind, timing, only: false });
     }
     Ok(all)
 }
@@ -333,10 +340,11 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered
                 let message = format!("multiple primary keys for table \"{}\" are not allowed", table.name);
                 return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
             }
+            let invalid = declared.only && context.catalog.has_children(table.oid) && table.partitioning().is_some();
             let index = match index {
                 Some(index) => adopt_index(session, index, &name, primary)?,
                 None => {
-                    let kind = Index { include, ..key_index(table, &attnums, primary, nulls_not_distinct) };
+                    let kind = Index { include, invalid, ..key_index(table, &attnums, primary, nulls_not_distinct) };
                     create_key_index(session, table, &name, kind)?
                 }
             };
@@ -350,13 +358,17 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered
             let (columns, expression) = check.ok_or_else(|| Error::internal("a check without expression"))?;
             ConstraintKind::Check { columns, expression }
         }
-        DeclaredKind::ForeignKey { columns, references } => foreign_key(table, &name, &columns, &references, &context)?,
+        DeclaredKind::ForeignKey { columns, references } => {
+            let kind = foreign_key(table, &name, &columns, &references, &context)?;
+            refuse_partial(table, &kind, declared.only, !validated, &context)?;
+            kind
+        }
     };
     let constraint =
         Constraint { deferrable, initially_deferred, validated, no_inherit, ..Constraint::new(name.clone(), kind) };
     let table = push(session, table, constraint)?;
     let added = table.constraints().iter().find(|constraint| constraint.name == name).cloned();
-    if let Some(added) = added.filter(|_| table.partitioning().is_some()) {
+    if let Some(added) = added.filter(|_| table.partitioning().is_some() && !declared.only) {
         match added.key_index() {
             Some(index) => partition::index::on_partitions(session, &table, index)?,
             None if matches!(added.kind, ConstraintKind::ForeignKey { .. }) => {
@@ -366,6 +378,27 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered
         }
     }
     Ok(table)
+}
+
+/// 42809: a foreign key of a partitioned table is for all its partitions, and holds for their rows.
+fn refuse_partial(
+    table: &Relation,
+    kind: &ConstraintKind,
+    only: bool,
+    not_valid: bool,
+    context: &StatementContext,
+) -> Result<()> {
+    let ConstraintKind::ForeignKey { referenced, .. } = kind else { return Ok(()) };
+    if table.partitioning().is_none() || !(only || not_valid) {
+        return Ok(());
+    }
+    let referenced = context.catalog.relation(*referenced).map_or("", |referenced| referenced.name.as_str());
+    let what = if only { "use ONLY for" } else { "add NOT VALID" };
+    let message = format!(
+        "cannot {what} foreign key on partitioned table \"{}\" referencing relation \"{referenced}\"",
+        table.name
+    );
+    Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message))
 }
 
 /// The table with one more constraint.

@@ -51,6 +51,12 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
             Err(error) => return Err(error),
         }
     }
+    if drop.concurrently
+        && let Some(index) = roots.iter().find_map(|root| parted_index(root.object, context))
+    {
+        let message = format!("cannot drop partitioned index \"{index}\" concurrently");
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+    }
     for root in &roots {
         require_owner(*root, context)?;
         let relation = context.catalog.relation(root.object).filter(|_| root.class == PG_CLASS);
@@ -65,6 +71,11 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
         apply(session, &plan)?;
     }
     Outcome::tag(tag)
+}
+
+fn parted_index(oid: Oid, context: &StatementContext) -> Option<&str> {
+    let relation = context.catalog.relation(oid)?;
+    relation.index().filter(|index| index.partitioned).map(|_| relation.name.as_str())
 }
 
 /// Who owns an object, or its schema, may drop it.

@@ -108,6 +108,13 @@ fn retold(
                     column.default = Some(again(text)?);
                 }
             }
+            let old_keys = relation.partitioning().map(|old| old.keys.as_slice()).unwrap_or_default();
+            let new_keys = table.partitioning.iter_mut().flat_map(|new| &mut new.keys);
+            for (old, new) in old_keys.iter().zip(new_keys) {
+                if let Some(text) = &old.expression {
+                    new.expression = Some(again(text)?);
+                }
+            }
             for constraint in &mut table.constraints {
                 let old = relation.constraints().iter().find(|old| old.oid == constraint.oid).map(|old| &old.kind);
                 if let ConstraintKind::Check { expression, .. } = &mut constraint.kind

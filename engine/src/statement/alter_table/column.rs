@@ -376,7 +376,8 @@ fn reject_generated(table: &Relation, column: &Column) -> Result<()> {
 pub async fn set_not_null(session: &mut Session, table: &Arc<Relation>, name: &Ident, only: bool) -> Result<()> {
     existing_column(table, name)?;
     let context = session.context()?;
-    if only && table.partitioning().is_some() && context.catalog.has_children(table.oid) {
+    let lacks = |child: &Arc<Relation>| child.column_by_name(&name.name).is_none_or(|own| !own.not_null);
+    if only && table.partitioning().is_some() && context.catalog.children_of(table.oid).any(lacks) {
         let message = "constraint must be added to child tables too";
         return Err(
             Error::new(sqlstate::INVALID_TABLE_DEFINITION, message).with_hint("Do not specify the ONLY keyword.")

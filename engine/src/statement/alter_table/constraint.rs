@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aegis_catalog::definition::Printer;
 use aegis_catalog::dependency::plan_drop;
 use aegis_catalog::fixed_oid::PG_CONSTRAINT;
-use aegis_catalog::object::{Constraint, ConstraintKind, ObjectAddress, Relation, RelationKind};
+use aegis_catalog::object::{Constraint, ConstraintKind, Inheritance, ObjectAddress, Relation, RelationKind};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use super::column::children;
@@ -57,6 +57,7 @@ pub async fn add_declared(
         false => super::replace(session, changed)?,
     };
     let known: Vec<_> = before.constraints().iter().map(|constraint| constraint.oid).collect();
+    let declared = declared.into_iter().map(|constraint| constraint.only(only)).collect();
     let after = constraint::add_all(session, before, declared, true)?;
     let added = after.constraints().iter().filter(|constraint| !known.contains(&constraint.oid));
     for constraint in added {
@@ -92,7 +93,11 @@ fn add_inherited<'f>(
                 return Err(Error::new(sqlstate::DUPLICATE_OBJECT, message));
             }
             session.skip_notice(&format!("merging constraint \"{}\" with inherited definition", check.name));
-            return change(session, &child, known.oid, |own| own.inheritance.parents += 1);
+            let is_partition = child.partition_bound().is_some();
+            return change(session, &child, known.oid, |own| match is_partition {
+                true => own.inheritance = Inheritance::INHERITED,
+                false => own.inheritance.parents += 1,
+            });
         }
         let own = inherit::inherited_check(check, parent, &child.columns);
         let child = constraint::push(session, &child, own)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::object::{Column, ConstraintKind, Inheritance, Relation, RelationKind, Table};
+use aegis_catalog::object::{Column, ConstraintKind, Relation, RelationKind, Table};
 use aegis_catalog::types::format_type;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
@@ -185,11 +185,13 @@ fn same_type(what: &str, name: &str, one: Type, other: Type) -> Result<()> {
 pub fn merged_check(table: &Relation, name: &str, expression: &str) -> Option<Relation> {
     let mut changed = table.clone();
     let RelationKind::Table(own) = &mut changed.kind else { return None };
+    let is_partition = own.bound.is_some();
     let known = own.constraints.iter_mut().find(|known| known.name == name && known.inheritance.parents > 0)?;
     let ConstraintKind::Check { expression: inherited, .. } = &known.kind else { return None };
     if inherited != expression {
         return None;
     }
-    known.inheritance = Inheritance { local: true, ..known.inheritance };
+    // What a partition has from its parent is not its own.
+    known.inheritance.local = !is_partition;
     Some(changed)
 }

@@ -172,6 +172,16 @@ impl Plan {
             return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message).at(name.span.start));
         }
         let mut column = self.columns.remove(place);
+        let of = if self.partition { "partitions" } else { "typed tables" };
+        for constraint in constraints {
+            let what = match constraint.kind {
+                ColumnConstraintKind::Identity { .. } => "identity",
+                ColumnConstraintKind::GeneratedStored(..) => "generated",
+                _ => continue,
+            };
+            let message = format!("{what} columns are not supported on {of}");
+            return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+        }
         self.override_default(&mut column, constraints)?;
         for constraint in constraints {
             let declared_name = constraint.name.as_ref().map(|n| n.name.clone());
@@ -383,6 +393,7 @@ pub fn create_relation(
     own_sequences(session, &table, &sequences)?;
     let table = store_expressions(session, table, &plan.expressions)?;
     constraint::record_defaults(session, &table)?;
+    partition::key::record_dependencies(session, &table)?;
     let mut table = constraint::add_all(session, table, plan.constraints, false)?;
     if let Some(parent) = partition_of {
         partition::index::on_new_partition(session, parent, table.oid)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::object::{Inheritance, PartitionBound, Relation, RelationKind};
+use aegis_catalog::object::{ConstraintKind, Inheritance, PartitionBound, Relation, RelationKind};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use super::{bound, check_persistence, index, validate};
@@ -50,7 +50,7 @@ fn require_partitioned(table: &Relation, action: &str) -> Result<()> {
         }
         _ => format!("ALTER action {action} cannot be performed on relation \"{}\"", table.name),
     };
-    Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message))
+    Err(Error::new(sqlstate::INVALID_OBJECT_DEFINITION, message))
 }
 
 fn set_bound(session: &mut Session, mut child: Relation, bound: PartitionBound) -> Result<Arc<Relation>> {
@@ -75,6 +75,17 @@ fn check_attachable(parent: &Relation, child: &Arc<Relation>, context: &Statemen
     }
     if child.partitioning().is_none() && context.catalog.has_children(child.oid) {
         return wrong("cannot attach inheritance parent as partition".to_owned());
+    }
+    let refers = |constraint: &&aegis_catalog::object::Constraint| match constraint.kind {
+        ConstraintKind::ForeignKey { referenced, .. } => referenced == child.oid,
+        _ => false,
+    };
+    if let Some(constraint) = parent.constraints().iter().find(refers) {
+        let message = format!(
+            "cannot attach table \"{}\" as a partition because it is referenced by foreign key \"{}\"",
+            child.name, constraint.name
+        );
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
     }
     if context.catalog.inheritors(child).iter().any(|below| below.oid == parent.oid) {
         let (above, below) = (&child.name, &parent.name);

@@ -112,7 +112,7 @@ async fn limits(
                 Some(value) => Limit::Value(value),
                 None => {
                     let message = "cannot specify NULL in range bound";
-                    return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+                    return Err(Error::new(sqlstate::INVALID_OBJECT_DEFINITION, message));
                 }
             },
         };

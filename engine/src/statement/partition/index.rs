@@ -61,6 +61,10 @@ fn on_partition(session: &mut Session, parent: Oid, child: Oid, index: Oid) -> R
     let catalog = &context.catalog;
     let (parent, child) = (existing(catalog, parent)?, existing(catalog, child)?);
     let above = existing(catalog, index)?;
+    let is_there = |own: &Arc<Relation>| own.index().is_some_and(|own| own.parent == index);
+    if catalog.indexes_of(child.oid).any(is_there) {
+        return Ok(());
+    }
     let wanted = translated(&above, &parent, &child)?;
     let of_key = parent.constraints().iter().find(|constraint| constraint.key_index() == Some(index)).cloned();
     if wanted.unique {
@@ -71,6 +75,9 @@ fn on_partition(session: &mut Session, parent: Oid, child: Oid, index: Oid) -> R
     let own = match own {
         Some(own) => {
             attach(session, &own, &above)?;
+            if own.index().is_some_and(|own| own.invalid) {
+                set_invalid(session, above.oid, true)?;
+            }
             own
         }
         None => create(session, &child, &above, wanted, of_key.as_ref())?,
@@ -103,6 +110,7 @@ fn translated(above: &Relation, parent: &Relation, child: &Relation) -> Result<I
         parent: above.oid,
         partitioned: child.partitioning().is_some(),
         storage: None,
+        invalid: false,
         ..index.clone()
     })
 }
@@ -126,7 +134,6 @@ fn same_definition(index: &Index, wanted: &Index) -> bool {
         && index.unique == wanted.unique
         && index.nulls_not_distinct == wanted.nulls_not_distinct
         && index.predicate == wanted.predicate
-        && !index.invalid
 }
 
 /// Makes an index the partition's part of `above`, with its constraint.
@@ -308,7 +315,7 @@ pub fn attach_partition(
             .with_detail(format!("This operation is not supported for {what}.")));
     };
     let Some(own_index) = own.index() else {
-        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, format!("\"{}\" is not an index", own.name)));
+        return Err(Error::new(sqlstate::INVALID_OBJECT_DEFINITION, format!("\"{}\" is not an index", own.name)));
     };
     if own_index.parent == above.oid {
         return Outcome::tag("ALTER INDEX");
@@ -369,14 +376,19 @@ pub fn validate(session: &mut Session, index: Oid) -> Result<()> {
     if parts < catalog.children_of(definition.table).count() {
         return Ok(());
     }
-    let mut changed = Relation::clone(&above);
-    if let RelationKind::Index(index) = &mut changed.kind {
-        index.invalid = false;
-    }
-    let open = session.writable("ALTER INDEX")?;
-    open.catalog.replace_relation(open.tables.permanent(), changed)?;
+    set_invalid(session, index, false)?;
     match definition.parent {
         0 => Ok(()),
         parent => validate(session, parent),
     }
+}
+
+fn set_invalid(session: &mut Session, index: Oid, invalid: bool) -> Result<()> {
+    let open = session.writable("ALTER INDEX")?;
+    let above = existing(&open.catalog.catalog(), index)?;
+    let mut changed = Relation::clone(&above);
+    if let RelationKind::Index(index) = &mut changed.kind {
+        index.invalid = invalid;
+    }
+    open.catalog.replace_relation(open.tables.permanent(), changed).map(drop)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aegis_catalog::definition::{default_operator_class, operator_class_named};
-use aegis_catalog::object::{PartitionKey, Partitioning, Relation, Strategy};
+use aegis_catalog::object::{Dependency, DependencyKind, PartitionKey, Partitioning, Relation, Strategy};
 use aegis_catalog::types::format_type;
 use aegis_catalog::{Error, Result, sqlstate};
 
@@ -13,8 +13,9 @@ use crate::lower::free;
 use crate::parse::ast::ExprKind;
 use crate::parse::utility::{PartitionBy, PartitionItem};
 use crate::partition::hash;
+use crate::session::Session;
 use crate::session::context::StatementContext;
-use crate::statement::constraint;
+use crate::statement::{constraint, stored_text};
 
 /// PostgreSQL's PARTITION_MAX_KEYS.
 const MAX_KEYS: usize = 32;
@@ -40,6 +41,21 @@ pub fn partitioning(by: &PartitionBy, table: &Arc<Relation>, context: &Statement
     }
     let keys = by.keys.iter().map(|item| key(item, strategy, table, context)).collect::<Result<_>>()?;
     Ok(Partitioning { strategy, keys })
+}
+
+/// Records the functions and types that the expressions of a table's key rest on.
+pub fn record_dependencies(session: &mut Session, table: &Arc<Relation>) -> Result<()> {
+    let context = session.context()?;
+    let keys = table.partitioning().into_iter().flat_map(|partitioning| &partitioning.keys);
+    for text in keys.filter_map(|key| key.expression.as_ref()) {
+        let bound = bind::bind_stored(table, stored_text::ROW, text, &context)?;
+        let open = session.writable("CREATE TABLE")?;
+        for referenced in bind::objects_of(&bound, &context.catalog) {
+            let edge = Dependency { dependent: table.address(), referenced, kind: DependencyKind::Normal };
+            open.catalog.add_dependency(open.tables.permanent(), edge)?;
+        }
+    }
+    Ok(())
 }
 
 fn key(
@@ -114,7 +130,7 @@ fn generated(column: &str) -> Error {
 fn expression_key(item: &PartitionItem, table: &Arc<Relation>, context: &StatementContext) -> Result<PartitionKey> {
     let refuse = |message: &str| Err(Error::new(sqlstate::INVALID_OBJECT_DEFINITION, message));
     let (bound, text) = constraint::stored_expression(table, &item.expr, Purpose::PartitionKey, None, context)?;
-    let read = bind::columns_of(&bound, super::super::stored_text::ROW);
+    let read = bind::columns_of(&bound, stored_text::ROW);
     let read: Vec<_> = read.iter().filter_map(|position| table.columns.get(*position)).collect();
     if let Some(column) = read.iter().find(|column| column.generated) {
         return Err(generated(&column.name));
