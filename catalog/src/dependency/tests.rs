@@ -34,7 +34,13 @@ fn constraint(oid: u32, name: &str, kind: ConstraintKind) -> Constraint {
 }
 
 fn view(rule: u32) -> RelationKind {
-    RelationKind::View(View { query: String::new(), search_path: Vec::new(), check_option: None, rule })
+    RelationKind::View(View {
+        query: String::new(),
+        search_path: Vec::new(),
+        check_option: None,
+        options: Vec::new(),
+        rule,
+    })
 }
 
 /// `a(id serial primary key, x int)`, `b(id int references a)`, `v` over `a`, `w` over `v`.

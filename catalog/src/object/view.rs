@@ -14,4 +14,16 @@ pub struct View {
     /// view is written.
     #[serde(default)]
     pub rule: Oid,
+    /// `security_barrier` and `security_invoker`, as they are written.
+    #[serde(default)]
+    pub options: Vec<(String, String)>,
+}
+
+impl View {
+    /// Is a boolean option on?
+    pub fn has_option(&self, name: &str) -> bool {
+        let is_on =
+            |value: &str| matches!(value.to_ascii_lowercase().as_str(), "true" | "on" | "yes" | "1" | "t" | "y");
+        self.options.iter().any(|(option, value)| option == name && is_on(value))
+    }
 }

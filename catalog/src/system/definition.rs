@@ -52,6 +52,7 @@ fn view(schema: Oid, name: &str, rule: Oid) -> Option<RelationKind> {
         query: (*query).to_owned(),
         search_path: vec!["pg_catalog".to_owned()],
         check_option: None,
+        options: Vec::new(),
         rule,
     }))
 }

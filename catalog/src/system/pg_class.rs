@@ -120,7 +120,10 @@ fn options(relation: &Relation) -> Option<Vec<String>> {
     let options = match &relation.kind {
         RelationKind::Table(table) => table.options.iter().map(|(name, value)| format!("{name}={value}")).collect(),
         RelationKind::Index(index) => index.options.iter().map(|(name, value)| format!("{name}={value}")).collect(),
-        RelationKind::View(view) => view.check_option.iter().map(|option| format!("check_option={option}")).collect(),
+        RelationKind::View(view) => {
+            let options = view.options.iter().map(|(name, value)| format!("{name}={value}"));
+            options.chain(view.check_option.iter().map(|option| format!("check_option={option}"))).collect()
+        }
         _ => Vec::new(),
     };
     (!options.is_empty()).then_some(options)

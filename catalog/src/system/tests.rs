@@ -183,7 +183,13 @@ fn populated() -> Catalog {
         identity: false,
     };
     put(20002, "s", Vec::new(), RelationKind::Sequence(sequence));
-    let view = View { query: "SELECT 1".to_owned(), search_path: Vec::new(), check_option: None, rule: 20014 };
+    let view = View {
+        query: "SELECT 1".to_owned(),
+        search_path: Vec::new(),
+        check_option: None,
+        options: Vec::new(),
+        rule: 20014,
+    };
     put(20003, "v", vec![Column::new("n", 1, Type::of(oid::INT4))], RelationKind::View(view));
     catalog
 }

@@ -10,8 +10,9 @@ use aegis_catalog::object::{ObjectAddress, Relation, RelationKind};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use super::tree::{
-    Cte, CteBody, Expr, ExprKind, From, Merge, MergeAction, MergeKind, Query, RelId, SetExpr, Statement,
+    Cte, CteBody, Expr, ExprKind, From, Merge, MergeAction, MergeKind, Query, RelId, SetExpr, Statement, Through,
 };
+use super::updatable::role_under;
 use super::walk;
 use crate::privilege::Owned;
 use crate::session::context::StatementContext;
@@ -107,23 +108,15 @@ impl<'a> Access<'a> {
         match statement {
             Statement::Query(query) => return self.whole_query(query, role),
             Statement::Insert(insert) => {
-                let of = (insert.table.oid, role);
-                self.want(of, acl::rights("a"), None);
-                for (attnum, value) in &insert.values {
-                    if walk::mentions(value, insert.source_rel) {
-                        self.want(of, acl::rights("a"), Some(*attnum));
-                    }
-                }
-                self.relation(insert.rel, &insert.table, role);
+                let given = insert.values.iter().filter(|(_, value)| walk::mentions(value, insert.source_rel));
+                let given: Vec<i16> = given.map(|(attnum, _)| *attnum).collect();
+                let of = self.target(&insert.table, role, insert.through.as_deref(), ("a", &given), &[insert.rel]);
                 insert.ctes.iter_mut().for_each(|cte| self.cte(cte, role));
                 self.query(&mut insert.source, role);
                 if let Some(update) = insert.on_conflict.as_mut().and_then(|conflict| conflict.update.as_mut()) {
-                    self.relation(update.existing, &insert.table, role);
-                    self.relation(update.excluded, &insert.table, role);
-                    self.want(of, acl::rights("w"), None);
-                    for (attnum, _) in &update.set {
-                        self.want(of, acl::rights("w"), Some(*attnum));
-                    }
+                    let set: Vec<i16> = update.set.iter().map(|(attnum, _)| *attnum).collect();
+                    let rels = [update.existing, update.excluded];
+                    self.target(&insert.table, role, insert.through.as_deref(), ("w", &set), &rels);
                     update.set.iter_mut().for_each(|(_, value)| self.columns(value));
                     update.filter.iter_mut().for_each(|filter| self.columns(filter));
                 }
@@ -138,35 +131,110 @@ impl<'a> Access<'a> {
                 walk::query(&mut insert.source, &mut |expr| self.expr(expr, role));
             }
             Statement::Update(update) => {
-                let of = (update.table.oid, role);
-                self.want(of, acl::rights("w"), None);
-                for (attnum, _) in &update.set {
-                    self.want(of, acl::rights("w"), Some(*attnum));
-                }
-                self.relation(update.rel, &update.table, role);
+                let set: Vec<i16> = update.set.iter().map(|(attnum, _)| *attnum).collect();
+                let through = update.through.take();
+                self.target(&update.table, role, through.as_deref(), ("w", &set), &[update.rel]);
                 let new_rel = update.new_rel;
                 update.ctes.iter_mut().for_each(|cte| self.cte(cte, role));
                 update.from.iter_mut().for_each(|from| self.from(from, role));
                 update.from.iter_mut().for_each(|from| walk::from(from, &mut |expr| self.expr(expr, role)));
-                let exprs = update.set.iter_mut().map(|(_, value)| value).chain(&mut update.filter);
-                exprs.for_each(|expr| self.expr(expr, role));
-                self.relation(new_rel, &update.table, role);
+                update.set.iter_mut().for_each(|(_, value)| self.expr(value, role));
+                update.filter.iter_mut().for_each(|filter| self.filter(filter, role, through.as_deref()));
+                self.rows_of(&update.table, role, through.as_deref(), &[new_rel]);
                 let returning = update.returning.iter_mut().flat_map(|returning| &mut returning.targets);
                 returning.for_each(|target| self.expr(target, role));
             }
             Statement::Merge(merge) => self.merge(merge, role),
             Statement::Delete(delete) => {
-                let of = (delete.table.oid, role);
-                self.want(of, acl::rights("d"), None);
-                self.relation(delete.rel, &delete.table, role);
+                let through = delete.through.take();
+                self.target(&delete.table, role, through.as_deref(), ("d", &[]), &[delete.rel]);
                 delete.ctes.iter_mut().for_each(|cte| self.cte(cte, role));
                 delete.using.iter_mut().for_each(|from| self.from(from, role));
                 delete.using.iter_mut().for_each(|from| walk::from(from, &mut |expr| self.expr(expr, role)));
-                delete.filter.iter_mut().for_each(|filter| self.expr(filter, role));
+                delete.filter.iter_mut().for_each(|filter| self.filter(filter, role, through.as_deref()));
                 let returning = delete.returning.iter_mut().flat_map(|returning| &mut returning.targets);
                 returning.for_each(|target| self.expr(target, role));
             }
         }
+    }
+
+    /// Wants a right on what a statement changes: on the views that it names it through, each in the name of who uses it, and on the
+    /// table. The last of them is returned; `rels` are rows of the first.
+    fn target(
+        &mut self,
+        table: &Arc<Relation>,
+        role: Oid,
+        through: Option<&Through>,
+        (right, columns): (&str, &[i16]),
+        rels: &[RelId],
+    ) -> Use {
+        let right = acl::rights(right);
+        let mut role_here = role;
+        for view in through.iter().flat_map(|through| &through.views) {
+            let of = (view.view, role_here);
+            self.want(of, right, None);
+            for base in columns {
+                let own = view.columns.iter().find(|(attnum, _)| attnum == base);
+                self.want(of, right, own.map(|(_, own)| *own));
+            }
+            role_here = self.role_under(view.view, role_here);
+        }
+        let of = (table.oid, role_here);
+        self.want(of, right, None);
+        columns.iter().for_each(|&attnum| self.want(of, right, Some(attnum)));
+        self.rows_of(table, role, through, rels);
+        of
+    }
+
+    fn role_under(&self, view: Oid, role: Oid) -> Oid {
+        self.context.catalog.relation(view).map_or(role, |view| role_under(view, role))
+    }
+
+    /// Columns of these rows are read as those of what the statement names.
+    fn rows_of(&mut self, table: &Arc<Relation>, role: Oid, through: Option<&Through>, rels: &[RelId]) {
+        let view = through.and_then(|through| through.views.first());
+        for &rel in rels {
+            let Some(view) = view else {
+                self.relation(rel, table, role);
+                continue;
+            };
+            let own = |base: i16| view.columns.iter().find(|(attnum, _)| *attnum == base).map_or(0, |(_, own)| *own);
+            let columns = table.columns.iter().map(|column| own(column.attnum)).collect();
+            self.rels.insert(rel, ((view.view, role), columns));
+        }
+    }
+
+    /// A condition, the first parts of which are those of views.
+    fn filter(&mut self, filter: &mut Expr, role: Oid, through: Option<&Through>) {
+        let Some(through) = through else { return self.expr(filter, role) };
+        let (visible, rest) = match &mut filter.kind {
+            ExprKind::Case { branches, .. } if through.barrier => match branches.as_mut_slice() {
+                [(visible, rest)] => (visible, Some(rest)),
+                _ => return,
+            },
+            _ => (filter, None),
+        };
+        let ExprKind::And(parts) = &mut visible.kind else { return self.expr(visible, role) };
+        let mut parts = parts.iter_mut();
+        // Roles below the first view are those below it, and so on.
+        let mut roles = vec![role];
+        for view in &through.views {
+            roles.push(self.role_under(view.view, roles.last().copied().unwrap_or(role)));
+        }
+        for (view, role) in through.views.iter().zip(roles.iter().skip(1)).rev() {
+            parts.by_ref().take(view.conditions).for_each(|part| self.reads(part, *role));
+        }
+        parts.for_each(|part| self.expr(part, role));
+        rest.into_iter().for_each(|rest| self.expr(rest, role));
+    }
+
+    /// What the sub-queries of a view's condition read; its columns are the view's own business.
+    fn reads(&mut self, expr: &mut Expr, role: Oid) {
+        if let ExprKind::Subquery(subquery) = &mut expr.kind {
+            self.whole_query(&mut subquery.query, role);
+            return;
+        }
+        walk::children(expr, &mut |child| self.reads(child, role));
     }
 
     fn merge(&mut self, merge: &mut Merge, role: Oid) {
@@ -234,7 +302,7 @@ impl<'a> Access<'a> {
             }
             From::Subquery { rel, query, view: Some(view), .. } => {
                 let columns = (1..).take(query.columns.len()).collect();
-                let owner = self.context.catalog.relation(*view).map_or(role, |view| view.owner);
+                let owner = self.context.catalog.relation(*view).map_or(role, |view| role_under(view, role));
                 self.rels.insert(*rel, ((*view, role), columns));
                 self.want((*view, role), acl::rights("r"), None);
                 self.query(query, owner);

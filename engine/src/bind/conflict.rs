@@ -5,19 +5,22 @@ use std::sync::Arc;
 use aegis_catalog::object::{ConstraintKind, Index, Relation};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
+use super::Binder;
 use super::scope::Clause;
 use super::tree::{ConflictUpdate, Expr, ExprKind, OnConflict, RelId};
-use super::{Binder, RelSource};
+use super::updatable::{Change, TargetRow, TargetTable};
 use crate::parse::ast::{self, ConflictTarget, Ident, Span, TableAlias};
 
 impl Binder<'_> {
     pub(super) fn on_conflict(
         &mut self,
         conflict: &ast::OnConflict,
-        table: &Arc<Relation>,
+        target: &TargetTable,
         alias: Option<&TableAlias>,
     ) -> Result<OnConflict> {
-        let existing = self.new_rel(RelSource::Table(table.clone()));
+        let table = &target.table;
+        let row = self.target_row(target, alias, Change::Insert)?;
+        let existing = row.rel;
         let arbiters = match &conflict.target {
             ConflictTarget::Any => {
                 if conflict.update.is_some() {
@@ -29,13 +32,12 @@ impl Binder<'_> {
             }
             ConflictTarget::Constraint(name) => vec![constraint_index(table, name)?],
             ConflictTarget::Columns { keys, predicate } => {
-                let item = self.table_item(existing, table, alias)?;
-                self.level().items = vec![item];
+                self.level().items = vec![row.item.clone()];
                 self.infer_arbiters(table, existing, keys, predicate.as_ref())?
             }
         };
         let update = match &conflict.update {
-            Some(update) => Some(self.conflict_update(update, table, alias, existing)?),
+            Some(update) => Some(self.conflict_update(update, target, row)?),
             None => None,
         };
         Ok(OnConflict { arbiters, update })
@@ -44,17 +46,15 @@ impl Binder<'_> {
     fn conflict_update(
         &mut self,
         update: &ast::ConflictUpdate,
-        table: &Arc<Relation>,
-        alias: Option<&TableAlias>,
-        existing: RelId,
+        target: &TargetTable,
+        row: TargetRow,
     ) -> Result<ConflictUpdate> {
-        let excluded = self.new_rel(RelSource::Table(table.clone()));
         let name = Ident { name: "excluded".into(), span: Span::default() };
         let excluded_alias = TableAlias { name, columns: Vec::new() };
-        let existing_item = self.table_item(existing, table, alias)?;
-        let excluded_item = self.table_item(excluded, table, Some(&excluded_alias))?;
-        self.level().items = vec![existing_item, excluded_item];
-        let set = self.in_clause(Clause::UpdateSource, |binder| binder.assignments(&update.set, table, existing))?;
+        let proposed = self.target_row(target, Some(&excluded_alias), Change::Insert)?;
+        let (existing, excluded) = (row.rel, proposed.rel);
+        self.level().items = vec![row.item, proposed.item];
+        let set = self.in_clause(Clause::UpdateSource, |binder| binder.assignments(&update.set, target, existing))?;
         let filter = self.where_clause(update.filter.as_ref())?;
         Ok(ConflictUpdate { existing, excluded, set, filter })
     }

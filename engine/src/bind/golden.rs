@@ -167,6 +167,7 @@ fn schema(catalog: &mut CatalogTransaction, storage: &mut Transaction) -> Result
         query: "SELECT a, upper(b) AS b FROM t WHERE a > 1".into(),
         search_path: vec!["public".into()],
         check_option: None,
+        options: Vec::new(),
         rule: 0,
     };
     catalog.create_relation(storage, relation("v", &[("a", "int"), ("b", "text")], RelationKind::View(view))?)?;

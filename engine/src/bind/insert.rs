@@ -11,6 +11,7 @@ use super::from::column_expr;
 use super::query::bare;
 use super::scope::{Clause, Level};
 use super::tree::{Expr, Insert, OutputColumn, Query, RelId, SetExpr};
+use super::updatable::{Change, TargetTable, check_changeable};
 use super::{Binder, RelSource};
 use crate::parse::ast::{self, InsertSource, Overriding, Span, TableAlias};
 
@@ -34,26 +35,30 @@ impl Binder<'_> {
             Some(with) => self.with_clause(with)?,
             None => Vec::new(),
         };
-        let table = self.target_table(&insert.table, "INSERT")?;
-        let columns = self.insert_columns(&table, &insert.columns)?;
-        let source = self.insert_source(insert, &table, &columns)?;
+        let target = self.target_table(&insert.table, Change::Insert)?;
+        let columns = self.insert_columns(&target.names, &insert.columns)?;
+        let source = self.insert_source(insert, &target, &columns)?;
         let mut values = self.combined(source.values)?;
+        // What a view computes is not stored.
+        values.retain(|(attnum, _)| *attnum != 0);
+        let table = target.table.clone();
         for column in table.live_columns() {
             let given = values.iter().any(|(attnum, _)| *attnum == column.attnum);
             if !given && !column.generated {
-                values.push((column.attnum, self.default_of(&table, column)?));
+                values.push((column.attnum, self.default_of(&table, target.named(column))?));
             }
         }
         values.sort_by_key(|(attnum, _)| *attnum);
-        let rel = self.new_rel(RelSource::Table(table.clone()));
-        let row_rules = self.row_rules(&table, rel)?;
         let alias = insert.alias.as_ref().map(|name| TableAlias { name: name.clone(), columns: Vec::new() });
+        let row = self.target_row(&target, alias.as_ref(), Change::Insert)?;
+        let rel = row.rel;
+        let mut row_rules = self.row_rules(&table, rel)?;
+        row_rules.checks.extend(row.checks);
         let on_conflict = match &insert.on_conflict {
-            Some(conflict) => Some(self.on_conflict(conflict, &table, alias.as_ref())?),
+            Some(conflict) => Some(self.on_conflict(conflict, &target, alias.as_ref())?),
             None => None,
         };
-        let item = self.table_item(rel, &table, alias.as_ref())?;
-        self.level().items = vec![item];
+        self.level().items = vec![row.item];
         let returning = self.returning(&insert.returning)?;
         Ok(Insert {
             ctes: self.finish_ctes(ctes),
@@ -65,11 +70,12 @@ impl Binder<'_> {
             row_rules,
             on_conflict,
             returning,
+            through: row.through,
         })
     }
 
     /// The named columns with where they are named, or all.
-    fn insert_columns(&self, table: &Arc<Relation>, targets: &[ast::AssignTarget]) -> Result<Vec<Target>> {
+    fn insert_columns(&self, table: &Relation, targets: &[ast::AssignTarget]) -> Result<Vec<Target>> {
         if targets.is_empty() {
             let all = table.live_columns().map(|column| Target {
                 column: column.clone(),
@@ -100,6 +106,11 @@ impl Binder<'_> {
         for (target, value) in parts {
             let attnum = target.column.attnum;
             let old = match values.iter().position(|(other, _)| *other == attnum) {
+                // Two columns of a view may be one of its table.
+                Some(_) if target.path.is_empty() && attnum != 0 => {
+                    let message = format!("multiple assignments to same column \"{}\"", target.column.name);
+                    return Err(Error::new(sqlstate::SYNTAX_ERROR, message));
+                }
                 Some(place) => super::assign::unverified(values.remove(place).1),
                 None if target.path.is_empty() => {
                     values.push((attnum, value));
@@ -113,7 +124,7 @@ impl Binder<'_> {
         Ok(values)
     }
 
-    fn insert_source(&mut self, insert: &ast::Insert, table: &Arc<Relation>, columns: &[Target]) -> Result<Source> {
+    fn insert_source(&mut self, insert: &ast::Insert, table: &TargetTable, columns: &[Target]) -> Result<Source> {
         match &insert.source {
             InsertSource::DefaultValues => {
                 let query = bare(SetExpr::Values(vec![Vec::new()]), Vec::new());
@@ -152,7 +163,7 @@ impl Binder<'_> {
                 }
                 continue;
             }
-            check_insertable(column, insert.overriding)?;
+            check_insertable(table, column, insert.overriding)?;
             let value = self.in_clause(Clause::Values, |binder| binder.expr(expr))?;
             parts.push((target.clone(), self.assign_to(value, target)?));
         }
@@ -170,7 +181,7 @@ impl Binder<'_> {
     fn insert_values(
         &mut self,
         insert: &ast::Insert,
-        table: &Arc<Relation>,
+        table: &TargetTable,
         columns: &[Target],
         rows: &[Vec<ast::Expr>],
     ) -> Result<Source> {
@@ -192,10 +203,10 @@ impl Binder<'_> {
                 let overridden = column.identity.is_some() && insert.overriding == Some(Overriding::User);
                 if is_default(expr) || overridden {
                     super::modify::reject_default(target)?;
-                    values.push(self.default_of(table, column)?);
+                    values.push(self.default_of(&table.table, column)?);
                     continue;
                 }
-                check_insertable(column, insert.overriding)?;
+                check_insertable(&table.names, column, insert.overriding)?;
                 let value = self.in_clause(Clause::Values, |binder| binder.expr(expr))?;
                 values.push(self.assign_to(value, target)?);
             }
@@ -218,7 +229,7 @@ impl Binder<'_> {
         &mut self,
         insert: &ast::Insert,
         query: &ast::Query,
-        table: &Arc<Relation>,
+        table: &TargetTable,
         columns: &[Target],
     ) -> Result<Source> {
         let mut bound = self.query(query, false)?;
@@ -235,10 +246,10 @@ impl Binder<'_> {
         for (position, target) in assigned.into_iter().enumerate() {
             let column = &target.column;
             if column.identity.is_some() && insert.overriding == Some(Overriding::User) {
-                values.push((target.clone(), self.default_of(table, column)?));
+                values.push((target.clone(), self.default_of(&table.table, column)?));
                 continue;
             }
-            check_insertable(column, insert.overriding)?;
+            check_insertable(&table.names, column, insert.overriding)?;
             let span = spans.get(position).copied().unwrap_or_default();
             let value = Expr { span, ..column_expr(rel, position, bound.columns[position].ty) };
             values.push((target.clone(), self.assign_to(value, target)?));
@@ -271,7 +282,8 @@ fn check_width(named: bool, columns: &[Target], values: &[Span]) -> Result<()> {
     Ok(())
 }
 
-fn check_insertable(column: &Column, overriding: Option<Overriding>) -> Result<()> {
+fn check_insertable(names: &Relation, column: &Column, overriding: Option<Overriding>) -> Result<()> {
+    check_changeable(names, column, Change::Insert)?;
     let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
     if column.generated {
         let detail = format!("Column \"{}\" is a generated column.", column.name);

@@ -1,12 +1,10 @@
 //! MERGE (PostgreSQL's parse_merge.c).
 
-use std::sync::Arc;
-
-use aegis_catalog::object::Relation;
 use aegis_catalog::{Error, Result, sqlstate};
 
 use super::scope::{Clause, Level};
 use super::tree::{Expr, From, Merge, MergeAction, MergeKind, RelId};
+use super::updatable::{Change, TargetTable};
 use super::{Binder, RelSource};
 use crate::parse::ast;
 
@@ -28,9 +26,11 @@ impl Binder<'_> {
             Some(with) => self.with_clause(with)?,
             None => Vec::new(),
         };
-        let table = self.target_table(&merge.table, "MERGE")?;
+        let target = self.merged_table(&merge.table)?;
+        let row = self.target_row(&target, merge.alias.as_ref(), Change::Update)?;
+        let (table, rel) = (target.table.clone(), row.rel);
         let source = std::slice::from_ref(&merge.source);
-        let (rel, source) = self.changed_table(&table, merge.alias.as_ref(), source)?;
+        let source = self.changed_table(row.item, source)?;
         let source: From = source.ok_or_else(|| Error::internal("MERGE without a source"))?;
         let condition = self.in_clause(Clause::JoinOn, |binder| {
             let condition = binder.expr(&merge.condition)?;
@@ -39,7 +39,7 @@ impl Binder<'_> {
         let mut actions = Vec::with_capacity(merge.actions.len());
         for when in &merge.actions {
             self.show_target(rel, when.matched);
-            let action = self.merge_action(when, &table, rel)?;
+            let action = self.merge_action(when, &target, rel)?;
             actions.push(action);
         }
         self.show_target(rel, true);
@@ -48,6 +48,17 @@ impl Binder<'_> {
         let action_rel = self.new_rel(RelSource::Internal);
         let ctes = self.finish_ctes(ctes);
         Ok(Merge { ctes, table, rel, source, condition, actions, new_rel, row_rules, action_rel })
+    }
+
+    /// The table that MERGE changes: PostgreSQL 15 does not merge into views.
+    fn merged_table(&mut self, name: &ast::Name) -> Result<TargetTable> {
+        let relation = self.relation_named(name)?;
+        if relation.view().is_none() {
+            return self.target_table(name, Change::Update);
+        }
+        let message = format!("cannot execute MERGE on relation \"{}\"", relation.name);
+        let detail = "This operation is not supported for views.";
+        Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message).with_detail(detail).at(name.span.start))
     }
 
     /// Rows that are not matched have no row of the target.
@@ -60,7 +71,7 @@ impl Binder<'_> {
         }
     }
 
-    fn merge_action(&mut self, when: &ast::MergeWhen, table: &Arc<Relation>, rel: RelId) -> Result<MergeAction> {
+    fn merge_action(&mut self, when: &ast::MergeWhen, table: &TargetTable, rel: RelId) -> Result<MergeAction> {
         let condition: Option<Expr> = match &when.condition {
             Some(condition) => Some(self.in_clause(Clause::MergeWhen, |binder| {
                 let condition = binder.expr(condition)?;
@@ -72,7 +83,7 @@ impl Binder<'_> {
             ast::MergeAction::Update(set) => {
                 MergeKind::Update(self.in_clause(Clause::UpdateSource, |binder| binder.assignments(set, table, rel))?)
             }
-            ast::MergeAction::Insert(insert) => MergeKind::Insert(self.merge_values(insert, table)?),
+            ast::MergeAction::Insert(insert) => MergeKind::Insert(self.merge_values(insert, &table.table)?),
             ast::MergeAction::Delete => MergeKind::Delete,
             ast::MergeAction::Nothing => MergeKind::Nothing,
         };

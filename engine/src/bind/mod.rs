@@ -51,6 +51,7 @@ mod subquery;
 mod target_list;
 pub mod tree;
 mod types;
+pub mod updatable;
 pub mod user_aggregate;
 pub mod walk;
 mod window;

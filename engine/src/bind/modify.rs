@@ -1,17 +1,16 @@
 //! UPDATE and DELETE (PostgreSQL's transformUpdateStmt and transformDeleteStmt).
 
-use std::sync::Arc;
-
 use aegis_catalog::object::{Column, Identity, Relation};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
+use super::Binder;
 use super::assign::Target;
 use super::insert::is_default;
-use super::scope::{Clause, Level};
-use super::tree::{Delete, Expr, ExprKind, From, RelId, Subquery, SubqueryKind, Update};
-use super::{Binder, RelSource};
-use crate::parse::ast::{self, Assignment, TableAlias, TableExpr, TargetStep};
+use super::scope::{Clause, Item, Level};
+use super::tree::{Delete, Expr, ExprKind, From, RelId, Subquery, SubqueryKind, Through, Update};
+use super::updatable::{Change, TargetTable, check_changeable};
+use crate::parse::ast::{self, Assignment, TableExpr, TargetStep};
 
 impl Binder<'_> {
     pub(super) fn update(&mut self, update: &ast::Update) -> Result<Update> {
@@ -26,16 +25,23 @@ impl Binder<'_> {
             Some(with) => self.with_clause(with)?,
             None => Vec::new(),
         };
-        let table = self.target_table(&update.table, "UPDATE")?;
-        let (rel, from) = self.changed_table(&table, update.alias.as_ref(), &update.from)?;
-        let set = self.in_clause(Clause::UpdateSource, |binder| binder.assignments(&update.set, &table, rel))?;
+        let target = self.target_table(&update.table, Change::Update)?;
+        let old = self.target_row(&target, update.alias.as_ref(), Change::Update)?;
+        let rel = old.rel;
+        let from = self.changed_table(old.item, &update.from)?;
+        let set = self.in_clause(Clause::UpdateSource, |binder| binder.assignments(&update.set, &target, rel))?;
         let filter = self.where_clause(update.filter.as_ref())?;
-        let new_rel = self.new_rel(RelSource::Table(table.clone()));
-        let row_rules = self.row_rules(&table, new_rel)?;
-        self.rename_target(rel, new_rel, &table, update.alias.as_ref())?;
+        let filter = shown(old.conditions, filter, old.through.as_deref());
+        let new = self.target_row(&target, update.alias.as_ref(), Change::Update)?;
+        let (table, new_rel, through) = (target.table, new.rel, old.through);
+        let mut row_rules = self.row_rules(&table, new_rel)?;
+        row_rules.checks.extend(new.checks);
+        if let Some(item) = self.level().items.first_mut() {
+            *item = new.item;
+        }
         let returning = self.returning(&update.returning)?;
-        let only = update.only;
-        Ok(Update { ctes: self.finish_ctes(ctes), table, only, rel, from, filter, set, new_rel, row_rules, returning })
+        let (ctes, only) = (self.finish_ctes(ctes), update.only || old.only);
+        Ok(Update { ctes, table, only, rel, from, filter, set, new_rel, row_rules, returning, through })
     }
 
     pub(super) fn delete(&mut self, delete: &ast::Delete) -> Result<Delete> {
@@ -50,23 +56,19 @@ impl Binder<'_> {
             Some(with) => self.with_clause(with)?,
             None => Vec::new(),
         };
-        let table = self.target_table(&delete.table, "DELETE")?;
-        let (rel, using) = self.changed_table(&table, delete.alias.as_ref(), &delete.using)?;
+        let target = self.target_table(&delete.table, Change::Delete)?;
+        let row = self.target_row(&target, delete.alias.as_ref(), Change::Delete)?;
+        let (table, rel) = (target.table, row.rel);
+        let using = self.changed_table(row.item, &delete.using)?;
         let filter = self.where_clause(delete.filter.as_ref())?;
+        let filter = shown(row.conditions, filter, row.through.as_deref());
         let returning = self.returning(&delete.returning)?;
-        let only = delete.only;
-        Ok(Delete { ctes: self.finish_ctes(ctes), table, only, rel, using, filter, returning })
+        let (ctes, only, through) = (self.finish_ctes(ctes), delete.only || row.only, row.through);
+        Ok(Delete { ctes, table, only, rel, using, filter, returning, through })
     }
 
     /// Puts the changed table and the tables joined to it in sight; the latter's sub-queries do not see the former.
-    pub(super) fn changed_table(
-        &mut self,
-        table: &Arc<Relation>,
-        alias: Option<&TableAlias>,
-        others: &[TableExpr],
-    ) -> Result<(RelId, Option<From>)> {
-        let rel = self.new_rel(RelSource::Table(table.clone()));
-        let mut item = self.table_item(rel, table, alias)?;
+    pub(super) fn changed_table(&mut self, mut item: Item, others: &[TableExpr]) -> Result<Option<From>> {
         item.lateral_only = true;
         item.lateral_ok = false;
         self.level().items.push(item);
@@ -75,51 +77,36 @@ impl Binder<'_> {
             item.lateral_only = false;
             item.lateral_ok = true;
         }
-        Ok((rel, from))
-    }
-
-    /// RETURNING sees the new row under the table's name.
-    fn rename_target(
-        &mut self,
-        rel: RelId,
-        new_rel: RelId,
-        table: &Arc<Relation>,
-        alias: Option<&TableAlias>,
-    ) -> Result<()> {
-        let new_item = self.table_item(new_rel, table, alias)?;
-        for item in &mut self.level().items {
-            if item.table.as_ref().is_some_and(|(other, _)| *other == rel) {
-                *item = new_item.clone();
-            }
-        }
-        Ok(())
+        Ok(from)
     }
 
     /// SET lists of UPDATE and ON CONFLICT DO UPDATE; `rel` is the row that is changed.
     pub(super) fn assignments(
         &mut self,
         list: &[Assignment],
-        table: &Arc<Relation>,
+        target_table: &TargetTable,
         rel: RelId,
     ) -> Result<Vec<(i16, Expr)>> {
+        let table = &target_table.table;
         let mut set: Vec<(i16, Expr)> = Vec::with_capacity(list.len());
         for assignment in list {
             match assignment {
                 Assignment::One { target, value } => {
-                    let target = self.target(table, target)?;
-                    let value = self.assigned_value(table, &target, value)?;
+                    let target = self.target(&target_table.names, target)?;
+                    let value = self.assigned_value(target_table, &target, value)?;
                     self.add_assignment(&mut set, &target, value, table, rel)?;
                 }
-                Assignment::Row { targets, value } => self.assign_row(&mut set, targets, value, table, rel)?,
+                Assignment::Row { targets, value } => self.assign_row(&mut set, targets, value, target_table, rel)?,
             }
         }
         Ok(set)
     }
 
-    fn assigned_value(&mut self, table: &Arc<Relation>, target: &Target, value: &ast::Expr) -> Result<Expr> {
+    fn assigned_value(&mut self, table: &TargetTable, target: &Target, value: &ast::Expr) -> Result<Expr> {
+        check_changeable(&table.names, &target.column, Change::Update)?;
         if is_default(value) {
             reject_default(target)?;
-            return self.default_of(table, &target.column);
+            return self.default_of(&table.table, &target.column);
         }
         check_updatable(&target.column)?;
         let value = self.expr(value)?;
@@ -162,9 +149,10 @@ impl Binder<'_> {
         set: &mut Vec<(i16, Expr)>,
         targets: &[ast::AssignTarget],
         value: &ast::Expr,
-        table: &Arc<Relation>,
+        target_table: &TargetTable,
         rel: RelId,
     ) -> Result<()> {
+        let (table, names) = (&target_table.table, &target_table.names);
         let mismatch = |at: u32| {
             let message = "number of columns does not match number of values";
             Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(at))
@@ -175,8 +163,8 @@ impl Binder<'_> {
                     return mismatch(value.span.start);
                 }
                 for (target, field) in targets.iter().zip(fields) {
-                    let target = self.target(table, target)?;
-                    let value = self.assigned_value(table, &target, field)?;
+                    let target = self.target(names, target)?;
+                    let value = self.assigned_value(target_table, &target, field)?;
                     self.add_assignment(set, &target, value, table, rel)?;
                 }
                 Ok(())
@@ -190,7 +178,8 @@ impl Binder<'_> {
                 let kind = ExprKind::Subquery(Box::new(Subquery { kind: SubqueryKind::Row, query }));
                 let row = Expr { kind, ty: Type::of(oid::RECORD), span: value.span };
                 for ((target, ty), index) in targets.iter().zip(types).zip(0..) {
-                    let target = self.target(table, target)?;
+                    let target = self.target(names, target)?;
+                    check_changeable(names, &target.column, Change::Update)?;
                     check_updatable(&target.column)?;
                     let kind = ExprKind::Field { arg: Box::new(row.clone()), index };
                     let value = self.assign_to(Expr { kind, ty, span: value.span }, &target)?;
@@ -202,8 +191,8 @@ impl Binder<'_> {
                 let (Some(target), []) = (targets.first(), targets.get(1..).unwrap_or_default()) else {
                     return Err(Error::internal("no target"));
                 };
-                let target = self.target(table, target)?;
-                let value = self.assigned_value(table, &target, value)?;
+                let target = self.target(names, target)?;
+                let value = self.assigned_value(target_table, &target, value)?;
                 self.add_assignment(set, &target, value, table, rel)
             }
             _ => {
@@ -212,6 +201,23 @@ impl Binder<'_> {
             }
         }
     }
+}
+
+/// The rows that the views show and the statement's condition chooses. Behind a security barrier the latter is asked only for those.
+fn shown(mut conditions: Vec<Expr>, filter: Option<Expr>, through: Option<&Through>) -> Option<Expr> {
+    let boolean = |kind: ExprKind| Expr { kind, ty: Type::of(oid::BOOL), span: ast::Span::default() };
+    if conditions.is_empty() {
+        return filter;
+    }
+    let Some(filter) = filter else { return Some(boolean(ExprKind::And(conditions))) };
+    if !through.is_some_and(|through| through.barrier) {
+        conditions.push(filter);
+        return Some(boolean(ExprKind::And(conditions)));
+    }
+    let visible = boolean(ExprKind::And(conditions));
+    let no = boolean(ExprKind::Constant(datafusion::scalar::ScalarValue::Boolean(Some(false))));
+    let kind = ExprKind::Case { operand: None, branches: vec![(visible, filter)], otherwise: Some(Box::new(no)) };
+    Some(boolean(kind))
 }
 
 /// A part of a value has no default.

@@ -100,7 +100,8 @@ impl Printer {
         for (attnum, value) in &rules.generated {
             self.line(format_args!("generated {attnum} = {}", expr(value)));
         }
-        for (name, check) in &rules.checks {
+        for (whose, check) in &rules.checks {
+            let (RowCheck::Constraint(name) | RowCheck::View(name)) = whose;
             self.line(format_args!("check {name}: {}", expr(check)));
         }
     }

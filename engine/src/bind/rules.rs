@@ -10,12 +10,13 @@ use datafusion::scalar::ScalarValue;
 use super::Binder;
 use super::coerce::{Context, null_of};
 use super::scope::{Clause, Level};
-use super::tree::{Expr, ExprKind, RelId, Returning, RowRules};
+use super::tree::{Expr, ExprKind, RelId, Returning, RowCheck, RowRules};
+use super::updatable::{Change, TargetTable};
 use crate::parse::ast::{self, Name, Span};
 
 impl Binder<'_> {
     /// The table that a statement changes.
-    pub(super) fn target_table(&mut self, name: &Name, verb: &str) -> Result<Arc<Relation>> {
+    pub(super) fn target_table(&mut self, name: &Name, change: Change) -> Result<TargetTable> {
         let relation = self.relation_named(name)?;
         let shown = &relation.name;
         match &relation.kind {
@@ -23,8 +24,8 @@ impl Binder<'_> {
                 let message = format!("cannot change materialized view \"{shown}\"");
                 Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message))
             }
-            RelationKind::Table(_) => Ok(relation),
-            RelationKind::View(_) => Err(Error::unsupported(format!("{verb} on a view")).at(name.span.start)),
+            RelationKind::Table(_) => Ok(TargetTable::of_table(relation)),
+            RelationKind::View(_) => self.target_view(&relation, change),
             RelationKind::System => {
                 let message = format!("permission denied: \"{shown}\" is a system catalog");
                 Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message).at(name.span.start))
@@ -122,7 +123,7 @@ impl Binder<'_> {
             if let ConstraintKind::Check { expression, .. } = &constraint.kind {
                 let check = self.over_row(relation, rel, expression, Clause::Check)?;
                 let check = self.coerce_to_boolean(check, "CHECK")?;
-                rules.checks.push((constraint.name.clone(), check));
+                rules.checks.push((RowCheck::Constraint(constraint.name.clone()), check));
             }
         }
         Ok(rules)

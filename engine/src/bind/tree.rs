@@ -709,6 +709,7 @@ pub struct Insert {
     pub row_rules: RowRules,
     pub on_conflict: Option<OnConflict>,
     pub returning: Option<Returning>,
+    pub through: Option<Box<Through>>,
 }
 
 /// What every new row of a table must pass, as expressions over the statement's `rel`.
@@ -716,8 +717,37 @@ pub struct Insert {
 pub struct RowRules {
     /// Stored generated columns, computed after all others.
     pub generated: Vec<(i16, Expr)>,
-    /// Constraint name and condition (null passes).
-    pub checks: Vec<(String, Expr)>,
+    /// Conditions that must hold.
+    pub checks: Vec<(RowCheck, Expr)>,
+}
+
+/// Whose condition it is that a new row must meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowCheck {
+    /// A constraint's; null passes.
+    Constraint(String),
+    /// A view's, by WITH CHECK OPTION; null fails.
+    View(String),
+}
+
+/// The views through which a statement changes a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Through {
+    /// The one that the statement names first.
+    pub views: Vec<ThroughView>,
+    /// One of them is a security barrier.
+    pub barrier: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ThroughView {
+    pub view: Oid,
+    /// Columns of the table and what numbers they have in the view.
+    pub columns: Vec<(i16, i16)>,
+    /// What is under it is used in the name of who uses it (`security_invoker`).
+    pub invoker: bool,
+    /// How many conditions of the statement's are its own. They come first, those of the innermost view before all others.
+    pub conditions: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -758,6 +788,7 @@ pub struct Update {
     pub new_rel: RelId,
     pub row_rules: RowRules,
     pub returning: Option<Returning>,
+    pub through: Option<Box<Through>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -770,4 +801,5 @@ pub struct Delete {
     pub using: Option<From>,
     pub filter: Option<Expr>,
     pub returning: Option<Returning>,
+    pub through: Option<Box<Through>>,
 }

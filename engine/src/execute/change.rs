@@ -13,7 +13,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef, UInt32Type, UInt64Type};
 use std::sync::Arc;
 
 use super::error::from_arrow;
-use super::row_rules::{check_rows, duplicate_key, key_text};
+use super::row_rules::{check_conditions, check_rows, duplicate_key, key_text};
 use super::statement::{ChangeResult, Execution};
 use super::stream::RowStream;
 use super::{conflict, deferred, foreign_key, index_key, spread};
@@ -213,8 +213,10 @@ fn split(
     let names = table.live_columns().map(|column| column.name.clone());
     let rows = batch_of(names, row, count)?;
     // Rows of partitions and children are checked as theirs.
-    if parts.row > 0 && !parts.source && !parts.target {
-        check_rows(table, &rows, &parts.checks, &checks, &execution.context)?;
+    match parts.source || parts.target {
+        _ if parts.row == 0 => {}
+        true => check_conditions(table, &rows, &parts.checks, &checks, &execution.context)?,
+        false => check_rows(table, &rows, &parts.checks, &checks, &execution.context)?,
     }
     let names = (0..returning.len()).map(|index| format!("column_{index}"));
     let returning = batch_of(names, returning, count)?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::error::from_arrow;
 use super::over_row::{self, ROW};
 use crate::bind;
+use crate::bind::tree::RowCheck;
 use crate::lower::Form;
 use crate::session::context::StatementContext;
 
@@ -19,7 +20,7 @@ const MAX_VALUE_LENGTH: usize = 64;
 pub fn check_rows(
     table: &Relation,
     rows: &RecordBatch,
-    names: &[String],
+    whose: &[RowCheck],
     checks: &[ArrayRef],
     context: &StatementContext,
 ) -> Result<()> {
@@ -31,15 +32,37 @@ pub fn check_rows(
         let error = Error::new(sqlstate::NOT_NULL_VIOLATION, message).with_column(column.clone());
         return Err(with_row(error, table, rows, row, context));
     }
-    for (name, results) in names.iter().zip(checks) {
+    check_conditions(table, rows, whose, checks, context)
+}
+
+/// Checks rows against the CHECK results alone.
+pub fn check_conditions(
+    table: &Relation,
+    rows: &RecordBatch,
+    whose: &[RowCheck],
+    checks: &[ArrayRef],
+    context: &StatementContext,
+) -> Result<()> {
+    for (whose, results) in whose.iter().zip(checks) {
         let Some(results) = results.as_boolean_opt() else { continue };
-        let failed = (0..results.len()).find(|row| results.is_valid(*row) && !results.value(*row));
-        if let Some(row) = failed {
-            let relation = &table.name;
-            let message = format!("new row for relation \"{relation}\" violates check constraint \"{name}\"");
-            let error = Error::new(sqlstate::CHECK_VIOLATION, message).with_constraint(name.clone());
-            return Err(with_row(error, table, rows, row, context));
-        }
+        let null_passes = matches!(whose, RowCheck::Constraint(_));
+        let passes = |row: usize| if results.is_valid(row) { results.value(row) } else { null_passes };
+        let Some(row) = (0..results.len()).find(|row| !passes(*row)) else { continue };
+        let error = match whose {
+            RowCheck::Constraint(name) => {
+                let relation = &table.name;
+                let message = format!("new row for relation \"{relation}\" violates check constraint \"{name}\"");
+                Error::new(sqlstate::CHECK_VIOLATION, message).with_constraint(name.clone())
+            }
+            RowCheck::View(name) => {
+                let message = format!("new row violates check option for view \"{name}\"");
+                let error = Error::new(sqlstate::WITH_CHECK_OPTION_VIOLATION, message);
+                let mut shown = with_row(error, table, rows, row, context);
+                (shown.fields_mut().schema, shown.fields_mut().table) = (None, None);
+                return Err(shown);
+            }
+        };
+        return Err(with_row(error, table, rows, row, context));
     }
     Ok(())
 }
@@ -57,7 +80,7 @@ pub fn derive(table: &Arc<Relation>, rows: RecordBatch, context: &Arc<StatementC
         }
     }
     let rows = RecordBatch::try_new(rows.schema(), arrays).map_err(from_arrow)?;
-    let (names, exprs): (Vec<String>, Vec<_>) = rules.checks.into_iter().unzip();
+    let (names, exprs): (Vec<RowCheck>, Vec<_>) = rules.checks.into_iter().unzip();
     let checks = over_row::values(table, &exprs, &rows, Form::Computed, context)?;
     check_rows(table, &rows, &names, &checks, context)?;
     Ok(rows)

@@ -63,7 +63,7 @@ impl Lowerer<'_> {
         Ok(())
     }
 
-    fn share(&mut self, output: Output) -> Result<Arc<dyn TableSource>> {
+    pub(super) fn share(&mut self, output: Output) -> Result<Arc<dyn TableSource>> {
         let plain: Vec<Binding> =
             output.columns.iter().map(|column| self.binding("column", column.data_type.clone())).collect();
         let plan = project(output.plan, output.columns.iter().map(Binding::expr).zip(&plain).collect())?;
@@ -91,7 +91,7 @@ impl Lowerer<'_> {
         }
     }
 
-    fn scan_cte(&mut self, rel: RelId, source: Arc<dyn TableSource>) -> Result<Relation> {
+    pub(super) fn scan_cte(&mut self, rel: RelId, source: Arc<dyn TableSource>) -> Result<Relation> {
         let (plan, columns) = self.scan("cte", source)?;
         let mut relation = Relation::new(plan);
         relation.rels.insert(rel, columns);

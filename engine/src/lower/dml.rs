@@ -13,7 +13,7 @@ use super::relation::{Binding, Relation};
 use super::value::Value;
 use super::{LowerContext, Lowerer};
 use crate::bind::tree::{
-    self, ConflictUpdate, Cte, Delete, Insert, RelId, Returning, RowRules, SYSTEM_COLUMNS, Update,
+    self, ConflictUpdate, Cte, Delete, Insert, RelId, Returning, RowCheck, RowRules, SYSTEM_COLUMNS, Update,
 };
 
 /// The plan of the rows of a change.
@@ -34,8 +34,8 @@ pub struct ChangeColumns {
     pub target: bool,
     /// Number of columns of the new row.
     pub row: usize,
-    /// Names of the check constraints.
-    pub checks: Vec<String>,
+    /// Whose the checks are.
+    pub checks: Vec<RowCheck>,
     /// Number of RETURNING targets.
     pub returning: usize,
 }
@@ -263,8 +263,9 @@ impl Lowerer<'_> {
         input.rels.insert(rel, visible);
         let mut outputs: Vec<(Expr, Binding)> = Vec::new();
         // Rows of partitions and children are checked as theirs.
-        let checks = if holder.is_some() { &[] } else { rules.checks.as_slice() };
-        for (_, check) in checks {
+        let checked = |whose: &RowCheck| holder.is_none() || matches!(whose, RowCheck::View(_));
+        let checks: Vec<&(RowCheck, tree::Expr)> = rules.checks.iter().filter(|(whose, _)| checked(whose)).collect();
+        for (_, check) in &checks {
             let value = self.expr(check, &mut input)?;
             let binding = self.binding("check", DataType::Boolean);
             outputs.push((value.expr, binding));
@@ -293,7 +294,7 @@ impl Lowerer<'_> {
             source: source.is_some(),
             target: target.is_some(),
             row: columns.len(),
-            checks: checks.iter().map(|(name, _)| name.clone()).collect(),
+            checks: checks.iter().map(|(whose, _)| whose.clone()).collect(),
             returning: targets.len(),
         };
         Ok(LoweredChange { plan, columns })

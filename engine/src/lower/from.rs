@@ -36,8 +36,18 @@ impl Lowerer<'_> {
                 }
                 Ok(table)
             }
-            From::Subquery { rel, query, .. } => {
+            From::Subquery { rel, query, view, .. } => {
                 self.locked = self.locked_within.remove(rel).unwrap_or_default();
+                let barrier = view.and_then(|view| self.catalog().relation(view)?.view()).is_some_and(is_barrier);
+                if barrier && self.locked.is_empty() {
+                    // No condition of the query around it is asked of rows that the view does not show.
+                    let output = self.query(query, None)?;
+                    let rows = self.share(output)?;
+                    return self.scan_cte(*rel, rows);
+                }
+                if barrier {
+                    return Err(Error::unsupported("FOR UPDATE of a security barrier view"));
+                }
                 Ok(self.query(query, None)?.into_relation(*rel))
             }
             From::Function { rel, calls, ordinality, .. } => self.function_item(*rel, calls, *ordinality),
@@ -351,6 +361,10 @@ pub(super) fn combine(left: Relation, right: Relation, kind: JoinType, condition
     let mut domain = left.domain;
     domain.extend(right.domain);
     Ok(Relation { plan, rels, domain })
+}
+
+fn is_barrier(view: &aegis_catalog::object::View) -> bool {
+    view.has_option("security_barrier")
 }
 
 fn is_true(condition: &tree::Expr) -> bool {

@@ -466,6 +466,8 @@ pub struct CreateTableAs {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlterTable {
+    /// Written ALTER VIEW.
+    pub view: bool,
     pub name: Name,
     pub if_exists: bool,
     pub only: bool,

@@ -31,7 +31,13 @@ pub fn definition(
         return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
     }
     let query = stored_text::query(query, &plan.columns, context)?;
-    let view = aegis_catalog::object::View { query, search_path: Vec::new(), check_option: None, rule: 0 };
+    let view = aegis_catalog::object::View {
+        query,
+        search_path: Vec::new(),
+        check_option: None,
+        rule: 0,
+        options: Vec::new(),
+    };
     Ok(aegis_catalog::object::Materialized { view, populated })
 }
 

@@ -18,10 +18,10 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
     if create.recursive {
         return Err(Error::unsupported("CREATE RECURSIVE VIEW"));
     }
-    if create.check_option.is_some() {
-        return Err(Error::unsupported("WITH CHECK OPTION"));
+    let mut given = ViewOptions::of(&create.options)?;
+    if let Some(check_option) = &create.check_option {
+        given.check_option = Some(check_option.to_ascii_lowercase());
     }
-    refuse_options(&create.options)?;
     let bound = bind::bind(&Statement::Query(create.query.clone()), sql, &[], context)?;
     if !bound.parameters.is_empty() {
         return Err(Error::new(sqlstate::UNDEFINED_PARAMETER, "there is no parameter $1"));
@@ -37,7 +37,8 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
         return Err(Error::internal("a view of something that is no query"));
     };
     let query = stored_text::query(query, &columns, context)?;
-    let view = View { query, search_path: Vec::new(), check_option: None, rule: 0 };
+    let ViewOptions { check_option, options } = given;
+    let view = View { query, search_path: Vec::new(), check_option, rule: 0, options };
     let owner = context.user_oid;
     let open = session.writable("CREATE VIEW")?;
     let old = open.catalog.catalog().relation_by_name(place.schema, &place.name).cloned();
@@ -54,6 +55,7 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
             open.catalog.create_relation(open.tables.permanent(), relation)?
         }
     };
+    require_updatable(&relation, &*session.context()?)?;
     super::privilege::apply_default(session, &crate::privilege::Owned::relation(&relation), relation.schema)?;
     record_reads(session, "CREATE VIEW", &relation, &bound)?;
     Outcome::tag("CREATE VIEW")
@@ -76,24 +78,78 @@ pub fn record_reads(
     Ok(())
 }
 
-/// Options say whose rights a view uses and what its rows may show: none may be taken without being obeyed.
-fn refuse_options(options: &[(String, String)]) -> Result<()> {
-    for (name, value) in options {
-        let invalid = |message: String| Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message));
-        match name.as_str() {
-            "security_barrier" | "security_invoker" => match crate::settings::parse_bool(value) {
-                Some(false) => {}
-                Some(true) => return Err(Error::unsupported(format!("the view option {name}"))),
-                None => return invalid(format!("invalid value for boolean option \"{name}\": {value}")),
-            },
-            "check_option" if matches!(value.as_str(), "local" | "cascaded") => {
-                return Err(Error::unsupported("WITH CHECK OPTION"));
+/// Options of a view.
+#[derive(Debug, Default)]
+pub struct ViewOptions {
+    pub check_option: Option<String>,
+    /// The boolean ones.
+    pub options: Vec<(String, String)>,
+}
+
+impl ViewOptions {
+    pub fn of(written: &[(String, String)]) -> Result<Self> {
+        let mut given = Self::default();
+        for (name, value) in written {
+            let invalid = |message: String| Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message));
+            match name.as_str() {
+                "security_barrier" | "security_invoker" if crate::settings::parse_bool(value).is_some() => {
+                    given.options.push((name.clone(), value.clone()));
+                }
+                "security_barrier" | "security_invoker" => {
+                    return invalid(format!("invalid value for boolean option \"{name}\": {value}"));
+                }
+                "check_option" if matches!(value.as_str(), "local" | "cascaded") => {
+                    given.check_option = Some(value.clone());
+                }
+                "check_option" => {
+                    return Err(Error::new(
+                        sqlstate::INVALID_PARAMETER_VALUE,
+                        format!("invalid value for enum option \"check_option\": {value}"),
+                    )
+                    .with_detail("Valid values are \"local\" and \"cascaded\"."));
+                }
+                _ => return invalid(format!("unrecognized parameter \"{name}\"")),
             }
-            "check_option" => return invalid("invalid value for enum option \"check_option\": ".to_owned() + value),
-            _ => return invalid(format!("unrecognized parameter \"{name}\"")),
+        }
+        Ok(given)
+    }
+}
+
+/// ALTER VIEW … SET and RESET.
+pub fn set_options(
+    session: &mut Session,
+    view: &Arc<Relation>,
+    set: &[(String, String)],
+    reset: &[String],
+) -> Result<()> {
+    let given = ViewOptions::of(set)?;
+    let mut changed = Relation::clone(view);
+    if let RelationKind::View(definition) = &mut changed.kind {
+        let is_gone = |name: &str| reset.iter().chain(set.iter().map(|(name, _)| name)).any(|gone| gone == name);
+        definition.options.retain(|(name, _)| !is_gone(name));
+        definition.options.extend(given.options);
+        if is_gone("check_option") {
+            definition.check_option = given.check_option;
         }
     }
-    Ok(())
+    let open = session.writable("ALTER VIEW")?;
+    let changed = open.catalog.replace_relation(open.tables.permanent(), changed)?;
+    require_updatable(&changed, &*session.context()?)
+}
+
+/// 0A000 for a check option of a view that nothing can be changed through.
+pub fn require_updatable(view: &Arc<Relation>, context: &StatementContext) -> Result<()> {
+    let checked = view.view().is_some_and(|view| view.check_option.is_some());
+    if !checked {
+        return Ok(());
+    }
+    match bind::updatable::updatable(view, context) {
+        Some((_, columns)) if !columns.is_empty() => Ok(()),
+        _ => {
+            let message = "WITH CHECK OPTION is supported only on automatically updatable views";
+            Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message))
+        }
+    }
 }
 
 /// The view's columns: those of the query, renamed by the column list. 42701 for repeated names.

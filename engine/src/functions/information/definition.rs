@@ -10,6 +10,7 @@ use aegis_catalog::types::oid;
 use aegis_catalog::{Oid, Result, Type};
 
 use super::expression;
+use crate::bind::updatable::updatable;
 use crate::deparse::Layout;
 use crate::functions::Call;
 use crate::functions::kernel::kernel;
@@ -107,14 +108,23 @@ fn relations() -> Vec<Row> {
         f(
             "pg_relation_is_updatable(regclass, bool)",
             kernel!(|call; table: u32, _triggers: bool| {
-                // INSERT, UPDATE and DELETE of a table: bits 3, 2 and 4.
-                if call.context.catalog.relation(table).is_some_and(|relation| relation.table().is_some()) { 28i32 } else { 0 }
+                let relation = call.context.catalog.relation(table);
+                match relation {
+                    // INSERT, UPDATE and DELETE of a table: bits 3, 2 and 4.
+                    Some(relation) if relation.table().is_some() && relation.materialized().is_none() => 28i32,
+                    Some(view) if view.view().is_some() => updatable(view, call.context).map_or(0, |(bits, _)| bits),
+                    _ => 0,
+                }
             }),
         ),
         f(
             "pg_column_is_updatable(regclass, int2, bool)",
             kernel!(|call; table: u32, column: i16, _triggers: bool| {
-                column > 0 && call.context.catalog.relation(table).is_some_and(|relation| relation.table().is_some())
+                let relation = call.context.catalog.relation(table).filter(|_| column > 0);
+                relation.is_some_and(|relation| match relation.view() {
+                    Some(_) => updatable(relation, call.context).is_some_and(|(_, columns)| columns.contains(&column)),
+                    None => relation.table().is_some(),
+                })
             }),
         ),
     ]

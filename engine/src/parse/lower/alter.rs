@@ -16,6 +16,7 @@ impl Lower<'_> {
                 Ok(Some(Utility::Unsupported("ALTER TABLE ALL IN TABLESPACE".into())))
             }
             K::ALTER_TABLE => self.alter_table(node).map(Some),
+            K::ALTER_VIEW => self.alter_table(node).map(Some),
             K::ALTER_MATERIALIZED_VIEW if !node.has(K::ALL_IN_TABLESPACE) => self.alter_table(node).map(Some),
             K::ALTER_INDEX if node.has(K::ATTACH_INDEX_PARTITION) => {
                 let action = self.need(node.child(K::ATTACH_INDEX_PARTITION), node)?;
@@ -54,6 +55,7 @@ impl Lower<'_> {
             name: self.object(table)?,
             if_exists: node.has(K::IF_EXISTS),
             only: table.has(K::ONLY_KW),
+            view: node.is(K::ALTER_VIEW),
             actions,
         })))
     }
@@ -129,7 +131,7 @@ impl Lower<'_> {
                 let column = self.ident(self.need(node.child(K::COLUMN_NAME_REF), node)?)?;
                 AlterTableAction::DropColumn { column, if_exists, cascade }
             }
-            K::ALTER_COLUMN => self.alter_column(node)?,
+            K::ALTER_COLUMN | K::ALTER_VIEW_COLUMN => self.alter_column(node)?,
             K::ADD_CONSTRAINT => {
                 let added = self.need(node.nodes().next(), node)?;
                 AlterTableAction::AddConstraint(self.table_constraint(added)?)

@@ -16,22 +16,26 @@ use std::sync::Arc;
 use aegis_catalog::object::{Column, Relation, RelationKind};
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::{Outcome, alter_object, namespace, partition};
+use super::{Outcome, alter_object, namespace, partition, view};
 use crate::parse::ast::Ident;
 use crate::parse::utility::{AlterTable, AlterTableAction};
 use crate::session::Session;
 use crate::session::context::StatementContext;
 
 pub async fn run(session: &mut Session, alter: &AlterTable, context: &StatementContext) -> Result<Outcome> {
+    let tag = if alter.view { "ALTER VIEW" } else { "ALTER TABLE" };
     let Some(table) = namespace::find(&alter.name, context)? else {
         let missing = namespace::existing(&alter.name, context).err();
         let missing = missing.unwrap_or_else(|| Error::internal("name resolution changed"));
         if alter.if_exists {
             session.skip_notice(&format!("{}, skipping", missing.message()));
-            return Outcome::tag("ALTER TABLE");
+            return Outcome::tag(tag);
         }
         return Err(missing);
     };
+    if alter.view && table.view().is_none() {
+        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, format!("\"{}\" is not a view", table.name)));
+    }
     namespace::reject_system(&table)?;
     crate::privilege::require_owner(&table, context)?;
     session.writable("ALTER TABLE")?.tables.deferred.refuse(&table, "ALTER TABLE")?;
@@ -44,7 +48,7 @@ pub async fn run(session: &mut Session, alter: &AlterTable, context: &StatementC
         let table = table.ok_or_else(|| Error::internal("the table went while it was altered"))?;
         run_action(session, &table, action, alter.only, &context).await?;
     }
-    Outcome::tag("ALTER TABLE")
+    Outcome::tag(tag)
 }
 
 /// PostgreSQL's passes (AlterTablePass): what goes, types, new columns, then all that refers to columns.
@@ -74,8 +78,12 @@ async fn run_action(
     match action {
         AlterTableAction::OwnerTo(owner) => return alter_object::set_relation_owner(session, table, owner, context),
         // ALTER TABLE takes views for these too.
-        AlterTableAction::SetDefault { .. } | AlterTableAction::DropDefault { .. } if table.view().is_some() => {
-            return Err(Error::unsupported("defaults of view columns"));
+        AlterTableAction::SetDefault { .. } | AlterTableAction::DropDefault { .. } if table.view().is_some() => {}
+        AlterTableAction::SetOptions(options) if table.view().is_some() => {
+            return view::set_options(session, table, options, &[]);
+        }
+        AlterTableAction::ResetOptions(names) if table.view().is_some() => {
+            return view::set_options(session, table, &[], names);
         }
         _ => require_table(table)?,
     }
