@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use aegis_catalog::types::numeric::Numeric;
 use aegis_catalog::{Error, Result, Type, sqlstate};
-use arrow::array::{Array, AsArray, Decimal128Array, Decimal128Builder};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Decimal128Builder};
+use arrow::compute::binary as binary_op;
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::{ColumnarValue, Operator};
 use datafusion::scalar::ScalarValue;
@@ -92,8 +93,59 @@ pub fn arithmetic(name: &str, left: &Value, right: &Value, ty: Type) -> Option<V
     if precision > MAX_PRECISION || scale > MAX_PRECISION {
         return None;
     }
+    let factor = |digits: u8| 10_i128.pow(u32::from(scale - digits));
+    let exact = match op {
+        Operator::Multiply => Exact::Multiply,
+        Operator::Minus => Exact::Subtract(factor(s1), factor(s2)),
+        _ => Exact::Add(factor(s1), factor(s2)),
+    };
     let data_type = DataType::Decimal128(precision, scale as i8);
-    Some(Value::new(binary(left.expr, op, right.expr), ty, data_type))
+    let expr = apply(exact.operator(data_type.clone()), vec![left.expr, right.expr]).ok()?;
+    Some(Value::new(expr, ty, data_type))
+}
+
+/// Arithmetic whose result has room for all the digits that it may need, so that nothing has to be checked row by row. Sums and
+/// differences bring each side to the result's scale first.
+#[derive(Debug, Clone, Copy)]
+enum Exact {
+    Multiply,
+    Add(i128, i128),
+    Subtract(i128, i128),
+}
+
+impl Exact {
+    fn operator(self, data_type: DataType) -> ScalarOperator {
+        let result = data_type.clone();
+        ScalarOperator::new("decimal_arithmetic", format!("{self:?}"), data_type, move |args, rows| {
+            // Each operation gets loops of its own.
+            let values = match self {
+                Self::Multiply => each(args, rows, i128::wrapping_mul),
+                Self::Add(1, 1) => each(args, rows, i128::wrapping_add),
+                Self::Subtract(1, 1) => each(args, rows, i128::wrapping_sub),
+                Self::Add(l, r) => each(args, rows, |a, b| a.wrapping_mul(l).wrapping_add(b.wrapping_mul(r))),
+                Self::Subtract(l, r) => each(args, rows, |a, b| a.wrapping_mul(l).wrapping_sub(b.wrapping_mul(r))),
+            };
+            Ok(ColumnarValue::Array(Arc::new(values?.with_data_type(result.clone()))))
+        })
+    }
+}
+
+fn each(args: &[ColumnarValue], rows: usize, compute: impl Fn(i128, i128) -> i128) -> Result<Decimal128Array> {
+    let column = |array: &ArrayRef| -> Result<Decimal128Array> {
+        array.as_primitive_opt().cloned().ok_or_else(|| Error::internal("an operand is no decimal"))
+    };
+    Ok(match args {
+        [ColumnarValue::Array(left), ColumnarValue::Scalar(ScalarValue::Decimal128(Some(right), ..))] => {
+            column(left)?.unary(|left| compute(left, *right))
+        }
+        [ColumnarValue::Scalar(ScalarValue::Decimal128(Some(left), ..)), ColumnarValue::Array(right)] => {
+            column(right)?.unary(|right| compute(*left, right))
+        }
+        _ => match arrays(args, rows)?.as_slice() {
+            [left, right] => binary_op(&column(left)?, &column(right)?, compute).map_err(from_arrow)?,
+            _ => return Err(Error::internal("arithmetic has two operands")),
+        },
+    })
 }
 
 /// An integer as a Decimal128 of scale 0.

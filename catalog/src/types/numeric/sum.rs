@@ -55,6 +55,13 @@ impl NumericSum {
         Ok(())
     }
 
+    /// Adds `count` values whose sum is `mantissa / 10^scale`.
+    pub fn add_several(&mut self, mantissa: i128, scale: u32, count: i64) -> Result<()> {
+        self.add_decimal(mantissa, scale)?;
+        self.count += count - 1;
+        Ok(())
+    }
+
     pub fn add_integer(&mut self, value: i64) -> Result<()> {
         self.add_decimal(i128::from(value), 0)
     }

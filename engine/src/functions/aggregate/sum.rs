@@ -149,6 +149,17 @@ struct NumericTotal {
     average: bool,
 }
 
+/// Most rows whose values are added without a check of each.
+const MAX_ROWS: usize = 1 << 16;
+
+/// Bits that as many values may have for their sum to be an i128.
+const VALUE_BITS: u32 = 126 - 16;
+
+/// Bits of the largest value, apart from the sign.
+fn bits(values: &[i128]) -> u32 {
+    i128::BITS - values.iter().fold(0, |all, value| all | (value ^ (value >> 127))).leading_zeros()
+}
+
 struct Factors<'a> {
     first: NumericColumn<'a>,
     second: Option<NumericColumn<'a>>,
@@ -168,6 +179,32 @@ impl Factors<'_> {
                 let (factor, more) = digits(second)?;
                 Some((mantissa.checked_mul(factor)?, scale + more))
             }
+        }
+    }
+
+    /// Count and sum of each group's values, and the scale of the sums, if all values are so small that the sums fit for sure.
+    fn sums(&self, groups: &[usize], total: usize) -> Option<(Vec<Sum<i128>>, u32)> {
+        if groups.len() > MAX_ROWS || total > groups.len() {
+            return None;
+        }
+        let mut sums = vec![(0, 0); total];
+        let mut add = |group: usize, value: i128| {
+            let sum: &mut Sum<i128> = &mut sums[group];
+            *sum = (sum.0 + 1, sum.1.wrapping_add(value));
+        };
+        let NumericColumn::Decimal(first) = &self.first else { return None };
+        let scale = u32::try_from(first.scale()).ok()?;
+        match &self.second {
+            None if bits(first.values()) <= VALUE_BITS => {
+                groups.iter().zip(first.values()).for_each(|(group, value)| add(*group, *value));
+                Some((sums, scale))
+            }
+            Some(NumericColumn::Decimal(second)) if bits(first.values()) + bits(second.values()) <= VALUE_BITS => {
+                let products = first.values().iter().zip(second.values()).map(|(a, b)| a.wrapping_mul(*b));
+                groups.iter().zip(products).for_each(|(group, value)| add(*group, value));
+                Some((sums, scale + u32::try_from(second.scale()).ok()?))
+            }
+            _ => None,
         }
     }
 
@@ -198,6 +235,14 @@ impl Fold for NumericTotal {
             }
             (None, _) => state.add(&columns.value(row)?),
         }
+    }
+
+    fn add_grouped(&self, states: &mut [NumericSum], columns: &Factors<'_>, groups: &[usize]) -> Result<bool> {
+        let Some((sums, scale)) = columns.sums(groups, states.len()) else { return Ok(false) };
+        for (state, (count, sum)) in states.iter_mut().zip(sums).filter(|(_, (count, _))| *count > 0) {
+            state.add_several(sum, scale, count)?;
+        }
+        Ok(true)
     }
 
     fn merge(&self, state: &mut NumericSum, other: NumericSum) -> Result<()> {
