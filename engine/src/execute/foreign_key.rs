@@ -274,13 +274,19 @@ fn still_referenced(key: &OldKey, orphans: &Orphans, execution: &Execution<'_>) 
     let ConstraintKind::ForeignKey { referenced_columns, .. } = &key.constraint.kind else {
         return Error::internal("no foreign key");
     };
-    let (table, name, referring) = (&key.referenced, &key.constraint.name, &key.referring.name);
+    // A partition's constraint is its parent's to speak of.
+    let catalog = execution.context.catalog.clone();
+    let mut declared = (&key.referring, &key.constraint);
+    while let Some(above) = catalog.constraint(declared.1.parent) {
+        declared = above;
+    }
+    let (table, name, referring) = (&key.referenced, &declared.1.name, &declared.0.name);
     let row = orphans.old.first().copied().unwrap_or(0) as usize;
     let message = format!(
         "update or delete on table \"{}\" violates foreign key constraint \"{name}\" on table \"{referring}\"",
         table.name
     );
-    let mut error = violation(&key.referring, &key.constraint, execution);
+    let mut error = violation(declared.0, declared.1, execution);
     error.fields_mut().message = message;
     match key_text(table, referenced_columns, &key.rows, row, &execution.context.format) {
         Ok(text) => error.with_detail(format!("Key {text} is still referenced from table \"{referring}\".")),

@@ -8,7 +8,7 @@ use aegis_catalog::{Error, Oid, Result, sqlstate};
 use aegis_storage::lock::RowClaim;
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array};
 use arrow::compute::{take, take_record_batch};
-use arrow::datatypes::{Schema, UInt64Type};
+use arrow::datatypes::{Field, Schema, UInt64Type};
 use std::collections::HashMap;
 
 use super::change::{ChangedRows, delete_rows, insert_rows, storage_of, update_rows};
@@ -74,6 +74,38 @@ pub fn arranged(rows: &RecordBatch, from: &Relation, to: &Relation) -> Result<Re
     let columns: Vec<ArrayRef> = places.iter().filter_map(|place| rows.columns().get(*place).cloned()).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(from_arrow)
+}
+
+/// New rows of a parent as those of a child, which keep what only the child has.
+fn completed(
+    rows: &RecordBatch,
+    parent: &Relation,
+    child: &Arc<Relation>,
+    addresses: &UInt64Array,
+    execution: &Execution<'_>,
+) -> Result<RecordBatch> {
+    if child.live_columns().all(|column| parent.column_by_name(&column.name).is_some()) {
+        return arranged(rows, parent, child);
+    }
+    let storage = storage_of(child)?;
+    let schema = execution.transaction.table_schema(storage).map_err(Error::from)?;
+    let addresses: Vec<u64> = addresses.iter().flatten().collect();
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for column in child.live_columns() {
+        let place = parent.live_columns().position(|own| own.name == column.name);
+        let values = match place.and_then(|place| rows.columns().get(place)) {
+            Some(values) => values.clone(),
+            None => {
+                let stored = schema.position(u32::try_from(column.attnum).unwrap_or(0));
+                let stored = stored.ok_or_else(|| Error::internal("the store lacks a column"))?;
+                let old = execution.transaction.fetch(storage, &addresses, &[stored]).map_err(Error::from)?;
+                old.columns().first().cloned().ok_or_else(|| Error::internal("the store lacks a column"))?
+            }
+        };
+        fields.push(Field::new(&column.name, values.data_type().clone(), true));
+        columns.push(values);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(from_arrow)
 }
 
 /// Columns of one table as those of the same names of another.
@@ -240,7 +272,8 @@ pub async fn update_from(
         let rows = take_rows(&changed.rows, &places)?;
         let columns = columns.map(|columns| attnums(columns, table, &source));
         let Some(targets) = &changed.targets else {
-            let rows = row_rules::derive(&source, arranged(&rows, table, &source)?, &execution.context)?;
+            let rows = completed(&rows, table, &source, &from, execution)?;
+            let rows = row_rules::derive(&source, rows, &execution.context)?;
             update_rows(&source, &from, &rows, columns.as_deref(), execution).await?;
             continue;
         };
@@ -253,7 +286,7 @@ pub async fn update_from(
             let rows = row_rules::derive(&target, arranged(&rows, table, &target)?, &execution.context)?;
             match target.oid == source.oid {
                 true => update_rows(&source, &from, &rows, columns.as_deref(), execution).await?,
-                false => move_rows(&source, &from, &target, &rows, execution).await?,
+                false => move_rows(within, (&source, &target), &from, &rows, execution).await?,
             }
         }
     }
@@ -267,19 +300,19 @@ pub fn take_addresses(addresses: &UInt64Array, places: &UInt32Array) -> Result<U
 
 /// Rows go from one partition to another: for who refers to them they are updated.
 async fn move_rows(
-    source: &Arc<Relation>,
+    within: &Relation,
+    (source, target): (&Arc<Relation>, &Arc<Relation>),
     addresses: &UInt64Array,
-    target: &Arc<Relation>,
     rows: &RecordBatch,
     execution: &mut Execution<'_>,
 ) -> Result<()> {
     let catalog = execution.context.catalog.clone();
     let roots = catalog.partition_ancestors(source);
-    let below_root = std::iter::once(source).chain(roots.iter().take(roots.len().saturating_sub(1)));
-    for directly in below_root {
+    let family = std::iter::once(source).chain(&roots);
+    for directly in family.take_while(|table| table.oid != within.oid) {
         if catalog.referencing(directly.oid).next().is_some() {
             let message = "cannot move tuple across partitions when a non-root ancestor of the source partition is directly referenced in a foreign key";
-            let root = roots.last().map_or("", |root| root.name.as_str());
+            let root = &within.name;
             return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message)
                 .with_detail(format!(
                     "A foreign key points to ancestor \"{}\" but not the root ancestor \"{root}\".",

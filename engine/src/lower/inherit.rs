@@ -205,7 +205,10 @@ impl Lowerer<'_> {
         let router = Arc::new(Router::new(&root, &context)?);
         let mut args = Vec::new();
         for (level, key) in router.keys() {
-            let expr = bind::partition_key(table, rel, level, key, &context)?;
+            let mut expr = bind::partition_key(table, rel, level, key, &context)?;
+            if key.expression.is_some() {
+                bind::inline::expression(&mut expr, &context)?;
+            }
             args.push(self.expr(&expr, input)?.into_computed()?.expr);
         }
         // A router is of one image of the catalog, as the plan is.

@@ -100,6 +100,7 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
     if partitioned {
         if !create.only {
             partition::index::on_partitions(session, &table, index.oid)?;
+            partition::index::compute_missing(session, table.oid).await?;
         }
         return Outcome::tag("CREATE INDEX");
     }
@@ -128,7 +129,7 @@ fn record_dependencies(session: &mut Session, table: &Arc<Relation>, index: &Rel
 }
 
 /// Gives the rows that are there their keys in a unique index over expressions or with a predicate. 23505 if two are the same.
-async fn compute_keys(session: &mut Session, table: &Arc<Relation>, index: &Relation) -> Result<()> {
+pub async fn compute_keys(session: &mut Session, table: &Arc<Relation>, index: &Relation) -> Result<()> {
     let format = session.format_settings();
     let open = session.writable("CREATE INDEX")?;
     let Some(storage) = table.table().and_then(|table| table.rows()) else { return Ok(()) };

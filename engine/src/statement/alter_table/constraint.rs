@@ -215,11 +215,32 @@ pub fn alter(session: &mut Session, table: &Relation, name: &Ident, timing: &Con
             format!("constraint \"{}\" of relation \"{}\" is not a foreign key constraint", found.name, table.name);
         return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
     }
+    let context = session.context()?;
+    if let Some((parent, above)) = context.catalog.constraint(found.parent) {
+        let message = format!("cannot alter constraint \"{}\" on relation \"{}\"", found.name, table.name);
+        return Err(Error::new(sqlstate::INTERNAL_ERROR, message)
+            .with_detail(format!(
+                "Constraint \"{}\" is derived from constraint \"{}\" of relation \"{}\".",
+                found.name, above.name, parent.name
+            ))
+            .with_hint("You may alter the constraint it derives from, instead."));
+    }
+    set_timing(session, table, found, timing)
+}
+
+/// For the constraint, and for those of partitions that belong to it.
+fn set_timing(session: &mut Session, table: &Relation, found: &Constraint, timing: &ConstraintTiming) -> Result<()> {
     let initially_deferred = timing.initially_deferred == Some(true);
     change(session, table, found.oid, |constraint| {
         constraint.deferrable = timing.deferrable.unwrap_or(initially_deferred);
         constraint.initially_deferred = initially_deferred;
-    })
+    })?;
+    for child in children(session, table.oid)? {
+        for own in child.constraints().iter().filter(|own| own.parent == found.oid) {
+            set_timing(session, &child, own, timing)?;
+        }
+    }
+    Ok(())
 }
 
 fn change(session: &mut Session, table: &Relation, oid: Oid, change: impl FnOnce(&mut Constraint)) -> Result<()> {

@@ -224,15 +224,29 @@ fn create(
     let open = session.writable("CREATE INDEX")?;
     let has_rows = |storage: u64| open.tables.table_schema(storage).is_ok();
     if table.table().and_then(|table| table.rows()).is_some_and(has_rows) {
-        match computed {
-            // Its keys would have to be computed for the rows that are there.
-            true => {
-                return Err(Error::unsupported("unique index with a condition on a partitioned table with partitions"));
-            }
-            false => table_storage::update(open, &table, None, &format)?,
+        // Its keys are computed for the rows that are there when all partitions have it: `compute_missing`.
+        if !computed {
+            table_storage::update(open, &table, None, &format)?;
         }
     }
     Ok(index)
+}
+
+/// Gives the rows of a table and of its partitions the keys of indexes over expressions that they have got.
+pub async fn compute_missing(session: &mut Session, table: Oid) -> Result<()> {
+    let context = session.context()?;
+    let table = existing(&context.catalog, table)?;
+    for leaf in context.catalog.inheritors(&table) {
+        let Some(storage) = leaf.table().and_then(|table| table.rows()) else { continue };
+        let schema = session.writable("CREATE INDEX")?.tables.table_schema(storage)?;
+        let missing =
+            |own: &&Arc<Relation>| own.index().is_some_and(index_key::is_computed) && schema.index(own.oid).is_none();
+        if let Some(own) = context.catalog.indexes_of(leaf.oid).find(missing) {
+            // All of them at once.
+            crate::statement::index::compute_keys(session, &leaf, own).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Gives a partition the foreign keys of its parent, those that it has itself included.

@@ -139,7 +139,10 @@ fn expression_key(item: &PartitionItem, table: &Arc<Relation>, context: &Stateme
     if let (bind::tree::ExprKind::Column { .. }, [column]) = (&bound.kind, read.as_slice()) {
         return column_key(&column.name, item, table);
     }
-    if !free::is_immutable(&bound) {
+    // A function in SQL is as its body is.
+    let mut inlined = bound.clone();
+    bind::inline::expression(&mut inlined, &Arc::new(context.clone()))?;
+    if !free::is_immutable(&inlined) {
         return refuse("functions in partition key expression must be marked IMMUTABLE");
     }
     if !bind::reads_columns(&bound) {
