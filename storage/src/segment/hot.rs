@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 
 use super::{ROW_COLUMN, Segment, TS_COLUMN};
 use crate::memtable::RowId;
-use crate::schema::{ColumnId, ColumnSchema, TableId};
+use crate::schema::{ColumnId, ColumnSchema, IndexId, TableId};
 use crate::{Error, Result};
 
 /// Rows of a piece that single rows are looked up in: a page of a table with a primary key, a quarter of one without. (Scans have
@@ -28,12 +28,16 @@ const TYPICAL_PIECE: usize = 16 << 10;
 const TS_ID: ColumnId = ColumnId::MAX;
 const ROW_ID: ColumnId = ColumnId::MAX - 1;
 
+/// The rows of a key that stands for a bucket of a key file.
+const BUCKET: u32 = u32::MAX;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     table: TableId,
     unit: u32,
+    /// For a bucket, the index.
     column: ColumnId,
-    /// Rows of the file.
+    /// Rows of the file. For a bucket, its number and [`BUCKET`].
     first: u32,
     rows: u32,
 }
@@ -88,6 +92,19 @@ impl Segment {
 
     pub fn keep(&self, column: &ColumnSchema, rows: &Range<u32>, array: &ArrayRef) {
         self.pieces.0.insert(self.key(column.id, rows), Arc::clone(array));
+    }
+
+    /// The entries of a bucket of the index's key file, which were checked when they were read.
+    pub(super) fn kept_bucket(&self, index: IndexId, bucket: u32) -> Option<ArrayRef> {
+        self.pieces.0.get(&self.bucket_key(index, bucket))
+    }
+
+    pub(super) fn keep_bucket(&self, index: IndexId, bucket: u32, entries: ArrayRef) {
+        self.pieces.0.insert(self.bucket_key(index, bucket), entries);
+    }
+
+    fn bucket_key(&self, index: IndexId, bucket: u32) -> Key {
+        Key { table: self.table, unit: self.unit, column: index, first: bucket, rows: BUCKET }
     }
 
     fn key(&self, column: ColumnId, rows: &Range<u32>) -> Key {

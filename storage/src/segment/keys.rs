@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, AsArray, BooleanArray, Scalar};
+use arrow::array::{Array, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, AsArray, BooleanArray, Scalar, UInt8Array};
 use arrow::compute::kernels::cmp::{gt_eq, lt_eq};
 use arrow::datatypes::{DataType, Int16Type, Int32Type, Int64Type};
 
@@ -31,8 +31,9 @@ const VERSION: u32 = 1 << 16 | ENCODING_VERSION;
 const HEADER: usize = 64;
 const ENTRY: usize = 12;
 const BUCKET_ENTRIES: usize = 64;
-/// From this share of buckets on, the whole file is read instead of single buckets.
+/// From this share of buckets on, and this many, the whole file is read instead of single buckets.
 const WHOLE_READ_SHARE: usize = 4;
+const WHOLE_READ_BUCKETS: usize = 16;
 
 /// A scan uses an index if at most one row of so many can have the keys.
 const FEW_OF: u64 = 16;
@@ -122,13 +123,20 @@ impl KeyFile {
         hashes.map(entries).sum()
     }
 
-    /// Calls `found` with (position among `wanted`, row) for each entry with a wanted hash.
-    fn probe(&self, wanted: &[(usize, u64)], found: &mut impl FnMut(usize, u32)) -> Result<bool> {
+    /// Calls `found` with (position among `wanted`, row) for each entry with a wanted hash. `kept` are the buckets that are in memory.
+    /// False if the file is damaged.
+    fn probe(
+        &self,
+        wanted: &[(usize, u64)],
+        kept: &KeptBuckets<'_>,
+        found: &mut impl FnMut(usize, u32),
+    ) -> Result<bool> {
         let start = (HEADER + self.directory.len() * 8) as u64;
         let mut by_bucket: Vec<(u64, usize)> =
             wanted.iter().enumerate().map(|(i, (_, hash))| (bucket_of(*hash, self.bits), i)).collect();
         by_bucket.sort_unstable();
-        let whole = if by_bucket.len() * WHOLE_READ_SHARE >= self.directory.len() {
+        let many = by_bucket.len() >= WHOLE_READ_BUCKETS;
+        let whole = if many && by_bucket.len() * WHOLE_READ_SHARE >= self.directory.len() {
             let mut all = read_all(self.file.as_ref())?;
             Some(all.split_off(all.len().min(start as usize)))
         } else {
@@ -139,16 +147,18 @@ impl KeyFile {
             let Some((end, crc)) = self.directory.get(bucket) else { return Ok(false) };
             let first = bucket.checked_sub(1).map_or(0, |b| self.directory[b].0);
             let (from, to) = (first as usize * ENTRY, *end as usize * ENTRY);
-            let mut read;
-            let entries = match &whole {
-                Some(all) => all.get(from..to).unwrap_or_default(),
-                None => {
-                    read = vec![0; to.saturating_sub(from)];
+            let known = if whole.is_none() { kept.get(bucket) } else { None };
+            let mut read = Vec::new();
+            let entries = match (&known, &whole) {
+                (Some(known), _) => known.values(),
+                (None, Some(all)) => all.get(from..to).unwrap_or_default(),
+                (None, None) => {
+                    read.resize(to.saturating_sub(from), 0);
                     self.file.read_exact_at(&mut read, start + from as u64)?;
                     &read
                 }
             };
-            if crc32fast::hash(entries) != *crc {
+            if known.is_none() && crc32fast::hash(entries) != *crc {
                 return Ok(false);
             }
             for (_, i) in keys {
@@ -159,8 +169,34 @@ impl KeyFile {
                     }
                 }
             }
+            if !read.is_empty() {
+                kept.keep(bucket, read);
+            }
         }
         Ok(true)
+    }
+}
+
+/// Which of some keys a segment may have.
+enum Within {
+    All,
+    None,
+    These(BooleanArray),
+}
+
+/// Buckets of a key file among the decoded pieces that are kept in memory.
+struct KeptBuckets<'a> {
+    segment: &'a Segment,
+    index: IndexId,
+}
+
+impl KeptBuckets<'_> {
+    fn get(&self, bucket: usize) -> Option<UInt8Array> {
+        self.segment.kept_bucket(self.index, bucket as u32)?.as_primitive_opt().cloned()
+    }
+
+    fn keep(&self, bucket: usize, entries: Vec<u8>) {
+        self.segment.keep_bucket(self.index, bucket as u32, Arc::new(UInt8Array::from(entries)));
     }
 }
 
@@ -173,20 +209,22 @@ impl Segment {
         keys: &RowKeys,
         wanted: &[(usize, u64)],
     ) -> Result<Vec<(usize, u32)>> {
-        let wanted = match self.in_range(index, &keys.columns)? {
-            None => wanted.to_vec(),
-            Some(inside) => wanted.iter().filter(|(at, _)| inside.value(*at)).copied().collect(),
+        let wanted: Vec<(usize, u64)> = match self.in_range(index, &keys.columns)? {
+            Within::All => wanted.to_vec(),
+            Within::None => Vec::new(),
+            Within::These(inside) => wanted.iter().filter(|(at, _)| inside.value(*at)).copied().collect(),
         };
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
         let mut out = Vec::new();
+        let kept = KeptBuckets { segment: self, index: index.id };
         let file = self.key_file(schema, index)?;
-        if !file.probe(&wanted, &mut |i, row| out.push((wanted[i].0, row)))? {
+        if !file.probe(&wanted, &kept, &mut |i, row| out.push((wanted[i].0, row)))? {
             tracing::warn!(path = %self.key_path(index.id).display(), "a key file is damaged and is built anew");
             out.clear();
             let file = self.build_key_file(schema, index)?;
-            if !file.probe(&wanted, &mut |i, row| out.push((wanted[i].0, row)))? {
+            if !file.probe(&wanted, &kept, &mut |i, row| out.push((wanted[i].0, row)))? {
                 return Err(Error::Corrupt(format!("\"{}\" cannot be read back", self.key_path(index.id).display())));
             }
         }
@@ -208,21 +246,21 @@ impl Segment {
         Ok(Some(rows))
     }
 
-    /// Which keys have a first column within this segment's range; None if that is not known.
-    fn in_range(&self, index: &IndexSchema, keys: &KeyColumns) -> Result<Option<BooleanArray>> {
+    /// Which keys may have a first column within this segment's range.
+    fn in_range(&self, index: &IndexSchema, keys: &KeyColumns) -> Result<Within> {
         let exact = index.ignored_suffix.first().is_none_or(|n| *n == 0) && !index.nulls_not_distinct;
-        let (Some(column), Some(first)) = (index.columns.first(), keys.first_column()) else { return Ok(None) };
+        let (Some(column), Some(first)) = (index.columns.first(), keys.first_column()) else { return Ok(Within::All) };
         let is_float = matches!(first.data_type(), DataType::Float16 | DataType::Float32 | DataType::Float64);
-        let Some((min, max)) = self.range(*column)?.filter(|_| exact && !is_float) else { return Ok(None) };
+        let Some((min, max)) = self.range(*column)?.filter(|_| exact && !is_float) else { return Ok(Within::All) };
         if first.len() == 1
             && let Some(inside) = is_between(first, &min, &max)
         {
-            return Ok(Some(BooleanArray::from(vec![inside])));
+            return Ok(if inside { Within::All } else { Within::None });
         }
         let (Ok(above), Ok(below)) = (gt_eq(first, &Scalar::new(min)), lt_eq(first, &Scalar::new(max))) else {
-            return Ok(None);
+            return Ok(Within::All);
         };
-        Ok(Some(arrow::compute::and(&above, &below)?))
+        Ok(Within::These(arrow::compute::and(&above, &below)?))
     }
 
     pub fn key_path(&self, index: IndexId) -> PathBuf {
