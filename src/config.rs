@@ -108,7 +108,8 @@ pub struct Config {
 
 /// Share of the machine's memory that queries may take by default, in percent.
 const DEFAULT_MEMORY_PERCENT: usize = 60;
-const DEFAULT_MAX_CONNECTIONS: usize = 100;
+/// Sessions are cheap, some 60 KB when idle: more than PostgreSQL allows by default need no pooler.
+const DEFAULT_MAX_CONNECTIONS: usize = 1200;
 
 impl Config {
     /// Merges and checks the options. Every error names the key and the reason.

@@ -856,7 +856,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         name: "max_connections",
         kind: Kind::Integer { min: 1, max: 262143, unit: Unit::None },
-        default: "100",
+        default: "1200",
         change: Change::Server,
         report: false,
         category: "Connections and Authentication / Connection Settings",
