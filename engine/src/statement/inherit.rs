@@ -33,18 +33,20 @@ pub fn inherited_check(constraint: &Constraint, parent: &Relation, columns: &[Co
     Constraint { oid: 0, kind, inheritance: Inheritance::INHERITED, parent: 0, ..constraint.clone() }
 }
 
-/// 42804 unless a table has what a child of `parent` must have; as a partition also nothing more.
+/// 42804 if a table has columns that its parent as a partition lacks.
+pub fn check_extra(parent: &Relation, child: &Relation) -> Result<()> {
+    let Some(extra) = child.live_columns().find(|own| parent.column_by_name(&own.name).is_none()) else {
+        return Ok(());
+    };
+    let (child, extra, parent) = (&child.name, &extra.name, &parent.name);
+    let message = format!("table \"{child}\" contains column \"{extra}\" not found in parent \"{parent}\"");
+    Err(Error::new(sqlstate::DATATYPE_MISMATCH, message)
+        .with_detail("The new partition may contain only the columns present in parent."))
+}
+
+/// 42804 unless a table has what a child of `parent` must have.
 pub fn check_columns(parent: &Relation, child: &Relation, partition: bool) -> Result<()> {
     let mismatch = |message: String| Err(Error::new(sqlstate::DATATYPE_MISMATCH, message));
-    if partition && let Some(extra) = child.live_columns().find(|own| parent.column_by_name(&own.name).is_none()) {
-        let message = format!(
-            "table \"{}\" contains column \"{}\" not found in parent \"{}\"",
-            child.name, extra.name, parent.name
-        );
-        return mismatch(message).map_err(|error: Error| {
-            error.with_detail("The new partition may contain only the columns present in parent.")
-        });
-    }
     for column in parent.live_columns() {
         let name = &column.name;
         let Some(own) = child.column_by_name(name) else {

@@ -27,9 +27,10 @@ pub async fn attach(
     }
     crate::privilege::require_owner(&child, context)?;
     check_attachable(parent, &child, context)?;
-    inherit::check_columns(parent, &child, true)?;
+    inherit::check_extra(parent, &child)?;
     let bound = bound::evaluate(session, spec, parent, context).await?;
     bound::check(&child.name, &bound, parent, context)?;
+    inherit::check_columns(parent, &child, true)?;
     let changed = inherit::joined(parent, &child);
     let child = set_bound(session, changed, bound)?;
     index::on_new_partition(session, parent.oid, child.oid)?;
