@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryViewBuilder, BooleanBuilder, Date32Builder, FixedSizeBinaryBuilder, Float32Builder, Float64Builder,
-    Int16Builder, Int32Builder, Int64Builder, IntervalMonthDayNanoBuilder, NullArray, StringViewBuilder,
-    Time64MicrosecondBuilder, TimestampMicrosecondBuilder, UInt32Builder, UInt64Builder,
+    Int16Builder, Int32Builder, Int64Builder, IntervalMonthDayNanoBuilder, StringViewBuilder, Time64MicrosecondBuilder,
+    TimestampMicrosecondBuilder, UInt32Builder, UInt64Builder,
 };
 
 use super::binary::Reader;
@@ -39,7 +39,6 @@ pub struct ColumnBuilder {
 
 /// One variant per physical kind.
 enum Values {
-    Null(usize),
     Bool(BooleanBuilder),
     Int2(Int16Builder),
     Int4(Int32Builder),
@@ -85,8 +84,7 @@ impl ColumnBuilder {
             return Ok(Self { ty, values, scratch: Vec::new() });
         }
         let values = match ty.oid {
-            oid::VOID => Values::Null(0),
-            oid::BOOL => Values::Bool(BooleanBuilder::with_capacity(capacity)),
+            oid::BOOL | oid::VOID => Values::Bool(BooleanBuilder::with_capacity(capacity)),
             oid::INT2 => Values::Int2(Int16Builder::with_capacity(capacity)),
             oid::INT4 => Values::Int4(Int32Builder::with_capacity(capacity)),
             oid::INT8 | oid::PG_LSN | oid::MONEY => Values::Int8(Int64Builder::with_capacity(capacity)),
@@ -140,7 +138,6 @@ impl ColumnBuilder {
 
     pub fn append_null(&mut self) {
         match &mut self.values {
-            Values::Null(count) => *count += 1,
             Values::Bool(values) => values.append_null(),
             Values::Int2(values) => values.append_null(),
             Values::Int4(values) => values.append_null(),
@@ -166,7 +163,7 @@ impl ColumnBuilder {
     pub fn append_text(&mut self, input: &str, settings: &FormatSettings) -> Result<()> {
         let ty = self.ty;
         match &mut self.values {
-            Values::Null(count) => *count += 1,
+            Values::Bool(values) if ty.oid == oid::VOID => values.append_value(true),
             Values::Bool(values) => values.append_value(boolean::parse(input)?),
             Values::Int2(values) => values.append_value(int::parse_int2(input)?),
             Values::Int4(values) => values.append_value(int::parse_int4(input)?),
@@ -224,7 +221,7 @@ impl ColumnBuilder {
         let ty = self.ty;
         let mut reader = Reader::new(bytes);
         match &mut self.values {
-            Values::Null(count) => *count += 1,
+            Values::Bool(values) if ty.oid == oid::VOID => values.append_value(true),
             Values::Bool(values) => {
                 let value = reader.u8()? != 0;
                 reader.finish()?;
@@ -290,7 +287,6 @@ impl ColumnBuilder {
     pub fn len(&self) -> usize {
         use arrow::array::ArrayBuilder;
         match &self.values {
-            Values::Null(count) => *count,
             Values::Bool(values) => values.len(),
             Values::Int2(values) => values.len(),
             Values::Int4(values) => values.len(),
@@ -324,7 +320,6 @@ impl ColumnBuilder {
 
     pub(super) fn try_finish(&mut self) -> Result<ArrayRef> {
         Ok(match &mut self.values {
-            Values::Null(count) => Arc::new(NullArray::new(std::mem::take(count))),
             Values::Bool(values) => Arc::new(values.finish()),
             Values::Int2(values) => Arc::new(values.finish()),
             Values::Int4(values) => Arc::new(values.finish()),

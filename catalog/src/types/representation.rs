@@ -25,7 +25,8 @@ pub fn built_in(ty: Type) -> DataType {
         return array_type(built_in(Type::new(element, ty.typmod)));
     }
     match ty.oid {
-        oid::BOOL => DataType::Boolean,
+        // The one value of `void` is true.
+        oid::BOOL | oid::VOID => DataType::Boolean,
         oid::INT2 => DataType::Int16,
         oid::INT4 => DataType::Int32,
         oid::INT8 | oid::PG_LSN | oid::MONEY => DataType::Int64,
@@ -44,7 +45,6 @@ pub fn built_in(ty: Type) -> DataType {
         other if is_reg_type(other) => DataType::UInt32,
         oid::XID8 | oid::TID => DataType::UInt64,
         oid::RECORD => DataType::Struct(Fields::empty()),
-        oid::VOID => DataType::Null,
         _ => DataType::Utf8View,
     }
 }

@@ -185,6 +185,7 @@ impl Binder<'_> {
         columns: &[Target],
         rows: &[Vec<ast::Expr>],
     ) -> Result<Source> {
+        let rows = &rows.iter().map(|row| self.starred(row)).collect::<Result<Vec<_>>>()?;
         let width = rows.first().map_or(0, Vec::len);
         let spans: Vec<Span> = rows.first().map(|row| row.iter().map(|e| e.span).collect()).unwrap_or_default();
         check_insert_width(insert, columns, &spans)?;
@@ -223,6 +224,23 @@ impl Binder<'_> {
         });
         let values = values.map(|(i, target)| (target.clone(), column_expr(rel, i, target.ty))).collect();
         Ok(Source { query: bare(SetExpr::Values(bound), outputs), rel, values })
+    }
+
+    /// A row of VALUES with the columns that `name.*` stands for.
+    fn starred(&mut self, row: &[ast::Expr]) -> Result<Vec<ast::Expr>> {
+        let mut values = Vec::with_capacity(row.len());
+        for value in row {
+            let ast::ExprKind::Star(Some(name)) = &value.kind else {
+                values.push(value.clone());
+                continue;
+            };
+            for column in self.star_item(name)?.columns {
+                let mut name = name.clone();
+                name.parts.push(ast::Ident { name: column.name, span: value.span });
+                values.push(ast::Expr { kind: ast::ExprKind::Column(name), span: value.span });
+            }
+        }
+        Ok(values)
     }
 
     fn insert_query(

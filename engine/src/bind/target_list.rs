@@ -4,7 +4,7 @@ use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 
 use super::output_name::output_name;
-use super::scope::Item;
+use super::scope::{Item, ItemColumn, WholeRow};
 use super::tree::{Expr, ExprKind, OutputColumn};
 use super::{Binder, RelSource};
 use crate::parse::ast::{self, Name, Span};
@@ -144,8 +144,24 @@ impl Binder<'_> {
         };
         match self.item_named(schema, &table.name, name.span)? {
             Some(item) => Ok(item),
-            None => Err(self.missing_from_entry(&table.name, name.span)),
+            None => match self.argument_item(name)? {
+                Some(item) => Ok(item),
+                None => Err(self.missing_from_entry(&table.name, name.span)),
+            },
         }
+    }
+
+    /// The fields of a composite argument of the function whose body this is.
+    fn argument_item(&mut self, name: &Name) -> Result<Option<Item>> {
+        let Some(argument) = self.argument_named(name)? else { return Ok(None) };
+        let Some(fields) = self.fields_of(&argument) else { return Ok(None) };
+        let columns = fields.iter().enumerate().map(|(index, (name, ty))| ItemColumn {
+            name: name.clone(),
+            expr: field(&argument, index, *ty, argument.span),
+        });
+        let mut item = Item::new(None, columns.collect());
+        item.whole_row = WholeRow::Row(argument.ty);
+        Ok(Some(item))
     }
 
     /// The fields of `(composite).*`.

@@ -13,10 +13,10 @@ use super::error::from_datafusion;
 use super::provider::SnapshotTables;
 use super::runtime::QueryRuntime;
 use super::shared::LateTable;
-use super::statement::{Change, ChangeResult, Execution, Step, StepRows};
+use super::statement::{Change, ChangeResult, Execution, Step, StepRows, run_change};
 use super::stream::RowStream;
 use crate::bind::GIVEN_ROWS;
-use crate::bind::tree::{Expr, Insert, Query};
+use crate::bind::tree::{Expr, Insert, Statement};
 use crate::lower::{self, LowerContext};
 use crate::session::context::StatementContext;
 use crate::session::tables::Tables;
@@ -71,13 +71,17 @@ async fn value(runtime: &QueryRuntime, plan: LogicalPlan, context: &Arc<Statemen
     ScalarValue::try_from_array(batch.column(0), 0).map_err(from_datafusion)
 }
 
-/// The plan of a query as text, line by line; with `analyze` after running it.
+/// The plan of a statement as text, line by line; with `analyze` after running it.
 pub async fn explain(
-    query: &Query,
+    statement: &Statement,
     analyze: bool,
     verbose: bool,
     execution: &mut Execution<'_>,
 ) -> Result<Vec<String>> {
+    let query = match statement {
+        Statement::Query(query) => query,
+        change => return explain_change(Change::of(change)?, analyze, verbose, execution).await,
+    };
     let lowered = {
         let tables = execution.tables();
         lower::lower_query(query, execution.parameters, &LowerContext::new(execution.context.clone(), &tables))?
@@ -98,4 +102,25 @@ pub async fn explain(
         text.push_str(&displayable(physical.as_ref()).indent(verbose).to_string());
     }
     Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// What a change does, and below it the plan of the rows that it does that to.
+async fn explain_change(
+    change: Change<'_>,
+    analyze: bool,
+    verbose: bool,
+    execution: &mut Execution<'_>,
+) -> Result<Vec<String>> {
+    let (lowered, _) =
+        execution.lower(change.ctes(), change.part(), |context, parameters| change.lower(parameters, context))?;
+    let state = execution.runtime.state(execution.options);
+    let physical = state.create_physical_plan(&lowered.plan).await.map_err(from_datafusion)?;
+    let plan = displayable(physical.as_ref()).indent(verbose).to_string();
+    let (verb, table) = change.verb_and_table();
+    let mut head = format!("{verb} on {}", table.name);
+    if analyze {
+        let result = run_change(change, None, execution).await?;
+        head.push_str(&format!(" (actual rows={})", result.count));
+    }
+    Ok(std::iter::once(head).chain(plan.lines().map(|line| format!("  {line}"))).collect())
 }

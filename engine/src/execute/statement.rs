@@ -143,7 +143,17 @@ impl<'a> Change<'a> {
         }
     }
 
-    fn of(statement: &'a Statement) -> Result<Self> {
+    /// As EXPLAIN shows it.
+    pub(super) fn verb_and_table(self) -> (&'static str, &'a Arc<aegis_catalog::object::Relation>) {
+        match self {
+            Self::Insert(insert) => ("Insert", &insert.table),
+            Self::Update(update) => ("Update", &update.table),
+            Self::Delete(delete) => ("Delete", &delete.table),
+            Self::Merge(merge) => ("Merge", &merge.table),
+        }
+    }
+
+    pub(super) fn of(statement: &'a Statement) -> Result<Self> {
         match statement {
             Statement::Insert(insert) => Ok(Self::Insert(insert)),
             Statement::Update(update) => Ok(Self::Update(update)),
@@ -153,7 +163,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    fn ctes(self) -> &'a [Cte] {
+    pub(super) fn ctes(self) -> &'a [Cte] {
         match self {
             Self::Insert(insert) => &insert.ctes,
             Self::Update(update) => &update.ctes,
@@ -162,7 +172,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    fn part(self) -> StatementPart<'a> {
+    pub(super) fn part(self) -> StatementPart<'a> {
         match self {
             Self::Insert(insert) => StatementPart::Insert(insert),
             Self::Update(update) => StatementPart::Update(update),
@@ -171,7 +181,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    fn lower(self, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredChange> {
+    pub(super) fn lower(self, parameters: &[ScalarValue], context: &LowerContext<'_>) -> Result<LoweredChange> {
         match self {
             Self::Insert(insert) => lower::lower_insert(insert, parameters, context),
             Self::Update(update) => lower::lower_update(update, parameters, context),
@@ -212,7 +222,7 @@ impl Execution<'_> {
     }
 
     /// Lowers a statement and its data-modifying CTEs, all over the same snapshot.
-    fn lower<'a, T>(
+    pub(super) fn lower<'a, T>(
         &self,
         ctes: &'a [Cte],
         part: StatementPart<'_>,

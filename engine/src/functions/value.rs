@@ -418,17 +418,17 @@ impl Write for Network {
 pub struct Void;
 
 impl Write for Void {
-    type Builder = usize;
-    fn builder(_rows: usize) -> usize {
-        0
+    type Builder = BooleanBuilder;
+    fn builder(rows: usize) -> Self::Builder {
+        BooleanBuilder::with_capacity(rows)
     }
-    fn append(self, rows: &mut usize) {
-        *rows += 1;
+    fn append(self, builder: &mut Self::Builder) {
+        builder.append_value(true);
     }
-    fn append_null(rows: &mut usize) {
-        *rows += 1;
+    fn append_null(builder: &mut Self::Builder) {
+        builder.append_null();
     }
-    fn finish(rows: usize) -> ArrayRef {
-        Arc::new(NullArray::new(rows))
+    fn finish(mut builder: Self::Builder) -> ArrayRef {
+        Arc::new(builder.finish())
     }
 }

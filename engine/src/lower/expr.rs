@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aegis_catalog::{Error, Result, Type, types::oid};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::{Case, ColumnarValue, Expr, Operator};
+use datafusion::logical_expr::{Case, Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
 use super::build::{all, binary, boolean, chain, literal, null, placeholder};
@@ -13,7 +13,6 @@ use super::relation::Relation;
 use super::value::{Value, cast, common_representation};
 use super::{Lowerer, compare};
 use crate::bind::tree::{self, ExprKind, RowOperator};
-use crate::execute::operator::ScalarOperator;
 use crate::functions::Function;
 
 /// `pg_typeof`.
@@ -212,14 +211,6 @@ impl Lowerer<'_> {
             false => Expr::IsNull(Box::new(expr)),
             true => Expr::IsNotNull(Box::new(expr)),
         };
-        if arg.ty.oid == oid::VOID {
-            // `void` is a value, of which there is only one.
-            let arg = self.expr(arg, input)?;
-            let never = ScalarOperator::new("void_is_null", format!("{negated}"), DataType::Boolean, move |_, _| {
-                Ok(ColumnarValue::Scalar(ScalarValue::Boolean(Some(negated))))
-            });
-            return Ok(Value::boolean(never.pinned().call(vec![arg.expr])));
-        }
         // A row is null if all its fields are, and not null if none is.
         if let ExprKind::Row(fields) | ExprKind::NamedRow { fields, .. } = &arg.kind {
             let fields = self.exprs(fields, input)?;

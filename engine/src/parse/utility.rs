@@ -88,6 +88,11 @@ pub enum Utility {
     /// None is CLOSE ALL.
     Close(Option<Ident>),
 
+    /// UPDATE or DELETE … WHERE CURRENT OF.
+    ChangeCurrent {
+        statement: Box<Statement>,
+        cursor: String,
+    },
     Explain {
         options: Vec<(String, Option<String>)>,
         statement: Box<ParsedStatement>,

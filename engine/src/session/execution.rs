@@ -409,7 +409,15 @@ impl Session {
                 format!("portal \"{name}\" cannot be run"),
             ));
         };
-        rows.fetch(max_rows).await
+        let fetched = rows.fetch(max_rows).await?;
+        let position = portal.cursor.as_mut().and_then(|cursor| cursor.position.as_mut());
+        Ok(match (fetched, position) {
+            (Fetched::Batch(batch), Some(position)) => match position.shown(vec![batch])?.pop() {
+                Some(batch) => Fetched::Batch(batch),
+                None => return Err(Error::internal("a batch is gone")),
+            },
+            (fetched, _) => fetched,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use futures::stream::BoxStream;
 
 use super::prepared::Prepared;
 use super::protocol::{Fetched, Format, OutputColumn};
+use crate::statement::current_of::Position;
 
 /// Result rows on their way.
 pub type RowStream = BoxStream<'static, Result<RecordBatch>>;
@@ -56,6 +57,8 @@ pub struct Cursor {
     pub scroll: bool,
     /// WITH HOLD: outlives its transaction.
     pub hold: bool,
+    /// For WHERE CURRENT OF; None if its query is not that simple.
+    pub position: Option<Position>,
 }
 
 pub enum PortalState {

@@ -317,7 +317,10 @@ impl Session {
         let function = Arc::clone(&call.function);
         let mut rows = self.run_routine(&function, values, &returns).await?;
         if rows.is_empty() && !returns.set {
-            rows.push(nulls(&returns, &context.catalog)?);
+            rows.push(match returns.is_void() {
+                true => vec![null_of(returns.ty, &context.catalog)?],
+                false => nulls(&returns, &context.catalog)?,
+            });
         }
         Ok(rows)
     }

@@ -7,14 +7,14 @@ use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use futures::StreamExt;
 
-use super::Outcome;
+use super::{Outcome, current_of};
 use crate::bind::tree::{self, Distinct, From, SetExpr};
 use crate::parse::ast::{ParsedStatement, Query, SetOperator, Statement};
 use crate::parse::utility::{FetchCount, FetchDirection};
 use crate::session::Session;
 use crate::session::context::StatementContext;
 use crate::session::portal::{Cursor, Keep, PortalState, Rows, Tag};
-use crate::session::prepared::Prepared;
+use crate::session::prepared::{Plan, Prepared};
 use crate::session::protocol::{Fetched, Format};
 use crate::session::transaction::Block;
 
@@ -46,6 +46,10 @@ pub async fn declare(
         ParsedStatement { span: query.span, statement: Statement::Query(Box::new(query.clone())), parameter_count: 0 };
     let prepared = Arc::new(Prepared::new(name, &Arc::from(sql), Some(Arc::new(parsed)), &[], context)?);
     let plan = prepared.plan(context)?;
+    let (plan, position) = match current_of::positioned(&plan.tree).filter(|_| !plan.calls) {
+        Some((tree, position)) => (Arc::new(Plan::new(tree, context)?), Some(position)),
+        None => (plan, None),
+    };
     let Outcome::Rows { rows, .. } = session.run_plan(&plan, Vec::new(), &Arc::new(context.clone())).await? else {
         return Err(Error::internal("a cursor's query returned no rows"));
     };
@@ -59,7 +63,7 @@ pub async fn declare(
     };
     let scroll = keep != Keep::Nothing;
     portal.state = PortalState::Running(Rows::new(rows, Tag::Counted("FETCH"), keep));
-    portal.cursor = Some(Cursor { sql: sql.to_owned(), binary: options.binary, scroll, hold: options.hold });
+    portal.cursor = Some(Cursor { sql: sql.to_owned(), binary: options.binary, scroll, hold: options.hold, position });
     session.insert_portal(name, portal);
     Outcome::tag("DECLARE CURSOR")
 }
@@ -112,6 +116,10 @@ pub async fn fetch(
         Motion::Forward(limit) => forward(rows, limit).await?,
         Motion::Backward(limit) => backward(rows, limit).await?,
         Motion::To(target) => one_at(rows, target).await?,
+    };
+    let batches = match portal.cursor.as_mut().and_then(|cursor| cursor.position.as_mut()) {
+        Some(position) => position.shown(batches)?,
+        None => batches,
     };
     let total: usize = batches.iter().map(RecordBatch::num_rows).sum();
     if move_only {

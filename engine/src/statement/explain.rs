@@ -12,6 +12,7 @@ use crate::parse::ast::{ParsedStatement, Statement};
 use crate::session::Session;
 use crate::session::context::StatementContext;
 use crate::session::portal::Tag;
+use crate::session::prepared::Plan;
 use crate::session::protocol::OutputColumn;
 use crate::settings::parse_bool;
 
@@ -64,19 +65,26 @@ pub async fn run(
     context: &StatementContext,
 ) -> Result<Outcome> {
     let options = options(given)?;
-    let Statement::Query(_) = &statement.statement else {
-        return Err(Error::unsupported("EXPLAIN of anything but a query"));
-    };
-    let mut bound = crate::bind::bind(&statement.statement, sql, &[], context)?;
-    crate::bind::inline::statement(&mut bound.statement, context)?;
-    let tree::Statement::Query(query) = &bound.statement else {
-        return Err(Error::unsupported("EXPLAIN of anything but a query"));
-    };
+    if let Statement::Utility(_) = &statement.statement {
+        return Err(Error::unsupported("EXPLAIN of this statement"));
+    }
+    let plan = Plan::new(crate::bind::bind(&statement.statement, sql, &[], context)?, context)?;
+    if !session.superuser {
+        plan.check_privileges(context)?;
+    }
+    if plan.calls {
+        return Err(Error::unsupported("EXPLAIN of calls of functions with several statements"));
+    }
+    session.lock_relations(plan.needs.iter(), false, context).await?;
+    let is_change = !matches!(plan.tree.statement, tree::Statement::Query(_));
+    if options.analyze && is_change {
+        session.writable("EXPLAIN")?;
+    }
     let runtime = Arc::clone(&session.shared.executor);
     let open = session.transaction.as_mut().ok_or_else(|| Error::internal("EXPLAIN outside a transaction"))?;
     let mut execution = execute::Execution::new(&runtime, Arc::new(context.clone()), &mut open.tables, &[]);
     let start = Instant::now();
-    let mut lines = execute::explain(query, options.analyze, options.verbose, &mut execution).await?;
+    let mut lines = execute::explain(&plan.tree.statement, options.analyze, options.verbose, &mut execution).await?;
     if options.analyze {
         lines.push(format!("Execution Time: {:.3} ms", start.elapsed().as_secs_f64() * 1e3));
     }

@@ -10,6 +10,7 @@ mod constraint;
 pub mod copy;
 mod create_table;
 mod create_table_as;
+pub mod current_of;
 mod cursor;
 mod database;
 mod descriptor;
@@ -119,6 +120,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
             cursor::fetch(session, &cursor.name, *direction, *count, *move_only).await
         }
         Utility::Close(name) => cursor::close(session, name.as_ref().map(|n| n.name.as_str())),
+        Utility::ChangeCurrent { statement, cursor } => current_of::run(session, statement, cursor, sql, context).await,
         Utility::Explain { options, statement } => explain::run(session, options, statement, sql, context).await,
         Utility::Copy(copy) => copy::run(session, copy, sql, context).await,
         Utility::CreateTable(create) => create_table::run(session, create, context).await,
@@ -251,6 +253,10 @@ pub fn referenced_columns(session: &Session, statement: &ParsedStatement) -> Opt
     match &statement.statement {
         Statement::Utility(utility) => match &**utility {
             Utility::Execute { name, .. } => session.prepared.lock().get(&name.name)?.columns().cloned(),
+            Utility::ChangeCurrent { statement, .. } => {
+                let context = session.context().ok()?;
+                current_of::output_columns(statement, "", &context).map(Arc::new)
+            }
             Utility::Call(call) => {
                 let context = session.context().ok()?;
                 routine::output_columns(call, &context).map(Arc::new)

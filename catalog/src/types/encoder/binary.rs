@@ -69,7 +69,7 @@ impl BinaryEncoder {
         let nulls = array.logical_nulls();
         let ty = erased(ty, names);
         if ty.oid == oid::VOID {
-            return Ok(Self { nulls: None, column: BinaryColumn::Void });
+            return Ok(Self { nulls, column: BinaryColumn::Void });
         }
         if *array.data_type() == DataType::Null {
             return Ok(Self { nulls, column: BinaryColumn::Null });

@@ -77,7 +77,7 @@ impl TextEncoder {
         let nulls = array.logical_nulls();
         let ty = erased(ty, &settings.names);
         if ty.oid == oid::VOID {
-            return Ok(Self { nulls: None, column: TextColumn::Void });
+            return Ok(Self { nulls, column: TextColumn::Void });
         }
         if *array.data_type() == DataType::Null {
             return Ok(Self { nulls, column: TextColumn::Null });

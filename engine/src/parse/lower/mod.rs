@@ -214,8 +214,8 @@ impl<'a> Lower<'a> {
                 Statement::Query(Box::new(self.query(node)?))
             }
             K::INSERT => Statement::Insert(Box::new(self.insert(node)?)),
-            K::UPDATE => Statement::Update(Box::new(self.update(node)?)),
-            K::DELETE => Statement::Delete(Box::new(self.delete(node)?)),
+            K::UPDATE => positioned(Statement::Update(Box::new(self.update(node)?))),
+            K::DELETE => positioned(Statement::Delete(Box::new(self.delete(node)?))),
             K::MERGE => Statement::Merge(Box::new(self.merge(node)?)),
             _ => Statement::Utility(Box::new(self.utility(node)?)),
         }))
@@ -242,4 +242,16 @@ impl<'a> Lower<'a> {
         }
         self.unsupported(node)
     }
+}
+
+/// A change of the row that a cursor stands on is run by the session, which knows the cursor.
+fn positioned(statement: Statement) -> Statement {
+    let filter = match &statement {
+        Statement::Update(update) => update.filter.as_ref(),
+        Statement::Delete(delete) => delete.filter.as_ref(),
+        _ => None,
+    };
+    let Some(Expr { kind: ExprKind::CurrentOf(cursor), .. }) = filter else { return statement };
+    let cursor = cursor.clone();
+    Statement::Utility(Box::new(Utility::ChangeCurrent { statement: Box::new(statement), cursor }))
 }
