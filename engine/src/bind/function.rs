@@ -45,6 +45,8 @@ impl Binder<'_> {
         for arg in &call.args {
             self.call_argument(&arg.value, &mut args)?;
         }
+        // Parameters of type void stand for what a function gives back (pgjdbc's escape for calls), and are no arguments.
+        args.retain(|arg| !(arg.ty.oid == oid::VOID && matches!(arg.kind, ExprKind::Parameter { .. })));
         if call.within_group.is_some() {
             return self.ordered_set_call(call, args, span);
         }

@@ -218,7 +218,7 @@ impl Session {
     // ------------------------------------------------------------------------------------------ portals
 
     /// Starts the portal's statement.
-    pub(super) async fn run_portal(&mut self, name: &str, context: &Arc<StatementContext>) -> Result<Response> {
+    pub(crate) async fn run_portal(&mut self, name: &str, context: &Arc<StatementContext>) -> Result<Response> {
         let portal = self.find_portal(name)?;
         let prepared = Arc::clone(&portal.prepared);
         let parameters = std::mem::take(&mut portal.parameters);

@@ -61,6 +61,8 @@ pub struct Session {
     pub(crate) calls: usize,
     /// Who it is in the lock table.
     pub(crate) owner: Arc<Owner>,
+    /// The present statement is one of several of a query string, which are one transaction.
+    among_others: bool,
     /// Advisory locks beyond transactions.
     pub(crate) session_locks: Arc<LockSet>,
     pub(crate) transaction: Option<OpenTransaction>,
@@ -114,6 +116,7 @@ impl Session {
         Self {
             session_locks: LockSet::of_session(&owner),
             owner,
+            among_others: false,
             shared,
             backend,
             superuser,
@@ -222,6 +225,7 @@ impl Session {
     /// After the last statement the wire calls `sync` before it sends that statement's CommandComplete.
     pub async fn start(&mut self, sql: &str, statement: Arc<ParsedStatement>, count: usize) -> Result<Response> {
         let coming = self.repeated.coming.take().filter(|_| count == 1);
+        self.among_others = count > 1;
         let result = self.start_statement(sql, statement, coming).await;
         self.conclude(sql, result)
     }
@@ -380,6 +384,9 @@ impl Session {
                 ),
             ));
         }
+        if !prepared.is_current(self.catalog()?.version()) {
+            prepared.plan(&*self.context()?)?;
+        }
         let values = if parameters.is_empty() {
             Vec::new()
         } else {
@@ -480,6 +487,8 @@ impl Session {
     async fn execute_portal(&mut self, name: &str) -> Result<Response> {
         let portal = self.find_portal(name)?;
         let Some(statement) = portal.prepared.statement.clone() else { return Ok(Response::Empty) };
+        self.refuse_if_failed(&statement.statement)?;
+        let portal = self.find_portal(name)?;
         match &mut portal.state {
             PortalState::Ready => {}
             PortalState::Running(rows) => {
@@ -494,7 +503,6 @@ impl Session {
                 ));
             }
         }
-        self.refuse_if_failed(&statement.statement)?;
         self.open_transaction(&statement.statement)?;
         let context = self.context()?;
         self.run_portal(name, &context).await
@@ -513,6 +521,7 @@ impl Session {
     /// Sync, or the end of a query string: commits or rolls back an implicit transaction and drops its portals.
     pub async fn sync(&mut self) -> Result<()> {
         self.stop_clock();
+        self.among_others = false;
         let result = match &self.transaction {
             Some(open) if open.block == Block::Implicit => self.end_transaction(!open.failed).await,
             Some(_) => Ok(()),
@@ -600,7 +609,7 @@ impl Session {
             session_locks: Arc::clone(&self.session_locks),
             exportable: self.transaction.as_ref().map(transaction::OpenTransaction::exportable),
             transaction_locks: self.transaction.as_ref().map(|open| Arc::clone(open.tables.locks())),
-            transaction_id: self.transaction.as_ref().map_or(0, |open| open.tables.permanent_ref().snapshot()),
+            owner: Arc::clone(&self.owner),
         };
         let identity = self.identity_now(&catalog);
         let transaction_start = self.transaction_start();
@@ -683,7 +692,8 @@ impl Session {
 
     /// 25001 if a transaction block is open.
     pub(crate) fn require_no_block(&self, command: &str) -> Result<()> {
-        if self.transaction.as_ref().is_some_and(|open| open.block == Block::Explicit) {
+        let explicit = self.transaction.as_ref().is_some_and(|open| open.block == Block::Explicit);
+        if explicit || self.among_others {
             return Err(Error::new(
                 sqlstate::ACTIVE_SQL_TRANSACTION,
                 format!("{command} cannot run inside a transaction block"),

@@ -140,6 +140,11 @@ impl Prepared {
         Ok(prepared)
     }
 
+    /// Was it bound under that version of the catalog, or does it need no catalog?
+    pub fn is_current(&self, catalog_version: u64) -> bool {
+        self.plan.lock().as_ref().is_none_or(|plan| plan.catalog_version == catalog_version)
+    }
+
     /// Result columns as Describe told them; None for statements without rows.
     pub fn columns(&self) -> Option<&Arc<Vec<OutputColumn>>> {
         self.columns.as_ref()

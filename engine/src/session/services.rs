@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use aegis_catalog::object::Relation;
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
-use aegis_storage::lock::{LockSet, LockStatus};
+use aegis_storage::lock::{LockSet, LockStatus, Owner};
 use parking_lot::Mutex;
 
 use super::advisory::{self, Request};
@@ -29,12 +29,15 @@ pub(super) struct Services {
     pub portals: Arc<Mutex<Vec<Weak<PortalName>>>>,
     pub pending_notifications: Arc<Mutex<Pending>>,
     pub superuser: bool,
-    pub transaction_id: u64,
+    pub owner: Arc<Owner>,
     pub session_locks: Arc<LockSet>,
     pub transaction_locks: Option<Arc<LockSet>>,
     /// What the transaction may export.
     pub exportable: Option<Exportable>,
 }
+
+/// How many bits of `txid_current()` count transactions since the start of the server.
+const TRANSACTION_BITS: u32 = 28;
 
 /// What `currval` and `lastval` remember, per session.
 #[derive(Debug, Default)]
@@ -212,7 +215,9 @@ impl SessionServices for Services {
     }
 
     fn transaction_id(&self) -> u64 {
-        self.transaction_id
+        // Numbers start anew with the server; its start comes first, so that later ones are greater.
+        let started = self.shared.started.max(0).cast_unsigned() / 1_000_000;
+        (started << TRANSACTION_BITS) | (self.owner.assign_transaction() & ((1 << TRANSACTION_BITS) - 1))
     }
 
     fn server_start(&self) -> i64 {

@@ -126,6 +126,8 @@ pub struct Settings {
     undo: Vec<Undo>,
     /// Reported settings that changed since the client was told.
     changed: Vec<&'static Setting>,
+    /// What the client was told last.
+    told: HashMap<&'static str, String>,
     /// Counts the changes of values: what was derived from them holds as long as it stays.
     generation: u64,
 }
@@ -312,13 +314,21 @@ impl Settings {
 
     /// Reported settings with their values, all of them; none counts as changed afterwards.
     pub fn reported(&mut self) -> Vec<(String, String)> {
-        self.changed.clear();
-        SETTINGS.iter().filter(|s| s.report).map(|s| (s.name.to_owned(), value::display(s, self.raw(s)))).collect()
+        self.changed = SETTINGS.iter().filter(|setting| setting.report).collect();
+        self.take_changes()
     }
 
     pub fn take_changes(&mut self) -> Vec<(String, String)> {
-        let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().map(|s| (s.name.to_owned(), value::display(s, self.raw(s)))).collect()
+        let mut changes = Vec::new();
+        for setting in std::mem::take(&mut self.changed) {
+            let value = value::display(setting, self.raw(setting));
+            // Set to what the client knows already is no change.
+            if self.told.get(setting.name) != Some(&value) {
+                self.told.insert(setting.name, value.clone());
+                changes.push((setting.name.to_owned(), value));
+            }
+        }
+        changes
     }
 
     pub fn mark(&self) -> Mark {

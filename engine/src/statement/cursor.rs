@@ -62,7 +62,7 @@ pub async fn declare(
         None => Keep::Nothing,
     };
     let scroll = keep != Keep::Nothing;
-    portal.state = PortalState::Running(Rows::new(rows, Tag::Counted("FETCH"), keep));
+    portal.state = PortalState::Running(Rows::new(rows, Tag::Counted("SELECT"), keep));
     portal.cursor = Some(Cursor { sql: sql.to_owned(), binary: options.binary, scroll, hold: options.hold, position });
     session.insert_portal(name, portal);
     Outcome::tag("DECLARE CURSOR")
@@ -108,6 +108,7 @@ pub async fn fetch(
     count: FetchCount,
     move_only: bool,
 ) -> Result<Outcome> {
+    start(session, name).await?;
     let portal = session.portals.get_mut(name).ok_or_else(|| undefined(name))?;
     let PortalState::Running(rows) = &mut portal.state else {
         return Err(Error::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("portal \"{name}\" cannot be run")));
@@ -134,6 +135,16 @@ pub async fn fetch(
     }
     let rows = futures::stream::iter(batches.into_iter().map(Ok)).boxed();
     Ok(Outcome::Rows { rows, tag: Tag::Fixed(format!("FETCH {total}")) })
+}
+
+/// A portal that a client has bound and not executed yet may be fetched from, too.
+async fn start(session: &mut Session, name: &str) -> Result<()> {
+    let portal = session.portals.get(name).ok_or_else(|| undefined(name))?;
+    if matches!(portal.state, PortalState::Ready) && portal.columns.is_some() {
+        let context = session.context()?;
+        Box::pin(session.run_portal(name, &context)).await?;
+    }
+    Ok(())
 }
 
 /// A FETCH in terms of where it goes.

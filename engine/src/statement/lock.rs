@@ -153,7 +153,8 @@ impl Needs {
                     // The rows are written anew, with their keys.
                     (_, true) => TableMode::AccessExclusive,
                     (true, _) => TableMode::ShareUpdateExclusive,
-                    (false, _) => TableMode::Share,
+                    // PostgreSQL takes Share, which two may hold. Here the table's schema changes, once at a time (pg_restore -j).
+                    (false, _) => TableMode::ShareRowExclusive,
                 };
                 if let Some(table) = find(&create.table, context) {
                     needs.add_family(table.oid, mode, catalog);

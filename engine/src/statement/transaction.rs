@@ -4,6 +4,7 @@ use aegis_catalog::{Error, Result, sqlstate};
 
 use super::Outcome;
 use crate::session::Session;
+use crate::session::portal::{Portal, PortalState};
 use crate::session::transaction::{Block, isolation};
 
 pub fn begin(
@@ -47,7 +48,7 @@ pub async fn commit(session: &mut Session, chain: bool) -> Result<Outcome> {
         return Outcome::tag("COMMIT");
     }
     let failed = session.transaction.as_ref().is_some_and(|open| open.failed);
-    let before = session.transaction.as_ref().map(|open| (open.isolation, open.read_only));
+    let before = Characteristics::of(session);
     session.end_transaction(!failed).await?;
     if chain {
         chain_on(session, before)?;
@@ -56,7 +57,7 @@ pub async fn commit(session: &mut Session, chain: bool) -> Result<Outcome> {
 }
 
 pub async fn rollback(session: &mut Session, chain: bool) -> Result<Outcome> {
-    let before = session.transaction.as_ref().map(|open| (open.isolation, open.read_only));
+    let before = Characteristics::of(session);
     if session.transaction.as_ref().is_none_or(|open| open.block == Block::Implicit) {
         require_block_to_chain(chain, "ROLLBACK")?;
         session.warn(sqlstate::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
@@ -106,12 +107,33 @@ fn require_block_to_chain(chain: bool, verb: &str) -> Result<()> {
     Ok(())
 }
 
+/// What AND CHAIN hands on.
+struct Characteristics {
+    isolation: aegis_storage::Isolation,
+    read_only: bool,
+    /// As SHOW shows them, in the order of [`SHOWN`].
+    shown: [String; 3],
+}
+
+const SHOWN: [&str; 3] = ["transaction_isolation", "transaction_read_only", "transaction_deferrable"];
+
+impl Characteristics {
+    fn of(session: &Session) -> Option<Self> {
+        let open = session.transaction.as_ref()?;
+        let settings = session.backend.settings.lock();
+        let shown = SHOWN.map(|name| settings.text(name).to_owned());
+        Some(Self { isolation: open.isolation, read_only: open.read_only, shown })
+    }
+}
+
 /// AND CHAIN: a new block like the one before.
-fn chain_on(session: &mut Session, before: Option<(aegis_storage::Isolation, bool)>) -> Result<()> {
+fn chain_on(session: &mut Session, before: Option<Characteristics>) -> Result<()> {
     let mut open = session.begin(Block::Explicit)?;
-    if let Some((level, read_only)) = before {
-        open = open.with_isolation(level, session.temporary_store.as_ref());
-        open.read_only = read_only;
+    if let Some(before) = before {
+        open = open.with_isolation(before.isolation, session.temporary_store.as_ref());
+        open.read_only = before.read_only;
+        let mut settings = session.backend.settings.lock();
+        SHOWN.iter().zip(&before.shown).for_each(|(name, value)| settings.set_fact(name, value));
     }
     session.transaction = Some(open);
     Ok(())
@@ -149,7 +171,9 @@ pub fn rollback_to(session: &mut Session, name: &str) -> Result<Outcome> {
     show_read_only(session);
     session.pending_notifications.lock().rollback_to(depth);
     // Cursors opened inside the savepoint close with it; the portal of this very statement stays.
-    session.portals.retain(|name, portal| portal.depth <= depth || portal.cursor.is_none() || name.is_empty());
+    // Not the portal of this statement itself.
+    let runs = |portal: &Portal| portal.cursor.is_some() || matches!(portal.state, PortalState::Running(_));
+    session.portals.retain(|name, portal| portal.depth <= depth || !runs(portal) || name.is_empty());
     Outcome::tag("ROLLBACK")
 }
 
