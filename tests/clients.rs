@@ -80,7 +80,7 @@ fn load(server: &dyn Server) {
 fn contents(server: &dyn Server, database: &str) -> String {
     let tables = "SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
         WHERE relkind IN ('r', 'm', 'p') AND nspname NOT IN ('pg_catalog', 'information_schema') AND relpersistence <> 't'
-        ORDER BY 1::text;";
+        ORDER BY c.oid::regclass::text COLLATE \"C\";";
     let tables = psql(server, database, &format!("\\t\n{tables}"), false);
     let mut script = String::from("\\pset null NULL\n");
     for table in tables.lines().filter(|line| !line.is_empty() && !line.starts_with("Tuples")) {

@@ -12,9 +12,9 @@ use crate::object::UserTypeKind;
 use crate::types::oid::Oid;
 
 /// Access methods that tables and indexes can have.
-const ACCESS_METHODS: &[&str] = &["heap", "btree", "hash"];
+const ACCESS_METHODS: &[&str] = &["heap", "btree", "hash", "gist", "gin", "spgist", "brin"];
 /// `pg_am.oid` of the index methods among them.
-const INDEX_METHODS: &[u32] = &[403, 405];
+const INDEX_METHODS: &[u32] = &[403, 405, 783, 2742, 4000, 3580];
 
 pub(super) fn pg_am(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     for mut fields in tsv::rows(include_str!("../../data/pg_am.tsv")) {

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use aegis_catalog::definition::default_operator_class;
 use aegis_catalog::object::{Column, Dependency, DependencyKind, Index, IndexKey, Relation, RelationKind};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
@@ -36,7 +37,7 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
         session.require_no_block("CREATE INDEX CONCURRENTLY")?;
     }
     let method = create.method.clone().unwrap_or_else(|| "btree".to_owned());
-    check_method(&method, create.unique, !create.include.is_empty())?;
+    check_method(&method, create)?;
     let (keys, mut columns) = keys(&table, create, &method, context)?;
     if create.unique {
         let attnums: Vec<i16> = keys.iter().map(|key| key.attnum).collect();
@@ -194,6 +195,9 @@ fn keys(
             if let (Some(_), Some(collation)) = (plain, &element.collation) {
                 column.collation = bind::resolve_collation(collation, column.ty, context)?;
             }
+            if !matches!(method, "btree" | "hash") {
+                require_class(method, &key, column.ty, context)?;
+            }
             if method == "hash" {
                 (column.ty, column.collation) = (Type::of(oid::INT4), 0);
             }
@@ -262,20 +266,46 @@ fn plain_column(column: &Column, attnum: i16) -> Column {
 }
 
 /// 0A000 for index methods that are not there, 42704 for unknown ones.
-fn check_method(method: &str, unique: bool, includes: bool) -> Result<()> {
-    match method {
-        "btree" => Ok(()),
-        "hash" if unique => {
-            Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "access method \"hash\" does not support unique indexes"))
+/// What an access method cannot do. Indexes of other methods than `btree` and `hash` are kept as facts.
+fn check_method(method: &str, create: &CreateIndex) -> Result<()> {
+    let (unique, multicolumn, includes) = match method {
+        "btree" => return Ok(()),
+        "hash" => (false, false, false),
+        "gist" => (false, true, true),
+        "spgist" => (false, false, true),
+        "gin" | "brin" => (false, true, false),
+        _ => {
+            let message = format!("access method \"{method}\" does not exist");
+            return Err(Error::new(sqlstate::UNDEFINED_OBJECT, message));
         }
-        "hash" if includes => {
-            let message = "access method \"hash\" does not support included columns";
+    };
+    let asked = [
+        (create.unique && !unique, "unique indexes"),
+        (!create.include.is_empty() && !includes, "included columns"),
+        (create.keys.len() > 1 && !multicolumn, "multicolumn indexes"),
+        (create.keys.iter().any(|key| key.descending), "ASC/DESC options"),
+        (create.keys.iter().any(|key| key.nulls_first.is_some()), "NULLS FIRST/LAST options"),
+    ];
+    match asked.into_iter().find(|(refused, _)| *refused) {
+        Some((_, what)) => {
+            let message = format!("access method \"{method}\" does not support {what}");
             Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message))
         }
-        "hash" => Ok(()),
-        "gin" | "gist" | "brin" | "spgist" => Err(Error::unsupported(format!("index method \"{method}\""))),
-        _ => Err(Error::new(sqlstate::UNDEFINED_OBJECT, format!("access method \"{method}\" does not exist"))),
+        None => Ok(()),
     }
+}
+
+/// 42704 if the method has no way to index the type unless told one.
+fn require_class(method: &str, key: &IndexKey, ty: Type, context: &StatementContext) -> Result<()> {
+    let base = context.catalog.base_type(ty).oid;
+    if key.operator_class != 0 || default_operator_class(method, base).is_some() {
+        return Ok(());
+    }
+    let shown = context.format.names.type_name(ty.oid);
+    let message = format!("data type {shown} has no default operator class for access method \"{method}\"");
+    Err(Error::new(sqlstate::UNDEFINED_OBJECT, message).with_hint(
+        "You must specify an operator class for the index or define a default operator class for the data type.",
+    ))
 }
 
 fn included(table: &Relation, create: &CreateIndex) -> Result<Vec<i16>> {

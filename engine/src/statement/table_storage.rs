@@ -100,6 +100,10 @@ fn index_schema(table: &Relation, relation: &Relation, catalog: &Catalog) -> Opt
             deferrable: false,
         });
     }
+    // Those of other methods are facts.
+    if !matches!(index.method.as_str(), "btree" | "hash") {
+        return None;
+    }
     if index.predicate.is_some() || index.keys.iter().any(|key| key.expression.is_some()) {
         return None;
     }
