@@ -16,7 +16,7 @@ pub use constraint::constraint_definition;
 pub use describe::describe;
 pub use identifier::{collation_name, qualified_name, quote_identifier, relation_name};
 pub use index::{default_operator_class, index_column_definition, index_definition, is_call, operator_class_named};
-pub use partition::{partition_bound, partition_constraint, partition_key};
+pub use partition::{bound_condition, partition_bound, partition_constraint, partition_key};
 pub use statistics::{StatisticsDefinition, statistics_definition};
 pub use type_name::{format_type, type_name};
 

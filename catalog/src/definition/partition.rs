@@ -75,7 +75,7 @@ pub fn partition_constraint(catalog: &Catalog, table: Oid) -> Option<String> {
     let mut conditions = Vec::new();
     while let Some(bound) = at.partition_bound() {
         let parent = catalog.parents_of(&at).next()?.clone();
-        conditions.extend(condition(catalog, &parent, bound));
+        conditions.extend(bound_condition(catalog, &parent, bound));
         at = parent;
     }
     conditions.reverse();
@@ -83,7 +83,7 @@ pub fn partition_constraint(catalog: &Catalog, table: Oid) -> Option<String> {
 }
 
 /// What a bound means; None if it is true of every row.
-pub fn condition(catalog: &Catalog, parent: &Relation, bound: &PartitionBound) -> Option<String> {
+pub fn bound_condition(catalog: &Catalog, parent: &Relation, bound: &PartitionBound) -> Option<String> {
     let partitioning = parent.partitioning()?;
     let keys: Vec<String> = partitioning.keys.iter().map(|key| plain_key(parent, key)).collect();
     match bound {

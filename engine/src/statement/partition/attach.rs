@@ -6,10 +6,11 @@ use aegis_catalog::object::{ConstraintKind, Inheritance, PartitionBound, Relatio
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use super::{bound, check_persistence, index, validate};
-use crate::parse::ast::Name;
-use crate::parse::utility::{DetachMode, PartitionBoundSpec};
+use crate::parse::ast::{Name, Span};
+use crate::parse::utility::{ConstraintTiming, DetachMode, PartitionBoundSpec, TableConstraint, TableConstraintKind};
 use crate::session::Session;
 use crate::session::context::StatementContext;
+use crate::statement::constraint::{self, Declared};
 use crate::statement::{inherit, namespace};
 
 pub async fn attach(
@@ -128,6 +129,10 @@ pub async fn detach(
         }
     }
     refuse_referenced(session, parent, &child, context).await?;
+    let condition = child.partition_bound().filter(|_| mode == DetachMode::Concurrently).and_then(|bound| {
+        let is_hash = matches!(bound, PartitionBound::Hash { .. });
+        if is_hash { None } else { aegis_catalog::definition::bound_condition(&context.catalog, parent, bound) }
+    });
     let mut changed = inherit::left(parent, &child);
     if let RelationKind::Table(table) = &mut changed.kind {
         table.bound = None;
@@ -137,7 +142,10 @@ pub async fn detach(
         }
     }
     let open = session.writable("ALTER TABLE")?;
-    open.catalog.replace_relation(open.tables.permanent(), changed)?;
+    let table = open.catalog.replace_relation(open.tables.permanent(), changed)?;
+    if let Some(condition) = condition {
+        keep_condition(session, table, condition)?;
+    }
     let of_parent: Vec<Oid> = context.catalog.indexes_of(parent.oid).map(|index| index.oid).collect();
     for own in context.catalog.indexes_of(child.oid) {
         let mut changed = Relation::clone(own);
@@ -150,6 +158,18 @@ pub async fn detach(
         }
     }
     Ok(())
+}
+
+/// Who detaches a partition concurrently gets its bound as a check of its own.
+fn keep_condition(session: &mut Session, table: Arc<Relation>, condition: String) -> Result<()> {
+    let expr = crate::parse::parse_expression(&condition)?;
+    let declared = Declared::of_table(&TableConstraint {
+        name: None,
+        kind: TableConstraintKind::Check(expr, condition),
+        timing: ConstraintTiming::default(),
+        span: Span::default(),
+    })?;
+    constraint::add_all(session, table, vec![declared], false).map(drop)
 }
 
 /// 23503 if a row that goes with the partition is referred to through the table that stays.
