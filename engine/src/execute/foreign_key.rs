@@ -270,16 +270,26 @@ fn violation(table: &Relation, constraint: &Constraint, execution: &Execution<'_
         .with_table(schema.map(|schema| schema.name.clone()).unwrap_or_default(), table.name.clone())
 }
 
+/// The foreign key that one of a partition belongs to, with its table.
+pub fn declared<'c>(
+    table: &'c Arc<Relation>,
+    constraint: &'c Constraint,
+    catalog: &'c Catalog,
+) -> (&'c Arc<Relation>, &'c Constraint) {
+    let mut found = (table, constraint);
+    while let Some(above) = catalog.constraint(found.1.parent) {
+        found = above;
+    }
+    found
+}
+
 fn still_referenced(key: &OldKey, orphans: &Orphans, execution: &Execution<'_>) -> Error {
     let ConstraintKind::ForeignKey { referenced_columns, .. } = &key.constraint.kind else {
         return Error::internal("no foreign key");
     };
     // A partition's constraint is its parent's to speak of.
     let catalog = execution.context.catalog.clone();
-    let mut declared = (&key.referring, &key.constraint);
-    while let Some(above) = catalog.constraint(declared.1.parent) {
-        declared = above;
-    }
+    let declared = declared(&key.referring, &key.constraint, &catalog);
     let (table, name, referring) = (&key.referenced, &declared.1.name, &declared.0.name);
     let row = orphans.old.first().copied().unwrap_or(0) as usize;
     let message = format!(
@@ -298,6 +308,14 @@ fn still_referenced(key: &OldKey, orphans: &Orphans, execution: &Execution<'_>) 
 #[derive(Default)]
 pub struct OldKeys {
     keys: Vec<OldKey>,
+}
+
+impl OldKeys {
+    /// Those that refer to this very table, and the others.
+    pub fn of(self, table: Oid) -> (Self, Self) {
+        let (own, others) = self.keys.into_iter().partition(|key| key.referenced.oid == table);
+        (Self { keys: own }, Self { keys: others })
+    }
 }
 
 pub(super) struct OldKey {

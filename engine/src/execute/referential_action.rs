@@ -10,7 +10,7 @@ use arrow::datatypes::Schema;
 
 use super::change::{ChangedRows, delete_rows, update_rows};
 use super::error::from_arrow;
-use super::foreign_key::{OldKey, Orphans, places};
+use super::foreign_key::{OldKey, Orphans, declared, places};
 use super::over_row::{self, ROW};
 use super::row_rules;
 use super::spread;
@@ -45,7 +45,7 @@ pub async fn run(
             let chosen = UInt32Array::from(orphans.old);
             values.iter().map(|value| take(value, &chosen, None).map_err(from_arrow)).collect::<Result<_>>()?
         }
-        (ReferentialAction::SetDefault, _) => defaults(&key.referring, set, &orphans.rows, execution)?,
+        (ReferentialAction::SetDefault, _) => defaults(key, set, &orphans.rows, execution)?,
         _ => {
             let rows = orphans.rows.num_rows();
             let old = places(&key.referring, set).into_iter().filter_map(|place| orphans.rows.columns().get(place));
@@ -73,15 +73,13 @@ fn cascaded(
     over_row::values(table, &exprs, new_rows, Form::Stored, &execution.context)
 }
 
-fn defaults(
-    table: &Arc<Relation>,
-    columns: &[i16],
-    rows: &RecordBatch,
-    execution: &Execution<'_>,
-) -> Result<Vec<ArrayRef>> {
-    let columns = columns.iter().filter_map(|attnum| table.column(*attnum));
+/// The defaults of the table that the foreign key is declared for, which may be above the partition.
+fn defaults(key: &OldKey, columns: &[i16], rows: &RecordBatch, execution: &Execution<'_>) -> Result<Vec<ArrayRef>> {
+    let table = &key.referring;
+    let (declared, _) = declared(table, &key.constraint, &execution.context.catalog);
+    let columns = columns.iter().filter_map(|attnum| declared.column_by_name(&table.column(*attnum)?.name));
     let exprs =
-        columns.map(|column| bind::default_of(table, column, &execution.context)).collect::<Result<Vec<_>>>()?;
+        columns.map(|column| bind::default_of(declared, column, &execution.context)).collect::<Result<Vec<_>>>()?;
     over_row::values(table, &exprs, rows, Form::Stored, &execution.context)
 }
 

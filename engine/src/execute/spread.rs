@@ -308,8 +308,7 @@ async fn move_rows(
 ) -> Result<()> {
     let catalog = execution.context.catalog.clone();
     let roots = catalog.partition_ancestors(source);
-    let family = std::iter::once(source).chain(&roots);
-    for directly in family.take_while(|table| table.oid != within.oid) {
+    for directly in roots.iter().take_while(|table| table.oid != within.oid) {
         if catalog.referencing(directly.oid).next().is_some() {
             let message = "cannot move tuple across partitions when a non-root ancestor of the source partition is directly referenced in a foreign key";
             let root = &within.name;
@@ -326,7 +325,10 @@ async fn move_rows(
     execution.transaction.delete(storage_of(source)?, addresses).map_err(Error::from)?;
     insert_rows(target, rows, execution).await?;
     foreign_key::check_later(target, rows, None, execution)?;
-    foreign_key::referenced_changed(target, old, Some(rows), execution).await
+    // For who refers to the partition itself the rows are gone.
+    let (own, others) = old.of(source.oid);
+    foreign_key::referenced_changed(source, own, None, execution).await?;
+    foreign_key::referenced_changed(target, others, Some(rows), execution).await
 }
 
 /// Deletes rows of a table that may be in others. Returns how many.
