@@ -172,3 +172,23 @@ fn extraction() {
     let error = extract::extract_date("hour", 0).unwrap_err();
     assert_eq!(error.message(), "unit \"hour\" not supported for type date");
 }
+
+#[test]
+fn usual_forms_of_zones_mean_what_unusual_ones_do() {
+    let settings = crate::types::FormatSettings::default();
+    let tz = |text: &str| super::timestamp::parse_tz(text, -1, &settings).ok();
+    for (usual, unusual) in [
+        ("2013-01-01T10:00:00Z", "2013-01-01 10:00:00 UTC"),
+        ("2013-01-01 10:00:00.5z", "2013-01-01 10:00:00.5 UTC"),
+        ("2013-01-01 10:00:00+02", "2013-01-01 10:00:00 +02"),
+        ("2013-01-01 10:00:00-05:30", "2013-01-01 10:00:00 -05:30"),
+        ("2013-12-31 23:59:59.999999+14:59", "2013-12-31 23:59:59.999999 +14:59"),
+    ] {
+        assert!(tz(usual).is_some() && tz(usual) == tz(unusual), "{usual}");
+        let plain = |text: &str| super::timestamp::parse(text, -1, &settings).ok();
+        assert!(plain(usual).is_some() && plain(usual) == plain(unusual), "{usual}");
+    }
+    for wrong in ["2013-01-01 10:00:00+77", "2013-01-01 10:00:00+02:99", "2013-01-01 10:00:00+"] {
+        assert_eq!(tz(wrong).is_none(), tz(&wrong.replace('+', " +")).is_none(), "{wrong}");
+    }
+}

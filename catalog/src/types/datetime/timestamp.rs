@@ -12,7 +12,7 @@ use crate::types::FormatSettings;
 
 /// Text input of `timestamp`; a zone in it is ignored.
 pub fn parse(input: &str, typmod: i32, settings: &FormatSettings) -> Result<i64> {
-    if let Some(micros) = parse_iso(input.as_bytes()) {
+    if let Some((micros, _)) = parse_iso(input.as_bytes()) {
         return apply_typmod(micros, typmod);
     }
     parse_any(input, "timestamp", typmod, settings, false)
@@ -20,16 +20,20 @@ pub fn parse(input: &str, typmod: i32, settings: &FormatSettings) -> Result<i64>
 
 /// Text input of `timestamptz`; without a zone the session's holds.
 pub fn parse_tz(input: &str, typmod: i32, settings: &FormatSettings) -> Result<i64> {
-    if let Some(local) = parse_iso(input.as_bytes())
-        && let Some(utc) = settings.time_zone.local_to_utc(local)
-    {
+    let utc = parse_iso(input.as_bytes()).and_then(|(local, east)| match east {
+        Some(east) => Some(local - east * MICROS_PER_SECOND),
+        None => settings.time_zone.local_to_utc(local),
+    });
+    if let Some(utc) = utc {
         return apply_typmod(utc, typmod);
     }
     parse_any(input, "timestamp with time zone", typmod, settings, true)
 }
 
-/// `YYYY-MM-DD HH:MM:SS[.ffffff]`, the form that nearly all input has.
-fn parse_iso(bytes: &[u8]) -> Option<i64> {
+/// `YYYY-MM-DD HH:MM:SS[.ffffff]`, the form that nearly all input has, with the seconds east of UTC that may follow as `Z`, `±HH` or
+/// `±HH:MM`.
+fn parse_iso(bytes: &[u8]) -> Option<(i64, Option<i64>)> {
+    let (bytes, east) = split_zone(bytes);
     let (date, rest) = bytes.split_at_checked(10)?;
     let [b' ' | b'T', h1, h2, b':', m1, m2, b':', s1, s2, ref fraction @ ..] = *rest else { return None };
     let pair = |tens: u8, ones: u8| {
@@ -50,7 +54,25 @@ fn parse_iso(bytes: &[u8]) -> Option<i64> {
         _ => return None,
     };
     let days = i64::from(date::parse_iso(date)?);
-    Some(days * MICROS_PER_DAY + ((hour * 60 + minute) * 60 + second) * MICROS_PER_SECOND + micros)
+    Some((days * MICROS_PER_DAY + ((hour * 60 + minute) * 60 + second) * MICROS_PER_SECOND + micros, east))
+}
+
+fn split_zone(bytes: &[u8]) -> (&[u8], Option<i64>) {
+    let two = |tens: u8, ones: u8| {
+        (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+    };
+    let east = |sign: u8, hours: Option<i64>, minutes: Option<i64>| {
+        let seconds = hours.filter(|hours| *hours < 15)? * 3600 + minutes.filter(|minutes| *minutes < 60)? * 60;
+        Some(if sign == b'-' { -seconds } else { seconds })
+    };
+    // What is before a zone has 19 bytes at least; `-31` ends a date.
+    let (rest, zone) = match *bytes {
+        [ref rest @ .., b'Z' | b'z'] => (rest, Some(0)),
+        [ref rest @ .., sign @ (b'+' | b'-'), h1, h2] => (rest, east(sign, two(h1, h2), Some(0))),
+        [ref rest @ .., sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => (rest, east(sign, two(h1, h2), two(m1, m2))),
+        _ => return (bytes, None),
+    };
+    if rest.len() < 19 || zone.is_none() { (bytes, None) } else { (rest, zone) }
 }
 
 fn parse_any(input: &str, type_name: &str, typmod: i32, settings: &FormatSettings, zoned: bool) -> Result<i64> {
