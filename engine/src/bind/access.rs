@@ -187,7 +187,7 @@ impl<'a> Access<'a> {
     }
 
     fn role_under(&self, view: Oid, role: Oid) -> Oid {
-        self.context.catalog.relation(view).map_or(role, |view| role_under(view, role))
+        self.context.catalog.relation(view).map_or(role, |view| role_under(view, self.context.user_oid))
     }
 
     /// Columns of these rows are read as those of what the statement names.
@@ -268,17 +268,41 @@ impl<'a> Access<'a> {
     fn query(&mut self, query: &mut Query, role: Oid) {
         query.ctes.iter_mut().for_each(|cte| self.cte(cte, role));
         match &mut query.body {
-            SetExpr::Select(select) => select.from.iter_mut().for_each(|from| self.from(from, role)),
+            SetExpr::Select(select) => {
+                let locked: Vec<RelId> = query.locking.iter().flat_map(|locking| locking.rels.clone()).collect();
+                select.from.iter_mut().for_each(|from| self.from(from, role));
+                select.from.iter().for_each(|from| self.locked(from, Some(&locked), role));
+            }
             SetExpr::Values(_) => {}
             SetExpr::Operation { left, right, .. } => {
                 self.query(left, role);
                 self.query(right, role);
             }
         }
-        for rel in query.locking.iter().flat_map(|locking| &locking.rels) {
-            if let Some((of, _)) = self.rels.get(rel).cloned() {
-                self.want(of, acl::rights("w"), None);
+    }
+
+    /// Wants the right to lock the rows of these items (None: of all), and of what is under them.
+    fn locked(&mut self, from: &From, rels: Option<&[RelId]>, role: Oid) {
+        let wanted = |rel: &RelId| rels.is_none_or(|rels| rels.contains(rel));
+        match from {
+            From::Table { rel, relation, .. } if wanted(rel) => {
+                self.want((relation.oid, role), acl::rights("w"), None);
             }
+            From::Subquery { rel, query, view, .. } if wanted(rel) => {
+                let mut under = role;
+                if let Some(view) = view {
+                    self.want((*view, role), acl::rights("w"), None);
+                    under = self.role_under(*view, role);
+                }
+                if let SetExpr::Select(select) = &query.body {
+                    select.from.iter().for_each(|from| self.locked(from, None, under));
+                }
+            }
+            From::Join { left, right, .. } => {
+                self.locked(left, rels, role);
+                self.locked(right, rels, role);
+            }
+            _ => {}
         }
     }
 
@@ -302,7 +326,7 @@ impl<'a> Access<'a> {
             }
             From::Subquery { rel, query, view: Some(view), .. } => {
                 let columns = (1..).take(query.columns.len()).collect();
-                let owner = self.context.catalog.relation(*view).map_or(role, |view| role_under(view, role));
+                let owner = self.role_under(*view, role);
                 self.rels.insert(*rel, ((*view, role), columns));
                 self.want((*view, role), acl::rights("r"), None);
                 self.query(query, owner);

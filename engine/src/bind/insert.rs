@@ -39,6 +39,10 @@ impl Binder<'_> {
         let columns = self.insert_columns(&target.names, &insert.columns)?;
         let source = self.insert_source(insert, &target, &columns)?;
         let mut values = self.combined(source.values)?;
+        let computed = target.names.live_columns().find(|column| column.attnum == 0 && column.default.is_some());
+        if let Some(column) = computed {
+            check_changeable(&target.names, column, Change::Insert)?;
+        }
         // What a view computes is not stored.
         values.retain(|(attnum, _)| *attnum != 0);
         let table = target.table.clone();
@@ -226,8 +230,8 @@ impl Binder<'_> {
         Ok(Source { query: bare(SetExpr::Values(bound), outputs), rel, values })
     }
 
-    /// A row of VALUES with the columns that `name.*` stands for.
-    fn starred(&mut self, row: &[ast::Expr]) -> Result<Vec<ast::Expr>> {
+    /// A row with the columns that `name.*` stands for.
+    pub(super) fn starred(&mut self, row: &[ast::Expr]) -> Result<Vec<ast::Expr>> {
         let mut values = Vec::with_capacity(row.len());
         for value in row {
             let ast::ExprKind::Star(Some(name)) = &value.kind else {

@@ -159,10 +159,11 @@ impl Binder<'_> {
         };
         match &value.kind {
             ast::ExprKind::Row { fields, .. } => {
+                let fields = self.starred(fields)?;
                 if fields.len() != targets.len() {
                     return mismatch(value.span.start);
                 }
-                for (target, field) in targets.iter().zip(fields) {
+                for (target, field) in targets.iter().zip(&fields) {
                     let target = self.target(names, target)?;
                     let value = self.assigned_value(target_table, &target, field)?;
                     self.add_assignment(set, &target, value, table, rel)?;

@@ -139,7 +139,7 @@ impl Binder<'_> {
                     ..base.clone()
                 },
                 Some(base) => Column { name: column.name.clone(), ..base.clone() },
-                None => Column { attnum: 0, default: None, ..column.clone() },
+                None => Column { attnum: 0, ..column.clone() },
             }
         });
         let columns: Vec<Column> = columns.collect();
@@ -314,10 +314,10 @@ pub fn updatable(view: &Arc<Relation>, context: &crate::session::context::Statem
     Some((if columns.is_empty() { DELETE } else { DELETE | INSERT_AND_UPDATE }, columns))
 }
 
-/// The role in whose name what is under a view is used.
-pub fn role_under(view: &Relation, role: Oid) -> Oid {
+/// The role in whose name what is under a view is used; `user` runs the statement.
+pub fn role_under(view: &Relation, user: Oid) -> Oid {
     match view.view().is_some_and(|view| view.has_option("security_invoker")) {
-        true => role,
+        true => user,
         false => view.owner,
     }
 }

@@ -344,7 +344,9 @@ async fn plan_updates(
     let source = provider_as_source(Arc::new(table));
     let lowered = {
         let tables = execution.tables();
-        let context = LowerContext::new(execution.context.clone(), &tables);
+        let mut context = LowerContext::new(execution.context.clone(), &tables);
+        context.outer_ctes.clone_from(&execution.surroundings.ctes);
+        context.changes.clone_from(&execution.surroundings.changes);
         lower_conflict_update(insert, update, source, execution.parameters, &context)?
     };
     ChangeRows::start(lowered, execution)?.collect(&insert.table, execution).await

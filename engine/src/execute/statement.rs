@@ -1,5 +1,6 @@
 //! Statements with everything around them: data-modifying CTEs, savepoints, results.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aegis_catalog::image::Catalog;
@@ -19,7 +20,7 @@ use super::runtime::{QueryRuntime, RunOptions};
 use super::select_locked;
 use super::shared::LateTable;
 use super::stream::RowStream;
-use crate::bind::tree::{Cte, CteBody, Delete, Insert, Merge, Query, Statement, Update};
+use crate::bind::tree::{Cte, CteBody, CteId, Delete, Insert, Merge, Query, Statement, Update};
 use crate::lower::free::{StatementPart, is_correlated, locking_in_statement};
 use crate::lower::{self, LowerContext, LoweredChange, LoweredQuery};
 use crate::session::context::StatementContext;
@@ -36,6 +37,8 @@ pub struct Execution<'a> {
     pub checks: Vec<Arc<Check>>,
     /// More rows of the same statement follow.
     pub is_part: bool,
+    /// What the CTE that is running sees: CTEs before it, and rows of those that change something.
+    pub(super) surroundings: Surroundings,
     /// The statement met a row that has changed since its snapshot, and is to be undone and run again.
     pub again: bool,
 }
@@ -55,6 +58,7 @@ impl<'a> Execution<'a> {
             parameters,
             checks: Vec::new(),
             is_part: false,
+            surroundings: Surroundings::default(),
             again: false,
         }
     }
@@ -204,9 +208,19 @@ pub(super) enum StepRows {
     Computed(ChangeRows),
 }
 
+/// CTEs before a data-modifying one.
+#[derive(Clone, Default)]
+pub(super) struct Surroundings {
+    pub ctes: Vec<Cte>,
+    pub changes: HashMap<CteId, Arc<dyn TableSource>>,
+}
+
 /// A data-modifying CTE, or a sub-query that locks, and where its rows go.
 pub(super) struct PendingChange<'a> {
     step: Step<'a>,
+    /// The CTE that it is.
+    cte: Option<CteId>,
+    surroundings: Surroundings,
     rows: Arc<LateTable>,
 }
 
@@ -236,7 +250,9 @@ impl Execution<'_> {
             if let CteBody::Change(change) = &cte.body {
                 let rows = late_table(cte, &self.context.catalog);
                 let step = lower_change(change, &context, self.parameters)?;
-                pending.push(PendingChange { step, rows: rows.clone() });
+                let (ctes, changes) = (context.outer_ctes.clone(), context.changes.clone());
+                let surroundings = Surroundings { ctes, changes };
+                pending.push(PendingChange { step, cte: Some(cte.id), surroundings, rows: rows.clone() });
                 let source: Arc<dyn TableSource> = provider_as_source(rows);
                 context.changes.insert(cte.id, source);
             }
@@ -268,7 +284,8 @@ impl Execution<'_> {
             if let Some(key) = lower::lock_key(&query) {
                 context.locked.insert(key, provider_as_source(rows.clone()));
             }
-            pending.push(PendingChange { step: Step::Lock(Box::new(query), lowered), rows });
+            let surroundings = Surroundings::default();
+            pending.push(PendingChange { step: Step::Lock(Box::new(query), lowered), cte: None, surroundings, rows });
         }
         Ok(())
     }
@@ -304,8 +321,14 @@ impl Execution<'_> {
             return Ok(());
         }
         let savepoint = self.transaction.mark();
-        for PendingChange { step, rows } in changes {
+        let mut done = Surroundings::default();
+        for PendingChange { step, cte, surroundings, rows } in changes {
+            self.surroundings = surroundings;
             let outcome = self.run_step(step).await;
+            if let Some(cte) = cte {
+                let source: Arc<dyn TableSource> = provider_as_source(rows.clone());
+                done.changes.insert(cte, source);
+            }
             match outcome.and_then(|result| rows.fill(result.returning).map_err(from_datafusion)) {
                 Ok(()) => {}
                 Err(error) => {
@@ -314,6 +337,7 @@ impl Execution<'_> {
                 }
             }
         }
+        self.surroundings = done;
         Ok(())
     }
 

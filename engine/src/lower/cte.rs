@@ -7,8 +7,9 @@ use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result};
 use arrow::datatypes::{DataType, Field};
 use datafusion::catalog::cte_worktable::CteWorkTable;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Column, JoinType};
-use datafusion::datasource::provider_as_source;
+use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::logical_expr::{ColumnarValue, Expr, LogicalPlan, RecursiveQuery, TableSource};
 
 use super::build::{join_not_distinct, project};
@@ -55,7 +56,11 @@ impl Lowerer<'_> {
                     Meaning::Inline(Arc::new(cte.clone()))
                 } else {
                     let output = self.cte_body(cte, None)?;
-                    Meaning::Shared(self.share(output)?)
+                    // What reads the rows of a round is computed in each round.
+                    match reads_of(None, &output.plan)? {
+                        0 => Meaning::Shared(self.share(output)?),
+                        _ => Meaning::Inline(Arc::new(cte.clone())),
+                    }
                 }
             }
         };
@@ -157,6 +162,9 @@ impl Lowerer<'_> {
             None => self.ctes.remove(&id),
         };
         let step = step?;
+        if reads_of(Some(&name), &step.plan)? > 1 {
+            return Err(Error::unsupported("several references to a recursive CTE in one round"));
+        }
         let step = self.round(step, &domain, &results, columns)?;
         let query = RecursiveQuery::try_new(name, Arc::new(seed), Arc::new(step), !all).map_err(from_datafusion)?;
         let plan = LogicalPlan::RecursiveQuery(query);
@@ -204,6 +212,27 @@ impl Lowerer<'_> {
         let plan = join_not_distinct(base.plan.clone(), plan, JoinType::Inner, pairs, None)?;
         Ok(Relation { plan, rels: HashMap::from([(rel, own.to_vec())]), domain: base.domain.clone() })
     }
+}
+
+/// How often a plan reads the rows of the round before, of one recursion or of any that goes on around it.
+fn reads_of(table: Option<&str>, plan: &LogicalPlan) -> Result<usize> {
+    let mut reads = 0;
+    let mut inner: Vec<String> = Vec::new();
+    let counted = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::RecursiveQuery(query) = node {
+            inner.push(query.name.clone());
+        }
+        if let LogicalPlan::TableScan(scan) = node
+            && let Ok(provider) = source_as_provider(&scan.source)
+            && let Some(work) = (provider.as_ref() as &dyn std::any::Any).downcast_ref::<CteWorkTable>()
+        {
+            let is_inner = inner.iter().any(|name| name == work.name());
+            reads += usize::from(table.map_or(!is_inner, |table| work.name() == table));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    counted.map_err(from_datafusion)?;
+    Ok(reads)
 }
 
 /// The plan with nulls allowed in its columns.
