@@ -271,6 +271,9 @@ pub fn foreign_key_on_partitions(session: &mut Session, table: &Relation, constr
 fn foreign_key(session: &mut Session, parent: &Relation, child: Oid, constraint: &Constraint) -> Result<()> {
     let context = session.context()?;
     let child = existing(&context.catalog, child)?;
+    if child.constraints().iter().any(|own| own.parent == constraint.oid) {
+        return Ok(());
+    }
     let mut kind = constraint.kind.clone();
     if let ConstraintKind::ForeignKey { columns, delete_columns, .. } = &mut kind {
         *columns = attnums(columns, parent, &child);
