@@ -17,7 +17,7 @@ use crate::functions::kernel::kernel;
 use crate::functions::signature::{Row, f};
 
 pub fn functions() -> Vec<Row> {
-    [relations(), views(), routines(), others()].into_iter().flatten().collect()
+    [relations(), partitions(), views(), routines(), others()].into_iter().flatten().collect()
 }
 
 fn printer<'a>(call: &'a Call<'_>) -> Printer<'a> {
@@ -76,22 +76,6 @@ fn relations() -> Vec<Row> {
             "pg_get_serial_sequence(text, text)",
             kernel!(|call; table: &str, column: &str| serial_sequence(call, table, column)),
         ),
-        f(
-            "pg_get_partkeydef(oid)",
-            kernel!(|call; table: u32| {
-                let show = |subject: Subject<'_>, text: &str| expression::show(call, subject, text, Layout::PLAIN);
-                partition_key(printer(call), &show, table)
-            }),
-        ),
-        f(
-            "pg_get_partition_constraintdef(oid)",
-            kernel!(|call; table: u32| {
-                let catalog = &call.context.catalog;
-                let text = partition_constraint(catalog, table)?;
-                let table = catalog.relation(table)?;
-                Some(expression::show(call, Subject::Table(table), &text, Layout::PLAIN))
-            }),
-        ),
         f("pg_get_triggerdef(oid)", kernel!(|_trigger: u32| None::<String>)),
         f("pg_get_triggerdef(oid, bool)", kernel!(|_trigger: u32, _pretty: bool| None::<String>)),
         f("pg_get_statisticsobjdef(oid)", kernel!(|call; object: u32| statistics_definition(call, object, true))),
@@ -135,6 +119,27 @@ fn statistics_definition(call: &Call<'_>, object: u32, whole: bool) -> Option<St
     let show = |subject: Subject<'_>, text: &str| expression::show(call, subject, text, Layout::of(true));
     let definition = aegis_catalog::definition::statistics_definition(printer(call), &show, object)?;
     Some(if whole { definition.whole } else { definition.columns })
+}
+
+fn partitions() -> Vec<Row> {
+    vec![
+        f(
+            "pg_get_partkeydef(oid)",
+            kernel!(|call; table: u32| {
+                let show = |subject: Subject<'_>, text: &str| expression::show(call, subject, text, Layout::PLAIN);
+                partition_key(printer(call), &show, table)
+            }),
+        ),
+        f(
+            "pg_get_partition_constraintdef(oid)",
+            kernel!(|call; table: u32| {
+                let catalog = &call.context.catalog;
+                let text = partition_constraint(catalog, table)?;
+                let table = catalog.relation(table)?;
+                Some(expression::show(call, Subject::Table(table), &text, Layout::PLAIN))
+            }),
+        ),
+    ]
 }
 
 fn serial_sequence(call: &Call<'_>, table: &str, column: &str) -> Result<Option<String>> {
