@@ -93,7 +93,8 @@ fn described(options: &[(String, String)]) -> Result<Collation> {
     let collate = collate.or(locale).ok_or_else(|| missing("lc_collate"))?;
     let ctype = ctype.or(locale).ok_or_else(|| missing("lc_ctype"))?;
     for named in [collate, ctype] {
-        if !matches!(named, "C" | "POSIX") {
+        // C.utf8 orders by code points, which in UTF-8 is by bytes.
+        if !matches!(named, "C" | "POSIX" | "C.utf8" | "C.UTF-8") {
             return Err(Error::unsupported(format!("the locale \"{named}\"")));
         }
     }
