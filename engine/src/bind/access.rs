@@ -106,7 +106,7 @@ impl<'a> Access<'a> {
 
     fn statement(&mut self, statement: &mut Statement, role: Oid) {
         match statement {
-            Statement::Query(query) => return self.whole_query(query, role),
+            Statement::Query(query) => self.whole_query(query, role),
             Statement::Insert(insert) => {
                 let given = insert.values.iter().filter(|(_, value)| walk::mentions(value, insert.source_rel));
                 let given: Vec<i16> = given.map(|(attnum, _)| *attnum).collect();

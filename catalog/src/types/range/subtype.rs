@@ -111,7 +111,7 @@ impl Subtype {
             Self::Int8 | Self::Int8Dense | Self::Money => encode_i64(reader.i64()?),
             Self::Float4 => encode_f32(f32::from_bits(reader.i32()? as u32)),
             Self::Float8 => encode_f64(f64::from_bits(reader.i64()? as u64)),
-            Self::Text => return Ok(encode_text(&crate::types::text::from_bytes(bytes)?)),
+            Self::Text => return Ok(encode_text(crate::types::text::from_bytes(bytes)?)),
             Self::Time => encode_i64(time::from_binary(reader.i64()?, -1)?),
             Self::Numeric => return Ok(Numeric::from_binary(bytes)?.to_bytes()),
             Self::Date | Self::DateDense => encode_i32(date::from_binary(reader.i32()?)?),

@@ -91,27 +91,30 @@ fn relations() -> Vec<Row> {
         ),
         f(
             "pg_relation_is_updatable(regclass, bool)",
-            kernel!(|call; table: u32, _triggers: bool| {
-                let relation = call.context.catalog.relation(table);
-                match relation {
-                    // INSERT, UPDATE and DELETE of a table: bits 3, 2 and 4.
-                    Some(relation) if relation.table().is_some() && relation.materialized().is_none() => 28i32,
-                    Some(view) if view.view().is_some() => updatable(view, call.context).map_or(0, |(bits, _)| bits),
-                    _ => 0,
-                }
-            }),
+            kernel!(|call; table: u32, _triggers: bool| changes_taken(call, table)),
         ),
         f(
             "pg_column_is_updatable(regclass, int2, bool)",
-            kernel!(|call; table: u32, column: i16, _triggers: bool| {
-                let relation = call.context.catalog.relation(table).filter(|_| column > 0);
-                relation.is_some_and(|relation| match relation.view() {
-                    Some(_) => updatable(relation, call.context).is_some_and(|(_, columns)| columns.contains(&column)),
-                    None => relation.table().is_some(),
-                })
-            }),
+            kernel!(|call; table: u32, column: i16, _triggers: bool| column_is_updatable(call, table, column)),
         ),
     ]
+}
+
+/// INSERT, UPDATE and DELETE of a relation: bits 3, 2 and 4.
+fn changes_taken(call: &Call<'_>, relation: u32) -> i32 {
+    match call.context.catalog.relation(relation) {
+        Some(table) if table.table().is_some() && table.materialized().is_none() => 28,
+        Some(view) if view.view().is_some() => updatable(view, call.context).map_or(0, |(bits, _)| bits),
+        _ => 0,
+    }
+}
+
+fn column_is_updatable(call: &Call<'_>, relation: u32, column: i16) -> bool {
+    let relation = call.context.catalog.relation(relation).filter(|_| column > 0);
+    relation.is_some_and(|relation| match relation.view() {
+        Some(_) => updatable(relation, call.context).is_some_and(|(_, columns)| columns.contains(&column)),
+        None => relation.table().is_some(),
+    })
 }
 
 /// CREATE STATISTICS, or only its columns.
