@@ -158,7 +158,8 @@ impl Binder<'_> {
             Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(at))
         };
         match &value.kind {
-            ast::ExprKind::Row { fields, .. } => {
+            // `(v.*)` is no row of its own.
+            ast::ExprKind::Row { fields, explicit } if *explicit || fields.len() > 1 || targets.len() == 1 => {
                 let fields = self.starred(fields)?;
                 if fields.len() != targets.len() {
                     return mismatch(value.span.start);

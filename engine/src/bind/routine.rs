@@ -166,12 +166,7 @@ pub fn as_declared(
         if !binder.can_coerce(&[actual.ty.oid], &[target.oid], Context::Assignment) {
             return Err(mismatch(format!("Actual return type is {}.", binder.type_name(Type::of(actual.ty.oid)))));
         }
-    } else if let [only] = output.as_slice()
-        && (only.ty.oid == returns.ty.oid || only.ty.oid == oid::RECORD)
-        && only.ty.oid != returns.columns.first().map_or(0, |(_, ty)| ty.oid)
-    {
-        // The row as one value.
-    } else {
+    } else if !is_whole_row(&output, returns) {
         for (position, (_, target)) in returns.columns.iter().enumerate() {
             let Some(actual) = output.get(position) else {
                 return Err(mismatch("Final statement returns too few columns.".to_owned()));
@@ -192,6 +187,13 @@ pub fn as_declared(
     Ok(())
 }
 
+/// Is the output the declared row as one value?
+fn is_whole_row(output: &[OutputColumn], returns: &Returns) -> bool {
+    let [only] = output else { return false };
+    let first = returns.columns.first().map_or(0, |(_, ty)| ty.oid);
+    returns.is_row && (only.ty.oid == returns.ty.oid || only.ty.oid == oid::RECORD) && only.ty.oid != first
+}
+
 impl Binder<'_> {
     /// The output as the declared columns.
     fn convert_rows(&mut self, bound: &mut BoundStatement, output: &[OutputColumn], returns: &Returns) -> Result<()> {
@@ -200,9 +202,7 @@ impl Binder<'_> {
             .iter()
             .map(|(name, ty)| OutputColumn { name: name.clone(), ty: *ty, origin: None })
             .collect();
-        let whole = output.len() == 1
-            && (columns.len() > 1 || output.first().map(|c| c.ty.oid) != columns.first().map(|c| c.ty.oid))
-            && returns.is_row;
+        let whole = is_whole_row(output, returns);
         let same = !whole
             && output.iter().zip(&columns).all(|(actual, column)| {
                 actual.ty.oid == column.ty.oid && (column.ty.typmod == -1 || actual.ty.typmod == column.ty.typmod)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::object::Relation;
 use aegis_catalog::transaction::CatalogTransaction;
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 use aegis_storage::Isolation;
@@ -409,7 +410,13 @@ impl Session {
                 format!("portal \"{name}\" cannot be run"),
             ));
         };
-        let fetched = rows.fetch(max_rows).await?;
+        let fetched = match rows.fetch(max_rows).await {
+            Ok(fetched) => fetched,
+            Err(error) => {
+                portal.state = PortalState::Done;
+                return Err(error);
+            }
+        };
         let position = portal.cursor.as_mut().and_then(|cursor| cursor.position.as_mut());
         Ok(match (fetched, position) {
             (Fetched::Batch(batch), Some(position)) => match position.shown(vec![batch])?.pop() {
@@ -421,17 +428,18 @@ impl Session {
     }
 }
 
-/// The command that a read-only transaction refuses; None for a query that only reads.
+/// The command that a read-only transaction refuses; None for what only reads, or changes a temporary table.
 fn changing_command(statement: &tree::Statement) -> Option<&'static str> {
+    let permanent = |table: &Relation, command| (!table.is_temporary()).then_some(command);
     match statement {
         tree::Statement::Query(query) => query.ctes.iter().find_map(|cte| match &cte.body {
             tree::CteBody::Change(change) => changing_command(change),
             _ => None,
         }),
-        tree::Statement::Insert(_) => Some("INSERT"),
-        tree::Statement::Update(_) => Some("UPDATE"),
-        tree::Statement::Delete(_) => Some("DELETE"),
-        tree::Statement::Merge(_) => Some("MERGE"),
+        tree::Statement::Insert(insert) => permanent(&insert.table, "INSERT"),
+        tree::Statement::Update(update) => permanent(&update.table, "UPDATE"),
+        tree::Statement::Delete(delete) => permanent(&delete.table, "DELETE"),
+        tree::Statement::Merge(merge) => permanent(&merge.table, "MERGE"),
     }
 }
 

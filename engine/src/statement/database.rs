@@ -18,6 +18,9 @@ pub fn create(
     context: &StatementContext,
 ) -> Result<Outcome> {
     session.require_no_block("CREATE DATABASE")?;
+    if !context.catalog.role(context.user_oid).is_some_and(|role| role.superuser || role.create_db) {
+        return Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, "permission denied to create database"));
+    }
     let mut template = "template1";
     let mut owner = context.user_oid;
     for (option, value) in options {
