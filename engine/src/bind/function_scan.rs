@@ -33,7 +33,12 @@ impl Binder<'_> {
         };
         // The column of a function that returns one scalar takes the alias as its name.
         let given = functions.iter().any(|function| !function.column_definitions.is_empty());
-        let scalar = matches!(calls.as_slice(), [only] if is_scalar(only)) && !given;
+        let is_row = |call: &SetCall| {
+            let row = call.function.returns;
+            self.context.catalog.relation_of_type(row).is_some()
+                && call.columns.iter().all(|column| column.ty.oid != row)
+        };
+        let scalar = matches!(calls.as_slice(), [only] if is_scalar(only) && !is_row(only)) && !given;
         if scalar && let Some(column) = columns.first_mut() {
             column.name.clone_from(&shown);
         }

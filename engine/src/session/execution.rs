@@ -410,13 +410,8 @@ impl Session {
                 format!("portal \"{name}\" cannot be run"),
             ));
         };
-        let fetched = match rows.fetch(max_rows).await {
-            Ok(fetched) => fetched,
-            Err(error) => {
-                portal.state = PortalState::Done;
-                return Err(error);
-            }
-        };
+        let fetched = rows.fetch(max_rows).await;
+        let fetched = fetched.inspect_err(|_| portal.state = PortalState::Done)?;
         let position = portal.cursor.as_mut().and_then(|cursor| cursor.position.as_mut());
         Ok(match (fetched, position) {
             (Fetched::Batch(batch), Some(position)) => match position.shown(vec![batch])?.pop() {

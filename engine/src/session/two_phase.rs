@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aegis_catalog::two_phase::{self, PreparedRow};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
-use aegis_storage::lock::{LockSet, Object};
+use aegis_storage::lock::LockSet;
 use aegis_storage::{HeldReads, Isolation, Store};
 use parking_lot::Mutex;
 
@@ -134,15 +134,10 @@ impl Session {
     fn refuse_what_cannot_be_prepared(&self) -> Result<()> {
         let refuse = |what: &str| Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, what));
         let Some(open) = &self.transaction else { return Ok(()) };
-        let (catalog, held) = (open.catalog.catalog(), open.tables.locks().objects());
-        let temporary = |object: &Object| match object {
-            Object::Table { relation, .. } => catalog.relation(*relation).is_some_and(|found| found.is_temporary()),
-            _ => false,
-        };
-        if open.catalog.has_temporary_changes() || held.iter().any(|(object, _)| temporary(object)) {
+        if open.tables.uses_temporary() || open.catalog.has_temporary_changes() {
             return refuse("cannot PREPARE a transaction that has operated on temporary objects");
         }
-        let session = self.session_locks.objects();
+        let (held, session) = (open.tables.locks().objects(), self.session_locks.objects());
         if held.iter().any(|(object, _)| session.iter().any(|(other, _)| other == object)) {
             return refuse(
                 "cannot PREPARE while holding both session-level and transaction-level locks on the same object",

@@ -113,11 +113,13 @@ pub async fn fetch(
     let PortalState::Running(rows) = &mut portal.state else {
         return Err(Error::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("portal \"{name}\" cannot be run")));
     };
-    let batches = match plan(direction, count) {
-        Motion::Forward(limit) => forward(rows, limit).await?,
-        Motion::Backward(limit) => backward(rows, limit).await?,
-        Motion::To(target) => one_at(rows, target).await?,
+    let moved = match plan(direction, count) {
+        Motion::Forward(limit) => forward(rows, limit).await,
+        Motion::Backward(limit) => backward(rows, limit).await,
+        Motion::To(target) => one_at(rows, target).await,
     };
+    // A cursor that failed is over.
+    let batches = moved.inspect_err(|_| portal.state = PortalState::Done)?;
     let batches = match portal.cursor.as_mut().and_then(|cursor| cursor.position.as_mut()) {
         Some(position) => position.shown(batches)?,
         None => batches,
