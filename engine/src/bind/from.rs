@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aegis_catalog::name::SearchPath;
 use aegis_catalog::object::{Relation, RelationKind, View};
 use aegis_catalog::types::oid;
-use aegis_catalog::{Error, Result, Type, sqlstate};
+use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 
 use super::scope::{Clause, CteEntry, Item, ItemColumn, Level, WholeRow};
 use super::tree::{Alias, Expr, ExprKind, From, JoinForm, OutputColumn, Query, RelId};
@@ -190,18 +190,7 @@ impl Binder<'_> {
             let message = format!("infinite recursion detected in rules for relation \"{}\"", relation.name);
             return Err(Error::new(sqlstate::INVALID_OBJECT_DEFINITION, message).at(span.start));
         }
-        let parsed = crate::parse::parse_query(&view.query)?;
-        let path = self.path_of(view);
-        let outer_path = std::mem::replace(&mut self.search_path, path);
-        self.views.push(relation.oid);
-        let mut barrier = Level::new(Clause::From);
-        barrier.barrier = true;
-        self.levels.push(barrier);
-        let query = self.query(&parsed, true);
-        self.levels.pop();
-        self.views.pop();
-        self.search_path = outer_path;
-        let query = query.map_err(|mut error| {
+        let query = self.view_query(relation.oid, view).map_err(|mut error| {
             error.fields_mut().position = Some(span.start);
             error
         })?;
@@ -223,6 +212,22 @@ impl Binder<'_> {
         let view = Some(relation.oid);
         let alias = alias.map(alias_of);
         Ok((From::Subquery { rel, query: Box::new(query), lateral: false, view, alias }, item))
+    }
+
+    /// The query of a view, which sees nothing of the statement around it.
+    pub(super) fn view_query(&mut self, oid: Oid, view: &View) -> Result<Query> {
+        let parsed = crate::parse::parse_query(&view.query)?;
+        let path = self.path_of(view);
+        let outer_path = std::mem::replace(&mut self.search_path, path);
+        self.views.push(oid);
+        let mut barrier = Level::new(Clause::From);
+        barrier.barrier = true;
+        self.levels.push(barrier);
+        let query = self.query(&parsed, true);
+        self.levels.pop();
+        self.views.pop();
+        self.search_path = outer_path;
+        query
     }
 
     /// The search path that a view's query is written for.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aegis_catalog::object::{Column, Relation, RelationKind};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
-use super::scope::{Clause, Item, ItemColumn, Level, WholeRow};
+use super::scope::{Item, ItemColumn, WholeRow};
 use super::tree::{Distinct, Expr, ExprKind, From, Query, RelId, RowCheck, Select, SetExpr, Through, ThroughView};
 use super::{Binder, RelSource, walk};
 use crate::parse::ast::TableAlias;
@@ -185,18 +185,8 @@ impl Binder<'_> {
 
     fn flatten(&mut self, view: &Arc<Relation>, change: Change) -> Result<Flattened> {
         let definition = view.view().ok_or_else(|| Error::internal("a view that is none"))?;
-        let parsed = crate::parse::parse_query(&definition.query)?;
-        let path = self.path_of(definition);
-        let outer_path = std::mem::replace(&mut self.search_path, path);
-        self.views.push(view.oid);
-        let mut barrier = Level::new(Clause::From);
-        barrier.barrier = true;
-        self.levels.push(barrier);
-        let query = self.query(&parsed, true);
-        self.levels.pop();
-        self.views.pop();
-        self.search_path = outer_path;
-        self.flatten_query(view, query?, false, change)
+        let query = self.view_query(view.oid, definition)?;
+        self.flatten_query(view, query, false, change)
     }
 
     /// `checked` says that a view around this one has WITH CASCADED CHECK OPTION.

@@ -11,7 +11,6 @@ use crate::bind;
 use crate::parse::utility::{ColumnConstraint, ColumnConstraintKind, ColumnDefinition, PartitionBy};
 use crate::session::Session;
 use crate::session::context::StatementContext;
-use crate::statement::constraint::Declared;
 use crate::statement::namespace::Place;
 use crate::statement::{inherit, partition};
 
@@ -108,12 +107,7 @@ impl Plan {
         }
         column.inheritance.local = true;
         self.override_default(&mut column, &definition.constraints)?;
-        for constraint in &definition.constraints {
-            let declared_name = constraint.name.as_ref().map(|n| n.name.clone());
-            self.column_constraint(&mut column, name, &constraint.kind, false)?;
-            let declared = Declared::of_column(declared_name, &name.name, &constraint.kind, &constraint.timing)?;
-            self.constraints.extend(declared);
-        }
+        self.column_constraints(&mut column, name, &definition.constraints, false)?;
         self.columns.insert(place, column);
         Ok(())
     }

@@ -183,12 +183,7 @@ impl Plan {
             return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
         }
         self.override_default(&mut column, constraints)?;
-        for constraint in constraints {
-            let declared_name = constraint.name.as_ref().map(|n| n.name.clone());
-            self.column_constraint(&mut column, name, &constraint.kind, false)?;
-            let declared = Declared::of_column(declared_name, &name.name, &constraint.kind, &constraint.timing)?;
-            self.constraints.extend(declared);
-        }
+        self.column_constraints(&mut column, name, constraints, false)?;
         self.columns.insert(place, column);
         Ok(())
     }
@@ -221,17 +216,25 @@ impl Plan {
         if null && says(|kind| matches!(kind, ColumnConstraintKind::Identity { .. })) {
             return Err(conflicting(&name.name, "NULL/NOT NULL"));
         }
-        for constraint in &definition.constraints {
-            let declared_name = constraint.name.as_ref().map(|n| n.name.clone());
-            self.column_constraint(&mut column, name, &constraint.kind, serial.is_some())?;
-            self.constraints.extend(Declared::of_column(
-                declared_name,
-                &name.name,
-                &constraint.kind,
-                &constraint.timing,
-            )?);
-        }
+        self.column_constraints(&mut column, name, &definition.constraints, serial.is_some())?;
         self.columns.push(column);
+        Ok(())
+    }
+
+    /// What a column's definition says of it, and the table's constraints that this makes.
+    fn column_constraints(
+        &mut self,
+        column: &mut Column,
+        name: &Ident,
+        constraints: &[ColumnConstraint],
+        serial: bool,
+    ) -> Result<()> {
+        for constraint in constraints {
+            let declared_name = constraint.name.as_ref().map(|n| n.name.clone());
+            self.column_constraint(column, name, &constraint.kind, serial)?;
+            let declared = Declared::of_column(declared_name, &name.name, &constraint.kind, &constraint.timing)?;
+            self.constraints.extend(declared);
+        }
         Ok(())
     }
 
