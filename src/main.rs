@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod control;
 mod demo;
+mod extensions;
 mod memory;
 mod server;
 mod telemetry;

@@ -50,6 +50,7 @@ async fn serve(config: Config, with_demo: bool) -> Result<()> {
         superuser_password: config.superuser_password.clone(),
         trust: config.auth == Auth::Trust,
         port: config.listen.port(),
+        extensions: crate::extensions::EXTENSIONS,
     })
     .await
     .with_context(|| format!("can't open {}", config.data_dir.display()))?;

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 /// Edges between the workspace's crates: who, and whom it may depend on. Dev-dependencies are free.
 const ALLOWED_EDGES: &[(&str, &[&str])] = &[
-    ("aegis", &["aegis-storage", "aegis-catalog", "aegis-engine", "aegis-wire", "aegis-http"]),
+    ("aegis", &["aegis-storage", "aegis-catalog", "aegis-engine", "aegis-wire", "aegis-http", "aegis-timeseries"]),
     ("aegis-wire", &["aegis-engine"]),
     ("aegis-http", &["aegis-engine"]),
+    ("aegis-timeseries", &["aegis-engine"]),
     ("aegis-engine", &["aegis-catalog", "aegis-storage"]),
     ("aegis-catalog", &["aegis-storage"]),
     ("aegis-storage", &[]),

@@ -9,6 +9,7 @@ use aegis_catalog::{Builtins, Error, Result, sqlstate};
 use aegis_storage::Store;
 
 use crate::execute::QueryRuntime;
+use crate::extension::{Extension, Extensions};
 use crate::memory::Budget;
 use crate::session::Session;
 use crate::session::backend::Backends;
@@ -38,6 +39,8 @@ pub struct Config {
     pub trust: bool,
     /// TCP port that clients reach, for `SHOW port`.
     pub port: u16,
+    /// What CREATE EXTENSION can make beside the built-in ones.
+    pub extensions: &'static [Extension],
 }
 
 /// How eagerly segments are merged in the background.
@@ -68,6 +71,7 @@ pub struct Shared {
     pub store: Arc<Store>,
     pub catalog: Arc<CatalogStore>,
     pub executor: Arc<QueryRuntime>,
+    pub extensions: Arc<Extensions>,
     pub backends: Backends,
     pub channels: Channels,
     pub sequences: Sequences,
@@ -112,6 +116,7 @@ impl Engine {
                 snapshots: Arc::default(),
                 sequences: Sequences::new(Arc::clone(&store)),
                 executor: Arc::new(executor),
+                extensions: Arc::new(Extensions::new(config.extensions)),
                 backends: Backends::default(),
                 channels: Channels::default(),
                 started: clock::now(),

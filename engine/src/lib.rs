@@ -5,7 +5,7 @@ pub mod copy;
 pub mod deparse;
 pub mod engine;
 pub mod execute;
-mod extension;
+pub mod extension;
 pub mod functions;
 pub mod lower;
 mod memory;

@@ -425,7 +425,7 @@ impl Binder<'_> {
             return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message).at(span.start));
         };
         let resolved = self.resolve_overload(overload, args, call.variadic, span)?;
-        let Some(routine) = super::inline::routine_of(&resolved.function).cloned() else {
+        let Some(routine) = self.catalog.routine(resolved.function.oid).cloned() else {
             return Err(Error::unsupported("CALL of this procedure"));
         };
         let is_input = |position: usize| {

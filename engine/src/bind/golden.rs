@@ -189,6 +189,7 @@ pub(crate) fn context() -> StatementContext {
     let names = Names(Some(Arc::new(names)));
     StatementContext {
         search_path,
+        extensions: Arc::default(),
         catalog,
         format: FormatSettings { names, ..FormatSettings::default() },
         database: "postgres".into(),

@@ -548,7 +548,7 @@ impl<'a> Binder<'a> {
     /// The implementation of a function of PostgreSQL's catalog; 0A000 if there is none.
     fn function(&self, oid: Oid) -> Result<Arc<Function>> {
         if let Some(routine) = self.catalog.routine(oid) {
-            return functions::of_routine(routine).map(Arc::new);
+            return functions::of_routine(routine, self.context).map(Arc::new);
         }
         functions::registry().by_oid(oid).cloned().ok_or_else(|| {
             let what = match aegis_catalog::facts::proc(oid) {

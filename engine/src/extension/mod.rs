@@ -1,35 +1,94 @@
-//! Extensions that CREATE EXTENSION can make: each is a script of SQL, as PostgreSQL's are, over functions that are built in. To add one: a file
-//! here with its script beside it, and a row in [`EXTENSIONS`].
+//! Extensions (PostgreSQL manual, 38.17): a script of SQL that CREATE EXTENSION runs, and a library of code that the script's functions in
+//! `LANGUAGE c` name by symbol (docs/decisions/0013-extensions.md).
+//!
+//! What an extension needs of the engine is in this module; it is written as the engine's own functions are:
+//!
+//! ```ignore
+//! pub const EXTENSION: Extension = Extension { name: "tides", script: include_str!("tides.sql"), symbols, … };
+//!
+//! fn symbols() -> Symbols {
+//!     vec![
+//!         ("height", kernel!(|at: Timestamp, amplitude: f64| height(at, amplitude))),
+//!         ("highest", Body::Aggregate(|types| fold("highest", types, Highest))),
+//!         ("watch", session!(watch)),
+//!     ]
+//! }
+//! ```
+//!
+//! The built-in extensions are files here; the others are crates of their own, handed to the engine at start.
 
+mod caller;
 mod pgcrypto;
 mod sha1;
 mod uuid_ossp;
 
-use crate::functions::Body;
+use std::collections::HashMap;
+
+pub use aegis_catalog::types::datetime::ZoneSpecification;
+pub use aegis_catalog::types::{TimeZone, oid};
+pub use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
+
+pub use crate::functions::aggregate::{Fold, Persist, Step, compare_floats, fold, one, whole, write_all};
+pub use crate::functions::array::List;
+pub use crate::functions::datetime::{arithmetic, calendar};
+pub use crate::functions::kernel::{Inputs, Reader, batch, columns};
+pub use crate::functions::value::{
+    Date, Interval, Outcome, Read, Time, TimeTz, Timestamp, TimestampTz, Uuid, Void, Write, downcast,
+};
+pub use crate::functions::{AggregateTypes, Body, Call};
+pub use crate::session::context::StatementContext;
+pub use crate::{kernel, row, session, set, volatile};
+pub use caller::{Caller, Future, Row, SessionCode, Value};
 
 /// Symbols of a library with the code behind them.
-type Symbols = Vec<(&'static str, Body)>;
+pub type Symbols = Vec<(&'static str, Body)>;
 
 /// What PostgreSQL keeps in a control file, a script and a library.
+#[derive(Debug, Clone, Copy)]
 pub struct Extension {
     pub name: &'static str,
     pub version: &'static str,
     pub comment: &'static str,
     pub relocatable: bool,
-    /// Run in the extension's schema; its functions are in `LANGUAGE c` and name the library and a symbol.
+    /// Run in the extension's schema, which `@extschema@` names; its functions are in `LANGUAGE c` and name `$libdir/` with the extension's name,
+    /// and a symbol. An aggregate whose transition function's symbol is an aggregate is that one.
     pub script: &'static str,
     /// The symbols of the library.
     pub symbols: fn() -> Symbols,
 }
 
-pub const EXTENSIONS: &[Extension] = &[pgcrypto::EXTENSION, uuid_ossp::EXTENSION];
+const BUILT_IN: &[Extension] = &[pgcrypto::EXTENSION, uuid_ossp::EXTENSION];
 
-pub fn named(name: &str) -> Option<&'static Extension> {
-    EXTENSIONS.iter().find(|extension| extension.name == name)
+/// The extensions that CREATE EXTENSION can make, with their libraries.
+pub struct Extensions {
+    all: Vec<Extension>,
+    libraries: HashMap<&'static str, HashMap<&'static str, Body>>,
 }
 
-/// The code of a function in C by its library (`$libdir/…`) and symbol.
-pub fn code(library: &str, symbol: &str) -> Option<Body> {
-    let extension = named(library.strip_prefix("$libdir/")?)?;
-    (extension.symbols)().into_iter().find(|(name, _)| *name == symbol).map(|(_, code)| code)
+impl Default for Extensions {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+impl Extensions {
+    /// The built-in ones and `more`.
+    pub fn new(more: &[Extension]) -> Self {
+        let all: Vec<Extension> = BUILT_IN.iter().chain(more).copied().collect();
+        let libraries = all.iter().map(|of| (of.name, (of.symbols)().into_iter().collect())).collect();
+        Self { all, libraries }
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Extension> {
+        self.all.iter()
+    }
+
+    pub fn named(&self, name: &str) -> Option<&Extension> {
+        self.all.iter().find(|extension| extension.name == name)
+    }
+
+    /// The code of a function in C by its library (`$libdir/…`) and symbol.
+    pub fn code(&self, library: &str, symbol: &str) -> Option<&Body> {
+        self.libraries.get(library.strip_prefix("$libdir/")?)?.get(symbol)
+    }
 }

@@ -13,42 +13,47 @@ use aegis_catalog::{Error, Result};
 use arrow::array::{Array, ArrayRef};
 use arrow::buffer::NullBuffer;
 use arrow::error::ArrowError;
-use datafusion::logical_expr::ColumnarValue;
+#[doc(hidden)]
+pub use datafusion::logical_expr::ColumnarValue;
 use datafusion::scalar::ScalarValue;
 
 use super::value::{Outcome, Read, Write};
 use super::{Body, Call};
 
 /// Makes a [`Body::Scalar`](super::Body::Scalar); `|call; a: T| …` also gets the [`Call`](super::Call).
+#[macro_export]
 macro_rules! kernel {
     (|| $body:expr) => {
-        $crate::functions::kernel::row_wise!(false, |_call;| $body)
+        $crate::row_wise!(false, |_call;| $body)
     };
     (|$call:ident; $($arg:ident : $ty:ty),* $(,)?| $body:expr) => {
-        $crate::functions::kernel::row_wise!(false, |$call; $($arg: $ty),*| $body)
+        $crate::row_wise!(false, |$call; $($arg: $ty),*| $body)
     };
     (|$($arg:ident : $ty:ty),* $(,)?| $body:expr) => {
-        $crate::functions::kernel::row_wise!(false, |_call; $($arg: $ty),*| $body)
+        $crate::row_wise!(false, |_call; $($arg: $ty),*| $body)
     };
 }
 
 /// As `kernel!`, evaluated for every row even if all arguments are constant.
+#[macro_export]
 macro_rules! volatile {
     (|| $body:expr) => {
-        $crate::functions::kernel::row_wise!(true, |_call;| $body)
+        $crate::row_wise!(true, |_call;| $body)
     };
     (|$call:ident; $($arg:ident : $ty:ty),* $(,)?| $body:expr) => {
-        $crate::functions::kernel::row_wise!(true, |$call; $($arg: $ty),*| $body)
+        $crate::row_wise!(true, |$call; $($arg: $ty),*| $body)
     };
     (|$($arg:ident : $ty:ty),* $(,)?| $body:expr) => {
-        $crate::functions::kernel::row_wise!(true, |_call; $($arg: $ty),*| $body)
+        $crate::row_wise!(true, |_call; $($arg: $ty),*| $body)
     };
 }
 
+#[doc(hidden)]
+#[macro_export]
 macro_rules! row_wise {
     ($every_row:expr, |$call:ident; $($arg:ident : $ty:ty),*| $body:expr) => {
         $crate::functions::Body::Scalar(std::sync::Arc::new(
-            |$call: &$crate::functions::Call<'_>, args: &[datafusion::logical_expr::ColumnarValue]| {
+            |$call: &$crate::functions::Call<'_>, args: &[$crate::functions::kernel::ColumnarValue]| {
                 let inputs = $crate::functions::kernel::Inputs::new(args)?;
                 let mut _position = 0..;
                 $(let $arg = inputs.reader::<$ty>(_position.next().unwrap_or_default())?;)*
@@ -66,7 +71,7 @@ macro_rules! row_wise {
     };
 }
 
-pub(crate) use {kernel, row_wise, volatile};
+pub use {kernel, volatile};
 
 /// The arguments of one call of a kernel.
 pub struct Inputs {
@@ -105,6 +110,11 @@ impl Inputs {
 
     pub fn len(&self) -> usize {
         self.arrays.len()
+    }
+
+    /// The argument has the same value in all rows.
+    pub fn is_constant(&self, position: usize) -> bool {
+        self.arrays.get(position).is_some_and(|(_, scalar)| *scalar)
     }
 
     pub fn any_null(&self, row: usize) -> bool {
@@ -158,6 +168,15 @@ pub fn columns(function: impl Fn(&Call<'_>, &[ArrayRef]) -> Result<ArrayRef> + S
     Body::Scalar(Arc::new(move |call, args| over_columns(call, args, &function)))
 }
 
+/// A function over the arguments of a batch as they come, columns or constants.
+pub fn batch(function: impl Fn(&Call<'_>, &Inputs) -> Result<ArrayRef> + Send + Sync + 'static) -> Body {
+    Body::Scalar(Arc::new(move |call, args| {
+        let inputs = Inputs::new(args)?;
+        let once = inputs.all_scalar();
+        finish(function(&Call { rows: if once { 1 } else { call.rows }, ..*call }, &inputs)?, once)
+    }))
+}
+
 fn over_columns(
     call: &Call<'_>,
     args: &[ColumnarValue],
@@ -172,15 +191,7 @@ fn over_columns(
             ColumnarValue::Scalar(value) => scalar_to_array(value, rows),
         })
         .collect::<Result<Vec<_>>>()?;
-    let call = Call {
-        context: call.context,
-        rows,
-        arg_types: call.arg_types,
-        result: call.result,
-        variadic: call.variadic,
-        columns: call.columns,
-    };
-    finish(function(&call, &arrays)?, once)
+    finish(function(&Call { rows, ..*call }, &arrays)?, once)
 }
 
 fn finish(array: ArrayRef, once: bool) -> Result<ColumnarValue> {

@@ -4,25 +4,25 @@
 //! PostgreSQL's own functions come from `aegis_catalog`'s facts by that signature; functions of our own state theirs.
 //! The same lists feed the binder and `pg_proc`.
 
-mod aggregate;
-mod array;
+pub(crate) mod aggregate;
+pub mod array;
 mod cast;
 pub mod comparison;
-mod datetime;
+pub mod datetime;
 mod enums;
 mod formatting;
 mod information;
 pub(crate) mod json;
-pub(crate) mod kernel;
+pub mod kernel;
 mod math;
 mod network;
 mod pattern;
 mod range;
 mod registry;
-mod set_returning;
+pub mod set_returning;
 mod signature;
 mod string;
-pub(crate) mod value;
+pub mod value;
 pub mod window;
 
 use std::fmt;
@@ -34,10 +34,11 @@ use arrow::array::ArrayRef;
 use arrow::compute::SortOptions;
 use datafusion::logical_expr::{AggregateUDF, ColumnarValue, Expr, WindowUDF};
 
+use crate::extension::SessionCode;
 use crate::session::context::StatementContext;
 
 pub use registry::{Registry, registry};
-pub use signature::{input_names, of_routine};
+pub use signature::{input_names, native_aggregate, of_routine};
 
 /// The families, each with its list of functions, in the order of the manual's chapter "Functions and Operators".
 const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
@@ -89,6 +90,7 @@ pub enum Volatility {
 }
 
 /// The code of a function.
+#[derive(Clone)]
 pub enum Body {
     /// Columns in, one column out. Never called with a null in a strict argument… the adaptor masks those rows.
     Scalar(Kernel),
@@ -99,6 +101,8 @@ pub enum Body {
     Window(fn(&AggregateTypes<'_>) -> Result<Arc<WindowUDF>>),
     /// Statements in SQL, that a user wrote.
     Sql(Arc<Routine>),
+    /// Code of an extension that runs in the caller's session, as the statements of a body in SQL do.
+    Session(SessionCode),
     /// An aggregate that a user made of functions.
     UserAggregate(Arc<Routine>),
     /// A set-returning function: one `List` per input row (of structs when there are several columns). `stream`, if given, makes the rows of

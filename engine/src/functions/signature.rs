@@ -1,12 +1,15 @@
 //! One row of a family's list: a signature and a body, completed with what PostgreSQL's catalog says about the signature.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use aegis_catalog::facts::{self, FunctionRow};
+use aegis_catalog::object::Routine;
 use aegis_catalog::types::oid::{self, Oid};
 use aegis_catalog::{Error, Result};
 
 use super::{Body, Function, Volatility};
+use crate::session::context::StatementContext;
 
 /// A function as its family lists it.
 pub struct Row {
@@ -137,16 +140,28 @@ fn type_oid(name: &str) -> Result<Oid> {
 }
 
 /// The function that a user made.
-pub fn of_routine(routine: &std::sync::Arc<aegis_catalog::object::Routine>) -> Result<Function> {
+pub fn of_routine(routine: &Arc<Routine>, context: &StatementContext) -> Result<Function> {
     let body = match (&routine.aggregate, &routine.library) {
-        (Some(_), _) => Body::UserAggregate(routine.clone()),
-        (None, Some(library)) => crate::extension::code(library, &routine.row.source)
-            .ok_or_else(|| Error::internal(format!("{library} has no {}", routine.row.source)))?,
+        (Some(aggregate), _) => match native_aggregate(aggregate.transition, context) {
+            Some(body) => body.clone(),
+            None => Body::UserAggregate(routine.clone()),
+        },
+        (None, Some(library)) => {
+            let code = context.extensions.code(library, &routine.row.source).cloned();
+            code.ok_or_else(|| Error::internal(format!("{library} has no {}", routine.row.source)))?
+        }
         (None, None) if routine.is_range_constructor() => super::range::constructor(&routine.row.source)
             .ok_or_else(|| Error::internal(format!("no constructor {}", routine.row.source)))?,
         (None, None) => Body::Sql(routine.clone()),
     };
     Ok(from_fact(&routine.row, body))
+}
+
+/// The aggregate that the symbol of a transition function in C stands for as a whole.
+pub fn native_aggregate(transition: Oid, context: &StatementContext) -> Option<&Body> {
+    let routine = context.catalog.routine(transition)?;
+    let body = context.extensions.code(routine.library.as_deref()?, &routine.row.source)?;
+    matches!(body, Body::Aggregate(_)).then_some(body)
 }
 
 fn from_fact(fact: &FunctionRow, body: Body) -> Function {

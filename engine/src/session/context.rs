@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::backend::Activity;
 use super::portal::PortalName;
 use super::protocol::TlsSession;
+use crate::extension::Extensions;
 
 /// The world as one statement sees it. Handed to binder, lowering and function kernels.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub struct StatementContext {
     pub user_oid: Oid,
     pub session_user: String,
     pub search_path: SearchPath,
+    /// Those that the server has.
+    pub extensions: Arc<Extensions>,
     /// µs since 1970-01-01 UTC.
     pub transaction_start: i64,
     pub statement_start: i64,

@@ -616,6 +616,7 @@ impl Session {
         let query_start = self.backend.activity.lock().query_start.unwrap_or(transaction_start);
         Ok(Arc::new(StatementContext {
             search_path: self.search_path(&catalog),
+            extensions: Arc::clone(&self.shared.extensions),
             catalog,
             format: self.format_settings(),
             database: self.backend.database.clone(),

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use aegis_catalog::object::Routine;
 use aegis_catalog::types::{self, oid};
 use aegis_catalog::{Catalog, Error, Result, Type, sqlstate};
 use aegis_storage::Isolation;
@@ -15,14 +16,15 @@ use futures::StreamExt;
 use super::Session;
 use super::context::StatementContext;
 use super::prepared::Plan;
-use crate::bind::inline::{parameters_of, routine_of};
+use crate::bind::inline::{parameters_of, runs_in_session};
 use crate::bind::routine::{self as bodies, Numbers, Returns};
 use crate::bind::tree::{
     CteBody, Distinct, Expr, ExprKind, From, OutputColumn, Query, RelId, Select, SetCall, SetExpr, Statement,
 };
 use crate::bind::{self, walk};
 use crate::execute::error::from_datafusion;
-use crate::functions::Function;
+use crate::extension::{Caller, Row, SessionCode};
+use crate::functions::{Body, Function};
 use crate::parse::ast::Statement as Parsed;
 use crate::parse::utility::Utility;
 use crate::statement::{self, Outcome};
@@ -64,8 +66,12 @@ impl Session {
         args: Vec<(ScalarValue, Type)>,
         returns: &Returns,
     ) -> Result<Vec<Vec<ScalarValue>>> {
-        let Some(routine) = routine_of(function).cloned() else {
-            return Err(Error::internal("a function without a body in SQL"));
+        let routine = match &function.body {
+            Body::Sql(routine) => routine.clone(),
+            _ => {
+                let routine = self.catalog()?.routine(function.oid).cloned();
+                routine.ok_or_else(|| Error::internal("a function without a routine"))?
+            }
         };
         let mark = {
             let mut settings = self.backend.settings.lock();
@@ -82,7 +88,10 @@ impl Session {
             mark
         };
         self.refresh_identity()?;
-        let result = self.run_statements(&routine, args, returns).await;
+        let result = match function.body {
+            Body::Session(code) => self.run_code(code, &routine, args, returns).await,
+            _ => self.run_statements(&routine, args, returns).await,
+        };
         if let Some(mark) = mark {
             self.backend.settings.lock().rollback_to(mark);
             self.refresh_identity()?;
@@ -90,9 +99,25 @@ impl Session {
         result
     }
 
+    async fn run_code(
+        &mut self,
+        code: SessionCode,
+        routine: &Routine,
+        args: Vec<(ScalarValue, Type)>,
+        returns: &Returns,
+    ) -> Result<Vec<Vec<ScalarValue>>> {
+        let arguments = Row::of_scalars(&args)?;
+        let rows = code(Caller::new(self, routine.row.volatility == 'v', routine.row.owner), arguments).await?;
+        if returns.is_void() {
+            return Ok(Vec::new());
+        }
+        let catalog = self.catalog()?;
+        rows.into_iter().map(|row| row.into_scalars(&returns.columns, &catalog)).collect()
+    }
+
     async fn run_statements(
         &mut self,
-        routine: &aegis_catalog::object::Routine,
+        routine: &Routine,
         args: Vec<(ScalarValue, Type)>,
         returns: &Returns,
     ) -> Result<Vec<Vec<ScalarValue>>> {
@@ -144,7 +169,7 @@ impl Session {
     }
 
     /// Each statement of a volatile body sees what was committed until then.
-    fn see_own_changes(&mut self, volatile: bool) -> Result<()> {
+    pub(crate) fn see_own_changes(&mut self, volatile: bool) -> Result<()> {
         if let Some(open) = &mut self.transaction
             && volatile
             && open.isolation == Isolation::ReadCommitted
@@ -271,7 +296,7 @@ impl Session {
                     self.settle_from(right, parameters, context).await
                 }
                 From::Function { rel, calls, ordinality, alias, .. } => {
-                    if calls.iter().all(|call| routine_of(&call.function).is_none()) {
+                    if !calls.iter().any(|call| runs_in_session(&call.function)) {
                         for arg in calls.iter_mut().flat_map(|call| &mut call.args) {
                             self.settle_expression(arg, parameters, context).await?;
                         }
@@ -332,7 +357,7 @@ impl Session {
         parameters: &[ScalarValue],
         context: &StatementContext,
     ) -> Result<()> {
-        if routine_of(&call.function).is_none() {
+        if !runs_in_session(&call.function) {
             for arg in &mut call.args {
                 self.settle_expression(arg, parameters, context).await?;
             }
@@ -413,7 +438,7 @@ impl Session {
                 put_part(expr, part);
             }
             if let ExprKind::Call { function, args, variadic, .. } = &mut expr.kind
-                && routine_of(function).is_some()
+                && runs_in_session(function)
                 && !args.iter().any(bind::reads_columns)
             {
                 let function = Arc::clone(function);
@@ -525,7 +550,7 @@ fn refuse_changes(statement: &Parsed, volatility: char) -> Result<()> {
 }
 
 /// All rows of an outcome.
-async fn drain(outcome: Outcome) -> Result<Vec<Vec<ScalarValue>>> {
+pub(crate) async fn drain(outcome: Outcome) -> Result<Vec<Vec<ScalarValue>>> {
     let Outcome::Rows { mut rows, .. } = outcome else { return Ok(Vec::new()) };
     let mut all = Vec::new();
     while let Some(batch) = rows.next().await {
@@ -621,11 +646,11 @@ pub fn batch_of(columns: &[Type], rows: Vec<Vec<ScalarValue>>, catalog: &Catalog
     RecordBatch::try_from_iter_with_nullable(arrays).map_err(|error| Error::internal(error.to_string()))
 }
 
-/// Is there a call of a body in SQL?
+/// Is there a call of a body that runs here?
 fn has_calls(expr: &Expr) -> bool {
     fn visit(expr: &mut Expr, found: &mut bool) {
         if let ExprKind::Call { function, .. } = &expr.kind {
-            *found |= routine_of(function).is_some();
+            *found |= runs_in_session(function);
         }
         walk::children(expr, &mut |child| visit(child, found));
     }

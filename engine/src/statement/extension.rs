@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use aegis_catalog::fixed_oid::PG_EXTENSION;
-use aegis_catalog::object::{Dependency, DependencyKind, Descriptor, DescriptorKind, Extension, ObjectAddress};
+use aegis_catalog::definition::quote_identifier;
+use aegis_catalog::fixed_oid::{PG_EXTENSION, PG_NAMESPACE};
+use aegis_catalog::object::{
+    Dependency, DependencyKind, Descriptor, DescriptorKind, Extension, ObjectAddress, RelationKind,
+};
 use aegis_catalog::{Catalog, Error, Result, sqlstate};
 
 use super::{Outcome, descriptor, namespace};
-use crate::extension;
-use crate::parse::ast::Statement;
 use crate::parse::utility::{AlterExtension, CreateExtension};
 use crate::session::Session;
 use crate::session::context::StatementContext;
@@ -25,7 +26,7 @@ pub async fn create(session: &mut Session, create: &CreateExtension, context: &S
         }
         return Err(Error::new(sqlstate::DUPLICATE_OBJECT, message));
     }
-    let Some(found) = extension::named(name) else {
+    let Some(found) = context.extensions.named(name) else {
         return Err(Error::unsupported(format!("extension \"{name}\"")));
     };
     if !session.superuser {
@@ -51,8 +52,8 @@ pub async fn create(session: &mut Session, create: &CreateExtension, context: &S
     let open = session.writable(TAG)?;
     let made = open.catalog.create_descriptor(open.tables.permanent(), made)?;
     let before = objects(&*session.catalog()?);
-    run_script(session, found.script, &context.catalog.schema(schema).map_or("", |schema| schema.name.as_str()))
-        .await?;
+    let schema = context.catalog.schema(schema).map_or("", |schema| schema.name.as_str());
+    run_script(session, found.script, schema).await?;
     for member in objects(&*session.catalog()?).difference(&before) {
         let edge = Dependency { dependent: *member, referenced: made.address(), kind: DependencyKind::Extension };
         let open = session.writable(TAG)?;
@@ -65,29 +66,22 @@ pub async fn create(session: &mut Session, create: &CreateExtension, context: &S
 
 /// What a script may have made.
 fn objects(catalog: &Catalog) -> BTreeSet<ObjectAddress> {
-    let relations = catalog.user_relations().map(|relation| relation.address());
+    let relations = catalog.user_relations().filter(|relation| !matches!(relation.kind, RelationKind::Index(_)));
+    let relations = relations.map(|relation| relation.address());
     let routines = catalog.routines().map(|routine| routine.address());
-    relations.chain(routines).collect()
+    let schemas = catalog.user_schemas().map(|schema| ObjectAddress::new(PG_NAMESPACE, schema.oid));
+    let types = catalog.user_types().map(|of| of.address());
+    let descriptors = catalog.descriptors().map(|descriptor| descriptor.address());
+    relations.chain(routines).chain(schemas).chain(types).chain(descriptors).collect()
 }
 
-/// Runs the script with the extension's schema first on the path.
+/// Runs the script with the extension's schema first on the path, and in the place of `@extschema@`.
 async fn run_script(session: &mut Session, script: &str, schema: &str) -> Result<()> {
     let mark = session.backend.settings.lock().mark();
     super::schema::put_first(session, schema)?;
-    let ran = run_statements(session, script).await;
+    let ran = session.run_sql(&script.replace("@extschema@", &quote_identifier(schema)), &[], false).await;
     session.backend.settings.lock().rollback_to(mark);
-    ran
-}
-
-async fn run_statements(session: &mut Session, script: &str) -> Result<()> {
-    for parsed in crate::parse::parse(script)? {
-        let Statement::Utility(utility) = &parsed.statement else {
-            return Err(Error::internal("a query in an extension's script"));
-        };
-        let context = session.context()?;
-        Box::pin(super::run(session, utility, script, &context)).await?;
-    }
-    Ok(())
+    ran.map(|_| ())
 }
 
 pub fn alter(session: &mut Session, alter: &AlterExtension, context: &StatementContext) -> Result<Outcome> {

@@ -158,6 +158,7 @@ impl Server {
             user_oid: BOOTSTRAP_SUPERUSER,
             session_user: "postgres".into(),
             search_path,
+            extensions: Arc::default(),
             transaction_start: 0,
             statement_start: 0,
             services: Arc::new(NoServices),

@@ -21,7 +21,10 @@ use super::signature::Row;
 
 pub use collection::one;
 pub use extreme::compare_floats;
-pub use udaf::whole;
+pub use fold::Fold;
+pub use persist::Persist;
+pub use step::{Step, write_all};
+pub use udaf::{fold, whole};
 
 pub fn functions() -> Vec<Row> {
     [

@@ -13,11 +13,12 @@ use crate::functions::value::Write;
 use crate::functions::{Body, Kernel};
 
 /// Makes a [`Body::Set`] of one column: the body yields the values of one call. A null in an argument that is not an `Option` yields none.
+#[macro_export]
 macro_rules! set {
     (|$call:ident; $($arg:ident : $ty:ty),* $(,)?| $body:expr) => {
         $crate::functions::Body::Set {
             lists: std::sync::Arc::new(
-                |$call: &$crate::functions::Call<'_>, args: &[datafusion::logical_expr::ColumnarValue]| {
+                |$call: &$crate::functions::Call<'_>, args: &[$crate::functions::kernel::ColumnarValue]| {
                     let _inputs = $crate::functions::kernel::Inputs::new(args)?;
                     let mut _position = 0..;
                     $(let $arg = _inputs.reader::<$ty>(_position.next().unwrap_or_default())?;)*
@@ -34,11 +35,11 @@ macro_rules! set {
         }
     };
     (|$($arg:ident : $ty:ty),* $(,)?| $body:expr) => {
-        $crate::functions::set_returning::set!(|_call; $($arg: $ty),*| $body)
+        $crate::set!(|_call; $($arg: $ty),*| $body)
     };
 }
 
-pub(in crate::functions) use set;
+pub use set;
 
 /// One list per row of the values that `values` yields.
 pub fn set_of<T: Write>(rows: usize, mut values: impl FnMut(usize) -> Result<Vec<Option<T>>>) -> Result<ColumnarValue> {

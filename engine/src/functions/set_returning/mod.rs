@@ -10,8 +10,7 @@ mod unnest;
 
 use super::signature::Row;
 
-pub(in crate::functions) use lists::set;
-pub use lists::{body, list, set_of};
+pub use lists::{body, list, set, set_of};
 pub use record::{Record, one_record, record, records};
 
 pub fn functions() -> Vec<Row> {

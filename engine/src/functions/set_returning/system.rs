@@ -89,11 +89,12 @@ pub fn functions() -> Vec<Row> {
                 Ok(SETTINGS.iter().map(|setting| setting_row(call, setting)).collect())
             }),
         ),
-        // No extension can be installed.
         f(
             "pg_available_extensions()",
-            record(&[("name", oid::NAME), ("default_version", oid::TEXT), ("comment", oid::TEXT)], |_, _, _| {
-                Ok(Vec::new())
+            record(&[("name", oid::NAME), ("default_version", oid::TEXT), ("comment", oid::TEXT)], |call, _, _| {
+                let text = |text: &str| Some(text.to_owned());
+                let all = call.context.extensions.all();
+                Ok(all.map(|of| vec![text(of.name), text(of.version), text(of.comment)]).collect())
             }),
         ),
     ]

@@ -13,6 +13,7 @@ use super::create::store;
 use super::parameters::{self, Parameters, undetermined};
 use crate::bind;
 use crate::bind::user_aggregate::{Support, binary_coercible, support};
+use crate::functions::native_aggregate;
 use crate::parse::ast::Name;
 use crate::parse::definition::DefinitionItem;
 use crate::parse::routine::{CreateAggregate, Parameter, ParameterMode};
@@ -275,14 +276,14 @@ impl<'a> Given<'a> {
         Ok((row, result))
     }
 
-    /// The type of the state. 0A000 for states that are no SQL values.
+    /// The type of the state.
     fn state(&self, item: &str, session: &Session, context: &StatementContext) -> Result<Oid> {
         let Some(given) = self.items.get(item) else { return Err(invalid("aggregate stype must be specified")) };
         let ty = bind::resolve_type(&given.type_name()?, context)?.oid;
-        let pseudo = types::type_info(ty).is_some_and(|info| info.kind == 'p') && !bind::is_polymorphic(ty);
         if ty == oid::INTERNAL && session.superuser {
-            return Err(Error::unsupported("aggregates with a state of type internal"));
+            return Ok(ty);
         }
+        let pseudo = types::type_info(ty).is_some_and(|info| info.kind == 'p') && !bind::is_polymorphic(ty);
         if pseudo {
             let name = context.format.names.type_name(ty);
             return Err(invalid(format!("aggregate transition data type cannot be {name}")));
@@ -304,6 +305,9 @@ impl<'a> Given<'a> {
         }
         let transition = self.function(&item("sfunc"), &over(state, inputs), parameters.variadic != 0, context)?;
         let transition = transition.ok_or_else(|| invalid("aggregate sfunc must be specified"))?;
+        if state == oid::INTERNAL && native_aggregate(transition.oid, context).is_none() {
+            return Err(Error::unsupported("aggregates with a state of type internal"));
+        }
         let kind = if prefix.is_empty() { "transition" } else { "moving-aggregate transition" };
         returns(&self.shown(&item("sfunc"))?, kind, &transition, state, context)?;
         if transition.strict && initial.is_none() {

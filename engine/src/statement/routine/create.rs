@@ -91,7 +91,7 @@ fn routine(create: &CreateRoutine, session: &mut Session, context: &StatementCon
     if row.leakproof && !session.superuser {
         return Err(not_superuser());
     }
-    let library = library(&given)?;
+    let library = library(&given, context)?;
     let (source, sql_body) = match &library {
         Some((_, symbol)) => (symbol.clone(), None),
         None => body(create, &given)?,
@@ -119,7 +119,9 @@ fn routine(create: &CreateRoutine, session: &mut Session, context: &StatementCon
         }
         return Err(Error::unsupported("window functions in SQL"));
     }
-    check_types(&row, &parameters, context)?;
+    if library.is_none() {
+        check_types(&row, &parameters, context)?;
+    }
     if sql_body.is_some() && row.arg_types.iter().any(|&ty| bind::is_polymorphic(ty)) {
         return Err(invalid("SQL function with unquoted function body cannot have polymorphic arguments"));
     }
@@ -163,12 +165,12 @@ fn row_of(
 }
 
 /// Library and symbol of a function in C, if it is one that is built in.
-fn library(given: &Given) -> Result<Option<(String, String)>> {
+fn library(given: &Given, context: &StatementContext) -> Result<Option<(String, String)>> {
     if given.language.as_deref().is_none_or(|language| !language.eq_ignore_ascii_case("c")) {
         return Ok(None);
     }
     match &given.body {
-        Some((library, Some(symbol))) if crate::extension::code(library, symbol).is_some() => {
+        Some((library, Some(symbol))) if context.extensions.code(library, symbol).is_some() => {
             Ok(Some((library.clone(), symbol.clone())))
         }
         _ => Err(Error::unsupported("LANGUAGE c")),
@@ -254,7 +256,7 @@ fn check_body(routine: &Routine, context: &StatementContext) -> Result<Vec<Objec
             }
         };
     }
-    let function = crate::functions::of_routine(&Arc::new(routine.clone()))?;
+    let function = crate::functions::of_routine(&Arc::new(routine.clone()), context)?;
     let returns = bodies::returns_of(&function, None, context)?;
     if routine.row.kind == 'p' && returns.is_void() {
         return Ok(read);

@@ -1,0 +1,261 @@
+//! Code that runs in the session of its caller, as the statements of a body in SQL do: it sees the caller's transaction, runs statements in it
+//! and reads their rows (PostgreSQL's Server Programming Interface, manual chapter 47).
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use aegis_catalog::types::{interval::Interval, oid};
+use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
+use arrow::array::{Array, ArrayRef};
+use datafusion::scalar::ScalarValue;
+
+use crate::execute::error::from_datafusion;
+use crate::functions::value::{Date, Read, Timestamp, TimestampTz, Uuid, Write};
+use crate::parse::ast::Statement;
+use crate::session::Session;
+use crate::session::context::StatementContext;
+use crate::session::prepared::Plan;
+use crate::session::routine::drain;
+use crate::statement::{self, Outcome};
+
+pub type Future<'a, T> = Pin<Box<dyn std::future::Future<Output = Result<T>> + Send + 'a>>;
+
+/// Arguments in, rows out. A function that returns no set gives one row, or none for null; `void` none.
+pub type SessionCode = for<'a> fn(Caller<'a>, Row) -> Future<'a, Vec<Row>>;
+
+/// Makes a [`Body::Session`](crate::functions::Body::Session) of an `async fn(Caller<'_>, Row) -> Result<Vec<Row>>`.
+#[macro_export]
+macro_rules! session {
+    ($function:path) => {
+        $crate::functions::Body::Session(|caller, arguments| Box::pin($function(caller, arguments)))
+    };
+}
+
+/// A [`Row`](crate::extension::Row) of values.
+#[macro_export]
+macro_rules! row {
+    ($($value:expr),* $(,)?) => {
+        $crate::extension::Row(vec![$($crate::extension::Value::from($value)),*])
+    };
+}
+
+/// A value with its type.
+#[derive(Debug, Clone)]
+pub struct Value {
+    ty: Type,
+    /// One row long.
+    array: ArrayRef,
+}
+
+/// The values of a row.
+#[derive(Debug, Clone)]
+pub struct Row(pub Vec<Value>);
+
+/// The session that calls, for as long as the call lasts.
+pub struct Caller<'a> {
+    session: &'a mut Session,
+    /// Whether each statement sees what was committed until then: the function is volatile.
+    volatile: bool,
+    owner: Oid,
+}
+
+impl Value {
+    pub fn new(ty: Type, array: ArrayRef) -> Self {
+        Self { ty, array }
+    }
+
+    fn scalar(ty: Type, value: &ScalarValue) -> Result<Self> {
+        Ok(Self { ty, array: value.to_array_of_size(1).map_err(from_datafusion)? })
+    }
+
+    fn to_scalar(&self) -> Result<ScalarValue> {
+        ScalarValue::try_from_array(&self.array, 0).map_err(from_datafusion)
+    }
+
+    pub fn ty(&self) -> Type {
+        self.ty
+    }
+
+    pub fn is_null(&self) -> bool {
+        self.array.is_null(0)
+    }
+
+    /// The value; XX000 if it is of another type, or null and `T` no `Option`.
+    pub fn get<'a, T: Read<'a>>(&'a self) -> Result<T> {
+        if !T::SEES_NULL && self.is_null() {
+            return Err(Error::internal("a value is null"));
+        }
+        Ok(T::get(&T::open(&self.array)?, 0))
+    }
+}
+
+impl Row {
+    /// The value of a column, as [`Value::get`].
+    pub fn get<'a, T: Read<'a>>(&'a self, column: usize) -> Result<T> {
+        self.value(column)?.get()
+    }
+
+    pub fn value(&self, column: usize) -> Result<&Value> {
+        self.0.get(column).ok_or_else(|| Error::internal("a row has fewer values"))
+    }
+
+    /// As the session's code computes with them.
+    pub(crate) fn of_scalars(values: &[(ScalarValue, Type)]) -> Result<Self> {
+        values.iter().map(|(value, ty)| Value::scalar(*ty, value)).collect::<Result<_>>().map(Self)
+    }
+
+    /// The values, which must be those of columns of these types.
+    pub(crate) fn into_scalars(self, columns: &[(String, Type)], catalog: &Catalog) -> Result<Vec<ScalarValue>> {
+        if self.0.len() != columns.len() {
+            return Err(Error::internal(format!("{} values for {} columns", self.0.len(), columns.len())));
+        }
+        let values = self.0.iter().zip(columns).map(|(value, (name, ty))| {
+            let expected = catalog.arrow_type(*ty);
+            match value.is_null() {
+                true => ScalarValue::try_from(&expected).map_err(from_datafusion),
+                false if *value.array.data_type() == expected => value.to_scalar(),
+                false => Err(Error::internal(format!("column {name} is {}, not {expected}", value.array.data_type()))),
+            }
+        });
+        values.collect()
+    }
+}
+
+macro_rules! value_of {
+    ($($rust:ty = $oid:ident),* $(,)?) => {$(
+        impl From<$rust> for Value {
+            fn from(value: $rust) -> Self {
+                Some(value).into()
+            }
+        }
+        impl From<Option<$rust>> for Value {
+            fn from(value: Option<$rust>) -> Self {
+                let mut builder = <$rust as Write>::builder(1);
+                match value {
+                    Some(value) => value.append(&mut builder),
+                    None => <$rust as Write>::append_null(&mut builder),
+                }
+                Self::new(Type::of(oid::$oid), <$rust as Write>::finish(builder))
+            }
+        }
+    )*};
+}
+
+value_of!(
+    bool = BOOL,
+    i16 = INT2,
+    i32 = INT4,
+    i64 = INT8,
+    u32 = OID,
+    f32 = FLOAT4,
+    f64 = FLOAT8,
+    &str = TEXT,
+    String = TEXT,
+    Date = DATE,
+    Timestamp = TIMESTAMP,
+    TimestampTz = TIMESTAMPTZ,
+    Interval = INTERVAL,
+    Uuid = UUID,
+);
+
+impl<'a> Caller<'a> {
+    pub(crate) fn new(session: &'a mut Session, volatile: bool, owner: Oid) -> Self {
+        Self { session, volatile, owner }
+    }
+
+    /// The world as the caller's next statement sees it.
+    pub fn context(&self) -> Result<Arc<StatementContext>> {
+        self.session.context()
+    }
+
+    /// With what the transaction has changed.
+    pub fn catalog(&self) -> Result<Arc<Catalog>> {
+        self.session.catalog()
+    }
+
+    /// Runs statements with these parameters; the rows of the last one.
+    pub async fn query(&mut self, sql: &str, parameters: Row) -> Result<Vec<Row>> {
+        self.session.run_sql(sql, &parameters.0, self.volatile).await
+    }
+
+    /// As [`Self::query`], as the owner of the function: for tables that the caller has no rights on.
+    pub async fn query_as_owner(&mut self, sql: &str, parameters: Row) -> Result<Vec<Row>> {
+        let owner = self.catalog()?.role(self.owner).map(|owner| owner.name.clone());
+        let owner = owner.ok_or_else(|| Error::internal("a function without an owner"))?;
+        let mark = {
+            let mut settings = self.session.backend.settings.lock();
+            let mark = settings.mark();
+            settings.set("role", Some(&[owner]), true, true)?;
+            mark
+        };
+        self.session.refresh_identity()?;
+        let result = self.session.run_sql(sql, &parameters.0, self.volatile).await;
+        self.session.backend.settings.lock().rollback_to(mark);
+        self.session.refresh_identity()?;
+        result
+    }
+
+    /// A NOTICE with a text, and perhaps a code, a detail and a hint.
+    pub fn notice(&self, fields: Error) {
+        self.session.backend.notice("NOTICE", fields);
+    }
+
+    pub fn warning(&self, fields: Error) {
+        self.session.backend.notice("WARNING", fields);
+    }
+}
+
+impl Session {
+    /// Runs statements within the present one: those of code, not of a client. The rows of the last one.
+    pub(crate) async fn run_sql(&mut self, sql: &str, parameters: &[Value], volatile: bool) -> Result<Vec<Row>> {
+        let types: Vec<Oid> = parameters.iter().map(|value| value.ty.oid).collect();
+        let values = parameters.iter().map(Value::to_scalar).collect::<Result<Vec<_>>>()?;
+        let mut rows = Vec::new();
+        for parsed in crate::parse::parse(sql).map_err(of_code)? {
+            self.see_own_changes(volatile)?;
+            let context = self.context()?;
+            let ran = self.run_one(&parsed.statement, sql, &types, &values, &context);
+            rows = Box::pin(ran).await.map_err(of_code)?;
+        }
+        Ok(rows)
+    }
+
+    async fn run_one(
+        &mut self,
+        statement: &Statement,
+        sql: &str,
+        types: &[Oid],
+        values: &[ScalarValue],
+        context: &Arc<StatementContext>,
+    ) -> Result<Vec<Row>> {
+        let (columns, outcome) = match statement {
+            Statement::Utility(utility) => {
+                statement::routine::refuse_in_body(utility)?;
+                (statement::output_columns(utility), statement::run(self, utility, sql, context).await?)
+            }
+            planned => {
+                let bound = crate::bind::bind(planned, sql, types, context)?;
+                let columns = bound.columns.clone();
+                let plan = Plan::new(bound, context)?;
+                (columns, self.run_plan(&plan, values.to_vec(), context).await?)
+            }
+        };
+        if let Outcome::CopyIn { .. } | Outcome::CopyOut { .. } = outcome {
+            return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "cannot COPY to/from client in a function"));
+        }
+        let types: Vec<Type> = columns.into_iter().flatten().map(|column| column.ty).collect();
+        let rows = drain(outcome).await?;
+        rows.into_iter()
+            .map(|row| {
+                let typed: Vec<_> = row.into_iter().zip(types.iter().copied()).collect();
+                Row::of_scalars(&typed)
+            })
+            .collect()
+    }
+}
+
+/// A position in a statement of code is none in the client's.
+fn of_code(mut error: Error) -> Error {
+    error.fields_mut().position = None;
+    error
+}

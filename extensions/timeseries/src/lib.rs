@@ -1,0 +1,20 @@
+//! Time series with TimescaleDB's words (docs.timescale.com): an extension of the engine, made of `timescaledb.sql` and the code of its symbols.
+
+mod bucket;
+mod time_bucket;
+mod uuid;
+
+use aegis_engine::extension::{Extension, Symbols};
+
+pub const EXTENSION: Extension = Extension {
+    name: "timescaledb",
+    version: "2.28.3",
+    comment: "Enables scalable inserts and complex queries for time-series data",
+    relocatable: false,
+    script: include_str!("timescaledb.sql"),
+    symbols,
+};
+
+fn symbols() -> Symbols {
+    [time_bucket::symbols(), uuid::symbols()].into_iter().flatten().collect()
+}
