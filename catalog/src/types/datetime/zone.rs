@@ -189,7 +189,7 @@ fn posix(name: &str) -> Option<TimeZone> {
         Some(rest) => rest.find('>')? + 2,
         None => name.bytes().take_while(u8::is_ascii_alphabetic).count(),
     };
-    if abbreviation_length < 3 {
+    if abbreviation_length < 3 && !name.starts_with("<>") {
         return None;
     }
     let displacement = name.get(abbreviation_length..)?;
@@ -296,7 +296,10 @@ impl ZoneSpecification {
             }
             None => {}
         }
-        TimeZone::by_name(name).map(Self::Zone).ok_or_else(|| unknown_zone(name))
+        // A POSIX specification may lack the abbreviation here.
+        let displacement = name.starts_with(|first: char| matches!(first, '+' | '-' | '0'..='9'));
+        let zone = if displacement { posix(&format!("<>{name}")) } else { TimeZone::by_name(name) };
+        zone.map(Self::Zone).ok_or_else(|| unknown_zone(name))
     }
 
     /// `timestamptz AT TIME ZONE zone`.
