@@ -307,6 +307,10 @@ impl Binder<'_> {
             Error::new(sqlstate::CANNOT_COERCE, message).with_detail(detail).at(span.start)
         };
         let relation = self.relation_of_type(target.oid).ok_or_else(|| Error::internal("no composite type"))?;
+        if let ExprKind::NullExtended { row, present } = expr.kind {
+            let row = Box::new(self.record_to_composite(*row, target, context, implicit)?);
+            return Ok(Expr { kind: ExprKind::NullExtended { row, present }, ty: target, span });
+        }
         let (ExprKind::Row(fields) | ExprKind::NamedRow { fields, .. }) = expr.kind else {
             return Err(Error::new(sqlstate::CANNOT_COERCE, format!("cannot cast type record to {to}")).at(span.start));
         };

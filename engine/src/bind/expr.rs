@@ -67,7 +67,8 @@ impl Binder<'_> {
             K::Subscript { arg, subscripts } => self.subscript(arg, subscripts, span),
             K::Grouping(args) => self.grouping_call(args, span),
             K::Star(Some(name)) => {
-                let row = self.star_item(name)?.whole_row(span);
+                let item = self.star_item(name)?;
+                let row = self.whole_row(&item, span);
                 row.ok_or_else(|| Error::internal("a FROM item without a row"))
             }
             K::Star(None) | K::FieldStar(_) => {

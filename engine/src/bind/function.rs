@@ -91,7 +91,7 @@ impl Binder<'_> {
             ast::ExprKind::Star(Some(name)) => {
                 // f(t.*) passes the whole row.
                 let item = self.star_item(name)?;
-                args.extend(item.whole_row(value.span));
+                args.extend(self.whole_row(&item, value.span));
             }
             _ => args.push(self.expr(value)?),
         }

@@ -272,7 +272,12 @@ impl Binder<'_> {
 
     /// Whether the table's primary key is among the keys of every grouping set, so that its other columns depend on them.
     fn is_determined(&self, rel: RelId, above: &Above) -> bool {
-        let Some(RelSource::Table(relation)) = self.rels.get(&rel).map(|info| &info.source) else { return false };
+        let relation = match self.rels.get(&rel).map(|info| &info.source) {
+            Some(RelSource::Table(relation)) => relation,
+            // It stands beside a row whose columns are all grouped.
+            Some(RelSource::Presence) => return true,
+            _ => return false,
+        };
         let primary = relation.constraints().iter().find_map(|constraint| match &constraint.kind {
             ConstraintKind::PrimaryKey { columns, .. } if !constraint.deferrable => Some(columns),
             _ => None,

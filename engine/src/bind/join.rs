@@ -2,11 +2,11 @@
 
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::Binder;
 use super::from::{alias_of, check_aliases, rename_columns};
 use super::operator::operator;
-use super::scope::{Clause, Item, ItemColumn};
-use super::tree::{Expr, ExprKind, From, JoinForm, MergedColumn};
+use super::scope::{Clause, Item, ItemColumn, WholeRow};
+use super::tree::{Expr, ExprKind, From, JoinForm, MergedColumn, Presence, RelId};
+use super::{Binder, RelSource};
 use crate::parse::ast::{self, Ident, JoinCondition, JoinKind, Span};
 
 impl Binder<'_> {
@@ -23,7 +23,8 @@ impl Binder<'_> {
         }
         let left_columns = visible_columns(&items[..split]);
         let right_columns = visible_columns(&items[split..]);
-        let mut form = JoinForm::default();
+        let present = self.present_in(join.kind, &mut items, split);
+        let mut form = JoinForm { present, ..JoinForm::default() };
         let (condition, columns, using_alias) = match &join.condition {
             JoinCondition::None => (None, concat(left_columns, right_columns), None),
             JoinCondition::On(condition) => {
@@ -59,6 +60,7 @@ impl Binder<'_> {
         }
         let mut joined = Item::new(join.alias.as_ref().map(|alias| alias.name.name.clone()), columns);
         joined.relation_visible = join.alias.is_some();
+        joined.whole_row = WholeRow::Join;
         if let Some(alias) = &join.alias {
             rename_columns(&mut joined.columns, &alias.name.name, Some(alias))?;
             form.alias = Some(alias_of(alias));
@@ -69,6 +71,34 @@ impl Binder<'_> {
         let kind = if join.kind == JoinKind::Inner && condition.is_none() { JoinKind::Cross } else { join.kind };
         let (left, right) = (Box::new(left), Box::new(right));
         Ok((From::Join { kind, left, right, condition, form: Box::new(form) }, items))
+    }
+
+    /// Gives each side that the join may leave out a mark of its rows. Within the join itself nothing is left out yet, but its
+    /// condition may as well ask.
+    fn present_in(&mut self, kind: JoinKind, items: &mut [Item], split: usize) -> Presence {
+        let (left, right) = items.split_at_mut(split);
+        let mut mark = |items: &mut [Item]| {
+            let rel = self.new_rel(RelSource::Presence);
+            items.iter_mut().for_each(|item| item.present = item.present.or(Some(rel)));
+            Some(rel)
+        };
+        match kind {
+            JoinKind::Inner | JoinKind::Cross => Presence::default(),
+            JoinKind::Left => Presence { left: None, right: mark(right) },
+            JoinKind::Right => Presence { left: mark(left), right: None },
+            JoinKind::Full => Presence { left: mark(left), right: mark(right) },
+        }
+    }
+
+    /// Leaves the marks that nobody asked for.
+    pub(super) fn keep_asked_presence(&self, from: &mut From) {
+        if let From::Join { left, right, form, .. } = from {
+            let asked = |rel: &RelId| self.asked_presence.contains(rel);
+            form.present.left = form.present.left.filter(asked);
+            form.present.right = form.present.right.filter(asked);
+            self.keep_asked_presence(left);
+            self.keep_asked_presence(right);
+        }
     }
 
     /// The right side, which may refer to the left one laterally.

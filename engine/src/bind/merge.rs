@@ -31,7 +31,7 @@ impl Binder<'_> {
         let (table, rel) = (target.table.clone(), row.rel);
         let source = std::slice::from_ref(&merge.source);
         let source = self.changed_table(row.item, source)?;
-        let source: From = source.ok_or_else(|| Error::internal("MERGE without a source"))?;
+        let mut source: From = source.ok_or_else(|| Error::internal("MERGE without a source"))?;
         let condition = self.in_clause(Clause::JoinOn, |binder| {
             let condition = binder.expr(&merge.condition)?;
             binder.coerce_to_boolean(condition, "JOIN/ON")
@@ -46,6 +46,7 @@ impl Binder<'_> {
         let new_rel = self.new_rel(RelSource::Table(table.clone()));
         let row_rules = self.row_rules(&table, new_rel)?;
         let action_rel = self.new_rel(RelSource::Internal);
+        self.keep_asked_presence(&mut source);
         let ctes = self.finish_ctes(ctes);
         Ok(Merge { ctes, table, rel, source, condition, actions, new_rel, row_rules, action_rel })
     }

@@ -378,6 +378,8 @@ enum RelSource {
     Table(Arc<Relation>),
     /// Output of a sub-query, CTE or function.
     Output(Vec<OutputColumn>),
+    /// Whether a side of an outer join is there.
+    Presence,
     /// Grouping, windows, set-returning functions: in `Binder::shapes` if records at all.
     Internal,
 }
@@ -396,6 +398,8 @@ struct Binder<'a> {
     rels: HashMap<RelId, RelInfo>,
     /// Fields of anonymous records, by the column that holds them.
     shapes: HashMap<(RelId, usize), Arc<[(String, Type)]>>,
+    /// Of the relations of kind [`RelSource::Presence`], those that are read.
+    asked_presence: BTreeSet<RelId>,
     next_rel: u32,
     /// References counted per CTE.
     cte_references: Vec<usize>,
@@ -429,6 +433,7 @@ impl<'a> Binder<'a> {
             named: BTreeSet::new(),
             rels: HashMap::new(),
             shapes: HashMap::new(),
+            asked_presence: BTreeSet::new(),
             next_rel: 0,
             cte_references: Vec::new(),
             cte_base: 0,

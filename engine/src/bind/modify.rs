@@ -28,7 +28,7 @@ impl Binder<'_> {
         let target = self.target_table(&update.table, Change::Update)?;
         let old = self.target_row(&target, update.alias.as_ref(), Change::Update)?;
         let rel = old.rel;
-        let from = self.changed_table(old.item, &update.from)?;
+        let mut from = self.changed_table(old.item, &update.from)?;
         let set = self.in_clause(Clause::UpdateSource, |binder| binder.assignments(&update.set, &target, rel))?;
         let filter = self.where_clause(update.filter.as_ref())?;
         let filter = shown(old.conditions, filter, old.through.as_deref());
@@ -40,6 +40,7 @@ impl Binder<'_> {
             *item = new.item;
         }
         let returning = self.returning(&update.returning)?;
+        from.iter_mut().for_each(|from| self.keep_asked_presence(from));
         let (ctes, only) = (self.finish_ctes(ctes), update.only || old.only);
         Ok(Update { ctes, table, only, rel, from, filter, set, new_rel, row_rules, returning, through })
     }
@@ -59,10 +60,11 @@ impl Binder<'_> {
         let target = self.target_table(&delete.table, Change::Delete)?;
         let row = self.target_row(&target, delete.alias.as_ref(), Change::Delete)?;
         let (table, rel) = (target.table, row.rel);
-        let using = self.changed_table(row.item, &delete.using)?;
+        let mut using = self.changed_table(row.item, &delete.using)?;
         let filter = self.where_clause(delete.filter.as_ref())?;
         let filter = shown(row.conditions, filter, row.through.as_deref());
         let returning = self.returning(&delete.returning)?;
+        using.iter_mut().for_each(|using| self.keep_asked_presence(using));
         let (ctes, only, through) = (self.finish_ctes(ctes), delete.only || row.only, row.through);
         Ok(Delete { ctes, table, only, rel, using, filter, returning, through })
     }

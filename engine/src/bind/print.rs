@@ -348,6 +348,7 @@ pub fn expr(expression: &Expr) -> String {
         ExprKind::NullIf { left, right, .. } => format!("nullif({}, {})", expr(left), expr(right)),
         ExprKind::Array { elements, .. } => format!("array[{}]", exprs(elements)),
         ExprKind::Row(fields) => format!("row({})", exprs(fields)),
+        ExprKind::NullExtended { row, .. } => format!("null_extended({})", expr(row)),
         ExprKind::NamedRow { names, fields } => {
             let fields: Vec<_> =
                 names.iter().zip(fields).map(|(name, field)| format!("{name}: {}", expr(field))).collect();

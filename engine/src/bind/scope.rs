@@ -178,6 +178,8 @@ pub(super) struct Item {
     /// For system columns.
     pub(super) table: Option<(RelId, Arc<Relation>)>,
     pub(super) whole_row: WholeRow,
+    /// See [`JoinForm::present`](super::tree::JoinForm): the innermost outer join that may leave it out.
+    pub(super) present: Option<RelId>,
     /// May be named as a table.
     pub(super) relation_visible: bool,
     /// Its columns may be named without the table, and `*` includes them.
@@ -197,6 +199,8 @@ pub(super) struct ItemColumn {
 pub(super) enum WholeRow {
     /// A row of this type: a table's row type or `record`.
     Row(Type),
+    /// A join with an alias: always a record of its columns, also where it is left out.
+    Join,
     /// A function that returns one scalar: its value.
     Scalar,
 }
@@ -209,6 +213,7 @@ impl Item {
             columns,
             table: None,
             whole_row: WholeRow::Row(Type::of(oid::RECORD)),
+            present: None,
             relation_visible: true,
             columns_visible: true,
             lateral_only: false,
@@ -220,11 +225,14 @@ impl Item {
         lateral_active || !self.lateral_only
     }
 
-    /// A value of the whole row.
-    pub(super) fn whole_row(&self, span: Span) -> Option<Expr> {
+    fn row(&self, span: Span) -> Option<Expr> {
         match self.whole_row {
             WholeRow::Scalar => self.columns.first().map(|column| Expr { span, ..column.expr.clone() }),
-            WholeRow::Row(ty) => {
+            WholeRow::Row(_) | WholeRow::Join => {
+                let ty = match self.whole_row {
+                    WholeRow::Row(ty) => ty,
+                    _ => Type::of(oid::RECORD),
+                };
                 let fields = self.columns.iter().map(|column| column.expr.clone()).collect();
                 let kind = if ty.oid == oid::RECORD {
                     let names = self.columns.iter().map(|column| column.name.clone()).collect();
@@ -271,6 +279,16 @@ impl Binder<'_> {
         }
         let last = self.levels.len() - 1;
         &mut self.levels[last]
+    }
+
+    /// A value of the whole row of an item.
+    pub(super) fn whole_row(&mut self, item: &Item, span: Span) -> Option<Expr> {
+        let row = item.row(span)?;
+        let Some(rel) = item.present.filter(|_| matches!(item.whole_row, WholeRow::Row(_))) else { return Some(row) };
+        self.asked_presence.insert(rel);
+        let kind = ExprKind::Column { rel, column: 0 };
+        let present = Box::new(Expr { kind, ty: Type::of(oid::BOOL), span });
+        Some(Expr { ty: row.ty, kind: ExprKind::NullExtended { row: Box::new(row), present }, span })
     }
 
     pub(super) fn clause(&self) -> Clause {
@@ -387,7 +405,7 @@ impl Binder<'_> {
                 return Ok(expr);
             }
             if let Some(item) = self.item_named(None, &column.name, span)?
-                && let Some(row) = item.whole_row(span)
+                && let Some(row) = self.whole_row(&item, span)
             {
                 return Ok(row);
             }
@@ -411,7 +429,7 @@ impl Binder<'_> {
         if let Some(expr) = item.column(&column.name, span)? {
             return Ok(expr);
         }
-        if let Some(row) = item.whole_row(span)
+        if let Some(row) = self.whole_row(&item, span)
             && let Some(call) = self.attribute_call(&column.name, row, span)?
         {
             return Ok(call);

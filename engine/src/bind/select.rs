@@ -64,6 +64,7 @@ impl Binder<'_> {
         if resolve {
             self.resolve_targets(&mut targets)?;
         }
+        from.iter_mut().for_each(|from| self.keep_asked_presence(from));
         if self.groups_by_sets(&keys) {
             from = Some(self.sets_into_from(&mut keys, &mut targets, &mut having, from)?);
         }

@@ -188,7 +188,7 @@ impl Binder<'_> {
                 None => system_attnum(column - relation.columns.len()).map(|attnum| (relation.oid, attnum)),
             },
             RelSource::Output(columns) => columns.get(column)?.origin,
-            RelSource::Internal => None,
+            RelSource::Presence | RelSource::Internal => None,
         }
     }
 
@@ -202,6 +202,10 @@ impl Binder<'_> {
 
 /// A field of a record by position.
 pub(super) fn field(record: &Expr, index: usize, ty: Type, span: Span) -> Expr {
+    // Where the row is left out, so are its columns.
+    if let ExprKind::NullExtended { row, .. } = &record.kind {
+        return field(row, index, ty, span);
+    }
     if let ExprKind::Row(fields) | ExprKind::NamedRow { fields, .. } = &record.kind
         && let Some(field) = fields.get(index)
     {

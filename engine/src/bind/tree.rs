@@ -122,6 +122,12 @@ pub enum ExprKind {
         names: Arc<[String]>,
         fields: Vec<Expr>,
     },
+    /// The row of an item that an outer join may leave out: null where it did. `present` is a column of
+    /// [`JoinForm::present`].
+    NullExtended {
+        row: Box<Expr>,
+        present: Box<Expr>,
+    },
     /// Row comparison `(a, b) op (c, d)`, PostgreSQL's lexicographic rule; one operator function per column pair (for `<` etc. the
     /// strict operator; `equal` decides whether to go on to the next pair).
     RowCompare {
@@ -587,6 +593,14 @@ pub struct JoinForm {
     pub alias: Option<Alias>,
     /// What the columns of a join with an alias stand for.
     pub columns: Vec<(String, Expr)>,
+    pub present: Presence,
+}
+
+/// For a side of an outer join that may be left out: the relation whose one column is true in its rows, if it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Presence {
+    pub left: Option<RelId>,
+    pub right: Option<RelId>,
 }
 
 /// A column of USING or NATURAL.

@@ -135,6 +135,7 @@ impl Binder<'_> {
             ExprKind::NamedRow { names, fields } => {
                 Some(names.iter().zip(fields).map(|(name, field)| (name.clone(), field.ty)).collect())
             }
+            ExprKind::NullExtended { row, .. } => self.fields_of(row),
             ExprKind::Column { rel, column } => self.shapes.get(&(*rel, *column)).cloned(),
             ExprKind::Call { function, .. } if !function.out_columns.is_empty() => {
                 Some(function.out_columns.iter().map(|(name, ty)| (name.clone(), Type::of(*ty))).collect())

@@ -33,6 +33,10 @@ pub(crate) fn children(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
         | ExprKind::IsNull { arg, .. }
         | ExprKind::IsBoolean { arg, .. }
         | ExprKind::Field { arg, .. } => visit(arg),
+        ExprKind::NullExtended { row, present } => {
+            visit(row);
+            visit(present);
+        }
         ExprKind::IsDistinct { left, right, .. } | ExprKind::NullIf { left, right, .. } => {
             visit(left);
             visit(right);

@@ -104,6 +104,7 @@ impl<'t> Deparser<'t> {
             }
             ExprKind::Row(fields) => self.row(fields, expr),
             ExprKind::NamedRow { fields, .. } => self.row(fields, expr),
+            ExprKind::NullExtended { row, .. } => self.own_expr(row, implicit),
             ExprKind::RowCompare { op, left, right, .. } => self.row_compare(*op, left, right),
             ExprKind::Field { arg, index } => self.field(arg, *index),
             ExprKind::Subscript { arg, subscripts } => self.subscript(arg, subscripts),
@@ -298,6 +299,7 @@ impl<'t> Deparser<'t> {
         let declared = match &arg.kind {
             ExprKind::Call { function, .. } => function.out_columns.get(index).map(|(name, _)| name.clone()),
             ExprKind::NamedRow { names, .. } => names.get(index).cloned(),
+            ExprKind::NullExtended { row, .. } => return self.field_name(row, index),
             _ => None,
         };
         column.or(declared).unwrap_or_else(|| format!("f{}", index + 1))

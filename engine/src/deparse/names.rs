@@ -180,6 +180,7 @@ impl<'t> Deparser<'t> {
         let fields = match &expr.kind {
             ExprKind::Row(fields) if expr.ty.oid != aegis_catalog::types::oid::RECORD => fields,
             ExprKind::NamedRow { fields, .. } => fields,
+            ExprKind::NullExtended { row, .. } => return self.whole_row(row),
             _ => return None,
         };
         let ExprKind::Column { rel, .. } = fields.first()?.kind else { return None };

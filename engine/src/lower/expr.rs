@@ -108,6 +108,7 @@ impl Lowerer<'_> {
             ExprKind::Array { .. }
             | ExprKind::Row(_)
             | ExprKind::NamedRow { .. }
+            | ExprKind::NullExtended { .. }
             | ExprKind::RowCompare { .. }
             | ExprKind::Field { .. }
             | ExprKind::FieldStore { .. }
@@ -142,6 +143,12 @@ impl Lowerer<'_> {
             ExprKind::NamedRow { names, fields } => {
                 let fields = self.exprs(fields, input)?;
                 self.named_row(fields, names, ty)
+            }
+            ExprKind::NullExtended { row, present } => {
+                let (row, present) = (self.expr(row, input)?, self.expr(present, input)?);
+                let absent = Expr::IsNull(Box::new(present.expr));
+                let null = null(&row.data_type)?;
+                Ok(Value { expr: when(vec![(absent, null)], row.expr), ..row })
             }
             ExprKind::RowCompare { op, equal, less, left, right } => {
                 let (left, right) = (self.exprs(left, input)?, self.exprs(right, input)?);
@@ -210,6 +217,11 @@ impl Lowerer<'_> {
         let test = |expr| match negated {
             false => Expr::IsNull(Box::new(expr)),
             true => Expr::IsNotNull(Box::new(expr)),
+        };
+        // Where a row is left out, its fields are null too.
+        let arg = match &arg.kind {
+            ExprKind::NullExtended { row, .. } => row,
+            _ => arg,
         };
         // A row is null if all its fields are, and not null if none is.
         if let ExprKind::Row(fields) | ExprKind::NamedRow { fields, .. } = &arg.kind {

@@ -324,7 +324,8 @@ impl Walk<'_> {
                     self.reference(*column);
                 }
             }
-            From::Join { left, right, condition, .. } => {
+            From::Join { left, right, condition, form, .. } => {
+                self.produced.extend(form.present.left.into_iter().chain(form.present.right));
                 self.from(left);
                 self.from(right);
                 self.exprs(condition);
@@ -365,6 +366,10 @@ pub fn children(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
         | ExprKind::IsNull { arg, .. }
         | ExprKind::IsBoolean { arg, .. }
         | ExprKind::Field { arg, .. } => visit(arg),
+        ExprKind::NullExtended { row, present } => {
+            visit(row);
+            visit(present);
+        }
         ExprKind::IsDistinct { left, right, .. } | ExprKind::NullIf { left, right, .. } => {
             visit(left);
             visit(right);

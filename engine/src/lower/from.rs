@@ -14,7 +14,7 @@ use super::build::{all, boolean, cross, join, join_not_distinct, project};
 use super::free::has_subquery;
 use super::relation::{Binding, Relation};
 use super::{ColumnRef, Lowerer};
-use crate::bind::tree::{self, From, RelId};
+use crate::bind::tree::{self, From, Presence, RelId};
 use crate::execute::error::from_datafusion;
 use crate::parse::ast::JoinKind;
 
@@ -52,9 +52,9 @@ impl Lowerer<'_> {
             }
             From::Function { rel, calls, ordinality, .. } => self.function_item(*rel, calls, *ordinality),
             From::Cte { rel, cte, .. } => self.cte_reference(*rel, *cte, None),
-            From::Join { kind, left, right, condition, .. } => {
+            From::Join { kind, left, right, condition, form } => {
                 let left = self.from(left, None)?;
-                self.join(*kind, left, right, condition.as_ref())
+                self.join((*kind, form.present), left, right, condition.as_ref())
             }
         }
     }
@@ -87,17 +87,24 @@ impl Lowerer<'_> {
                     lowerer.cte_reference(*rel, *cte, Some(domain))
                 })
             }
-            From::Join { kind: JoinKind::Inner | JoinKind::Cross | JoinKind::Left, left, right, condition, .. } => {
-                let kind = if let From::Join { kind, .. } = from { *kind } else { JoinKind::Inner };
+            From::Join {
+                kind: kind @ (JoinKind::Inner | JoinKind::Cross | JoinKind::Left),
+                left,
+                right,
+                condition,
+                form,
+            } => {
                 let left = self.onto(base, left)?;
-                self.join(kind, left, right, condition.as_ref())
+                self.join((*kind, form.present), left, right, condition.as_ref())
             }
             // The preserved side is on the right (or both are): lower the join for the domain of what it refers to.
-            From::Join { kind, left, right, condition, .. } => {
+            From::Join { kind, left, right, condition, form } => {
                 let free = self.free_in_from(from);
                 self.lateral(base, free, JoinType::Inner, None, |lowerer, domain| {
-                    let right = lowerer.from(right, Some(domain))?;
-                    let left = lowerer.from(left, Some(domain))?;
+                    let mut right = lowerer.from(right, Some(domain))?;
+                    let mut left = lowerer.from(left, Some(domain))?;
+                    lowerer.mark_present(form.present.left, &mut left)?;
+                    lowerer.mark_present(form.present.right, &mut right)?;
                     lowerer.join_in_domain(*kind, left, right, condition.as_ref())
                 })
             }
@@ -155,8 +162,8 @@ impl Lowerer<'_> {
 
     fn join(
         &mut self,
-        kind: JoinKind,
-        left: Relation,
+        (kind, present): (JoinKind, Presence),
+        mut left: Relation,
         right: &From,
         condition: Option<&tree::Expr>,
     ) -> Result<Relation> {
@@ -179,15 +186,30 @@ impl Lowerer<'_> {
             }
             if let From::Function { rel, calls, ordinality, .. } = right
                 && condition.is_none_or(is_true)
+                && present.right.is_none()
             {
                 return self.function_onto(left, *rel, calls, *ordinality, true);
             }
             let free = self.free_in_from(right);
-            return self
-                .lateral(left, free, JoinType::Left, condition, |lowerer, domain| lowerer.from(right, Some(domain)));
+            return self.lateral(left, free, JoinType::Left, condition, |lowerer, domain| {
+                let mut right = lowerer.from(right, Some(domain))?;
+                lowerer.mark_present(present.right, &mut right)?;
+                Ok(right)
+            });
         }
-        let right = self.item(right)?;
+        let mut right = self.item(right)?;
+        self.mark_present(present.left, &mut left)?;
+        self.mark_present(present.right, &mut right)?;
         self.outer_join(join_type, left, right, condition)
+    }
+
+    /// A column that is true in every row: null where an outer join leaves the row out.
+    fn mark_present(&mut self, rel: Option<RelId>, side: &mut Relation) -> Result<()> {
+        let Some(rel) = rel else { return Ok(()) };
+        let binding = self.binding("present", arrow::datatypes::DataType::Boolean);
+        side.extend(vec![(boolean(true), &binding)])?;
+        side.rels.insert(rel, vec![binding]);
+        Ok(())
     }
 
     fn outer_join(
