@@ -39,7 +39,10 @@ impl Connection {
         };
         self.send_notices();
         match columns {
-            Some(columns) => reply::row_description(self.transport.output(), &columns, &formats),
+            Some(columns) => {
+                let length_of = |oid| self.session.type_length(oid);
+                reply::row_description(self.transport.output(), &columns, &formats, length_of);
+            }
             None => reply::no_data(self.transport.output()),
         }
         self.flush_if_full().await

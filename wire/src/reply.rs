@@ -1,6 +1,5 @@
 //! Backend messages: values to bytes, appended to an output buffer. Pure.
 
-use aegis_engine::catalog::types::type_info;
 use aegis_engine::catalog::{Error, Oid};
 use aegis_engine::session::protocol::{Format, Notice, Notification, OutputColumn, TransactionStatus};
 
@@ -146,12 +145,17 @@ pub fn parameter_description(out: &mut Vec<u8>, types: &[Oid]) {
 }
 
 /// Columns without a format of their own are announced as text, as Describe of a statement does.
-pub fn row_description(out: &mut Vec<u8>, columns: &[OutputColumn], formats: &[Format]) {
+pub fn row_description(
+    out: &mut Vec<u8>,
+    columns: &[OutputColumn],
+    formats: &[Format],
+    length_of: impl Fn(Oid) -> i16,
+) {
     message(out, b'T', |out| {
         count(out, columns.len());
         for (index, column) in columns.iter().enumerate() {
             let (table, attribute) = column.origin.unwrap_or((0, 0));
-            let length = type_info(column.ty.oid).map_or(-1, |info| info.len);
+            let length = length_of(column.ty.oid);
             string(out, &column.name);
             out.extend_from_slice(&table.to_be_bytes());
             out.extend_from_slice(&attribute.to_be_bytes());
@@ -283,7 +287,9 @@ mod tests {
             OutputColumn { name: "a".into(), ty: Type::of(oid::INT4), origin: Some((16384, 1)) },
             OutputColumn { name: "b".into(), ty: Type::new(oid::VARCHAR, 14), origin: None },
         ];
-        row_description(&mut out, &columns, &[Format::Text, Format::Binary]);
+        row_description(&mut out, &columns, &[Format::Text, Format::Binary], |oid| {
+            aegis_engine::catalog::types::type_info(oid).map_or(-1, |info| info.len)
+        });
         let expected = [
             b"T\0\0\0\x2e\0\x02".as_slice(),
             b"a\0\0\0\x40\0\0\x01\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0",

@@ -42,7 +42,8 @@ impl Connection {
             Response::Empty => Ok(None),
             Response::Complete(tag) => Ok(Some(tag)),
             Response::Rows { columns, formats } => {
-                reply::row_description(self.transport.output(), &columns, &formats);
+                let length_of = |oid| self.session.type_length(oid);
+                reply::row_description(self.transport.output(), &columns, &formats, length_of);
                 match self.send_rows("", &columns, &formats, None).await? {
                     RowsEnd::Complete(tag) => Ok(Some(tag)),
                     RowsEnd::Suspended => Err(Stop::Rejected(Error::internal("rows suspended without a limit"))),

@@ -29,6 +29,7 @@ mod point;
 mod program;
 pub mod provider;
 mod referential_action;
+pub mod round;
 pub mod row_rules;
 pub mod runtime;
 pub mod scan;

@@ -1,5 +1,6 @@
 //! A result that several parts of a plan read: run once, kept in memory within the query's limit.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, reset_plan_states};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, execute_stream,
@@ -25,6 +26,8 @@ use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, StreamExt, TryFutureExt, stream};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
+
+use super::round::{Round, rounds_of};
 
 /// The rows of a plan as a table.
 pub struct SharedTable {
@@ -49,40 +52,54 @@ impl fmt::Debug for SharedTable {
 
 /// Batches and the memory they are accounted under.
 #[derive(Debug)]
-struct Rows {
+pub(super) struct Rows {
     batches: Vec<RecordBatch>,
     _reservation: MemoryReservation,
 }
 
-type RowsFuture = Shared<BoxFuture<'static, std::result::Result<Arc<Rows>, Arc<DataFusionError>>>>;
+pub(super) type RowsFuture = Shared<BoxFuture<'static, std::result::Result<Arc<Rows>, Arc<DataFusionError>>>>;
 
-/// One execution, whoever asks first.
+/// One execution, whoever asks first; within recursive queries one for each of the rounds that the plan reads.
 struct Run {
     plan: Arc<dyn ExecutionPlan>,
-    rows: Mutex<Option<RowsFuture>>,
+    rounds: Vec<Arc<Round>>,
+    /// Numbers of the rounds that were read, and the rows.
+    rows: Mutex<Option<(Vec<u64>, RowsFuture)>>,
 }
 
 impl Run {
-    fn rows(&self, context: &Arc<TaskContext>) -> RowsFuture {
+    fn rows(&self, context: &Arc<TaskContext>) -> Result<RowsFuture> {
         let mut rows = self.rows.lock();
-        rows.get_or_insert_with(|| {
-            // A task of its own, so that no reader waits for another reader to be polled.
-            let task = SpawnedTask::spawn(collect(self.plan.clone(), context.clone()));
-            let joined = async move {
-                match task.join().await {
-                    Ok(rows) => rows,
-                    Err(error) => Err(DataFusionError::ExecutionJoin(Box::new(error))),
-                }
-            };
-            joined.map_ok(Arc::new).map_err(Arc::new).boxed().shared()
-        })
-        .clone()
+        let numbers = self.rounds.iter().map(|round| Ok(round.rows(context)?.0)).collect::<Result<Vec<u64>>>()?;
+        if let Some((_, rows)) = rows.as_ref().filter(|(read, _)| *read == numbers) {
+            return Ok(rows.clone());
+        }
+        let plan = match *rows {
+            Some(_) => reset_plan_states(self.plan.clone())?,
+            None => self.plan.clone(),
+        };
+        // A task of its own, so that no reader waits for another reader to be polled.
+        let task = SpawnedTask::spawn(collect(plan, context.clone()));
+        let joined = async move {
+            match task.join().await {
+                Ok(rows) => rows,
+                Err(error) => Err(DataFusionError::ExecutionJoin(Box::new(error))),
+            }
+        };
+        let joined = joined.map_ok(Arc::new).map_err(Arc::new).boxed().shared();
+        *rows = Some((numbers, joined.clone()));
+        Ok(joined)
     }
 }
 
 async fn collect(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<Rows> {
+    let stream = execute_stream(plan, context.clone())?;
+    keep(stream, context).await
+}
+
+/// The rows of a stream, in memory.
+pub(super) async fn keep(mut stream: SendableRecordBatchStream, context: Arc<TaskContext>) -> Result<Rows> {
     let reservation = MemoryConsumer::new("shared result").register(context.memory_pool());
-    let mut stream = execute_stream(plan, context)?;
     let mut batches = Vec::new();
     while let Some(batch) = stream.next().await {
         let batch = batch?;
@@ -113,7 +130,8 @@ impl TableProvider for SharedTable {
             .run
             .get_or_try_init(|| async {
                 let plan = state.create_physical_plan(&self.plan).await?;
-                Ok::<_, DataFusionError>(Arc::new(Run { plan, rows: Mutex::new(None) }))
+                let rounds = rounds_of(&plan)?;
+                Ok::<_, DataFusionError>(Arc::new(Run { plan, rounds, rows: Mutex::new(None) }))
             })
             .await?;
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
@@ -129,10 +147,16 @@ impl TableProvider for SharedTable {
     }
 }
 
-struct SharedExec {
+pub(super) struct SharedExec {
     run: Arc<Run>,
     projection: Vec<usize>,
     properties: Arc<PlanProperties>,
+}
+
+impl SharedExec {
+    pub(super) fn rounds(&self) -> &[Arc<Round>] {
+        &self.run.rounds
+    }
 }
 
 impl fmt::Debug for SharedExec {
@@ -175,24 +199,34 @@ impl ExecutionPlan for SharedExec {
         Ok(self)
     }
 
-    fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let rows = self.run.rows(&context);
-        let schema = self.properties.eq_properties.schema().clone();
-        let (target, projection) = (schema.clone(), self.projection.clone());
-        let batches = stream::once(rows)
-            .map(move |rows| match rows {
-                Err(error) => stream::iter(vec![Err(DataFusionError::Shared(error))]),
-                Ok(rows) => {
-                    let project = |batch: &RecordBatch| {
-                        let projected = batch.project(&projection)?;
-                        Ok(projected.with_schema(target.clone())?)
-                    };
-                    stream::iter(rows.batches.iter().map(project).collect::<Vec<Result<RecordBatch>>>())
-                }
-            })
-            .flatten();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+    /// Recursive queries do not see the plan behind.
+    fn with_new_state(&self, state: Arc<dyn Any + Send + Sync>) -> Option<Arc<dyn ExecutionPlan>> {
+        self.run.rounds.iter().for_each(|round| round.attach(state.clone()));
+        None
     }
+
+    fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let schema = self.properties.eq_properties.schema().clone();
+        Ok(projected(self.run.rows(&context)?, self.projection.clone(), schema))
+    }
+}
+
+/// Columns of rows that may still be computed.
+pub(super) fn projected(rows: RowsFuture, projection: Vec<usize>, schema: SchemaRef) -> SendableRecordBatchStream {
+    let target = schema.clone();
+    let batches = stream::once(rows)
+        .map(move |rows| match rows {
+            Err(error) => stream::iter(vec![Err(DataFusionError::Shared(error))]),
+            Ok(rows) => {
+                let project = |batch: &RecordBatch| {
+                    let projected = batch.project(&projection)?;
+                    Ok(projected.with_schema(target.clone())?)
+                };
+                stream::iter(rows.batches.iter().map(project).collect::<Vec<Result<RecordBatch>>>())
+            }
+        })
+        .flatten();
+    Box::pin(RecordBatchStreamAdapter::new(schema, batches))
 }
 
 /// Rows that are there when the plan runs, not yet when it is made: what a data-modifying CTE returns.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result};
 use arrow::datatypes::{DataType, Field};
-use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Column, JoinType};
 use datafusion::datasource::{provider_as_source, source_as_provider};
@@ -19,6 +18,7 @@ use super::{ColumnRef, Lowerer, free};
 use crate::bind::tree::{Cte, CteBody, CteId, OutputColumn, Query, RelId};
 use crate::execute::error::from_datafusion;
 use crate::execute::operator::{ScalarOperator, arrays};
+use crate::execute::round::RoundTable;
 
 /// What a reference to a CTE becomes.
 pub(crate) struct Definition {
@@ -57,9 +57,9 @@ impl Lowerer<'_> {
                 } else {
                     let output = self.cte_body(cte, None)?;
                     // What reads the rows of a round is computed in each round.
-                    match reads_of(None, &output.plan)? {
-                        0 => Meaning::Shared(self.share(output)?),
-                        _ => Meaning::Inline(Arc::new(cte.clone())),
+                    match reads_round(&output.plan)? {
+                        false => Meaning::Shared(self.share(output)?),
+                        true => Meaning::Inline(Arc::new(cte.clone())),
                     }
                 }
             }
@@ -151,7 +151,8 @@ impl Lowerer<'_> {
         let schema: arrow::datatypes::Schema = seed.schema().as_arrow().clone();
         let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
         let schema = Arc::new(arrow::datatypes::Schema::new(fields));
-        let source = provider_as_source(Arc::new(CteWorkTable::new(&name, schema)));
+        let round = RoundTable::new(&name, schema).map_err(from_datafusion)?;
+        let source = provider_as_source(Arc::new(round));
         let outer = self.ctes.remove(&id);
         let free = outer.as_ref().map(|definition| definition.free.clone()).unwrap_or_default();
         let meaning = Meaning::WorkTable { source, domain: domain.clone() };
@@ -161,11 +162,7 @@ impl Lowerer<'_> {
             Some(outer) => self.ctes.insert(id, outer),
             None => self.ctes.remove(&id),
         };
-        let step = step?;
-        if reads_of(Some(&name), &step.plan)? > 1 {
-            return Err(Error::unsupported("several references to a recursive CTE in one round"));
-        }
-        let step = self.round(step, &domain, &results, columns)?;
+        let step = self.round(step?, &domain, &results, columns)?;
         let query = RecursiveQuery::try_new(name, Arc::new(seed), Arc::new(step), !all).map_err(from_datafusion)?;
         let plan = LogicalPlan::RecursiveQuery(query);
         match base {
@@ -214,24 +211,23 @@ impl Lowerer<'_> {
     }
 }
 
-/// How often a plan reads the rows of the round before, of one recursion or of any that goes on around it.
-fn reads_of(table: Option<&str>, plan: &LogicalPlan) -> Result<usize> {
-    let mut reads = 0;
+/// Does the plan read the rows of the round before of a recursion that goes on around it?
+fn reads_round(plan: &LogicalPlan) -> Result<bool> {
+    let mut reads = false;
     let mut inner: Vec<String> = Vec::new();
-    let counted = plan.apply_with_subqueries(|node| {
+    let visited = plan.apply_with_subqueries(|node| {
         if let LogicalPlan::RecursiveQuery(query) = node {
             inner.push(query.name.clone());
         }
         if let LogicalPlan::TableScan(scan) = node
             && let Ok(provider) = source_as_provider(&scan.source)
-            && let Some(work) = (provider.as_ref() as &dyn std::any::Any).downcast_ref::<CteWorkTable>()
+            && let Some(round) = (provider.as_ref() as &dyn std::any::Any).downcast_ref::<RoundTable>()
         {
-            let is_inner = inner.iter().any(|name| name == work.name());
-            reads += usize::from(table.map_or(!is_inner, |table| work.name() == table));
+            reads |= !inner.iter().any(|name| name == round.name());
         }
         Ok(TreeNodeRecursion::Continue)
     });
-    counted.map_err(from_datafusion)?;
+    visited.map_err(from_datafusion)?;
     Ok(reads)
 }
 

@@ -99,6 +99,13 @@ impl Session {
         }
     }
 
+    /// `pg_type.typlen` of a type, users' own among them; -1 if nobody knows it.
+    pub fn type_length(&self, ty: Oid) -> i16 {
+        let built_in = aegis_catalog::types::type_info(ty).map(|info| info.len);
+        let own = || Some(self.catalog().ok()?.type_entry(ty)?.len);
+        built_in.or_else(own).unwrap_or(-1)
+    }
+
     pub(crate) fn search_path(&self, catalog: &Arc<Catalog>) -> SearchPath {
         self.derived(catalog).search_path.clone()
     }

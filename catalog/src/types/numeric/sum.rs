@@ -1,5 +1,7 @@
 //! Accumulators of `sum`, `avg`, `variance` and `stddev` over numeric.
 
+use std::collections::BTreeMap;
+
 use num_bigint::BigInt;
 
 use super::encoding::{Encoded, decode};
@@ -17,17 +19,43 @@ pub struct NumericSum {
     mantissa: i128,
     scale: u32,
     large: Numeric,
+    /// How many values of each display scale there are, where values are taken out again.
+    scales: Option<Box<BTreeMap<u32, i64>>>,
 }
 
 impl Default for NumericSum {
     fn default() -> Self {
-        Self { count: 0, nan: 0, infinity: 0, neg_infinity: 0, mantissa: 0, scale: 0, large: Numeric::ZERO }
+        Self {
+            count: 0,
+            nan: 0,
+            infinity: 0,
+            neg_infinity: 0,
+            mantissa: 0,
+            scale: 0,
+            large: Numeric::ZERO,
+            scales: None,
+        }
     }
 }
 
 impl NumericSum {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// For moving window frames: the display scale is that of the values that are left.
+    pub fn moving() -> Self {
+        Self { scales: Some(Box::default()), ..Self::default() }
+    }
+
+    fn count_scale(&mut self, scale: u32, by: i64) {
+        if let Some(scales) = &mut self.scales {
+            let count = scales.entry(scale).or_insert(0);
+            *count += by;
+            if *count == 0 {
+                scales.remove(&scale);
+            }
+        }
     }
 
     /// How many values were added.
@@ -51,6 +79,7 @@ impl NumericSum {
         if !self.add_small(mantissa, scale) {
             self.add_large(&Numeric::Small { mantissa, scale })?;
         }
+        self.count_scale(scale, 1);
         self.count += 1;
         Ok(())
     }
@@ -69,7 +98,10 @@ impl NumericSum {
     pub fn add(&mut self, value: &Numeric) -> Result<()> {
         match value {
             Numeric::Small { mantissa, scale } => return self.add_decimal(*mantissa, *scale),
-            Numeric::Big { .. } => self.add_large(value)?,
+            Numeric::Big { scale, .. } => {
+                self.add_large(value)?;
+                self.count_scale(*scale, 1);
+            }
             Numeric::NaN => self.nan += 1,
             Numeric::Infinity => self.infinity += 1,
             Numeric::NegInfinity => self.neg_infinity += 1,
@@ -110,7 +142,7 @@ impl NumericSum {
         Ok(())
     }
 
-    /// Takes a value out again that was added before (moving window frames). The display scale stays.
+    /// Takes a value out again that was added before.
     pub fn remove(&mut self, value: &Numeric) -> Result<()> {
         match value {
             Numeric::NaN => self.nan -= 1,
@@ -118,6 +150,7 @@ impl NumericSum {
             Numeric::NegInfinity => self.neg_infinity -= 1,
             finite => {
                 self.add(&finite.neg())?;
+                self.count_scale(finite.scale().unwrap_or(0), -2);
                 self.count -= 1;
             }
         }
@@ -144,7 +177,12 @@ impl NumericSum {
             return Ok(Numeric::NegInfinity);
         }
         let small = Numeric::Small { mantissa: self.mantissa, scale: self.scale };
-        if self.large.is_zero() && self.large.scale() <= Some(self.scale) { Ok(small) } else { self.large.add(&small) }
+        let simple = self.large.is_zero() && self.large.scale() <= Some(self.scale);
+        let sum = if simple { small } else { self.large.add(&small)? };
+        Ok(match &self.scales {
+            Some(scales) => sum.rescale(scales.keys().next_back().copied().unwrap_or(0)),
+            None => sum,
+        })
     }
 
     /// `avg`; `None` without values.

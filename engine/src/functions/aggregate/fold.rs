@@ -41,6 +41,11 @@ pub trait Fold: Send + Sync + 'static {
     /// One result per state.
     fn finish(&self, states: &[Self::State]) -> Result<ArrayRef>;
 
+    /// The state that rows are taken back from.
+    fn moving_state(&self) -> Self::State {
+        Self::State::default()
+    }
+
     /// Whether [`Fold::remove`] can take back a row (moving window frames).
     fn removes(&self) -> bool {
         false
@@ -56,6 +61,7 @@ pub trait Fold: Send + Sync + 'static {
 /// A fold whose types are forgotten.
 pub trait AnyFold: Send + Sync {
     fn accumulator(&self) -> Box<dyn Accumulator>;
+    fn moving(&self) -> Box<dyn Accumulator>;
     fn groups(&self) -> Box<dyn GroupsAccumulator>;
     fn removes(&self) -> bool;
 }
@@ -66,6 +72,9 @@ pub struct Folded<F>(pub Arc<F>);
 impl<F: Fold> AnyFold for Folded<F> {
     fn accumulator(&self) -> Box<dyn Accumulator> {
         Box::new(OneGroup { fold: self.0.clone(), state: F::State::default() })
+    }
+    fn moving(&self) -> Box<dyn Accumulator> {
+        Box::new(OneGroup { fold: self.0.clone(), state: self.0.moving_state() })
     }
     fn groups(&self) -> Box<dyn GroupsAccumulator> {
         Box::new(ManyGroups { fold: self.0.clone(), states: Vec::new() })

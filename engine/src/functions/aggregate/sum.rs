@@ -261,6 +261,10 @@ impl Fold for NumericTotal {
         true
     }
 
+    fn moving_state(&self) -> NumericSum {
+        NumericSum::moving()
+    }
+
     fn remove(&self, state: &mut NumericSum, columns: &Factors<'_>, row: usize) -> Result<()> {
         state.remove(&columns.value(row)?)
     }

@@ -160,7 +160,7 @@ impl AggregateUDFImpl for Aggregate {
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> DataFusionResult<Box<dyn Accumulator>> {
         match &self.code {
-            Code::Fold(fold) if fold.removes() && !args.is_distinct => Ok(fold.accumulator()),
+            Code::Fold(fold) if fold.removes() && !args.is_distinct => Ok(fold.moving()),
             _ => self.collected(&args),
         }
     }
