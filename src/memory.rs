@@ -1,8 +1,10 @@
 //! How much memory this process may use (the machine's, or less where a control group limits it: cgroups(7), versions 1 and 2), and that it
 //! gives back what it no longer needs.
 
+use std::cell::Cell;
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// What is assumed where the system does not say.
 const FALLBACK: usize = 4 << 30;
@@ -35,6 +37,22 @@ pub fn obey(memory_limit: usize) {
         // SAFETY: takes numbers only. A kernel that does not know it goes on as before.
         unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
     }
+}
+
+/// Least time between two collections of one thread: a busy thread spends well under a thousandth of its time on them.
+const COLLECTION_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Called by a thread that has nothing to do: what it has freed, or others have freed of its memory, goes back to the system. The allocator by
+/// itself looks only when the thread allocates again, so that after a load an idle server would keep what the load needed.
+pub fn give_back() {
+    thread_local!(static LAST: Cell<Option<Instant>> = const { Cell::new(None) });
+    let now = Instant::now();
+    if LAST.get().is_some_and(|last| now.duration_since(last) < COLLECTION_INTERVAL) {
+        return;
+    }
+    LAST.set(Some(now));
+    // SAFETY: frees what nobody refers to; any thread may call it at any time.
+    unsafe { libmimalloc_sys::mi_collect(true) };
 }
 
 /// The machine's memory, of the text of /proc/meminfo.

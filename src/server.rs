@@ -26,6 +26,7 @@ pub fn run(config: Config, with_demo: bool) -> Result<()> {
         .enable_all()
         .thread_name("aegis-connection")
         .thread_stack_size(CONNECTION_STACK_BYTES)
+        .on_thread_park(memory::give_back)
         .build()?;
     runtime.block_on(serve(config, with_demo))
 }
@@ -51,6 +52,7 @@ async fn serve(config: Config, with_demo: bool) -> Result<()> {
         trust: config.auth == Auth::Trust,
         port: config.listen.port(),
         extensions: crate::extensions::EXTENSIONS,
+        on_idle: memory::give_back,
     })
     .await
     .with_context(|| format!("can't open {}", config.data_dir.display()))?;

@@ -41,6 +41,8 @@ pub struct Config {
     pub port: u16,
     /// What CREATE EXTENSION can make beside the built-in ones.
     pub extensions: &'static [Extension],
+    /// Called by threads that have nothing to do, so that their memory can go back to the system.
+    pub on_idle: fn(),
 }
 
 /// How eagerly segments are merged in the background.
@@ -97,19 +99,22 @@ impl Engine {
             memtable_stall_bytes: budget.memtable_stall,
             transaction_bytes: budget.transaction,
             stage_bytes: budget.stage,
+            row_group_rows: budget.row_group_rows,
             footer_cache_bytes: budget.footers,
             piece_cache_bytes: budget.pieces,
             wal_archive_dir: config.wal_archive_dir.clone(),
             compaction_bytes_per_second: config.compaction.bytes_per_second,
             compaction_fan_in: config.compaction.fan_in,
             compaction_dead_percent: config.compaction.dead_percent,
+            on_idle: config.on_idle,
             ..aegis_storage::Config::new(&config.data_dir)
         };
         let store = tokio::task::spawn_blocking(move || Store::open(store_config))
             .await
             .map_err(|e| Error::internal(e.to_string()))??;
         let catalog = CatalogStore::open(Arc::clone(&store), builtins()).await?;
-        let executor = QueryRuntime::new(config.query_threads, budget.queries, &config.data_dir.join("tmp"))?;
+        let spill_dir = config.data_dir.join("tmp");
+        let executor = QueryRuntime::new(config.query_threads, budget.queries, &spill_dir, config.on_idle)?;
         let engine = Arc::new(Engine {
             shared: Arc::new(Shared {
                 prepared: PreparedTransactions::open(&store).await?,

@@ -19,10 +19,12 @@ pub struct Budget {
     pub transaction: usize,
     /// New rows from which a transaction writes them to disk.
     pub stage: usize,
+    /// Rows of a row group: what writes segments holds two of them.
+    pub row_group_rows: usize,
 }
 
-/// The program itself and what its libraries keep.
-const PROGRAM: usize = 64 * MIB;
+/// The program itself (half of this are pages of its code) and what its libraries keep.
+const PROGRAM: usize = 96 * MIB;
 /// Least memory for queries, however low the limit.
 const LEAST_QUERIES: usize = 16 * MIB;
 
@@ -37,6 +39,7 @@ impl Budget {
             pieces: (limit / 8).max(4 * MIB),
             transaction: (limit / 3).clamp(16 * MIB, 2048 * MIB),
             stage: (limit / 32).clamp(4 * MIB, 64 * MIB),
+            row_group_rows: (limit / (8 << 10)).clamp(16_384, 131_072),
         }
     }
 }
@@ -50,7 +53,8 @@ mod tests {
         let laptop = Budget::of(8192 * MIB);
         assert_eq!((laptop.memtable, laptop.memtable_stall), (64 * MIB, 512 * MIB));
         let container = Budget::of(256 * MIB);
-        assert_eq!(container.queries / MIB, 76);
+        assert_eq!(container.queries / MIB, 64);
         assert_eq!((container.memtable, container.memtable_stall), (16 * MIB, 32 * MIB));
+        assert_eq!((laptop.row_group_rows, container.row_group_rows), (131_072, 32_768));
     }
 }

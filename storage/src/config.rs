@@ -56,6 +56,8 @@ pub struct Config {
     pub piece_cache_bytes: usize,
     /// Milliseconds since 1970, for commit timestamps. Correctness does not depend on it.
     pub now_millis: fn() -> u64,
+    /// Called by a thread of the background when it has nothing to do, so that its memory can go back to the system.
+    pub on_idle: fn(),
     pub disk: Arc<dyn Disk>,
 }
 
@@ -92,6 +94,7 @@ impl Default for Config {
             footer_cache_bytes: 64 << 20,
             piece_cache_bytes: 256 << 20,
             now_millis: system_millis,
+            on_idle: || {},
             disk: Arc::new(RealDisk),
         }
     }

@@ -52,6 +52,7 @@ impl Flusher {
                     std::thread::sleep(RETRY_AFTER);
                 }
                 store.after_flush(&outcome);
+                (store.config().on_idle)();
                 // Before the answer: who then drops the store may open the directory again at once.
                 drop(store);
                 if let Some(reply) = reply {

@@ -56,14 +56,15 @@ pub struct QueryRuntime {
 }
 
 impl QueryRuntime {
-    /// `spill_dir` is created if it is not there.
-    pub fn new(threads: usize, memory_limit: usize, spill_dir: &Path) -> Result<Self> {
+    /// `spill_dir` is created if it is not there; `on_idle` is called by threads that have nothing to do.
+    pub fn new(threads: usize, memory_limit: usize, spill_dir: &Path, on_idle: fn()) -> Result<Self> {
         let io = |error: std::io::Error| Error::internal(format!("query runtime: {error}"));
         std::fs::create_dir_all(spill_dir).map_err(io)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("query")
             .thread_stack_size(STACK_BYTES)
+            .on_thread_park(on_idle)
             .enable_all()
             .build()
             .map_err(io)?;

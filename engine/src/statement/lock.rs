@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use aegis_catalog::acl::rights;
 use aegis_catalog::object::{ConstraintKind, PartitionBound, Persistence, ReferentialAction, Relation, RelationKind};
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
 use aegis_storage::lock::TableMode;
@@ -14,6 +15,7 @@ use crate::parse::utility::{
     AlterTable, AlterTableAction, ColumnConstraint, ColumnConstraintKind, ColumnDefinition, CopyTarget, CreateTable,
     Drop, IndexElement, ObjectKind, ObjectName, TableConstraintKind, TableElement, TypeDefinition, Utility,
 };
+use crate::privilege::Owned;
 use crate::session::Session;
 use crate::session::context::StatementContext;
 use crate::session::transaction::Block;
@@ -175,6 +177,10 @@ impl Needs {
             Utility::Truncate { tables, cascade, .. } => {
                 for (name, only) in tables {
                     let Some(table) = find(name, context) else { continue };
+                    // Who may not empty it must not keep others waiting either.
+                    if Owned::relation(&table).require(rights("D"), context).is_err() {
+                        continue;
+                    }
                     match only {
                         true => needs.add(&table, TableMode::AccessExclusive),
                         false => needs.add_family(table.oid, TableMode::AccessExclusive, catalog),

@@ -42,7 +42,10 @@ impl Compactor {
                 while let Some(store) = store.upgrade() {
                     match store.compact_once() {
                         Ok(true) => {}
-                        Ok(false) | Err(Error::Stopped(_)) => break,
+                        Ok(false) | Err(Error::Stopped(_)) => {
+                            (store.config().on_idle)();
+                            break;
+                        }
                         Err(error) => {
                             tracing::warn!(%error, "a compaction failed and will be tried again");
                             drop(store);

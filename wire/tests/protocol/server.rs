@@ -26,6 +26,7 @@ pub fn start() -> Running {
         superuser_password: None,
         trust: true,
         port: 0,
+        on_idle: || {},
         extensions: &[],
     }));
     let listen = vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))];

@@ -38,7 +38,7 @@ impl Server {
     pub fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let spill = tempfile::tempdir().unwrap();
-        let queries = QueryRuntime::new(2, 256 << 20, spill.path()).unwrap();
+        let queries = QueryRuntime::new(2, 256 << 20, spill.path(), || {}).unwrap();
         let (catalog, transaction) = runtime.block_on(async {
             let store = Store::open_in_memory();
             let catalogs = CatalogStore::open(store.clone(), builtins()).await.unwrap();
