@@ -23,6 +23,7 @@ pub mod lambda;
 pub mod lock;
 mod memory_pool;
 mod merge;
+pub mod node;
 pub mod operator;
 pub mod over_row;
 mod point;
@@ -43,6 +44,7 @@ pub mod stream;
 pub mod system;
 #[cfg(test)]
 mod tests;
+pub mod transform;
 
 pub use generic_plan::GenericPlan;
 pub use given::{evaluate, explain, insert_given};

@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::error::from_datafusion;
 use super::memory_pool::SharedPool;
+use super::node::Planner;
 use super::sort_copies::SortCopies;
 
 /// Rows per batch, at most.
@@ -134,6 +135,7 @@ fn template(
     Ok(SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(environment)
+        .with_query_planner(Arc::new(Planner::default()))
         .with_analyzer_rules(Vec::new())
         .with_optimizer_rules(optimizer_rules)
         .with_physical_optimizer_rule(Arc::new(SortCopies))

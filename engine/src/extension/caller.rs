@@ -76,6 +76,11 @@ impl Value {
         self.ty
     }
 
+    /// One row long.
+    pub fn array(&self) -> &ArrayRef {
+        &self.array
+    }
+
     pub fn is_null(&self) -> bool {
         self.array.is_null(0)
     }

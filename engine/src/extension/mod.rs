@@ -20,6 +20,7 @@
 mod caller;
 mod pgcrypto;
 mod sha1;
+pub mod transform;
 mod uuid_ossp;
 
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ pub use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
 pub use crate::functions::aggregate::{Fold, Persist, Step, compare_floats, fold, one, whole, write_all};
 pub use crate::functions::array::List;
+pub use crate::functions::datetime::zone::{to_instant, to_local};
 pub use crate::functions::datetime::{arithmetic, calendar};
 pub use crate::functions::kernel::{Inputs, Reader, batch, columns};
 pub use crate::functions::value::{

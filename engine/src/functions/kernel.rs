@@ -112,6 +112,11 @@ impl Inputs {
         self.arrays.len()
     }
 
+    /// An argument's values: one if it is a constant.
+    pub fn array(&self, position: usize) -> Option<&ArrayRef> {
+        self.arrays.get(position).map(|(array, _)| array)
+    }
+
     /// The argument has the same value in all rows.
     pub fn is_constant(&self, position: usize) -> bool {
         self.arrays.get(position).is_some_and(|(_, scalar)| *scalar)

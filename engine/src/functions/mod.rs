@@ -35,6 +35,7 @@ use arrow::compute::SortOptions;
 use datafusion::logical_expr::{AggregateUDF, ColumnarValue, Expr, WindowUDF};
 
 use crate::extension::SessionCode;
+use crate::extension::transform::Part;
 use crate::session::context::StatementContext;
 
 pub use registry::{Registry, registry};
@@ -101,6 +102,11 @@ pub enum Body {
     Window(fn(&AggregateTypes<'_>) -> Result<Arc<WindowUDF>>),
     /// Statements in SQL, that a user wrote.
     Sql(Arc<Routine>),
+    /// A scalar function that is a part of a transform of groups.
+    Transform {
+        scalar: Kernel,
+        part: Part,
+    },
     /// Code of an extension that runs in the caller's session, as the statements of a body in SQL do.
     Session(SessionCode),
     /// An aggregate that a user made of functions.

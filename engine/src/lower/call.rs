@@ -58,7 +58,7 @@ impl Lowerer<'_> {
                 let data_type = self.representation(ty);
                 Ok(Value::new(make(args), ty, data_type))
             }
-            Body::Scalar(kernel) => {
+            Body::Scalar(kernel) | Body::Transform { scalar: kernel, .. } => {
                 let data_type = result_representation(self.catalog(), function, &args, ty);
                 let operator =
                     kernel_operator(self.statement(), function, kernel, &args, ty, data_type.clone(), variadic, &[]);

@@ -22,6 +22,9 @@ impl Lowerer<'_> {
         let sorted: Vec<usize> = query.order_by.iter().map(|key| key.position).collect();
         let (early, late): (Vec<usize>, Vec<usize>) =
             (0..select.targets.len()).partition(|position| sorted.contains(position));
+        if super::transform::of(select)?.is_some() {
+            return Ok(None);
+        }
         let volatile = late.iter().any(|&position| select.targets.get(position).is_some_and(calls_volatile));
         let sets = select.set_functions.as_ref().is_some_and(|sets| {
             let mut columns = (0..sets.calls.len()).map(|column| (sets.rel, column));
@@ -33,7 +36,7 @@ impl Lowerer<'_> {
         if !(sets && !query.with_ties || volatile && select.set_functions.is_none()) {
             return Ok(None);
         }
-        let mut input = self.select_input(select, None)?;
+        let mut input = self.select_input(select, None, None)?;
         if !input.domain.is_empty() {
             return Ok(None);
         }

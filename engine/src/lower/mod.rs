@@ -36,6 +36,7 @@ mod subquery;
 mod subquery_any;
 mod subquery_grouped;
 mod subscript;
+mod transform;
 mod user_aggregate;
 mod value;
 mod values;

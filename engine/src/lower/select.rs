@@ -1,4 +1,4 @@
-//! One SELECT: FROM → WHERE → GROUP BY → HAVING → windows → set-returning functions → targets → DISTINCT.
+//! One SELECT: FROM → WHERE → GROUP BY → HAVING → transform of groups → windows → set-returning functions → targets → DISTINCT.
 
 use aegis_catalog::types::oid;
 use aegis_catalog::{Result, Type};
@@ -10,6 +10,7 @@ use super::build::{binary, filter, integer, one_row, project};
 use super::free::has_subquery;
 use super::key::exact_key_of;
 use super::relation::{Binding, Output, Relation};
+use super::transform::{self, Transform};
 use super::value::Value;
 use crate::bind::tree::{self, Distinct, ExprKind, Query, Select};
 use crate::partition::prune::Comparison;
@@ -18,7 +19,12 @@ impl Lowerer<'_> {
     pub fn select(&mut self, select: &Select, query: &Query, base: Option<&Relation>) -> Result<Output> {
         // Only the outermost SELECT locks.
         let locked = std::mem::take(&mut self.locked);
-        let mut input = self.select_input(select, base)?;
+        let transformed = transform::of(select)?;
+        let (transform, select) = match &transformed {
+            Some((transform, select)) => (Some(transform), select),
+            None => (None, select),
+        };
+        let mut input = self.select_input(select, transform, base)?;
         if let Some(set_functions) = &select.set_functions {
             self.set_functions(set_functions, &mut input)?;
         }
@@ -38,7 +44,12 @@ impl Lowerer<'_> {
     }
 
     /// What the targets are computed from: FROM to windows.
-    pub(super) fn select_input(&mut self, select: &Select, base: Option<&Relation>) -> Result<Relation> {
+    pub(super) fn select_input(
+        &mut self,
+        select: &Select,
+        transform: Option<&Transform>,
+        base: Option<&Relation>,
+    ) -> Result<Relation> {
         if let Some(condition) = &select.filter {
             self.demand(condition)?;
         }
@@ -54,6 +65,9 @@ impl Lowerer<'_> {
         }
         if let Some(condition) = &select.having {
             self.filter_by(condition, &mut input)?;
+        }
+        if let Some(transform) = transform {
+            input = self.transform(transform, select, input)?;
         }
         if let Some(windows) = &select.windows {
             self.windows(windows, &mut input)?;

@@ -1,6 +1,7 @@
 //! Time series with TimescaleDB's words (docs.timescale.com): an extension of the engine, made of `timescaledb.sql` and the code of its symbols.
 
 mod bucket;
+mod gapfill;
 mod time_bucket;
 mod uuid;
 
@@ -16,5 +17,5 @@ pub const EXTENSION: Extension = Extension {
 };
 
 fn symbols() -> Symbols {
-    [time_bucket::symbols(), uuid::symbols()].into_iter().flatten().collect()
+    [time_bucket::symbols(), gapfill::symbols(), uuid::symbols()].into_iter().flatten().collect()
 }

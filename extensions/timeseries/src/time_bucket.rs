@@ -95,32 +95,33 @@ impl Time for Uuid {
 /// The places of a call's arguments after width and time; there may be fewer of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Arguments {
-    zone: Option<usize>,
-    origin: Option<usize>,
-    offset: Option<usize>,
+    pub zone: Option<usize>,
+    pub origin: Option<usize>,
+    pub offset: Option<usize>,
 }
 
 impl Arguments {
+    pub const NONE: Self = Self { zone: None, origin: None, offset: None };
     pub const ORIGIN: Self = Self { zone: None, origin: Some(2), offset: None };
     pub const OFFSET: Self = Self { zone: None, origin: None, offset: Some(2) };
     pub const ZONE: Self = Self { zone: Some(2), origin: Some(3), offset: Some(4) };
 }
 
 /// What a call's buckets follow from, readable by row.
-pub struct Definition<'a> {
+struct Definition<'a> {
     widths: Reader<'a, Option<Interval>>,
     zones: Option<Reader<'a, Option<&'a str>>>,
     origins: Option<Origins<'a>>,
     offsets: Option<Reader<'a, Option<Interval>>>,
     width: fn(Interval) -> Result<Width>,
     /// All of them are the same in each row.
-    pub constant: bool,
+    constant: bool,
 }
 
 type Origins<'a> = Box<dyn Fn(usize) -> Result<Option<i64>> + 'a>;
 
 impl<'a> Definition<'a> {
-    pub fn open<T: Time>(inputs: &'a Inputs, arguments: Arguments) -> Result<Self> {
+    fn open<T: Time>(inputs: &'a Inputs, arguments: Arguments) -> Result<Self> {
         let given = |place: Option<usize>| place.filter(|&place| place < inputs.len());
         let places = [Some(0), arguments.zone, arguments.origin, arguments.offset];
         let origins = match given(arguments.origin) {
@@ -138,7 +139,7 @@ impl<'a> Definition<'a> {
     }
 
     /// The buckets of a row; None if the width or the zone is null.
-    pub fn buckets(&self, row: usize) -> Result<Option<Buckets>> {
+    fn buckets(&self, row: usize) -> Result<Option<Buckets>> {
         let Some(width) = self.widths.get(row) else { return Ok(None) };
         let mut buckets = Buckets::new((self.width)(width)?);
         let zone = match &self.zones {
@@ -178,7 +179,7 @@ fn times<T: Time>(arguments: Arguments) -> Body {
 }
 
 /// The starts of a column's buckets. Times of one bucket mostly follow each other: only the first of them is computed.
-fn starts<T: Time>(call: &Call<'_>, inputs: &Inputs, arguments: Arguments) -> Result<ArrayRef> {
+pub fn starts<T: Time>(call: &Call<'_>, inputs: &Inputs, arguments: Arguments) -> Result<ArrayRef> {
     let definition = Definition::open::<T>(inputs, arguments)?;
     let times = inputs.reader::<Option<T>>(1)?;
     let mut starts = <T::Start as Write>::builder(call.rows);

@@ -29,3 +29,18 @@ CREATE FUNCTION to_uuidv7_boundary(ts timestamptz) RETURNS uuid AS '$libdir/time
 CREATE FUNCTION uuid_timestamp(uuid uuid) RETURNS timestamptz AS '$libdir/timescaledb', 'ts_timestamptz_from_uuid_v7' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION uuid_timestamp_micros(uuid uuid) RETURNS timestamptz AS '$libdir/timescaledb', 'ts_timestamptz_from_uuid_v7_with_microseconds' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION uuid_version(uuid uuid) RETURNS integer AS '$libdir/timescaledb', 'ts_uuid_version' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+
+-- time_bucket_gapfill and what fills the columns of the rows that it makes up
+CREATE FUNCTION time_bucket_gapfill(bucket_width smallint, ts smallint, start smallint DEFAULT NULL, finish smallint DEFAULT NULL) RETURNS smallint AS '$libdir/timescaledb', 'ts_gapfill_int16_bucket' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION time_bucket_gapfill(bucket_width integer, ts integer, start integer DEFAULT NULL, finish integer DEFAULT NULL) RETURNS integer AS '$libdir/timescaledb', 'ts_gapfill_int32_bucket' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION time_bucket_gapfill(bucket_width bigint, ts bigint, start bigint DEFAULT NULL, finish bigint DEFAULT NULL) RETURNS bigint AS '$libdir/timescaledb', 'ts_gapfill_int64_bucket' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION time_bucket_gapfill(bucket_width interval, ts date, start date DEFAULT NULL, finish date DEFAULT NULL) RETURNS date AS '$libdir/timescaledb', 'ts_gapfill_date_bucket' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION time_bucket_gapfill(bucket_width interval, ts timestamp, start timestamp DEFAULT NULL, finish timestamp DEFAULT NULL) RETURNS timestamp AS '$libdir/timescaledb', 'ts_gapfill_timestamp_bucket' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION time_bucket_gapfill(bucket_width interval, ts timestamptz, start timestamptz DEFAULT NULL, finish timestamptz DEFAULT NULL) RETURNS timestamptz AS '$libdir/timescaledb', 'ts_gapfill_timestamptz_bucket' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION time_bucket_gapfill(bucket_width interval, ts timestamptz, timezone text, start timestamptz DEFAULT NULL, finish timestamptz DEFAULT NULL) RETURNS timestamptz AS '$libdir/timescaledb', 'ts_gapfill_timestamptz_timezone_bucket' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION locf(value anyelement, prev anyelement DEFAULT NULL, treat_null_as_missing boolean DEFAULT false) RETURNS anyelement AS '$libdir/timescaledb', 'ts_gapfill_locf' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION interpolate(value smallint, prev record DEFAULT NULL, next record DEFAULT NULL) RETURNS smallint AS '$libdir/timescaledb', 'ts_gapfill_interpolate' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION interpolate(value integer, prev record DEFAULT NULL, next record DEFAULT NULL) RETURNS integer AS '$libdir/timescaledb', 'ts_gapfill_interpolate' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION interpolate(value bigint, prev record DEFAULT NULL, next record DEFAULT NULL) RETURNS bigint AS '$libdir/timescaledb', 'ts_gapfill_interpolate' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION interpolate(value real, prev record DEFAULT NULL, next record DEFAULT NULL) RETURNS real AS '$libdir/timescaledb', 'ts_gapfill_interpolate' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION interpolate(value double precision, prev record DEFAULT NULL, next record DEFAULT NULL) RETURNS double precision AS '$libdir/timescaledb', 'ts_gapfill_interpolate' LANGUAGE c IMMUTABLE PARALLEL SAFE;

@@ -137,6 +137,10 @@ impl Buckets {
         Self { offset: Some(offset), ..self }
     }
 
+    pub fn width(&self) -> Width {
+        self.width
+    }
+
     /// An origin that was given before is one of local time.
     pub fn in_zone(self, zone: Zone) -> Self {
         Self { zone: Some(zone), ..self }
@@ -168,7 +172,15 @@ impl Buckets {
         };
         match &self.zone {
             None => plus(start, step),
-            Some(zone) => zone.next(start, |local| plus(local, step)),
+            Some(zone) => {
+                // Where clocks are set back, buckets of one width begin twice.
+                if let Width::Fixed(width) = self.width
+                    && let Some(later) = self.of(start.saturating_add(width)).ok().filter(|later| later.start > start)
+                {
+                    return Ok(later.start);
+                }
+                zone.next(start, |local| plus(local, step))
+            }
         }
     }
 }
