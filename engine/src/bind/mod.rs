@@ -205,6 +205,11 @@ pub fn refers(from: Type, to: Type, context: &StatementContext) -> bool {
     together || binder.can_coerce(&[from.oid], &[to.oid], coerce::Context::Implicit)
 }
 
+/// Has the type an order?
+pub fn is_ordered(ty: Type, context: &StatementContext) -> bool {
+    Binder::new("", context, Parameters::none()).ordering(ty.oid, ast::Span::default()).is_ok()
+}
+
 /// A call of a procedure.
 pub struct BoundCall {
     pub function: Arc<Function>,

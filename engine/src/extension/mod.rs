@@ -25,12 +25,15 @@ mod uuid_ossp;
 
 use std::collections::HashMap;
 
+pub use aegis_catalog::sqlstate::SqlState;
 pub use aegis_catalog::types::datetime::ZoneSpecification;
 pub use aegis_catalog::types::{TimeZone, oid};
 pub use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
-pub use crate::functions::aggregate::{Fold, Persist, Step, compare_floats, fold, one, whole, write_all};
+pub use crate::bind::is_ordered;
+pub use crate::functions::aggregate::{Aggregate, Fold, Persist, Step, compare_floats, fold, one, whole, write_all};
 pub use crate::functions::array::List;
+pub use crate::functions::comparison::key::{comparison_type, key_array as comparison_key};
 pub use crate::functions::datetime::zone::{to_instant, to_local};
 pub use crate::functions::datetime::{arithmetic, calendar};
 pub use crate::functions::kernel::{Inputs, Reader, batch, columns};

@@ -1,7 +1,10 @@
 //! Time series with TimescaleDB's words (docs.timescale.com): an extension of the engine, made of `timescaledb.sql` and the code of its symbols.
 
+mod bookend;
 mod bucket;
 mod gapfill;
+mod histogram;
+mod size;
 mod time_bucket;
 mod uuid;
 
@@ -17,5 +20,15 @@ pub const EXTENSION: Extension = Extension {
 };
 
 fn symbols() -> Symbols {
-    [time_bucket::symbols(), gapfill::symbols(), uuid::symbols()].into_iter().flatten().collect()
+    [
+        time_bucket::symbols(),
+        gapfill::symbols(),
+        bookend::symbols(),
+        histogram::symbols(),
+        size::symbols(),
+        uuid::symbols(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

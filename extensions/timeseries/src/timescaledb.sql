@@ -1,5 +1,8 @@
 -- What CREATE EXTENSION timescaledb makes. Signatures and names of symbols are TimescaleDB's.
 
+CREATE SCHEMA _timescaledb_functions;
+GRANT USAGE ON SCHEMA _timescaledb_functions TO PUBLIC;
+
 -- time_bucket
 CREATE FUNCTION time_bucket(bucket_width interval, ts timestamp) RETURNS timestamp AS '$libdir/timescaledb', 'ts_timestamp_bucket' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION time_bucket(bucket_width interval, ts timestamp, origin timestamp) RETURNS timestamp AS '$libdir/timescaledb', 'ts_timestamp_bucket' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
@@ -44,3 +47,15 @@ CREATE FUNCTION interpolate(value integer, prev record DEFAULT NULL, next record
 CREATE FUNCTION interpolate(value bigint, prev record DEFAULT NULL, next record DEFAULT NULL) RETURNS bigint AS '$libdir/timescaledb', 'ts_gapfill_interpolate' LANGUAGE c IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION interpolate(value real, prev record DEFAULT NULL, next record DEFAULT NULL) RETURNS real AS '$libdir/timescaledb', 'ts_gapfill_interpolate' LANGUAGE c IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION interpolate(value double precision, prev record DEFAULT NULL, next record DEFAULT NULL) RETURNS double precision AS '$libdir/timescaledb', 'ts_gapfill_interpolate' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+
+-- first, last, histogram: the symbols of the transition functions are the aggregates
+CREATE FUNCTION _timescaledb_functions.first_sfunc(internal, anyelement, "any") RETURNS internal AS '$libdir/timescaledb', 'ts_first_sfunc' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION _timescaledb_functions.last_sfunc(internal, anyelement, "any") RETURNS internal AS '$libdir/timescaledb', 'ts_last_sfunc' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION _timescaledb_functions.bookend_finalfunc(internal, anyelement, "any") RETURNS anyelement AS '$libdir/timescaledb', 'ts_first_sfunc' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE first(anyelement, "any") (SFUNC = _timescaledb_functions.first_sfunc, STYPE = internal, FINALFUNC = _timescaledb_functions.bookend_finalfunc, FINALFUNC_EXTRA, PARALLEL = safe);
+CREATE AGGREGATE last(anyelement, "any") (SFUNC = _timescaledb_functions.last_sfunc, STYPE = internal, FINALFUNC = _timescaledb_functions.bookend_finalfunc, FINALFUNC_EXTRA, PARALLEL = safe);
+CREATE FUNCTION _timescaledb_functions.hist_sfunc(state internal, val double precision, min double precision, max double precision, nbuckets integer) RETURNS internal AS '$libdir/timescaledb', 'ts_hist_sfunc' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION _timescaledb_functions.hist_finalfunc(state internal, val double precision, min double precision, max double precision, nbuckets integer) RETURNS integer[] AS '$libdir/timescaledb', 'ts_hist_sfunc' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE histogram(double precision, double precision, double precision, integer) (SFUNC = _timescaledb_functions.hist_sfunc, STYPE = internal, FINALFUNC = _timescaledb_functions.hist_finalfunc, FINALFUNC_EXTRA, PARALLEL = safe);
+
+CREATE FUNCTION approximate_row_count(relation regclass) RETURNS bigint AS '$libdir/timescaledb', 'ts_approximate_row_count' LANGUAGE c STABLE STRICT;

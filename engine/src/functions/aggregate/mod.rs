@@ -24,7 +24,7 @@ pub use extreme::compare_floats;
 pub use fold::Fold;
 pub use persist::Persist;
 pub use step::{Step, write_all};
-pub use udaf::{fold, whole};
+pub use udaf::{Aggregate, fold, whole};
 
 pub fn functions() -> Vec<Row> {
     [

@@ -22,7 +22,10 @@ type DataFusionResult<T> = std::result::Result<T, DataFusionError>;
 /// Result type by argument types, for polymorphic aggregates.
 pub type ResultType = fn(&[DataType]) -> DataType;
 
-struct Aggregate {
+/// An aggregate for concrete types, as plans have it.
+pub type Aggregate = Arc<AggregateUDF>;
+
+struct Definition {
     name: &'static str,
     args: Vec<Type>,
     result: Type,
@@ -65,31 +68,31 @@ fn build(
     let data_type = types.context.catalog.arrow_type(types.result);
     let args = types.args.to_vec();
     let order = types.order.to_vec();
-    let aggregate = Aggregate { name, args, result: types.result, order, data_type, result_type, code, signature };
-    Arc::new(AggregateUDF::new_from_impl(aggregate))
+    let definition = Definition { name, args, result: types.result, order, data_type, result_type, code, signature };
+    Arc::new(AggregateUDF::new_from_impl(definition))
 }
 
-impl PartialEq for Aggregate {
+impl PartialEq for Definition {
     fn eq(&self, other: &Self) -> bool {
         (self.name, &self.args, self.result, &self.order) == (other.name, &other.args, other.result, &other.order)
     }
 }
 
-impl Eq for Aggregate {}
+impl Eq for Definition {}
 
-impl Hash for Aggregate {
+impl Hash for Definition {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.name, &self.args, self.result, &self.order).hash(state);
     }
 }
 
-impl fmt::Debug for Aggregate {
+impl fmt::Debug for Definition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}({:?})", self.name, self.args)
     }
 }
 
-impl Aggregate {
+impl Definition {
     /// The group's rows must be collected: for what the aggregate is, or for how it is used.
     fn collects(&self, distinct: bool, ordered: bool) -> bool {
         matches!(self.code, Code::Whole(_)) || distinct || ordered
@@ -131,7 +134,7 @@ fn folded(fold: Arc<dyn AnyFold>) -> Whole {
     })
 }
 
-impl AggregateUDFImpl for Aggregate {
+impl AggregateUDFImpl for Definition {
     fn name(&self) -> &str {
         self.name
     }

@@ -27,6 +27,7 @@ use datafusion::logical_expr::{
 use crate::functions::array::ArrayColumn;
 use crate::functions::kernel::arrow;
 use crate::functions::value::{Read, TimeTz, downcast};
+use crate::session::context::StatementContext;
 
 const DAY_MICROS: i128 = 86_400_000_000;
 
@@ -75,6 +76,11 @@ pub fn comparison_key(ty: Type, expr: Expr) -> Expr {
         Some(key) => key.of(expr),
         None => expr,
     }
+}
+
+/// The representation of a type's keys.
+pub fn comparison_type(ty: Type, context: &StatementContext) -> DataType {
+    key_of(ty).map_or_else(|| context.catalog.arrow_type(ty), Key::data_type)
 }
 
 /// The key column of a column of type `ty`.
