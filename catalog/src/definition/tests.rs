@@ -76,6 +76,7 @@ fn catalog() -> Catalog {
         parent: 0,
         partitioned: false,
         invalid: false,
+        clustered: false,
     };
     catalog.put(&relation(20001, "t_idx", Vec::new(), RelationKind::Index(index)));
     catalog

@@ -69,6 +69,7 @@ fn catalog() -> Catalog {
         parent: 0,
         partitioned: false,
         invalid: false,
+        clustered: false,
     };
     put(&mut catalog, A_KEY, "a_pkey", Vec::new(), RelationKind::Index(index));
     let sequence = Sequence {

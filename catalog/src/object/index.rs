@@ -29,6 +29,9 @@ pub struct Index {
     /// Not (yet) there for all partitions.
     #[serde(default)]
     pub invalid: bool,
+    /// CLUSTER sorts the table by it.
+    #[serde(default)]
+    pub clustered: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -45,7 +45,7 @@ fn push(context: &SystemContext<'_>, relation: &Relation, rows: &mut Rows<'_>) {
         index.primary,
         false,
         constraint.is_none_or(|constraint| !constraint.deferrable),
-        false,
+        index.clustered,
         !index.invalid,
         false,
         true,

@@ -169,6 +169,7 @@ fn populated() -> Catalog {
         parent: 0,
         partitioned: false,
         invalid: false,
+        clustered: false,
     };
     put(20001, "t_pkey", Vec::new(), RelationKind::Index(index));
     let sequence = Sequence {

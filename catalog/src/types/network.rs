@@ -264,12 +264,32 @@ pub fn parse_mac(text: &str) -> Result<Vec<u8>> {
 
 /// Text input of `macaddr8`: eight octets, or six with `ff:fe` put in between.
 pub fn parse_mac8(text: &str) -> Result<Vec<u8>> {
-    let octets = mac_octets(text).ok_or_else(|| invalid_input("macaddr8", text))?;
+    let octets = mac8_octets(text).ok_or_else(|| invalid_input("macaddr8", text))?;
     match octets[..] {
         [a, b, c, d, e, f] => Ok(vec![a, b, c, 0xff, 0xfe, d, e, f]),
         [_, _, _, _, _, _, _, _] => Ok(octets),
         _ => Err(invalid_input("macaddr8", text)),
     }
+}
+
+/// Pairs of hex digits; after any of them may stand a separator, always the same.
+fn mac8_octets(text: &str) -> Option<Vec<u8>> {
+    let mut rest = text.trim_matches(|character: char| character.is_ascii_whitespace()).as_bytes();
+    let (mut octets, mut separator) = (Vec::new(), None);
+    while let Some((pair, after)) = rest.split_first_chunk::<2>() {
+        if !pair.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        octets.push(u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?);
+        rest = after;
+        if let Some((found @ (b':' | b'-' | b'.'), after)) = rest.split_first() {
+            if *separator.get_or_insert(*found) != *found {
+                return None;
+            }
+            rest = after;
+        }
+    }
+    rest.is_empty().then_some(octets)
 }
 
 /// Pairs of hex digits, with one kind of separator after each group or none.

@@ -229,8 +229,8 @@ fn without_relabel(arg: &Expr) -> &Expr {
 pub(super) fn direction(key: &ast::OrderBy) -> Result<(bool, bool)> {
     let descending = match key.using.as_ref().map(|op| (op.name.as_str(), op.span)) {
         None => key.descending,
-        Some(("<", _)) => false,
-        Some((">", _)) => true,
+        Some(("<" | "~<~", _)) => false,
+        Some((">" | "~>~", _)) => true,
         Some((name, span)) => {
             let message = format!("operator {name} is not a valid ordering operator");
             return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)

@@ -133,6 +133,7 @@ fn schema(catalog: &mut CatalogTransaction, storage: &mut Transaction) -> Result
         parent: 0,
         partitioned: false,
         invalid: false,
+        clustered: false,
     };
     let index = catalog.create_relation(storage, relation("t_pkey", &[], RelationKind::Index(index))?)?;
     let mut t = Relation::clone(&t);

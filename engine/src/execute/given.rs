@@ -1,4 +1,4 @@
-//! Statements around the bound tree: INSERT of rows handed in, constants, EXPLAIN.
+//! Statements around the bound tree: INSERT of rows handed in, constants.
 
 use std::sync::Arc;
 
@@ -6,17 +6,16 @@ use aegis_catalog::{Error, Result};
 use arrow::array::RecordBatch;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::displayable;
 use datafusion::scalar::ScalarValue;
 
 use super::error::from_datafusion;
 use super::provider::SnapshotTables;
 use super::runtime::QueryRuntime;
 use super::shared::LateTable;
-use super::statement::{Change, ChangeResult, Execution, Step, StepRows, run_change};
+use super::statement::{Change, ChangeResult, Execution, Step, StepRows};
 use super::stream::RowStream;
 use crate::bind::GIVEN_ROWS;
-use crate::bind::tree::{Expr, Insert, Statement};
+use crate::bind::tree::{Expr, Insert};
 use crate::lower::{self, LowerContext};
 use crate::session::context::StatementContext;
 use crate::session::tables::Tables;
@@ -69,58 +68,4 @@ async fn value(runtime: &QueryRuntime, plan: LogicalPlan, context: &Arc<Statemen
     let batch = batches.iter().find(|batch| batch.num_rows() > 0);
     let batch = batch.ok_or_else(|| Error::internal("an expression without a value"))?;
     ScalarValue::try_from_array(batch.column(0), 0).map_err(from_datafusion)
-}
-
-/// The plan of a statement as text, line by line; with `analyze` after running it.
-pub async fn explain(
-    statement: &Statement,
-    analyze: bool,
-    verbose: bool,
-    execution: &mut Execution<'_>,
-) -> Result<Vec<String>> {
-    let query = match statement {
-        Statement::Query(query) => query,
-        change => return explain_change(Change::of(change)?, analyze, verbose, execution).await,
-    };
-    let lowered = {
-        let tables = execution.tables();
-        lower::lower_query(query, execution.parameters, &LowerContext::new(execution.context.clone(), &tables))?
-    };
-    let state = execution.runtime.state(execution.options);
-    let mut text = String::new();
-    if verbose {
-        let optimized: LogicalPlan = state.optimize(&lowered.plan).map_err(from_datafusion)?;
-        text.push_str(&format!("{}\n", optimized.display_indent()));
-    }
-    let physical = state.create_physical_plan(&lowered.plan).await.map_err(from_datafusion)?;
-    if analyze {
-        let cancel = execution.context.cancel.clone();
-        RowStream::start_physical(execution.runtime, physical.clone(), execution.options, cancel)?.collect().await?;
-        let shown = datafusion::physical_plan::display::DisplayableExecutionPlan::with_metrics(physical.as_ref());
-        text.push_str(&shown.indent(verbose).to_string());
-    } else {
-        text.push_str(&displayable(physical.as_ref()).indent(verbose).to_string());
-    }
-    Ok(text.lines().map(str::to_owned).collect())
-}
-
-/// What a change does, and below it the plan of the rows that it does that to.
-async fn explain_change(
-    change: Change<'_>,
-    analyze: bool,
-    verbose: bool,
-    execution: &mut Execution<'_>,
-) -> Result<Vec<String>> {
-    let (lowered, _) =
-        execution.lower(change.ctes(), change.part(), |context, parameters| change.lower(parameters, context))?;
-    let state = execution.runtime.state(execution.options);
-    let physical = state.create_physical_plan(&lowered.plan).await.map_err(from_datafusion)?;
-    let plan = displayable(physical.as_ref()).indent(verbose).to_string();
-    let (verb, table) = change.verb_and_table();
-    let mut head = format!("{verb} on {}", table.name);
-    if analyze {
-        let result = run_change(change, None, execution).await?;
-        head.push_str(&format!(" (actual rows={})", result.count));
-    }
-    Ok(std::iter::once(head).chain(plan.lines().map(|line| format!("  {line}"))).collect())
 }

@@ -12,6 +12,7 @@ pub mod deferred;
 mod direct;
 pub mod domain;
 pub mod error;
+mod explain;
 pub mod foreign_key;
 pub mod generic_plan;
 pub mod given;
@@ -46,8 +47,9 @@ pub mod system;
 mod tests;
 pub mod transform;
 
+pub use explain::{ExplainOptions, Explained, explain};
 pub use generic_plan::GenericPlan;
-pub use given::{evaluate, explain, insert_given};
+pub use given::{evaluate, insert_given};
 pub use runtime::{QueryRuntime, RunOptions};
 pub use statement::{Change, ChangeResult, Execution, run_change, run_query};
 pub use stream::RowStream;

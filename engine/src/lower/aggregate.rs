@@ -30,6 +30,9 @@ use crate::functions::{AggregateTypes, Body, Function};
 /// Aggregates whose result does not depend on the order of rows.
 const UNORDERED: [&str; 10] =
     ["count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or"];
+/// Aggregates that show their rows in the order in which they come, which a sub-query may have chosen.
+const SEQUENTIAL: [&str; 6] =
+    ["array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg"];
 /// Aggregates whose result does not depend on duplicates.
 const IDEMPOTENT: [&str; 7] = ["min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or"];
 /// Aggregates that read Decimal128 as it is, and sum products of two.
@@ -47,16 +50,30 @@ pub(super) struct Aggregated {
     pub empty: ScalarValue,
 }
 
+/// The call with its input's order, if it has none of its own and shows one.
+fn in_order_of(call: &AggregateCall, order: &[OrderKey]) -> Option<AggregateCall> {
+    let sequential = match call.function.body {
+        Body::UserAggregate(_) => true,
+        _ => SEQUENTIAL.contains(&call.function.name.as_str()),
+    };
+    let open = sequential && !call.distinct && !call.within_group && call.order_by.is_empty() && !order.is_empty();
+    open.then(|| AggregateCall { order_by: order.to_vec(), ..call.clone() })
+}
+
 impl Lowerer<'_> {
-    pub fn grouping(&mut self, grouping: &Grouping, mut input: Relation) -> Result<Relation> {
+    /// `order` is the one that the input is in.
+    pub fn grouping(&mut self, grouping: &Grouping, order: &[OrderKey], mut input: Relation) -> Result<Relation> {
         let keys = self.exprs(&grouping.keys, &mut input)?;
         let key_types: Vec<Type> = grouping.keys.iter().map(|key| key.ty).collect();
         // Keys become columns first, so that grouping sees nothing but columns.
         let key_columns: Vec<Binding> = keys.iter().map(|key| self.binding("key", key.data_type.clone())).collect();
         let key_exprs = keys.into_iter().map(|key| key.expr).zip(&key_columns).collect();
         input.extend(key_exprs)?;
-        let aggregates =
-            grouping.aggregates.iter().map(|call| self.aggregate_call(call, &mut input)).collect::<Result<Vec<_>>>()?;
+        let aggregates = grouping.aggregates.iter().map(|call| match in_order_of(call, order) {
+            Some(call) => self.aggregate_call(&call, &mut input),
+            None => self.aggregate_call(call, &mut input),
+        });
+        let aggregates = aggregates.collect::<Result<Vec<_>>>()?;
         let Some(sets) = &grouping.sets else {
             return self.group_once(grouping.rel, input, &key_columns, &key_types, &aggregates);
         };

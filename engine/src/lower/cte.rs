@@ -68,6 +68,17 @@ impl Lowerer<'_> {
         Ok(())
     }
 
+    /// The query that stands at each reference to the CTE.
+    pub(super) fn query_of_cte(&self, cte: CteId) -> Option<&Query> {
+        match &self.ctes.get(&cte)?.meaning {
+            Meaning::Inline(cte) => match &cte.body {
+                CteBody::Query(query) => Some(query),
+                _ => None,
+            },
+            Meaning::Shared(_) | Meaning::WorkTable { .. } => None,
+        }
+    }
+
     pub(super) fn share(&mut self, output: Output) -> Result<Arc<dyn TableSource>> {
         let plain: Vec<Binding> =
             output.columns.iter().map(|column| self.binding("column", column.data_type.clone())).collect();

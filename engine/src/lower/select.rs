@@ -12,7 +12,8 @@ use super::key::exact_key_of;
 use super::relation::{Binding, Output, Relation};
 use super::transform::{self, Transform};
 use super::value::Value;
-use crate::bind::tree::{self, Distinct, ExprKind, Query, Select};
+use crate::bind::tree::{self, Distinct, ExprKind, From, OrderKey, Query, Select};
+use crate::parse::ast::Span;
 use crate::partition::prune::Comparison;
 
 impl Lowerer<'_> {
@@ -61,7 +62,8 @@ impl Lowerer<'_> {
             self.filter_by(condition, &mut input)?;
         }
         if let Some(grouping) = &select.grouping {
-            input = self.grouping(grouping, input)?;
+            let order = self.order_of(select.from.as_ref(), &input);
+            input = self.grouping(grouping, &order, input)?;
         }
         if let Some(condition) = &select.having {
             self.filter_by(condition, &mut input)?;
@@ -73,6 +75,26 @@ impl Lowerer<'_> {
             self.windows(windows, &mut input)?;
         }
         Ok(input)
+    }
+
+    /// The order of the rows, if all of them are those of one sub-query with ORDER BY.
+    fn order_of(&self, from: Option<&From>, input: &Relation) -> Vec<OrderKey> {
+        let (rel, query) = match from {
+            Some(From::Subquery { rel, query, .. }) => (*rel, query.as_ref()),
+            Some(From::Cte { rel, cte, .. }) => match self.query_of_cte(*cte) {
+                Some(query) => (*rel, query),
+                None => return Vec::new(),
+            },
+            _ => return Vec::new(),
+        };
+        let types = super::query::output_types(query);
+        let key = |sort: &tree::SortKey| {
+            let kind = ExprKind::Column { rel, column: sort.position };
+            let expr = tree::Expr { kind, ty: *types.get(sort.position)?, span: Span::default() };
+            input.find(rel, sort.position)?;
+            Some(OrderKey { expr, descending: sort.descending, nulls_first: sort.nulls_first })
+        };
+        query.order_by.iter().map_while(key).collect()
     }
 
     /// Projects to the domain and the targets.

@@ -217,7 +217,16 @@ pub enum Utility {
         owner: Ident,
         if_exists: bool,
     },
-    /// VACUUM, ANALYZE, CHECKPOINT, REINDEX, CLUSTER with the tables named, each with the columns named.
+    /// CLUSTER [table [USING index]]
+    Cluster {
+        table: Option<Name>,
+        index: Option<Ident>,
+    },
+    Reindex {
+        target: ReindexTarget,
+        concurrently: bool,
+    },
+    /// VACUUM, ANALYZE, CHECKPOINT with the tables named, each with the columns named.
     Maintenance {
         verb: String,
         tables: Vec<(Name, Vec<Ident>)>,
@@ -479,8 +488,20 @@ pub struct AlterTable {
     pub actions: Vec<AlterTableAction>,
 }
 
+/// What REINDEX is for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReindexTarget {
+    Index(Name),
+    Table(Name),
+    Schema(Ident),
+    Database(Option<Ident>),
+    System(Option<Ident>),
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum AlterTableAction {
+    /// CLUSTER ON; without an index SET WITHOUT CLUSTER.
+    ClusterOn(Option<Ident>),
     AddColumn {
         column: ColumnDefinition,
         if_not_exists: bool,
@@ -718,7 +739,6 @@ pub struct CreateView {
     pub columns: Vec<Ident>,
     pub or_replace: bool,
     pub temporary: bool,
-    pub recursive: bool,
     pub query: Box<Query>,
     /// SQL text of the query.
     pub text: String,

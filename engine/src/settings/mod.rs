@@ -1,5 +1,6 @@
 //! Run-time settings of a session: SET, SHOW, RESET, `set_config`, with PostgreSQL's scopes (manual, "SET").
 
+mod flags;
 mod format;
 mod table;
 mod value;
@@ -10,6 +11,7 @@ use std::sync::LazyLock;
 
 use aegis_catalog::{Error, Result, sqlstate};
 
+pub use flags::flags_of;
 pub use format::require_encoding;
 pub use format::{format_settings, parse_time_zone};
 pub use table::SETTINGS;

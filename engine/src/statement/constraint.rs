@@ -456,6 +456,7 @@ fn key_index(table: &Relation, attnums: &[i16], primary: bool, nulls_not_distinc
         parent: 0,
         partitioned: table.partitioning().is_some(),
         invalid: false,
+        clustered: false,
     }
 }
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use aegis_catalog::object::{Column, Persistence};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
+use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
 
-use super::{Outcome, create_table, materialized_view, namespace, view};
+use super::{Outcome, create_table, materialized_view, namespace, prepare, view};
 use crate::bind;
+use crate::bind::tree::BoundStatement;
 use crate::parse::ast::Statement;
 use crate::parse::utility::{CreateTableAs, OnCommit, Utility};
 use crate::session::Session;
@@ -31,12 +33,7 @@ pub async fn run(
         session.skip_notice_as(sqlstate::DUPLICATE_TABLE, &message);
         return Outcome::tag(tag);
     }
-    let bound = match &*create.source {
-        Statement::Utility(utility) if matches!(**utility, Utility::Execute { .. }) => {
-            return Err(Error::unsupported("CREATE TABLE AS EXECUTE"));
-        }
-        source => bind::bind(source, sql, &[], context)?,
-    };
+    let (bound, parameters) = source(session, create, sql, context).await?;
     let output = bound.columns.clone().unwrap_or_default();
     if create.columns.len() > output.len() {
         return Err(Error::new(sqlstate::SYNTAX_ERROR, "too many column names were specified"));
@@ -62,7 +59,7 @@ pub async fn run(
     let names: Vec<String> = plan.columns.iter().map(|column| column.name.clone()).collect();
     // The query first: it must not see the table that it fills.
     let rows = if create.with_data {
-        let Outcome::Rows { rows, .. } = session.run_bound(bound, Vec::new(), context).await? else {
+        let Outcome::Rows { rows, .. } = session.run_bound(bound, parameters, context).await? else {
             return Err(Error::internal("the query of CREATE TABLE AS returned no rows"));
         };
         Some(rows)
@@ -76,7 +73,10 @@ pub async fn run(
     if let Some(reads) = &reads {
         view::record_reads(session, "CREATE MATERIALIZED VIEW", &table, reads)?;
     }
-    let Some(mut rows) = rows else { return Outcome::tag(tag) };
+    let Some(mut rows) = rows else {
+        let executes = matches!(&*create.source, Statement::Utility(_));
+        return Outcome::tag(if executes { "SELECT 0" } else { tag });
+    };
     let context = Arc::new(session.context()?);
     let columns: Vec<&str> = names.iter().map(String::as_str).collect();
     let insert = bind::bind_copy(&table, &columns, &context)?;
@@ -85,4 +85,23 @@ pub async fn run(
         count += session.insert_given(&insert, batch?, &context).await?;
     }
     Outcome::tag(format!("SELECT {count}"))
+}
+
+/// The query, or the prepared one that EXECUTE names, with the values of its parameters.
+async fn source(
+    session: &mut Session,
+    create: &CreateTableAs,
+    sql: &str,
+    context: &StatementContext,
+) -> Result<(BoundStatement, Vec<ScalarValue>)> {
+    if let Statement::Utility(utility) = &*create.source
+        && let Utility::Execute { name, args } = utility.as_ref()
+    {
+        let (plan, values) = prepare::called(session, &name.name, args, context).await?;
+        if plan.tree.columns.is_none() {
+            return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, "prepared statement is not a SELECT"));
+        }
+        return Ok((plan.tree.clone(), values));
+    }
+    Ok((bind::bind(&create.source, sql, &[], context)?, Vec::new()))
 }

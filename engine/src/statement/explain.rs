@@ -1,13 +1,14 @@
-//! EXPLAIN (PostgreSQL manual, "EXPLAIN"): the plan as DataFusion has it, one line a row.
+//! EXPLAIN (PostgreSQL manual, "EXPLAIN"): the plan as DataFusion has it, one line a row, or one JSON document.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use aegis_catalog::{Error, Result, sqlstate};
+use aegis_catalog::types::oid;
+use aegis_catalog::{Error, Result, Type, sqlstate};
 
 use super::{Outcome, text_column, text_rows};
 use crate::bind::tree;
-use crate::execute;
+use crate::execute::{self, ExplainOptions, Explained};
 use crate::parse::ast::{ParsedStatement, Statement};
 use crate::session::Session;
 use crate::session::context::StatementContext;
@@ -16,15 +17,8 @@ use crate::session::prepared::Plan;
 use crate::session::protocol::OutputColumn;
 use crate::settings::parse_bool;
 
-/// What EXPLAIN is asked for.
-#[derive(Debug, Default)]
-struct Options {
-    analyze: bool,
-    verbose: bool,
-}
-
-fn options(given: &[(String, Option<String>)]) -> Result<Options> {
-    let mut options = Options::default();
+fn options(given: &[(String, Option<String>)]) -> Result<ExplainOptions> {
+    let mut options = ExplainOptions::default();
     for (name, value) in given {
         let flag = || {
             value
@@ -38,8 +32,9 @@ fn options(given: &[(String, Option<String>)]) -> Result<Options> {
             // What these would add is always or never there; the plan is the same.
             "costs" | "buffers" | "timing" | "summary" | "settings" | "wal" => drop(flag()?),
             "format" => match value.as_deref().map(str::to_ascii_lowercase).as_deref() {
-                Some("text") => {}
-                Some(other @ ("json" | "xml" | "yaml")) => {
+                Some("text") => options.json = false,
+                Some("json") => options.json = true,
+                Some(other @ ("xml" | "yaml")) => {
                     return Err(Error::unsupported(format!("EXPLAIN (FORMAT {})", other.to_uppercase())));
                 }
                 other => {
@@ -84,14 +79,32 @@ pub async fn run(
     let open = session.transaction.as_mut().ok_or_else(|| Error::internal("EXPLAIN outside a transaction"))?;
     let mut execution = execute::Execution::new(&runtime, Arc::new(context.clone()), &mut open.tables, &[]);
     let start = Instant::now();
-    let mut lines = execute::explain(&plan.tree.statement, options.analyze, options.verbose, &mut execution).await?;
-    if options.analyze {
-        lines.push(format!("Execution Time: {:.3} ms", start.elapsed().as_secs_f64() * 1e3));
-    }
+    let explained = execute::explain(&plan.tree.statement, options, &mut execution).await?;
+    let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    let lines = match explained {
+        Explained::Text(mut lines) => {
+            if options.analyze {
+                lines.push(format!("Execution Time: {milliseconds:.3} ms"));
+            }
+            lines
+        }
+        Explained::Json(plan) => {
+            let mut document = serde_json::Map::from_iter([("Plan".to_owned(), plan)]);
+            if options.analyze {
+                document.insert("Execution Time".to_owned(), serde_json::json!(milliseconds));
+            }
+            let text = serde_json::to_string_pretty(&[document]);
+            vec![text.map_err(|error| Error::internal(error.to_string()))?]
+        }
+    };
     let rows = text_rows(vec![lines.into_iter().map(Some).collect()])?;
     Ok(Outcome::Rows { rows, tag: Tag::Fixed("EXPLAIN".to_owned()) })
 }
 
-pub fn columns(_options: &[(String, Option<String>)]) -> Vec<OutputColumn> {
-    vec![text_column("QUERY PLAN")]
+pub fn columns(given: &[(String, Option<String>)]) -> Vec<OutputColumn> {
+    let column = text_column("QUERY PLAN");
+    match options(given) {
+        Ok(options) if options.json => vec![OutputColumn { ty: Type::of(oid::JSON), ..column }],
+        _ => vec![column],
+    }
 }

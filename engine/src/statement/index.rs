@@ -94,6 +94,7 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
             parent: 0,
             partitioned,
             invalid: partitioned && create.only && context.catalog.has_children(table.oid),
+            clustered: false,
         }),
     };
     let index = open.catalog.create_relation(open.tables.permanent(), relation)?;

@@ -8,7 +8,7 @@ use aegis_catalog::object::{ConstraintKind, PartitionBound, Persistence, Referen
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
 use aegis_storage::lock::TableMode;
 
-use super::{Outcome, composite_type, namespace, user_type};
+use super::{Outcome, cluster, composite_type, namespace, reindex, user_type};
 use crate::bind::tree::{self, BoundStatement, Cte, CteBody};
 use crate::parse::ast::{ExprKind, Name, Statement, TypeName};
 use crate::parse::utility::{
@@ -194,12 +194,16 @@ impl Needs {
                 needs.object(object, TableMode::AccessExclusive, context);
             }
             Utility::Comment { object, .. } => needs.object(object, TableMode::ShareUpdateExclusive, context),
-            Utility::Maintenance { verb, tables } => {
-                let mode = match verb.as_str() {
-                    "CLUSTER" | "REINDEX" => TableMode::AccessExclusive,
-                    _ => TableMode::ShareUpdateExclusive,
-                };
-                tables.iter().for_each(|(name, _)| needs.name(name, mode, context));
+            Utility::Maintenance { tables, .. } => {
+                tables.iter().for_each(|(name, _)| needs.name(name, TableMode::ShareUpdateExclusive, context));
+            }
+            Utility::Cluster { table, .. } => {
+                let tables = cluster::tables(table.as_ref(), context);
+                tables.iter().for_each(|table| needs.add(table, TableMode::AccessExclusive));
+            }
+            Utility::Reindex { target, .. } => {
+                let tables = reindex::tables(target, context);
+                tables.iter().for_each(|table| needs.add(table, TableMode::AccessExclusive));
             }
             Utility::Copy(copy) => match &copy.target {
                 CopyTarget::Table { name, .. } if copy.from => {

@@ -1,4 +1,4 @@
-//! VACUUM, ANALYZE, CHECKPOINT, REINDEX and CLUSTER, as far as they have a meaning here.
+//! VACUUM, ANALYZE and CHECKPOINT, as far as they have a meaning here.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub async fn run(
     let mut chosen = Vec::with_capacity(tables.len());
     for (name, columns) in tables {
         let relation = namespace::existing(name, context)?;
-        if relation.table().is_none() && verb != "REINDEX" {
+        if relation.table().is_none() {
             let message = format!("skipping \"{}\" --- cannot {} non-tables", relation.name, verb.to_lowercase());
             session.warn(sqlstate::WRONG_OBJECT_TYPE, &message);
         }

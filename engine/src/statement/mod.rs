@@ -3,6 +3,7 @@
 mod alter_index;
 mod alter_object;
 mod alter_table;
+mod cluster;
 mod collation;
 mod comment;
 mod composite_type;
@@ -32,6 +33,7 @@ mod prepare;
 pub mod privilege;
 mod range_type;
 mod readers;
+mod reindex;
 mod rewrite;
 pub mod role;
 pub mod routine;
@@ -177,6 +179,8 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Lock { tables, mode, nowait } => lock::run(session, tables, mode, *nowait, context).await,
         Utility::SetConstraints { names, deferred } => set_constraints::run(session, names, *deferred, context).await,
         Utility::Maintenance { verb, tables } => maintenance::run(session, verb, tables, context).await,
+        Utility::Cluster { table, index } => cluster::run(session, table.as_ref(), index.as_ref(), context).await,
+        Utility::Reindex { target, concurrently } => reindex::run(session, target, *concurrently, context).await,
         Utility::Unsupported(feature) => Err(Error::unsupported(feature)),
         utility => run_of_users(session, utility, context).await,
     }

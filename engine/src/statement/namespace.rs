@@ -86,6 +86,14 @@ pub fn existing(name: &Name, context: &StatementContext) -> Result<Arc<Relation>
     })
 }
 
+/// As [`existing`], for the statements whose errors do not say where the name stands.
+pub fn existing_anywhere(name: &Name, context: &StatementContext) -> Result<Arc<Relation>> {
+    existing(name, context).map_err(|mut error| {
+        error.fields_mut().position = None;
+        error
+    })
+}
+
 /// A name as messages print it.
 pub fn written(name: &Name) -> String {
     name.parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(".")

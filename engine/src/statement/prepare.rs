@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use aegis_catalog::{Error, Result, sqlstate};
+use datafusion::scalar::ScalarValue;
 
 use super::Outcome;
 use crate::parse::ast::{Expr, ParsedStatement, Statement, TypeName};
 use crate::session::Session;
 use crate::session::context::StatementContext;
-use crate::session::prepared::Prepared;
+use crate::session::prepared::{Plan, Prepared};
 
 pub fn prepare(
     session: &mut Session,
@@ -32,6 +33,17 @@ pub fn prepare(
 }
 
 pub async fn execute(session: &mut Session, name: &str, args: &[Expr], context: &StatementContext) -> Result<Outcome> {
+    let (plan, values) = called(session, name, args, context).await?;
+    session.run_plan(&plan, values, &Arc::new(context.clone())).await
+}
+
+/// The plan of a prepared statement, and the values of its parameters.
+pub async fn called(
+    session: &mut Session,
+    name: &str,
+    args: &[Expr],
+    context: &StatementContext,
+) -> Result<(Arc<Plan>, Vec<ScalarValue>)> {
     let prepared = session.find_prepared(name)?;
     if prepared.parameters.len() != args.len() {
         return Err(Error::new(
@@ -46,8 +58,7 @@ pub async fn execute(session: &mut Session, name: &str, args: &[Expr], context: 
         let bound = crate::bind::bind_scalar(arg, Some(aegis_catalog::Type::of(ty)), context)?;
         values.push(session.evaluate(&bound, &context_shared).await?);
     }
-    let plan = prepared.plan(context)?;
-    session.run_plan(&plan, values, &context_shared).await
+    Ok((prepared.plan(context)?, values))
 }
 
 pub fn deallocate(session: &mut Session, name: Option<&str>) -> Result<Outcome> {

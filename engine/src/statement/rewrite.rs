@@ -11,7 +11,7 @@ use futures::StreamExt;
 use super::{Outcome, table_storage};
 use crate::bind;
 use crate::bind::tree::{
-    BoundStatement, Expr, ExprKind, From, OutputColumn, Query, RelId, RowRules, SetExpr, Statement,
+    BoundStatement, Expr, ExprKind, From, OrderKey, OutputColumn, Query, RelId, RowRules, SetExpr, SortKey, Statement,
 };
 use crate::parse::ast::Span;
 use crate::session::Session;
@@ -29,6 +29,17 @@ pub async fn run(
     new: &Arc<Relation>,
     values: Vec<(i16, Expr)>,
 ) -> Result<Arc<Relation>> {
+    sorted(session, old, new, values, Vec::new()).await
+}
+
+/// As [`run`], with the rows in an order, whose keys are over [`OLD_ROWS`].
+pub async fn sorted(
+    session: &mut Session,
+    old: &Arc<Relation>,
+    new: &Arc<Relation>,
+    values: Vec<(i16, Expr)>,
+    order: Vec<OrderKey>,
+) -> Result<Arc<Relation>> {
     let open = session.writable("ALTER TABLE")?;
     let RelationKind::Table(table) = &new.kind else { return Err(Error::internal("only tables are rewritten")) };
     if table.rows().is_none() {
@@ -39,7 +50,7 @@ pub async fn run(
     let new = open.catalog.replace_relation(open.tables.permanent(), Relation { kind, ..Relation::clone(new) })?;
     let schema = table_storage::schema_of(&new, &open.catalog.catalog())?;
     open.tables.of_mut(&new).create_table(storage, schema)?;
-    copy_rows(session, old, &new, values).await?;
+    copy_rows(session, old, &new, values, order).await?;
     session.writable("ALTER TABLE")?.tables.of_mut(&new).drop_table(old_storage)?;
     Ok(new)
 }
@@ -49,6 +60,7 @@ async fn copy_rows(
     old: &Arc<Relation>,
     new: &Arc<Relation>,
     mut values: Vec<(i16, Expr)>,
+    order: Vec<OrderKey>,
 ) -> Result<()> {
     let context = session.context()?;
     let (mut names, mut targets) = (Vec::new(), Vec::new());
@@ -69,6 +81,7 @@ async fn copy_rows(
     let mut insert = bind::bind_copy(new, &names, &context)?;
     insert.ctes.clear();
     insert.source = query(old, targets, std::mem::take(&mut insert.source.columns));
+    sort(&mut insert.source, order);
     // Rows that break a rule are found and named as such afterwards.
     insert.row_rules = RowRules { checks: Vec::new(), ..insert.row_rules };
     insert.table = Arc::new(without_rules(new));
@@ -91,6 +104,15 @@ fn column_value(column: usize, of: &Column) -> Expr {
 fn query(old: &Arc<Relation>, targets: Vec<Expr>, columns: Vec<OutputColumn>) -> Query {
     let from = From::Table { rel: OLD_ROWS, relation: Arc::clone(old), only: true, alias: None, sample: None };
     Query::select(from, targets, columns)
+}
+
+/// Adds ORDER BY; the keys are hidden targets.
+fn sort(query: &mut Query, order: Vec<OrderKey>) {
+    let SetExpr::Select(select) = &mut query.body else { return };
+    for OrderKey { expr, descending, nulls_first } in order {
+        query.order_by.push(SortKey { position: select.targets.len(), descending, nulls_first });
+        select.targets.push(expr);
+    }
 }
 
 /// The table that takes any row.

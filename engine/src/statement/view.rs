@@ -15,9 +15,6 @@ use crate::session::Session;
 use crate::session::context::StatementContext;
 
 pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &StatementContext) -> Result<Outcome> {
-    if create.recursive {
-        return Err(Error::unsupported("CREATE RECURSIVE VIEW"));
-    }
     let mut given = ViewOptions::of(&create.options)?;
     if let Some(check_option) = &create.check_option {
         given.check_option = Some(check_option.to_ascii_lowercase());

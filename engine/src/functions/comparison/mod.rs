@@ -108,6 +108,15 @@ pub fn functions() -> Vec<Row> {
     for (symbol, operator, _) in &OPERATORS[..2] {
         rows.push(f(format!("{symbol}(xid, xid)"), same(*operator, None)));
     }
+    // Strings compare by bytes anyway.
+    for (symbol, operator) in
+        [("~<~", Operator::Lt), ("~<=~", Operator::LtEq), ("~>~", Operator::Gt), ("~>=~", Operator::GtEq)]
+    {
+        for ty in ["text", "bpchar"] {
+            let key = aegis_catalog::facts::type_named(ty).and_then(|row| key_of(Type::of(row.oid)));
+            rows.push(f(format!("{symbol}({ty}, {ty})"), same(operator, key)));
+        }
+    }
     rows.push(f("=(cid, cid)", same(Operator::Eq, None)));
     rows.push(f("=(xid, int4)", widened(Operator::Eq, DataType::Int64)));
     rows.push(f("<>(xid, int4)", widened(Operator::NotEq, DataType::Int64)));
@@ -126,6 +135,8 @@ const SUPPORT: &[&str] = &[
     "btfloat8cmp(float8, float8)",
     "numeric_cmp(numeric, numeric)",
     "bttextcmp(text, text)",
+    "bttext_pattern_cmp(text, text)",
+    "btbpchar_pattern_cmp(bpchar, bpchar)",
     "bpcharcmp(bpchar, bpchar)",
     "btnamecmp(name, name)",
     "byteacmp(bytea, bytea)",

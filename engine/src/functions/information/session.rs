@@ -36,6 +36,13 @@ fn identity() -> Vec<Row> {
                 List::from_iter(schemas.iter().filter_map(|schema| schema_name(call, *schema)))
             }),
         ),
+        f(
+            "pg_settings_get_flags(text)",
+            kernel!(|call; name: &str| {
+                let _ = call;
+                crate::settings::flags_of(name).map(|flags| List::from_iter(flags.into_iter().map(str::to_owned)))
+            }),
+        ),
         f("pg_my_temp_schema()", kernel!(|call;| call.context.search_path.temporary_schema().unwrap_or(0))),
         f(
             "pg_is_other_temp_schema(oid)",

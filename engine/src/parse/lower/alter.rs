@@ -166,6 +166,10 @@ impl Lower<'_> {
             }
             K::OF_TYPE => AlterTableAction::OfType(self.type_in(node)?.name),
             K::NOT_OF => AlterTableAction::NotOfType,
+            K::CLUSTER_ON => {
+                AlterTableAction::ClusterOn(Some(self.bare_name(self.need(node.child(K::INDEX_REF), node)?)?))
+            }
+            K::SET_WITHOUT_CLUSTER => AlterTableAction::ClusterOn(None),
             K::SET_WITHOUT_OIDS => AlterTableAction::SetWithoutOids,
             K::TABLE_RENAME_TO | K::RENAME_COLUMN | K::RENAME_CONSTRAINT | K::SET_SCHEMA => {
                 // PostgreSQL allows these only alone.

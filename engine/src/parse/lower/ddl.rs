@@ -42,7 +42,9 @@ impl Lower<'_> {
                 let restart_identity = node.has(K::RESTART_IDENTITY);
                 Utility::Truncate { tables, restart_identity, cascade: node.has(K::CASCADE) }
             }
-            K::VACUUM | K::ANALYZE | K::CHECKPOINT | K::CLUSTER | K::REINDEX => self.maintenance(node)?,
+            K::VACUUM | K::ANALYZE | K::CHECKPOINT => self.maintenance(node)?,
+            K::CLUSTER => self.cluster(node)?,
+            K::REINDEX => self.reindex(node)?,
             _ => return Ok(None),
         }))
     }
@@ -60,13 +62,18 @@ impl Lower<'_> {
             true => "local".to_owned(),
             false => "cascaded".to_owned(),
         });
+        let name = self.object(self.need(node.child(K::VIEW), node)?)?;
+        let written = self.query(query)?;
+        let (columns, written) = match name.parts.last() {
+            Some(bare) if recursive => (Vec::new(), recursive_query(bare, columns, written)),
+            _ => (columns, written),
+        };
         Ok(Utility::CreateView(Box::new(CreateView {
-            name: self.object(self.need(node.child(K::VIEW), node)?)?,
+            name,
             columns,
             or_replace: node.has(K::OR_REPLACE),
             temporary: node.has(K::TEMP),
-            recursive,
-            query: Box::new(self.query(query)?),
+            query: Box::new(written),
             text: self.source_text(query),
             check_option,
             options: self.with_params(node)?,
@@ -215,13 +222,57 @@ impl Lower<'_> {
         }
     }
 
+    fn cluster(&self, node: Node<'_>) -> Result<Utility> {
+        // `CLUSTER index ON table` is how it was written once.
+        let (table, index) = match node.child(K::CLUSTER_LEGACY) {
+            Some(legacy) => (legacy.child(K::ON_PATH).and_then(|on| on.child(K::TABLE_NAME_REF)), Some(legacy)),
+            None => (node.child(K::TABLE_NAME_REF), node.child(K::CLUSTER_USING_INDEX)),
+        };
+        let index = index.map(|clause| self.need(clause.child(K::INDEX_REF), clause)).transpose()?;
+        Ok(Utility::Cluster {
+            table: table.map(|table| self.object(table)).transpose()?,
+            index: index.map(|index| self.bare_name(index)).transpose()?,
+        })
+    }
+
+    /// A name that nothing qualifies, such as that of an index beside its table.
+    pub fn bare_name(&self, node: Node<'_>) -> Result<Ident> {
+        match self.object(node)?.parts.as_slice() {
+            [name] => Ok(name.clone()),
+            _ => Err(self.syntax_error(node.end())),
+        }
+    }
+
+    fn reindex(&self, node: Node<'_>) -> Result<Utility> {
+        let targets = [
+            K::REINDEX_TARGET_TABLE,
+            K::REINDEX_TARGET_INDEX,
+            K::REINDEX_TARGET_SCHEMA,
+            K::REINDEX_TARGET_SYSTEM,
+            K::REINDEX_TARGET_DATABASE,
+        ];
+        let target = self.need(node.child_in(&targets), node)?;
+        let object = |kind| self.object(self.need(target.child(kind), target)?);
+        let name = |kind| target.child(kind).map(|name| self.ident(name)).transpose();
+        let concurrently = target.has(K::CONCURRENTLY_KW)
+            || node.descendants().any(|part| part.is(K::REINDEX_OPTION_CONCURRENTLY) && !part.has(K::FALSE_KW));
+        let target = match target.kind() {
+            K::REINDEX_TARGET_TABLE => ReindexTarget::Table(object(K::TABLE_NAME_REF)?),
+            K::REINDEX_TARGET_INDEX => ReindexTarget::Index(object(K::INDEX_REF)?),
+            K::REINDEX_TARGET_SCHEMA => {
+                ReindexTarget::Schema(name(K::SCHEMA_REF)?.ok_or_else(|| self.missing_in(target))?)
+            }
+            K::REINDEX_TARGET_SYSTEM => ReindexTarget::System(name(K::DATABASE_REF)?),
+            _ => ReindexTarget::Database(name(K::DATABASE_REF)?),
+        };
+        Ok(Utility::Reindex { target, concurrently })
+    }
+
     fn maintenance(&self, node: Node<'_>) -> Result<Utility> {
         let verb = match node.kind() {
             K::VACUUM => "VACUUM",
             K::ANALYZE => "ANALYZE",
-            K::CHECKPOINT => "CHECKPOINT",
-            K::CLUSTER => "CLUSTER",
-            _ => "REINDEX",
+            _ => "CHECKPOINT",
         };
         let mut tables = Vec::new();
         if let Some(list) = node.child(K::TABLE_AND_COLUMNS_LIST) {
@@ -231,25 +282,45 @@ impl Lower<'_> {
                 tables.push((name, columns));
             }
         }
-        let target = match node.is(K::REINDEX) {
-            true => {
-                let targets = [
-                    K::REINDEX_TARGET_TABLE,
-                    K::REINDEX_TARGET_INDEX,
-                    K::REINDEX_TARGET_SCHEMA,
-                    K::REINDEX_TARGET_SYSTEM,
-                    K::REINDEX_TARGET_DATABASE,
-                ];
-                self.need(node.child_in(&targets), node)?
-            }
-            false => node,
-        };
-        for kind in [K::TABLE_NAME_REF, K::INDEX_REF] {
-            tables.extend(self.objects(target, kind)?.into_iter().map(|name| (name, Vec::new())));
-        }
-        if matches!(target.kind(), K::REINDEX_TARGET_TABLE | K::REINDEX_TARGET_INDEX) && tables.is_empty() {
-            return Err(self.missing_in(node));
-        }
+        tables.extend(self.objects(node, K::TABLE_NAME_REF)?.into_iter().map(|name| (name, Vec::new())));
         Ok(Utility::Maintenance { verb: verb.into(), tables })
+    }
+}
+
+/// `WITH RECURSIVE name (columns) AS (query) SELECT columns FROM name`.
+fn recursive_query(name: &Ident, columns: Vec<Ident>, query: Query) -> Query {
+    let span = query.span;
+    let named = |ident: &Ident| Name { parts: vec![ident.clone()], span: ident.span };
+    let target = |column: &Ident| Target {
+        expr: Expr { kind: ExprKind::Column(named(column)), span: column.span },
+        alias: None,
+    };
+    let select = Select {
+        distinct: Distinct::None,
+        targets: columns.iter().map(target).collect(),
+        from: vec![TableExpr::Table { name: named(name), only: false, alias: None, sample: None }],
+        filter: None,
+        group_by: Vec::new(),
+        group_distinct: false,
+        having: None,
+        windows: Vec::new(),
+        span,
+    };
+    let cte = Cte {
+        name: name.clone(),
+        columns,
+        materialized: None,
+        statement: Box::new(Statement::Query(Box::new(query))),
+        search: None,
+        cycle: None,
+    };
+    Query {
+        with: Some(With { recursive: true, ctes: vec![cte] }),
+        body: SetExpr::Select(Box::new(select)),
+        order_by: Vec::new(),
+        limit: None,
+        offset: None,
+        locking: Vec::new(),
+        span,
     }
 }

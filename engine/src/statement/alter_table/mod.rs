@@ -16,7 +16,7 @@ use std::sync::Arc;
 use aegis_catalog::object::{Column, Relation, RelationKind};
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::{Outcome, alter_object, namespace, partition, view};
+use super::{Outcome, alter_object, cluster, namespace, partition, view};
 use crate::parse::ast::Ident;
 use crate::parse::utility::{AlterTable, AlterTableAction};
 use crate::session::Session;
@@ -140,6 +140,7 @@ async fn run_action(
         AlterTableAction::SetLogged(logged) => logged::set(session, table, *logged, context),
         AlterTableAction::OfType(name) => typed::of(session, table, name, context),
         AlterTableAction::NotOfType => typed::not_of(session, table),
+        AlterTableAction::ClusterOn(index) => cluster::mark(session, table, index.as_ref(), context),
         AlterTableAction::OwnerTo(_) => Ok(()),
         AlterTableAction::Unsupported(feature) => Err(Error::unsupported(feature)),
     }

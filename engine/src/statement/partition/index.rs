@@ -111,6 +111,7 @@ fn translated(above: &Relation, parent: &Relation, child: &Relation) -> Result<I
         partitioned: child.partitioning().is_some(),
         storage: None,
         invalid: false,
+        clustered: false,
         ..index.clone()
     })
 }
