@@ -74,6 +74,7 @@ fn index(name: &str, on: &Relation) -> Relation {
             parent: 0,
             partitioned: false,
             invalid: false,
+            clustered: false,
         }),
         ..table(name)
     }
