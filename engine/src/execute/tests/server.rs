@@ -122,6 +122,7 @@ impl Server {
                 parent: 0,
                 partitioned: false,
                 invalid: false,
+                clustered: false,
             });
             self.relation(index, &format!("{name}_pkey"), Vec::new(), kind);
         }
