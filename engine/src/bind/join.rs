@@ -5,7 +5,7 @@ use aegis_catalog::{Error, Result, sqlstate};
 use super::from::{alias_of, check_aliases, rename_columns};
 use super::operator::operator;
 use super::scope::{Clause, Item, ItemColumn, WholeRow};
-use super::tree::{Expr, ExprKind, From, JoinForm, MergedColumn, Presence, RelId};
+use super::tree::{AsOf, Expr, ExprKind, From, JoinForm, MergedColumn, Presence, RelId};
 use super::{Binder, RelSource};
 use crate::parse::ast::{self, Ident, JoinCondition, JoinKind, Span};
 
@@ -24,16 +24,27 @@ impl Binder<'_> {
         let left_columns = visible_columns(&items[..split]);
         let right_columns = visible_columns(&items[split..]);
         let present = self.present_in(join.kind, &mut items, split);
-        let mut form = JoinForm { present, ..JoinForm::default() };
+        let matching = match join.as_of.as_ref().and_then(Option::as_ref) {
+            Some(matching) => Some(self.join_on(matching, &items)?),
+            None => None,
+        };
+        let as_of = join.as_of.is_some().then(AsOf::default);
+        let mut form = JoinForm { present, as_of, ..JoinForm::default() };
         let (condition, columns, using_alias) = match &join.condition {
             JoinCondition::None => (None, concat(left_columns, right_columns), None),
             JoinCondition::On(condition) => {
                 let condition = self.join_on(condition, &items)?;
-                (Some(condition), concat(left_columns, right_columns), None)
+                (Some(both(matching, condition)), concat(left_columns, right_columns), None)
             }
             JoinCondition::Using { columns, alias } => {
-                let (condition, merged) =
-                    self.using(join.kind, columns, &left_columns, &right_columns, &mut form, false)?;
+                let (condition, merged) = self.using(join, columns, &left_columns, &right_columns, &mut form)?;
+                let condition = match condition {
+                    Some(condition) => Some(both(matching.clone(), condition)),
+                    None => matching.clone(),
+                };
+                if let Some(as_of) = &mut form.as_of {
+                    as_of.matching = matching;
+                }
                 let alias_item = alias.as_ref().map(|alias| {
                     let own = merged.iter().take(columns.len()).cloned().collect();
                     let mut item = Item::new(Some(alias.name.clone()), own);
@@ -44,8 +55,7 @@ impl Binder<'_> {
             }
             JoinCondition::Natural => {
                 let shared = natural_columns(&left_columns, &right_columns, join.span);
-                let (condition, merged) =
-                    self.using(join.kind, &shared, &left_columns, &right_columns, &mut form, true)?;
+                let (condition, merged) = self.using(join, &shared, &left_columns, &right_columns, &mut form)?;
                 (condition, merged, None)
             }
         };
@@ -134,17 +144,18 @@ impl Binder<'_> {
     /// The condition of USING, and the join's columns: merged ones first, then the others of each side.
     fn using(
         &mut self,
-        kind: JoinKind,
+        join: &ast::Join,
         names: &[Ident],
         left: &[ItemColumn],
         right: &[ItemColumn],
         form: &mut JoinForm,
-        natural: bool,
     ) -> Result<(Option<Expr>, Vec<ItemColumn>)> {
         let mut conditions = Vec::with_capacity(names.len());
         let mut merged = Vec::with_capacity(left.len() + right.len());
         for (position, name) in names.iter().enumerate() {
-            if !natural && names.iter().take(position).any(|other| other.name == name.name) {
+            if join.condition != JoinCondition::Natural
+                && names.iter().take(position).any(|other| other.name == name.name)
+            {
                 let message = format!("column name \"{}\" appears more than once in USING clause", name.name);
                 return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
             }
@@ -152,10 +163,13 @@ impl Binder<'_> {
             let r = side_column(right, name, "right")?;
             let l = Expr { span: name.span, ..l };
             let r = Expr { span: name.span, ..r };
-            let condition = self.binary(&operator("=", name.span), l.clone(), r.clone(), name.span)?;
+            // Of an ASOF join the last column is what is near.
+            let near = join.as_of == Some(None) && position + 1 == names.len();
+            let condition =
+                self.binary(&operator(if near { ">=" } else { "=" }, name.span), l.clone(), r.clone(), name.span)?;
             conditions.push(self.coerce_to_boolean(condition, "JOIN/USING")?);
             let (left, right) = (l.clone(), r.clone());
-            let column = self.merged_column(kind, l, r, name.span)?;
+            let column = self.merged_column(join.kind, l, r, name.span)?;
             form.using.push(MergedColumn { name: name.name.clone(), left, right, merged: column.clone() });
             merged.push(ItemColumn { name: name.name.clone(), expr: column });
         }
@@ -186,6 +200,17 @@ impl Binder<'_> {
             JoinKind::Right => right,
             JoinKind::Full => Expr { kind: ExprKind::Coalesce(vec![left, right]), ty, span },
         })
+    }
+}
+
+/// The condition that decides what is near, then the others.
+fn both(matching: Option<Expr>, condition: Expr) -> Expr {
+    match matching {
+        None => condition,
+        Some(matching) => {
+            let (ty, span) = (condition.ty, condition.span);
+            Expr { kind: ExprKind::And(vec![matching, condition]), ty, span }
+        }
     }
 }
 

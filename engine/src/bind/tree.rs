@@ -594,6 +594,15 @@ pub struct JoinForm {
     /// What the columns of a join with an alias stand for.
     pub columns: Vec<(String, Expr)>,
     pub present: Presence,
+    /// ASOF: to each row on the left the nearest one on the right, by the condition's first `<`, `<=`, `>` or `>=`.
+    pub as_of: Option<AsOf>,
+}
+
+/// How an ASOF join is written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AsOf {
+    /// MATCH_CONDITION beside USING.
+    pub matching: Option<Expr>,
 }
 
 /// For a side of an outer join that may be left out: the relation whose one column is true in its rows, if it is asked for.

@@ -166,6 +166,8 @@ impl<'t> Deparser<'t> {
         self.inside_joins.push(form);
         self.from_item(left);
         let word = match (kind, condition) {
+            (JoinKind::Inner, Some(_)) if form.as_of.is_some() => " ASOF JOIN ",
+            (JoinKind::Left, _) if form.as_of.is_some() => " ASOF LEFT JOIN ",
             (JoinKind::Inner, Some(_)) => " JOIN ",
             (JoinKind::Inner | JoinKind::Cross, _) => " CROSS JOIN ",
             (JoinKind::Left, _) => " LEFT JOIN ",
@@ -180,6 +182,12 @@ impl<'t> Deparser<'t> {
         self.from_item(right);
         if right_enclosed {
             self.push(")");
+        }
+        if let Some(matching) = form.as_of.as_ref().and_then(|as_of| as_of.matching.as_ref()) {
+            self.push(" MATCH_CONDITION ");
+            self.open();
+            self.expr(matching, false);
+            self.close();
         }
         if !form.using.is_empty() {
             self.push(" USING (");

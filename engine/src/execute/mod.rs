@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod array;
 pub mod array_store;
+pub mod as_of;
 pub mod change;
 pub mod choose;
 mod conflict;

@@ -14,7 +14,7 @@ use super::build::{all, boolean, cross, join, join_not_distinct, project};
 use super::free::has_subquery;
 use super::relation::{Binding, Relation};
 use super::{ColumnRef, Lowerer};
-use crate::bind::tree::{self, From, Presence, RelId};
+use crate::bind::tree::{self, From, JoinForm, RelId};
 use crate::execute::error::from_datafusion;
 use crate::parse::ast::JoinKind;
 
@@ -27,7 +27,7 @@ impl Lowerer<'_> {
     }
 
     /// An item that refers to nothing outside.
-    fn item(&mut self, from: &From) -> Result<Relation> {
+    pub(super) fn item(&mut self, from: &From) -> Result<Relation> {
         match from {
             From::Table { rel, relation, only, sample, .. } => {
                 let mut table = self.table(*rel, relation, *only)?;
@@ -54,7 +54,7 @@ impl Lowerer<'_> {
             From::Cte { rel, cte, .. } => self.cte_reference(*rel, *cte, None),
             From::Join { kind, left, right, condition, form } => {
                 let left = self.from(left, None)?;
-                self.join((*kind, form.present), left, right, condition.as_ref())
+                self.join((*kind, form), left, right, condition.as_ref())
             }
         }
     }
@@ -95,7 +95,7 @@ impl Lowerer<'_> {
                 form,
             } => {
                 let left = self.onto(base, left)?;
-                self.join((*kind, form.present), left, right, condition.as_ref())
+                self.join((*kind, form), left, right, condition.as_ref())
             }
             // The preserved side is on the right (or both are): lower the join for the domain of what it refers to.
             From::Join { kind, left, right, condition, form } => {
@@ -138,7 +138,7 @@ impl Lowerer<'_> {
     }
 
     /// Does the item mention columns of the relation?
-    fn refers_to(&self, from: &From, base: &Relation) -> bool {
+    pub(super) fn refers_to(&self, from: &From, base: &Relation) -> bool {
         self.free_in_from(from).iter().any(|(rel, position)| base.find(*rel, *position).is_some())
     }
 
@@ -162,11 +162,15 @@ impl Lowerer<'_> {
 
     fn join(
         &mut self,
-        (kind, present): (JoinKind, Presence),
+        (kind, form): (JoinKind, &JoinForm),
         mut left: Relation,
         right: &From,
         condition: Option<&tree::Expr>,
     ) -> Result<Relation> {
+        let present = form.present;
+        if form.as_of.is_some() {
+            return self.as_of_join((kind, present), left, right, condition);
+        }
         let join_type = match kind {
             JoinKind::Inner | JoinKind::Cross => JoinType::Inner,
             JoinKind::Left => JoinType::Left,
@@ -204,7 +208,7 @@ impl Lowerer<'_> {
     }
 
     /// A column that is true in every row: null where an outer join leaves the row out.
-    fn mark_present(&mut self, rel: Option<RelId>, side: &mut Relation) -> Result<()> {
+    pub(super) fn mark_present(&mut self, rel: Option<RelId>, side: &mut Relation) -> Result<()> {
         let Some(rel) = rel else { return Ok(()) };
         let binding = self.binding("present", arrow::datatypes::DataType::Boolean);
         side.extend(vec![(boolean(true), &binding)])?;

@@ -8,6 +8,7 @@
 //! placeholders of their types.
 
 mod aggregate;
+mod as_of;
 mod build;
 mod call;
 mod cast;

@@ -518,6 +518,8 @@ pub struct TableFunctionCall {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Join {
     pub kind: JoinKind,
+    /// ASOF, perhaps with MATCH_CONDITION.
+    pub as_of: Option<Option<Expr>>,
     pub left: TableExpr,
     pub right: TableExpr,
     pub condition: JoinCondition,

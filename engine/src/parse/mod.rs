@@ -3,6 +3,7 @@
 //! The text is scanned for PostgreSQL's lexical errors and for its nesting depth (`scan`, `guard`), parsed by the library
 //! (`tree`), and lowered to the plain data of `ast` and `utility` (`lower`).
 
+mod as_of;
 pub mod ast;
 pub mod constants;
 pub mod definition;
@@ -19,6 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use aegis_catalog::{Error, Result, sqlstate};
 
+use as_of::AsOfWords;
 use ast::{Expr, ExprKind, ParsedStatement, Query, SetExpr, Statement, TypeName};
 use lower::Lower;
 use tree::{Node, Tree};
@@ -85,9 +87,10 @@ fn with_tree<T: Send>(
     let depth = guard::check_nesting(&tokens, text)?;
     guard::with_stack(depth, || {
         // The library asserts in places. Should input ever reach one of those, it costs one statement.
-        let (tree, failure) = catch_unwind(AssertUnwindSafe(|| Tree::parse(text)))
+        let (masked, as_of) = AsOfWords::take(text, &tokens).unzip();
+        let (tree, failure) = catch_unwind(AssertUnwindSafe(|| Tree::parse(text, masked.as_deref())))
             .map_err(|_| Error::internal("the parser gave up on this statement"))?;
-        let lowering = Lower::new(text, &tokens, base, failure);
+        let lowering = Lower::new(text, &tokens, base, failure, as_of);
         let lowered = match tree.root() {
             Some(root) => lower(&lowering, root),
             None => Err(lowering.syntax_error(0)),

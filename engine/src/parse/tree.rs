@@ -26,10 +26,11 @@ pub(super) struct Failure {
 }
 
 impl<'a> Tree<'a> {
-    /// Parses `text`; the root's children are the statements. The tree is there even if the library could not go on.
-    pub fn parse(text: &'a str) -> (Self, Option<Failure>) {
+    /// Parses `text`, of which the library sees `masked`; the root's children are the statements. The tree is there even if the library could
+    /// not go on.
+    pub fn parse(text: &'a str, masked: Option<&str>) -> (Self, Option<Failure>) {
         // Its lexical errors are left aside: `scan` and the decoding of literals have PostgreSQL's.
-        let lexed = LexedStr::new(text);
+        let lexed = LexedStr::new(masked.unwrap_or(text));
         let output = EntryPoint::SourceFile.parse(&lexed.to_input());
         let mut builder = Builder {
             elements: Vec::new(),

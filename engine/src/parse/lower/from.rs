@@ -81,6 +81,11 @@ impl Lower<'_> {
             K::JOIN_CROSS => JoinKind::Cross,
             _ => return Err(self.syntax_error(word.start())),
         };
+        let as_of = self.as_of.at(word.start());
+        let as_of = as_of.map(|matching| matching.map(|range| self.matching(range)).transpose()).transpose()?;
+        if as_of.is_some() && natural {
+            return Err(self.syntax_error(word.start()));
+        }
         let bare = natural || kind == JoinKind::Cross;
         let right = if bare {
             self.table_expr(self.need(items.next(), parent)?)?
@@ -106,7 +111,15 @@ impl Lower<'_> {
             },
         };
         let span = Span { start: start.start, end: end.saturating_sub(self.base()) };
-        Ok(TableExpr::Join(Box::new(Join { kind, left, right, condition, alias: None, span })))
+        Ok(TableExpr::Join(Box::new(Join { kind, as_of, left, right, condition, alias: None, span })))
+    }
+
+    /// The expression of MATCH_CONDITION.
+    fn matching(&self, (start, end): (u32, u32)) -> Result<Expr> {
+        // Blanks before it keep its places.
+        let within = self.text.get(start as usize..end as usize).unwrap_or_default();
+        let blanks = " ".repeat(start.saturating_sub(self.base()) as usize);
+        crate::parse::parse_expression(&(blanks + within))
     }
 
     fn join_condition(&self, node: Node<'_>) -> Result<JoinCondition> {

@@ -31,6 +31,7 @@ mod window;
 use aegis_catalog::{Error, Result};
 use squawk_parser::SyntaxKind as K;
 
+use super::as_of::AsOfWords;
 use super::ast::*;
 use super::scan::{Token, TokenKind, error_near};
 use super::tree::{Failure, Node};
@@ -41,13 +42,20 @@ pub(super) struct Lower<'a> {
     tokens: &'a [Token],
     base: u32,
     failure: Option<Failure>,
+    as_of: AsOfWords,
 }
 
 impl<'a> Lower<'a> {
     /// `base` is where the user's part of `text` starts; spans and positions count from there. After `failure` the tree is of
     /// no use.
-    pub fn new(text: &'a str, tokens: &'a [Token], base: u32, failure: Option<Failure>) -> Self {
-        Self { text, tokens, base, failure }
+    pub fn new(
+        text: &'a str,
+        tokens: &'a [Token],
+        base: u32,
+        failure: Option<Failure>,
+        as_of: Option<AsOfWords>,
+    ) -> Self {
+        Self { text, tokens, base, failure, as_of: as_of.unwrap_or_default() }
     }
 
     /// Is `error` before the place where the library failed?
