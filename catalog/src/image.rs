@@ -14,7 +14,7 @@ use crate::name::SearchPath;
 use crate::object::privilege::PRIVILEGES_OF;
 use crate::object::{
     Constraint, ConstraintKind, Database, DefaultPrivileges, Dependency, DependencyKind, Descriptor, Object,
-    ObjectAddress, Privileges, Relation, RelationKind, Role, Routine, Schema, UserType, UserTypeKind,
+    ObjectAddress, Privileges, Relation, RelationKind, Role, Routine, Schema, UserType, UserTypeKind, Window,
 };
 use crate::system;
 use crate::types::oid::Oid;
@@ -47,6 +47,8 @@ pub struct Catalog {
     /// (class, oid) of a constraint, default or rule → the relation it is part of.
     parts: HashMap<(Oid, Oid), Oid>,
     indexes: HashMap<Oid, OrdSet<Oid>>,
+    /// Table → where its windows begin → the views of these.
+    windows: HashMap<Oid, OrdMap<i64, Oid>>,
     /// Table or index → those that inherit from it or are partitions of it.
     children: HashMap<Oid, OrdSet<Oid>>,
     routines: OrdMap<Oid, Arc<Routine>>,
@@ -81,6 +83,7 @@ impl Catalog {
             uncommitted_labels: OrdSet::new(),
             parts: HashMap::new(),
             indexes: HashMap::new(),
+            windows: HashMap::new(),
             children: HashMap::new(),
             routines: OrdMap::new(),
             descriptors: OrdMap::new(),
@@ -353,6 +356,25 @@ impl Catalog {
     /// Indexes of a table, by OID.
     pub fn indexes_of(&self, table: Oid) -> impl Iterator<Item = &Arc<Relation>> {
         self.indexes.get(&table).into_iter().flatten().filter_map(|oid| self.relations.get(oid))
+    }
+
+    /// The views of a table's windows, in order.
+    pub fn windows_of(&self, table: Oid) -> impl DoubleEndedIterator<Item = &Arc<Relation>> {
+        self.windows
+            .get(&table)
+            .into_iter()
+            .flat_map(|windows| windows.values())
+            .filter_map(|oid| self.relations.get(oid))
+    }
+
+    /// The last window that begins at `value` or before it, and the first one that begins behind it.
+    pub fn windows_around(&self, table: Oid, value: i64) -> (Option<&Window>, Option<&Window>) {
+        let Some(windows) = self.windows.get(&table) else { return (None, None) };
+        let window = |oid: &Oid| self.relations.get(oid).and_then(|view| view.window());
+        let before = windows.range(..=value).next_back().and_then(|(_, oid)| window(oid));
+        let behind =
+            value.checked_add(1).and_then(|next| windows.range(next..).next()).and_then(|(_, oid)| window(oid));
+        (before, behind)
     }
 
     /// What inherits from a table, or is a partition of it or of an index, by OID.
@@ -678,6 +700,9 @@ impl Catalog {
         if let RelationKind::Index(index) = &relation.kind {
             self.indexes.entry(index.table).or_default().insert(oid);
         }
+        if let Some(window) = relation.window() {
+            self.windows.entry(window.table).or_default().insert(window.from, oid);
+        }
         for parent in relation.inherited_from() {
             self.children.entry(parent).or_default().insert(oid);
         }
@@ -743,6 +768,12 @@ impl Catalog {
             && let Some(indexes) = self.indexes.get_mut(&index.table)
         {
             indexes.remove(&oid);
+        }
+        if let Some(window) = relation.window()
+            && let Some(windows) = self.windows.get_mut(&window.table)
+            && windows.get(&window.from) == Some(&oid)
+        {
+            windows.remove(&window.from);
         }
         for parent in relation.inherited_from() {
             if let Some(children) = self.children.get_mut(&parent) {

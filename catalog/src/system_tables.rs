@@ -68,7 +68,7 @@ fn table_schema(table: TableId) -> TableSchema {
         COMMENTS => vec![index(COMMENTS_KEY, "comments_key", &[1, 2, 3, 4], true)],
         _ => vec![index(DEPENDENCIES_KEY, "dependencies_key", &[1, 2, 3, 4, 5, 6, 7], true)],
     };
-    TableSchema { columns, indexes }
+    TableSchema { columns, indexes, windows: None }
 }
 
 fn columns_of(table: TableId) -> &'static [(&'static str, DataType)] {

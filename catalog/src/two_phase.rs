@@ -123,7 +123,7 @@ fn schema() -> TableSchema {
         ignored_suffix: Vec::new(),
         deferrable: false,
     };
-    TableSchema { columns: columns.collect(), indexes: vec![key] }
+    TableSchema { columns: columns.collect(), indexes: vec![key], windows: None }
 }
 
 /// The leading columns of one row.

@@ -16,6 +16,7 @@ pub mod session;
 pub mod settings;
 mod stack;
 pub mod statement;
+pub mod time_window;
 
 pub use aegis_catalog as catalog;
 pub use engine::{Compaction, Config, Engine};

@@ -24,11 +24,12 @@ use arrow::datatypes::{Field, Schema};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use roaring::RoaringBitmap;
+use serde::{Deserialize, Serialize};
 
 use crate::few_rows;
 use crate::manifest::{SegmentRecord, decode_segment, encode_segment};
 use crate::memtable::RowId;
-use crate::schema::{ColumnId, ColumnSchema, TableId, TableSchema};
+use crate::schema::{ColumnId, ColumnSchema, IndexSchema, TableId, TableSchema, Windows};
 use crate::segment::SegmentMeta;
 use crate::{Error, Result};
 
@@ -197,8 +198,15 @@ fn decode_row_id(bytes: &[u8; 12]) -> RowId {
 
 const ID_KEY: &str = "id";
 
+/// What is written of a schema with windows behind its columns.
+#[derive(Serialize, Deserialize)]
+struct Windowed {
+    indexes: Vec<IndexSchema>,
+    windows: Windows,
+}
+
 /// A schema: length u32 and Arrow IPC stream without batches (column ids in the fields' metadata), then for each
-/// column the length u32 (`u32::MAX` for none) and the bytes of its missing value, then the indexes as JSON.
+/// column the length u32 (`u32::MAX` for none) and the bytes of its missing value, then the indexes (and windows) as JSON.
 pub fn encode_schema(schema: &TableSchema) -> Result<Vec<u8>> {
     let field = |c: &ColumnSchema| {
         let id = HashMap::from([(ID_KEY.to_owned(), c.id.to_string())]);
@@ -215,7 +223,10 @@ pub fn encode_schema(schema: &TableSchema) -> Result<Vec<u8>> {
         out.extend(missing.map_or(u32::MAX, |m| m.len() as u32).to_le_bytes());
         out.extend(missing.unwrap_or_default());
     }
-    let indexes = serde_json::to_vec(&schema.indexes);
+    let indexes = match &schema.windows {
+        None => serde_json::to_vec(&schema.indexes),
+        Some(windows) => serde_json::to_vec(&Windowed { indexes: schema.indexes.clone(), windows: windows.clone() }),
+    };
     out.extend(indexes.map_err(|e| Error::Internal(format!("indexes cannot be stored: {e}")))?);
     Ok(out)
 }
@@ -235,7 +246,15 @@ pub fn decode_schema(bytes: &[u8]) -> Result<TableSchema> {
         let (name, data_type) = (field.name().clone(), field.data_type().clone());
         columns.push(ColumnSchema { id, name, data_type, missing });
     }
-    Ok(TableSchema { columns, indexes: serde_json::from_slice(input.0).map_err(|_| bad())? })
+    // An array of indexes is what tables without windows have.
+    let (indexes, windows) = match input.0.first() {
+        Some(b'{') => {
+            let Windowed { indexes, windows } = serde_json::from_slice(input.0).map_err(|_| bad())?;
+            (indexes, Some(windows))
+        }
+        _ => (serde_json::from_slice(input.0).map_err(|_| bad())?, None),
+    };
+    Ok(TableSchema { columns, indexes, windows })
 }
 
 fn encode_rows(columns: &[ColumnId], rows: &[RecordBatch], few: bool, out: &mut Vec<u8>) -> Result<()> {
@@ -312,7 +331,6 @@ mod tests {
     use arrow::datatypes::DataType;
 
     use super::*;
-    use crate::schema::IndexSchema;
 
     #[test]
     fn commands_survive_the_log() {
@@ -329,6 +347,7 @@ mod tests {
                 ignored_suffix: vec![],
                 deferrable: false,
             }],
+            windows: Some(Windows { owner: 20_000, column: 1, grain: 10 }),
         };
         let arrow = Arc::new(Schema::new(vec![
             Field::new("a", DataType::Int32, true),

@@ -40,6 +40,6 @@ pub mod wal;
 pub use blocking::block_on;
 pub use error::{Error, Result};
 pub use read_set::HeldReads;
-pub use schema::{ColumnId, ColumnSchema, IndexId, IndexSchema, TableId, TableSchema};
+pub use schema::{ColumnId, ColumnSchema, IndexId, IndexSchema, TableId, TableSchema, Windows};
 pub use store::{Config, Store};
 pub use transaction::{Isolation, RowAddress, Transaction};

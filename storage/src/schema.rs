@@ -26,6 +26,18 @@ pub struct TableSchema {
     /// In the order that scans return them.
     pub columns: Vec<ColumnSchema>,
     pub indexes: Vec<IndexSchema>,
+    /// Of a table whose rows are kept by windows of time.
+    pub windows: Option<Windows>,
+}
+
+/// Windows of one column, as time series have them: the values from a multiple of `grain` up to the next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Windows {
+    /// What the caller calls the table.
+    pub owner: u32,
+    /// A timestamp, date or integer.
+    pub column: ColumnId,
+    pub grain: i64,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -73,6 +73,10 @@ impl NewRows {
     pub fn table(&self) -> TableId {
         self.table
     }
+
+    pub fn rows(&self) -> &RecordBatch {
+        &self.rows.rows
+    }
 }
 
 /// A key that is in the table already.

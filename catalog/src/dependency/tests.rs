@@ -39,6 +39,7 @@ fn view(rule: u32) -> RelationKind {
         search_path: Vec::new(),
         check_option: None,
         options: Vec::new(),
+        window: None,
         rule,
     })
 }

@@ -21,6 +21,7 @@ mod structure;
 mod table;
 mod user_type;
 mod view;
+mod window;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub use sequence::Sequence;
 pub use table::{Materialized, Table};
 pub use user_type::{Domain, Enum, EnumLabel, LabelPlace, Range, UserType, UserTypeKind};
 pub use view::View;
+pub use window::{Window, Windows};
 
 use crate::types::oid::Oid;
 use crate::{Error, Result, fixed_oid};

@@ -64,6 +64,10 @@ impl Relation {
             }
             RelationKind::View(view) => {
                 edges.add(ObjectAddress::new(PG_REWRITE, view.rule), relation, DependencyKind::Internal);
+                if let Some(window) = &view.window {
+                    let table = ObjectAddress::new(crate::fixed_oid::PG_CLASS, window.table);
+                    edges.add(relation, table, DependencyKind::Auto);
+                }
             }
             RelationKind::Index(index) => {
                 let attnums = index.keys.iter().map(|key| key.attnum).chain(index.include.iter().copied());

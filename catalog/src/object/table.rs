@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Constraint, PartitionBound, Partitioning};
+use super::{Constraint, PartitionBound, Partitioning, Windows};
 use crate::types::oid::Oid;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Table {
     /// Of a partition.
     #[serde(default)]
     pub bound: Option<PartitionBound>,
+    /// Of a table whose rows are kept by windows.
+    #[serde(default)]
+    pub windows: Option<Windows>,
 }
 
 impl Table {
@@ -45,6 +48,7 @@ impl Table {
             partitioning: None,
             parents: Vec::new(),
             bound: None,
+            windows: None,
         }
     }
 }

@@ -17,6 +17,9 @@ pub struct View {
     /// `security_barrier` and `security_invoker`, as they are written.
     #[serde(default)]
     pub options: Vec<(String, String)>,
+    /// It shows the rows of a table's window, and goes with the table.
+    #[serde(default)]
+    pub window: Option<super::Window>,
 }
 
 impl View {

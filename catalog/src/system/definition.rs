@@ -53,6 +53,7 @@ fn view(schema: Oid, name: &str, rule: Oid) -> Option<RelationKind> {
         search_path: vec!["pg_catalog".to_owned()],
         check_option: None,
         options: Vec::new(),
+        window: None,
         rule,
     }))
 }

@@ -189,6 +189,7 @@ fn populated() -> Catalog {
         search_path: Vec::new(),
         check_option: None,
         options: Vec::new(),
+        window: None,
         rule: 20014,
     };
     put(20003, "v", vec![Column::new("n", 1, Type::of(oid::INT4))], RelationKind::View(view));

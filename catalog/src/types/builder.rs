@@ -11,7 +11,6 @@ use arrow::array::{
 use super::binary::Reader;
 use super::datetime::{date, time, timestamp};
 use super::enums::EnumValues;
-use super::geometry::is_geometric;
 use super::interval::{self, Interval};
 use super::nested::{ArrayValues, RecordValues};
 use super::network::Network;
@@ -21,8 +20,8 @@ use super::representation::{built_in, is_reg_type};
 use super::structure::{Structure, TypeLookup, element, erased};
 use super::type_name::{format_type, numeric_precision_scale};
 use super::{
-    FormatSettings, Names, Type, bit, boolean, bytea, float, geometry, int, json, money, network, object_id, oid,
-    range, text, uuid,
+    FormatSettings, Names, Type, bit, boolean, bytea, float, int, json, money, network, object_id, oid, range, text,
+    uuid,
 };
 use crate::error::{Error, Result};
 use crate::sqlstate;
@@ -111,7 +110,6 @@ impl ColumnBuilder {
             oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR | oid::MACADDR8 => {
                 Values::Bytes(BinaryViewBuilder::with_capacity(capacity))
             }
-            other if is_geometric(other) => Values::Bytes(BinaryViewBuilder::with_capacity(capacity)),
             oid::NUMERIC => Values::Numeric(BinaryViewBuilder::with_capacity(capacity)),
             oid::UUID => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
             oid::DATE => Values::Date(Date32Builder::with_capacity(capacity)),
@@ -191,7 +189,6 @@ impl ColumnBuilder {
                 oid::INET | oid::CIDR => values.append_value(Network::parse(input, ty.oid)?.to_bytes()),
                 oid::MACADDR => values.append_value(network::parse_mac(input)?),
                 oid::MACADDR8 => values.append_value(network::parse_mac8(input)?),
-                other if is_geometric(other) => values.append_value(geometry::parse(other, input)?),
                 _ => {
                     self.scratch.clear();
                     bytea::parse(input, &mut self.scratch)?;
@@ -263,7 +260,6 @@ impl ColumnBuilder {
                     values.append_value([maker, &[0xff, 0xfe], device].concat());
                 }
                 oid::MACADDR8 => values.append_value(whole(reader, |reader| reader.take(8))?),
-                other if is_geometric(other) => values.append_value(geometry::from_binary(other, bytes)?),
                 _ => values.append_value(bytes),
             },
             Values::Numeric(values) => append_numeric(values, ty, Numeric::from_binary(bytes)?, &mut self.scratch)?,

@@ -169,6 +169,7 @@ fn schema(catalog: &mut CatalogTransaction, storage: &mut Transaction) -> Result
         search_path: vec!["public".into()],
         check_option: None,
         options: Vec::new(),
+        window: None,
         rule: 0,
     };
     catalog.create_relation(storage, relation("v", &[("a", "int"), ("b", "text")], RelationKind::View(view))?)?;

@@ -102,11 +102,11 @@ pub async fn update_rows(
     };
     let stored = to_storage_order(table, rows, execution)?;
     // Keys are checked only after all rows are gone, so that they may be exchanged.
-    execution.transaction.delete(storage, addresses).map_err(Error::from)?;
+    execution.transaction.delete(storage, addresses)?;
     let new = execution.transaction.prepare_insert(storage, &stored);
     let new = new.map_err(|error| explain(error, table, rows, execution))?;
     execution.claim_keys(table, &new, Some(&keys), rows).await?;
-    execution.transaction.insert_new(new).map_err(Error::from)?;
+    execution.transaction.insert_new(new)?;
     deferred::check_keys_later(table, &stored, columns, execution)?;
     execution.transaction.make_room().await?;
     foreign_key::check_later(table, rows, columns, execution)?;
@@ -169,7 +169,7 @@ pub async fn delete(delete: &Delete, changed: ChangeRows, execution: &mut Execut
 pub async fn delete_rows(table: &Arc<Relation>, addresses: &UInt64Array, execution: &mut Execution<'_>) -> Result<u64> {
     execution.lock_rows(table, addresses, RowClaim::REPLACE).await?;
     let old = foreign_key::old_keys(table, addresses, None, execution).await?;
-    let count = execution.transaction.delete(storage_of(table)?, addresses).map_err(Error::from)?;
+    let count = execution.transaction.delete(storage_of(table)?, addresses)?;
     foreign_key::referenced_changed(table, old, None, execution).await?;
     Ok(count as u64)
 }
@@ -180,7 +180,7 @@ pub async fn insert_rows(table: &Arc<Relation>, rows: &RecordBatch, execution: &
     let new = execution.transaction.prepare_insert(storage, &stored);
     let new = new.map_err(|error| explain(error, table, rows, execution))?;
     execution.claim_keys(table, &new, None, rows).await?;
-    execution.transaction.insert_new(new).map_err(Error::from)?;
+    execution.transaction.insert_new(new)?;
     deferred::check_keys_later(table, &stored, None, execution)?;
     execution.transaction.make_room().await
 }

@@ -4,9 +4,10 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use aegis_catalog::object::{Relation, Windows};
 use aegis_catalog::types::{interval::Interval, oid};
 use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::scalar::ScalarValue;
 
 use crate::execute::error::from_datafusion;
@@ -83,6 +84,13 @@ impl Value {
 
     pub fn is_null(&self) -> bool {
         self.array.is_null(0)
+    }
+
+    /// A field of a composite value, which is of this type.
+    pub fn field(&self, position: usize, ty: Type) -> Result<Self> {
+        let fields = self.array.as_struct_opt().filter(|fields| position < fields.num_columns());
+        let fields = fields.ok_or_else(|| Error::internal("a value without fields"))?;
+        Ok(Self { ty, array: fields.column(position).clone() })
     }
 
     /// The value; XX000 if it is of another type, or null and `T` no `Option`.
@@ -198,6 +206,26 @@ impl<'a> Caller<'a> {
         self.session.backend.settings.lock().rollback_to(mark);
         self.session.refresh_identity()?;
         result
+    }
+
+    /// 42501 unless the caller's role owns the relation.
+    pub fn require_owner(&self, relation: &Relation) -> Result<()> {
+        crate::privilege::require_owner(relation, &*self.context()?)
+    }
+
+    /// Makes a table one of windows, or changes how they are.
+    pub fn set_windows(&mut self, table: Oid, windows: Windows) -> Result<()> {
+        self.session.set_windows(table, windows)
+    }
+
+    /// Windows of all rows of a table are made with the commit.
+    pub fn note_windows(&mut self, table: Oid) -> Result<()> {
+        self.session.note_windows(table)
+    }
+
+    /// Windows are no more, by their views; the rows stay.
+    pub fn drop_windows(&mut self, views: impl Iterator<Item = Oid>) -> Result<()> {
+        self.session.drop_windows(views)
     }
 
     /// A NOTICE with a text, and perhaps a code, a detail and a hint.

@@ -150,6 +150,21 @@ pub struct AggregateTypes<'a> {
     pub order: &'a [SortOptions],
 }
 
+impl Function {
+    /// The same with other code.
+    pub fn with_body(&self, body: Body) -> Self {
+        Self {
+            name: self.name.clone(),
+            args: self.args.clone(),
+            defaults: self.defaults.clone(),
+            arg_names: self.arg_names.clone(),
+            out_columns: self.out_columns.clone(),
+            body,
+            ..*self
+        }
+    }
+}
+
 impl PartialEq for Function {
     fn eq(&self, other: &Self) -> bool {
         self.oid == other.oid

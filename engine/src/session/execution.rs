@@ -141,7 +141,8 @@ impl Session {
     pub(super) async fn prepare_to_end(&mut self) -> Result<()> {
         self.run_deferred(true).await?;
         self.hold_cursors().await?;
-        self.run_on_commit().await
+        self.run_on_commit().await?;
+        self.make_windows(false).await
     }
 
     /// Makes the checks that were deferred: all, or those of constraints that are immediate by now.
@@ -355,6 +356,7 @@ impl Session {
             tree::Statement::Merge(merge) => Change::Merge(merge),
         };
         let result = execute::run_change(change, generic, &mut execution).await?;
+        self.make_windows(true).await?;
         if tree.columns.is_none() {
             return Ok(Outcome::Tag(format!("{} {}", change.tag(), result.count)));
         }

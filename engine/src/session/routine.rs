@@ -9,7 +9,7 @@ use aegis_catalog::object::Routine;
 use aegis_catalog::types::{self, oid};
 use aegis_catalog::{Catalog, Error, Result, Type, sqlstate};
 use aegis_storage::Isolation;
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch, StructArray};
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
 
@@ -24,7 +24,7 @@ use crate::bind::tree::{
 use crate::bind::{self, walk};
 use crate::execute::error::from_datafusion;
 use crate::extension::{Caller, Row, SessionCode};
-use crate::functions::{Body, Function};
+use crate::functions::{Body, Function, set_returning};
 use crate::parse::ast::Statement as Parsed;
 use crate::parse::utility::Utility;
 use crate::statement::{self, Outcome};
@@ -350,7 +350,7 @@ impl Session {
         Ok(rows)
     }
 
-    /// A set-returning call in a target list, over constants: the array of its rows.
+    /// A set-returning call in a target list, over constants: its rows take its place.
     async fn settle_set(
         &mut self,
         call: &mut SetCall,
@@ -363,18 +363,27 @@ impl Session {
             }
             return Ok(());
         }
-        let [column] = call.columns.as_slice() else {
-            return Err(Error::unsupported("rows of a function of several statements in a target list"));
-        };
-        let ty = column.ty;
-        let array = context.catalog.type_entry(ty.oid).map(|entry| entry.array).filter(|&array| array != 0);
-        let array = array.ok_or_else(|| Error::unsupported("arrays of this type"))?;
         let rows = self.run_set(call, parameters, context).await?;
-        let elements = constants(rows, &[ty]).into_iter().flatten().collect();
-        let unnest = crate::functions::registry().named("unnest").iter().find(|f| f.args == [oid::ANYARRAY]).cloned();
-        call.function = unnest.ok_or_else(|| Error::unsupported("unnest"))?;
-        let kind = ExprKind::Array { elements, nested: false };
-        call.args = vec![Expr { kind, ty: Type::of(array), span: Default::default() }];
+        let columns = call.columns.iter().enumerate().map(|(position, column)| {
+            let values = rows.iter().filter_map(|row| row.get(position).cloned());
+            let values = if rows.is_empty() {
+                arrow::array::new_empty_array(&context.catalog.arrow_type(column.ty))
+            } else {
+                ScalarValue::iter_to_array(values).map_err(from_datafusion)?
+            };
+            Ok(values)
+        });
+        let mut columns = columns.collect::<Result<Vec<_>>>()?;
+        let items = match columns.len() {
+            1 => columns.remove(0),
+            _ => {
+                let types: Vec<_> = call.columns.iter().map(|column| (column.name.clone(), column.ty)).collect();
+                let fields = types::structure::struct_fields(&types, &*context.catalog);
+                let made = StructArray::try_new_with_length(fields, columns, None, rows.len());
+                Arc::new(made.map_err(|error| Error::internal(error.to_string()))?)
+            }
+        };
+        call.function = Arc::new(call.function.with_body(set_returning::given(items)));
         call.variadic = false;
         Ok(())
     }

@@ -6,13 +6,14 @@ use aegis_catalog::object::{Persistence, Relation};
 use aegis_catalog::{Error, Result};
 use aegis_storage::lock::{LockSet, Owner};
 use aegis_storage::transaction::{KeptSnapshot, NewRows, RowAddress, Savepoint, TableScan};
-use aegis_storage::{IndexId, Isolation, Result as StorageResult, Store, TableId, TableSchema, Transaction};
+use aegis_storage::{IndexId, Isolation, Result as StorageResult, Store, TableId, TableSchema, Transaction, Windows};
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::datatypes::SchemaRef;
 
 use super::snapshot::{ExportedSnapshots, Exports};
 use crate::execute::deferred::Deferred;
 use crate::execute::lock::Patience;
+use crate::time_window::Touched;
 
 /// One transaction over both stores. Temporary rows live in memory alone, so they have a store without a log; it commits after
 /// the durable one and has no other writers, so it cannot fail then.
@@ -25,6 +26,14 @@ pub struct Tables {
     pub patience: Patience,
     /// Checks that wait for the end of the transaction.
     pub deferred: Deferred,
+    /// Windows of tables that have them with changed rows.
+    pub touched: Touched,
+}
+
+/// The windows of a table that has them, and where their column is.
+fn windows_of(schema: &TableSchema) -> Option<(&Windows, usize)> {
+    let windows = schema.windows.as_ref()?;
+    Some((windows, schema.position(windows.column)?))
 }
 
 /// The locks of the transaction, which go with it whoever else has a hand on them.
@@ -67,6 +76,7 @@ impl Tables {
             exports: OwnExports(Exports::new(snapshots)),
             patience: Patience::default(),
             deferred: Deferred::default(),
+            touched: Touched::default(),
         }
     }
 
@@ -166,16 +176,40 @@ impl Tables {
         self.permanent.make_room().await.map_err(Error::from)
     }
 
-    pub fn insert_new(&mut self, new: NewRows) -> StorageResult<()> {
-        self.holder_mut(new.table()).insert_new(new)
+    pub fn insert_new(&mut self, new: NewRows) -> Result<()> {
+        self.note_new(new.table(), new.rows())?;
+        self.holder_mut(new.table()).insert_new(new).map_err(Error::from)
     }
 
-    pub fn insert(&mut self, table: TableId, rows: &RecordBatch) -> StorageResult<()> {
-        self.holder_mut(table).insert(table, rows)
+    pub fn insert(&mut self, table: TableId, rows: &RecordBatch) -> Result<()> {
+        self.note_new(table, rows)?;
+        self.holder_mut(table).insert(table, rows).map_err(Error::from)
     }
 
-    pub fn delete(&mut self, table: TableId, addresses: &UInt64Array) -> StorageResult<usize> {
-        self.holder_mut(table).delete(table, addresses)
+    pub fn delete(&mut self, table: TableId, addresses: &UInt64Array) -> Result<usize> {
+        let schema = self.table_schema(table)?;
+        if let Some((windows, position)) = windows_of(&schema) {
+            let addresses: Vec<RowAddress> = addresses.values().to_vec();
+            let times = self.fetch(table, &addresses, &[position])?;
+            self.touched.note(windows, times.column(0), false)?;
+        }
+        self.holder_mut(table).delete(table, addresses).map_err(Error::from)
+    }
+
+    /// Notes the windows of all rows of a table as new.
+    pub fn note_all(&mut self, table: TableId) -> Result<()> {
+        let schema = self.table_schema(table)?;
+        let Some((windows, position)) = windows_of(&schema) else { return Ok(()) };
+        for batch in self.scan(table)?.read(Some(&[position]), true)? {
+            self.touched.note(windows, batch.column(0), true)?;
+        }
+        Ok(())
+    }
+
+    fn note_new(&mut self, table: TableId, rows: &RecordBatch) -> Result<()> {
+        let schema = self.table_schema(table)?;
+        let Some((windows, position)) = windows_of(&schema) else { return Ok(()) };
+        self.touched.note(windows, rows.column(position), true)
     }
 
     /// The server's store: what catalog objects are written through.

@@ -10,6 +10,7 @@ use super::snapshot::Exportable;
 use super::tables::{Mark, Tables};
 use crate::execute::deferred::Deferred;
 use crate::settings;
+use crate::time_window::Touched;
 
 /// How a transaction block was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub struct SavepointEntry {
     settings: settings::Mark,
     locks: lock::Mark,
     deferred: Deferred,
+    touched: Touched,
     read_only: bool,
 }
 
@@ -55,6 +57,7 @@ impl OpenTransaction {
             settings,
             locks: self.tables.locks().mark(),
             deferred: self.tables.deferred.clone(),
+            touched: self.tables.touched.clone(),
             read_only: self.read_only,
         });
     }
@@ -83,6 +86,7 @@ impl OpenTransaction {
         self.catalog.rollback_to(entry.catalog);
         self.tables.locks().release_to(entry.locks);
         self.tables.deferred = entry.deferred.clone();
+        self.tables.touched = entry.touched.clone();
         self.read_only = entry.read_only;
         self.failed = false;
         Ok((position, entry.settings))

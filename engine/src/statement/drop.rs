@@ -175,6 +175,13 @@ pub fn drop_temporary(session: &mut Session) -> Result<()> {
     drop_all(session, &roots)
 }
 
+/// Objects, with all that rests on them.
+pub fn cascade(session: &mut Session, roots: &[ObjectAddress]) -> Result<()> {
+    let context = session.context()?;
+    let plan = plan_drop(Printer { catalog: &context.catalog, search_path: &context.search_path }, roots, true)?;
+    apply(session, &plan)
+}
+
 fn drop_all(session: &mut Session, roots: &[ObjectAddress]) -> Result<()> {
     let context = session.context()?;
     let plan = plan_drop(Printer { catalog: &context.catalog, search_path: &context.search_path }, roots, true)?;

@@ -37,6 +37,7 @@ pub fn definition(
         check_option: None,
         rule: 0,
         options: Vec::new(),
+        window: None,
     };
     Ok(aegis_catalog::object::Materialized { view, populated })
 }

@@ -55,7 +55,7 @@ pub fn follow_names(session: &mut Session, before: &StatementContext) -> Result<
             open.catalog.replace_type(open.tables.permanent(), renamed)?;
         }
     }
-    for relation in before.catalog.user_relations() {
+    for relation in before.catalog.user_relations().filter(|relation| relation.window().is_none()) {
         let Some(now) = after.catalog.relation(relation.oid) else { continue };
         let renamed = retold(relation, now, before, &after)?;
         if renamed != **now {
@@ -63,7 +63,8 @@ pub fn follow_names(session: &mut Session, before: &StatementContext) -> Result<
             open.catalog.replace_relation(open.tables.permanent(), renamed)?;
         }
     }
-    Ok(())
+    let windowed = before.catalog.user_relations().filter(|relation| relation.windows().is_some());
+    windowed.into_iter().try_for_each(|table| session.refresh_windows(table.oid))
 }
 
 /// Writes the expressions of a table anew, as they are understood now.

@@ -3,7 +3,7 @@
 use aegis_catalog::object::{Column, Relation};
 use aegis_catalog::types::{FormatSettings, oid};
 use aegis_catalog::{Catalog, Error, Result, sqlstate};
-use aegis_storage::{ColumnSchema, IndexSchema, TableSchema};
+use aegis_storage::{ColumnSchema, IndexSchema, TableSchema, Windows};
 use arrow::datatypes::DataType;
 
 use crate::execute::index_key;
@@ -76,7 +76,12 @@ pub fn schema<'a>(
         }
         kept.extend(index_schema(table, index, catalog));
     }
-    Ok(TableSchema { columns, indexes: kept })
+    let windows = table.windows().map(|windows| Windows {
+        owner: table.oid,
+        column: u32::try_from(windows.column).unwrap_or_default(),
+        grain: windows.grain,
+    });
+    Ok(TableSchema { columns, indexes: kept, windows })
 }
 
 fn column(column: &Column, catalog: &Catalog) -> Result<ColumnSchema> {
@@ -105,6 +110,12 @@ fn index_schema(table: &Relation, relation: &Relation, catalog: &Catalog) -> Opt
         return None;
     }
     if index.predicate.is_some() || index.keys.iter().any(|key| key.expression.is_some()) {
+        return None;
+    }
+    // Rows are kept by the time: nobody looks a single one up by it.
+    let by_time =
+        table.windows().is_some_and(|windows| index.keys.first().is_some_and(|key| key.attnum == windows.column));
+    if by_time && !index.unique {
         return None;
     }
     let columns = index.keys.iter().map(|key| u32::try_from(key.attnum).ok()).collect::<Option<Vec<_>>>()?;

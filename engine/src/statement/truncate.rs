@@ -52,6 +52,7 @@ pub fn run(
         }
         session.writable("TRUNCATE TABLE")?.tables.deferred.refuse(table, "TRUNCATE")?;
         empty(session, table)?;
+        session.drop_windows(context.catalog.windows_of(table.oid).map(|view| view.oid))?;
     }
     if restart_identity {
         restart_sequences(session, &tables, context)?;

@@ -35,7 +35,7 @@ pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &S
     };
     let query = stored_text::query(query, &columns, context)?;
     let ViewOptions { check_option, options } = given;
-    let view = View { query, search_path: Vec::new(), check_option, rule: 0, options };
+    let view = View { query, search_path: Vec::new(), check_option, rule: 0, options, window: None };
     let owner = context.user_oid;
     let open = session.writable("CREATE VIEW")?;
     let old = open.catalog.catalog().relation_by_name(place.schema, &place.name).cloned();

@@ -4,6 +4,7 @@ mod bookend;
 mod bucket;
 mod gapfill;
 mod histogram;
+mod hypertable;
 mod size;
 mod time_bucket;
 mod uuid;
@@ -15,12 +16,13 @@ pub const EXTENSION: Extension = Extension {
     version: "2.28.3",
     comment: "Enables scalable inserts and complex queries for time-series data",
     relocatable: false,
-    script: include_str!("timescaledb.sql"),
+    script: concat!(include_str!("timescaledb.sql"), include_str!("hypertable/hypertable.sql")),
     symbols,
 };
 
 fn symbols() -> Symbols {
     [
+        hypertable::symbols(),
         time_bucket::symbols(),
         gapfill::symbols(),
         bookend::symbols(),

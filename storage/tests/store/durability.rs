@@ -323,7 +323,7 @@ async fn every_type_survives_log_and_segment() {
         (1..).zip(&arrays).map(|(id, a)| column(id, &format!("column {id}"), a.data_type().clone())).collect();
     let keys: Vec<IndexSchema> =
         columns.iter().filter(|c| !c.data_type.is_null()).map(|c| unique(100 + c.id, &[c.id], c.id == 1)).collect();
-    let schema = TableSchema { columns, indexes: keys };
+    let schema = TableSchema { columns, indexes: keys, windows: None };
     let batch = RecordBatch::try_new(schema.to_arrow(), arrays).unwrap();
     let mut tx = begin(&store);
     tx.create_table(TABLE, schema.clone()).unwrap();

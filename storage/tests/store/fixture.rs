@@ -34,6 +34,7 @@ pub fn schema() -> TableSchema {
     TableSchema {
         columns: vec![column(1, "id", DataType::Int32), column(2, "name", DataType::Utf8View)],
         indexes: vec![unique(PK, &[1], true)],
+        windows: None,
     }
 }
 

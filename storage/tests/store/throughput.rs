@@ -18,7 +18,7 @@ fn flights() -> (TableSchema, Vec<RecordBatch>) {
     columns.extend((2..=14).map(|i| column(i, &format!("n{i}"), DataType::Int32)));
     columns.extend((15..=18).map(|i| column(i, &format!("t{i}"), DataType::Utf8View)));
     columns.push(column(19, "distance", DataType::Float64));
-    let schema = TableSchema { columns, indexes: vec![unique(PK, &[1], true)] };
+    let schema = TableSchema { columns, indexes: vec![unique(PK, &[1], true)], windows: None };
     let batches = (0..ROWS).step_by(BATCH).map(|start| {
         let rows = start..(start + BATCH).min(ROWS);
         let arrays = schema.columns.iter().map(|c| -> ArrayRef {

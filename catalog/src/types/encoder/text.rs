@@ -15,7 +15,6 @@ use super::super::array::{ArrayColumn, MAX_DIMENSIONS, needs_quotes, write_dimen
 use super::super::datetime::format;
 use super::super::datetime::time::TimeTz;
 use super::super::enums::EnumColumn;
-use super::super::geometry::{self, is_geometric};
 use super::super::interval::{self, Interval};
 use super::super::names::Names;
 use super::super::nested::delimiter;
@@ -65,7 +64,6 @@ enum TextColumn {
     Interval(IntervalMonthDayNanoArray, IntervalStyle),
     Money(Int64Array),
     Network(BinaryViewArray, Oid),
-    Geometric(BinaryViewArray, Oid, i32),
     Mac(BinaryViewArray),
     Range(Box<RangeColumn<TextEncoder>>),
     Array(Box<ArrayText>),
@@ -118,9 +116,6 @@ impl TextEncoder {
             oid::BYTEA => array.as_binary_view_opt().cloned().map(TextColumn::ByteaEscape),
             oid::INET | oid::CIDR => {
                 array.as_binary_view_opt().cloned().map(|array| TextColumn::Network(array, ty.oid))
-            }
-            other if is_geometric(other) => {
-                array.as_binary_view_opt().cloned().map(|array| TextColumn::Geometric(array, other, digits))
             }
             oid::MACADDR | oid::MACADDR8 => array.as_binary_view_opt().cloned().map(TextColumn::Mac),
             other if any_range_type(other, &settings.names).is_some() => {
@@ -213,7 +208,6 @@ impl TextEncoder {
                     network.write(*ty, out);
                 }
             }
-            TextColumn::Geometric(array, ty, digits) => geometry::write(*ty, array.value(row), *digits, out),
             TextColumn::Mac(array) => network::write_mac(array.value(row), out),
             TextColumn::Range(ranges) => ranges.write(row, out),
             TextColumn::Money(array) => money::write(array.value(row), out),

@@ -93,7 +93,7 @@ impl Server {
             ignored_suffix: Vec::new(),
             deferrable: false,
         });
-        let schema = TableSchema { columns: stored.collect(), indexes: indexes.into_iter().collect() };
+        let schema = TableSchema { columns: stored.collect(), indexes: indexes.into_iter().collect(), windows: None };
         self.transaction.permanent().create_table(u64::from(oid), schema).unwrap();
         let table = Table { constraints, ..Table::new(u64::from(oid)) };
         self.relation(oid, name, columns, RelationKind::Table(table));

@@ -10,7 +10,7 @@ mod unnest;
 
 use super::signature::Row;
 
-pub use lists::{body, list, set, set_of};
+pub use lists::{body, given, list, set, set_of};
 pub use record::{Record, one_record, record, records};
 
 pub fn functions() -> Vec<Row> {

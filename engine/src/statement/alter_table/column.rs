@@ -68,7 +68,7 @@ pub async fn add(
         composite_type::refuse_itself(table, column.ty.oid, context)?;
     }
     let place = Place { schema: table.schema, name: table.name.clone(), persistence: table.persistence };
-    let sequences = create_table::create_sequences(session, "ALTER TABLE", &place, &mut plan, table.owner)?;
+    let sequences = create_table::create_sequences(session, &place, &mut plan, table.owner)?;
     let mut changed = Relation::clone(table);
     changed.columns = plan.columns;
     let declared = std::mem::take(&mut plan.constraints);
@@ -258,6 +258,10 @@ pub fn reject_inherited(column: &Column, what: &str) -> Result<()> {
 
 /// 42P16 for a column of the key of a partitioned table.
 pub fn reject_key_column(table: &Relation, column: &Column, what: &str, context: &StatementContext) -> Result<()> {
+    if table.windows().is_some_and(|windows| windows.column == column.attnum) {
+        let message = format!("cannot {what} column \"{}\" because \"{}\" is kept by it", column.name, table.name);
+        return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+    }
     let Some(partitioning) = table.partitioning() else { return Ok(()) };
     let shared = Arc::new(table.clone());
     for key in &partitioning.keys {
@@ -426,6 +430,10 @@ fn drop_not_null_of(session: &mut Session, table: &Relation, name: &Ident, named
     });
     if in_key {
         let message = format!("column \"{}\" is in a primary key", column.name);
+        return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
+    }
+    if table.windows().is_some_and(|windows| windows.column == column.attnum) {
+        let message = format!("column \"{}\" must be NOT NULL because \"{}\" is kept by it", column.name, table.name);
         return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
     }
     replace(session, with_column(table, column.attnum, |column| column.not_null = false)).map(|_| ())

@@ -48,6 +48,7 @@ pub async fn run(session: &mut Session, alter: &AlterTable, context: &StatementC
         let table = table.ok_or_else(|| Error::internal("the table went while it was altered"))?;
         run_action(session, &table, action, alter.only, &context).await?;
     }
+    session.refresh_windows(table.oid)?;
     Outcome::tag(tag)
 }
 
