@@ -19,7 +19,12 @@ set search_path = pg_catalog;
 \copy (select rngtypid, rngsubtype, rngmultitypid, rngcollation, rngsubopc, rngcanonical::oid, rngsubdiff::oid from pg_range order by 1) to 'pg_range.tsv'
 \copy (select oid, spcname, spcowner, spcacl, spcoptions from pg_tablespace order by oid) to 'pg_tablespace.tsv'
 \copy (select i, pg_encoding_to_char(i) from generate_series(0, 41) i) to 'pg_encoding.tsv'
-\copy (select d.objoid, d.classoid, d.objsubid, d.description from pg_description d where d.classoid in (1247, 1255, 2617, 2605, 2601, 2612, 3456, 2615, 2616, 2753) order by 2, 1, 3) to 'pg_description.tsv'
+\copy (select d.objoid, d.classoid, d.objsubid, d.description from pg_description d where d.classoid in (1247, 1255, 2617, 2605, 2601, 2612, 3456, 2615, 2616, 2753, 3600, 3601, 3602, 3764) order by 2, 1, 3) to 'pg_description.tsv'
+\copy (select oid, cfgname, cfgnamespace, cfgowner, cfgparser from pg_ts_config order by oid) to 'pg_ts_config.tsv'
+\copy (select mapcfg, maptokentype, mapseqno, mapdict from pg_ts_config_map order by 1, 2, 3) to 'pg_ts_config_map.tsv'
+\copy (select oid, dictname, dictnamespace, dictowner, dicttemplate, dictinitoption from pg_ts_dict order by oid) to 'pg_ts_dict.tsv'
+\copy (select oid, prsname, prsnamespace, prsstart::oid, prstoken::oid, prsend::oid, prsheadline::oid, prslextype::oid from pg_ts_parser order by oid) to 'pg_ts_parser.tsv'
+\copy (select oid, tmplname, tmplnamespace, tmplinit::oid, tmpllexize::oid from pg_ts_template order by oid) to 'pg_ts_template.tsv'
 -- Relations of the two system schemas, with the row types' OIDs; domains of information_schema as their base types.
 \copy (select c.oid, c.relname, c.relnamespace, c.reltype, t.typarray, c.relkind, c.relisshared, coalesce(r.oid, 0) from pg_class c join pg_type t on t.oid = c.reltype left join pg_rewrite r on r.ev_class = c.oid and r.rulename = '_RETURN' where c.relnamespace in (11, (select oid from pg_namespace where nspname = 'information_schema')) and c.relkind in ('r', 'v') order by c.oid) to 'relations.tsv'
 \copy (select a.attrelid, a.attnum, a.attname, case t.typtype when 'd' then t.typbasetype else t.oid end, case t.typtype when 'd' then t.typtypmod else a.atttypmod end, a.attnotnull, a.attcollation from pg_attribute a join pg_type t on t.oid = a.atttypid join pg_class c on c.oid = a.attrelid where c.relnamespace in (11, (select oid from pg_namespace where nspname = 'information_schema')) and c.relkind in ('r', 'v') and a.attnum > 0 order by 1, 2) to 'columns.tsv'

@@ -224,7 +224,7 @@ impl Catalog {
     }
 
     pub fn descriptor(&self, oid: Oid) -> Option<&Arc<Descriptor>> {
-        self.descriptors.get(&oid)
+        self.descriptors.get(&oid).or_else(|| crate::text_search::built_in_by_oid(oid))
     }
 
     /// One of the class by its name in a schema; extensions are in none.
@@ -232,7 +232,8 @@ impl Catalog {
         let is_it = |found: &&Arc<Descriptor>| {
             found.name == name && found.class() == class && (found.schema == schema || class == fixed_oid::PG_EXTENSION)
         };
-        self.descriptors.values().find(is_it)
+        let built_in = if schema == fixed_oid::PG_CATALOG_SCHEMA { crate::text_search::built_in() } else { &[] };
+        self.descriptors.values().find(is_it).or_else(|| built_in.iter().find(is_it))
     }
 
     /// The name of a collation, with its schema's OID.

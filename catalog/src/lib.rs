@@ -22,6 +22,7 @@ mod storage_error;
 pub mod store;
 pub mod system;
 mod system_tables;
+pub mod text_search;
 pub mod transaction;
 pub mod two_phase;
 mod type_entry;

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use super::Printer;
 use crate::facts::tsv;
 use crate::fixed_oid::PG_CATALOG_SCHEMA;
-use crate::object::Relation;
+use crate::object::{Descriptor, Relation};
 use crate::types::oid::Oid;
 
 /// Words that can't stand as a name everywhere.
@@ -48,6 +48,16 @@ pub fn collation_name(printer: Printer<'_>, oid: Oid) -> Option<String> {
     let (schema, name) = printer.catalog.collation(oid)?;
     let hidden = schema != PG_CATALOG_SCHEMA && !printer.search_path.schemas().contains(&schema);
     Some(if hidden { in_schema(printer, schema, name) } else { quote_identifier(name).into_owned() })
+}
+
+/// A text search object's name, with its schema unless the path finds it by the name alone.
+pub fn text_search_name(printer: Printer<'_>, object: &Descriptor) -> String {
+    let mut path = printer.search_path.schemas().iter();
+    let found = path.find_map(|schema| printer.catalog.descriptor_by_name(object.class(), *schema, &object.name));
+    match found {
+        Some(found) if found.oid == object.oid => quote_identifier(&object.name).into_owned(),
+        _ => in_schema(printer, object.schema, &object.name),
+    }
 }
 
 /// The name with its schema.

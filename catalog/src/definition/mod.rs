@@ -14,7 +14,7 @@ mod type_name;
 
 pub use constraint::constraint_definition;
 pub use describe::describe;
-pub use identifier::{collation_name, qualified_name, quote_identifier, relation_name};
+pub use identifier::{collation_name, qualified_name, quote_identifier, relation_name, text_search_name};
 pub use index::{default_operator_class, index_column_definition, index_definition, is_call, operator_class_named};
 pub use partition::{bound_condition, partition_bound, partition_constraint, partition_key};
 pub use statistics::{StatisticsDefinition, statistics_definition};

@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Dependency, DependencyKind, ObjectAddress};
-use crate::fixed_oid::{PG_COLLATION, PG_EXTENSION, PG_NAMESPACE, PG_STATISTIC_EXT};
+use crate::fixed_oid::{
+    FIRST_NORMAL, PG_COLLATION, PG_EXTENSION, PG_NAMESPACE, PG_STATISTIC_EXT, PG_TS_CONFIG, PG_TS_DICT,
+};
 use crate::types::oid::Oid;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +23,8 @@ pub enum DescriptorKind {
     Collation(Collation),
     Extension(Extension),
     Statistics(Statistics),
+    TextSearchConfiguration(TextSearchConfiguration),
+    TextSearchDictionary(TextSearchDictionary),
 }
 
 /// `pg_collation`. Texts are ordered by bytes whatever it says, so that only what says so too is let in.
@@ -53,6 +57,21 @@ pub struct Statistics {
     pub target: Option<i32>,
 }
 
+/// `pg_ts_config` with its rows of `pg_ts_config_map`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TextSearchConfiguration {
+    pub parser: Oid,
+    /// Token types, in order, with the dictionaries that are asked one after the other.
+    pub mappings: Vec<(i32, Vec<Oid>)>,
+}
+
+/// `pg_ts_dict`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TextSearchDictionary {
+    pub template: Oid,
+    pub options: Vec<(String, String)>,
+}
+
 impl Descriptor {
     /// The catalog that shows it.
     pub fn class(&self) -> Oid {
@@ -73,6 +92,14 @@ impl Descriptor {
 
     pub fn statistics(&self) -> Option<&Statistics> {
         if let DescriptorKind::Statistics(statistics) = &self.kind { Some(statistics) } else { None }
+    }
+
+    pub fn text_search_configuration(&self) -> Option<&TextSearchConfiguration> {
+        if let DescriptorKind::TextSearchConfiguration(config) = &self.kind { Some(config) } else { None }
+    }
+
+    pub fn text_search_dictionary(&self) -> Option<&TextSearchDictionary> {
+        if let DescriptorKind::TextSearchDictionary(dictionary) = &self.kind { Some(dictionary) } else { None }
     }
 
     /// The schema whose names it must not repeat. Names of extensions are unique in the database.
@@ -96,6 +123,18 @@ impl Descriptor {
                 kind: DependencyKind::Auto,
             }));
         }
+        if let DescriptorKind::TextSearchConfiguration(config) = &self.kind {
+            let mut dictionaries: Vec<Oid> = config.mappings.iter().flat_map(|(_, chain)| chain).copied().collect();
+            dictionaries.sort_unstable();
+            dictionaries.dedup();
+            // PostgreSQL's own are always there.
+            let made = dictionaries.into_iter().filter(|&dictionary| dictionary >= FIRST_NORMAL);
+            edges.extend(made.map(|dictionary| Dependency {
+                dependent,
+                referenced: ObjectAddress::new(PG_TS_DICT, dictionary),
+                kind: DependencyKind::Normal,
+            }));
+        }
         edges
     }
 }
@@ -106,6 +145,8 @@ impl DescriptorKind {
             Self::Collation(_) => PG_COLLATION,
             Self::Extension(_) => PG_EXTENSION,
             Self::Statistics(_) => PG_STATISTIC_EXT,
+            Self::TextSearchConfiguration(_) => PG_TS_CONFIG,
+            Self::TextSearchDictionary(_) => PG_TS_DICT,
         }
     }
 
@@ -115,6 +156,8 @@ impl DescriptorKind {
             PG_COLLATION => Some("collation"),
             PG_EXTENSION => Some("extension"),
             PG_STATISTIC_EXT => Some("statistics object"),
+            PG_TS_CONFIG => Some("text search configuration"),
+            PG_TS_DICT => Some("text search dictionary"),
             _ => None,
         }
     }

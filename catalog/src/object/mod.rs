@@ -29,7 +29,9 @@ pub use comment::Comment;
 pub use constraint::{Constraint, ConstraintKind, Inheritance, ReferentialAction};
 pub use database::Database;
 pub use dependency::{Dependency, DependencyKind, ObjectAddress};
-pub use descriptor::{Collation, Descriptor, DescriptorKind, Extension, Statistics};
+pub use descriptor::{
+    Collation, Descriptor, DescriptorKind, Extension, Statistics, TextSearchConfiguration, TextSearchDictionary,
+};
 pub use index::{Index, IndexKey};
 pub use partition::{Limit, PartitionBound, PartitionKey, Partitioning, Strategy};
 pub use privilege::{DefaultPrivileges, Privileges};
@@ -161,7 +163,11 @@ impl Object {
             fixed_oid::PG_CLASS => serde_json::from_str(body).map(|relation| Self::Relation(Arc::new(relation))),
             fixed_oid::PG_TYPE => serde_json::from_str(body).map(|ty| Self::Type(Arc::new(ty))),
             fixed_oid::PG_PROC => serde_json::from_str(body).map(|routine| Self::Routine(Arc::new(routine))),
-            fixed_oid::PG_COLLATION | fixed_oid::PG_EXTENSION | fixed_oid::PG_STATISTIC_EXT => {
+            fixed_oid::PG_COLLATION
+            | fixed_oid::PG_EXTENSION
+            | fixed_oid::PG_STATISTIC_EXT
+            | fixed_oid::PG_TS_CONFIG
+            | fixed_oid::PG_TS_DICT => {
                 serde_json::from_str(body).map(|descriptor| Self::Descriptor(Arc::new(descriptor)))
             }
             fixed_oid::PG_DEFAULT_ACL => {

@@ -2,11 +2,13 @@
 
 mod function;
 mod operator;
+mod text_search;
 mod type_text;
 
 use std::sync::Arc;
 
 use crate::definition::{Printer, collation_name, quote_identifier, relation_name, type_name};
+use crate::fixed_oid::{PG_TS_CONFIG, PG_TS_DICT};
 use crate::image::Catalog;
 use crate::name::{SearchPath, split_qualified};
 use crate::types::TypeLookup;
@@ -37,6 +39,8 @@ impl NameLookup for CatalogNames {
             oid::REGROLE => Some(quote_identifier(&self.catalog.role(object)?.name).into_owned()),
             oid::REGNAMESPACE => Some(quote_identifier(&self.catalog.schema(object)?.name).into_owned()),
             oid::REGCOLLATION => collation_name(self.printer(), object),
+            oid::REGCONFIG => self.text_search_name(PG_TS_CONFIG, object),
+            oid::REGDICTIONARY => self.text_search_name(PG_TS_DICT, object),
             _ => None,
         }
     }
@@ -65,8 +69,8 @@ impl NameLookup for CatalogNames {
                     Error::new(sqlstate::UNDEFINED_OBJECT, message)
                 })
             }
-            oid::REGCONFIG => Err(undefined_object("text search configuration", text)),
-            oid::REGDICTIONARY => Err(undefined_object("text search dictionary", text)),
+            oid::REGCONFIG => self.text_search_oid(PG_TS_CONFIG, "text search configuration", text),
+            oid::REGDICTIONARY => self.text_search_oid(PG_TS_DICT, "text search dictionary", text),
             other => Err(Error::internal(format!("type {other} does not name catalog objects"))),
         }
     }

@@ -30,6 +30,7 @@ mod pg_type;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod text_search;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
@@ -109,11 +110,11 @@ const RELATIONS: &[(&str, RowsOf)] = &[
     ("pg_tablespace", fixed::pg_tablespace),
     ("pg_transform", nothing),
     ("pg_trigger", nothing),
-    ("pg_ts_config", nothing),
-    ("pg_ts_config_map", nothing),
-    ("pg_ts_dict", nothing),
-    ("pg_ts_parser", nothing),
-    ("pg_ts_template", nothing),
+    ("pg_ts_config", text_search::pg_ts_config),
+    ("pg_ts_config_map", text_search::pg_ts_config_map),
+    ("pg_ts_dict", text_search::pg_ts_dict),
+    ("pg_ts_parser", text_search::pg_ts_parser),
+    ("pg_ts_template", text_search::pg_ts_template),
     ("pg_type", pg_type::rows),
     ("pg_user_mapping", nothing),
     ("sql_features", fixed::sql_features),

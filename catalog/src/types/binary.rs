@@ -58,6 +58,14 @@ impl<'a> Reader<'a> {
         self.array()
     }
 
+    /// Text that ends with a zero byte.
+    pub fn zero_terminated(&mut self) -> Result<&'a str> {
+        let end = self.rest.iter().position(|&byte| byte == 0).ok_or_else(insufficient_data)?;
+        let text = super::text::from_bytes(self.take(end)?)?;
+        self.take(1)?;
+        Ok(text)
+    }
+
     /// All that is left.
     pub fn remainder(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.rest)

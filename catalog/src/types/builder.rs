@@ -18,6 +18,7 @@ use super::numeric::Numeric;
 use super::oid::Oid;
 use super::representation::{built_in, is_reg_type};
 use super::structure::{Structure, TypeLookup, element, erased};
+use super::text_search::{TsQuery, TsVector};
 use super::type_name::{format_type, numeric_precision_scale};
 use super::{
     FormatSettings, Names, Type, bit, boolean, bytea, float, int, json, money, network, object_id, oid, range, text,
@@ -107,7 +108,7 @@ impl ColumnBuilder {
             | oid::JSONB
             | oid::BIT
             | oid::VARBIT => Values::Text(StringViewBuilder::with_capacity(capacity)),
-            oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR | oid::MACADDR8 => {
+            oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR | oid::MACADDR8 | oid::TSVECTOR | oid::TSQUERY => {
                 Values::Bytes(BinaryViewBuilder::with_capacity(capacity))
             }
             oid::NUMERIC => Values::Numeric(BinaryViewBuilder::with_capacity(capacity)),
@@ -189,6 +190,8 @@ impl ColumnBuilder {
                 oid::INET | oid::CIDR => values.append_value(Network::parse(input, ty.oid)?.to_bytes()),
                 oid::MACADDR => values.append_value(network::parse_mac(input)?),
                 oid::MACADDR8 => values.append_value(network::parse_mac8(input)?),
+                oid::TSVECTOR => values.append_value(TsVector::parse(input)?.to_bytes()),
+                oid::TSQUERY => values.append_value(TsQuery::parse(input)?.to_bytes()),
                 _ => {
                     self.scratch.clear();
                     bytea::parse(input, &mut self.scratch)?;
@@ -260,6 +263,8 @@ impl ColumnBuilder {
                     values.append_value([maker, &[0xff, 0xfe], device].concat());
                 }
                 oid::MACADDR8 => values.append_value(whole(reader, |reader| reader.take(8))?),
+                oid::TSVECTOR => values.append_value(TsVector::from_binary(bytes)?.to_bytes()),
+                oid::TSQUERY => values.append_value(TsQuery::from_binary(bytes)?.to_bytes()),
                 _ => values.append_value(bytes),
             },
             Values::Numeric(values) => append_numeric(values, ty, Numeric::from_binary(bytes)?, &mut self.scratch)?,

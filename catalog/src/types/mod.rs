@@ -19,6 +19,7 @@
 //! | uuid | FixedSizeBinary(16) |
 //! | inet, cidr, macaddr, macaddr8 | BinaryView of an encoding that sorts as the values do (`network.rs`) |
 //! | int4range … tstzrange, and their multiranges | BinaryView of an encoding that sorts as the values do (`range/mod.rs`) |
+//! | tsvector, tsquery | BinaryView of an encoding that sorts as the values do (`text_search/mod.rs`) |
 //! | oid, reg*, xid, cid | UInt32 |
 //! | xid8 | UInt64 |
 //! | pg_lsn, money | Int64 |
@@ -57,6 +58,7 @@ pub mod representation;
 pub mod structure;
 pub mod table;
 pub mod text;
+pub mod text_search;
 pub mod type_name;
 pub mod uuid;
 

@@ -33,6 +33,7 @@ pub fn built_in(ty: Type) -> DataType {
         oid::FLOAT4 => DataType::Float32,
         oid::FLOAT8 => DataType::Float64,
         oid::NUMERIC | oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR | oid::MACADDR8 => DataType::BinaryView,
+        oid::TSVECTOR | oid::TSQUERY => DataType::BinaryView,
         other if any_range_type(other, &BuiltIn).is_some() => DataType::BinaryView,
         oid::DATE => DataType::Date32,
         oid::TIME => DataType::Time64(TimeUnit::Microsecond),

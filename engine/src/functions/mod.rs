@@ -22,6 +22,7 @@ mod registry;
 pub mod set_returning;
 mod signature;
 mod string;
+pub(crate) mod text_search;
 pub mod value;
 pub mod window;
 
@@ -52,6 +53,7 @@ const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
     datetime::functions,
     enums::functions,
     network::functions,
+    text_search::functions,
     array::functions,
     json::functions,
     range::functions,

@@ -21,7 +21,7 @@ use super::super::oid::Oid;
 use super::super::range::any_range_type;
 use super::super::representation::{is_reg_type, type_of_field};
 use super::super::structure::{element, erased};
-use super::super::{Names, Type, bit, numeric, oid, text};
+use super::super::{Names, Type, bit, numeric, oid, text, text_search};
 use super::range::RangeColumn;
 use super::wrong_representation;
 use crate::error::Result;
@@ -59,6 +59,8 @@ enum BinaryColumn {
     Range(Box<RangeColumn<BinaryEncoder>>),
     Jsonb(StringViewArray),
     Bits(StringViewArray),
+    TsVector(BinaryViewArray),
+    TsQuery(BinaryViewArray),
     Array(Box<ArrayBinary>),
     Record(Vec<(Oid, BinaryEncoder)>),
     Enum(EnumColumn),
@@ -107,6 +109,8 @@ impl BinaryEncoder {
             oid::TID => array.as_primitive_opt::<UInt64Type>().cloned().map(BinaryColumn::Tid),
             oid::BYTEA => array.as_binary_view_opt().cloned().map(BinaryColumn::Bytes),
             oid::MACADDR | oid::MACADDR8 => array.as_binary_view_opt().cloned().map(BinaryColumn::Bytes),
+            oid::TSVECTOR => array.as_binary_view_opt().cloned().map(BinaryColumn::TsVector),
+            oid::TSQUERY => array.as_binary_view_opt().cloned().map(BinaryColumn::TsQuery),
             oid::INET | oid::CIDR => {
                 array.as_binary_view_opt().cloned().map(|array| BinaryColumn::Network(array, ty.oid))
             }
@@ -182,6 +186,8 @@ impl BinaryEncoder {
                 out.extend_from_slice(array.value(row).as_bytes());
             }
             BinaryColumn::Bits(array) => bit::write_binary(array.value(row), out),
+            BinaryColumn::TsVector(array) => text_search::vector::write_binary(array.value(row), out),
+            BinaryColumn::TsQuery(array) => text_search::TsQuery::from_bytes(array.value(row)).write_binary(out),
             BinaryColumn::Range(ranges) => ranges.write(row, out),
             BinaryColumn::Array(array) => array.encode(row, out),
             BinaryColumn::Enum(column) => column.write(row, out),

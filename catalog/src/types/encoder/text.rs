@@ -23,7 +23,9 @@ use super::super::oid::Oid;
 use super::super::range::any_range_type;
 use super::super::representation::{is_reg_type, type_of_field};
 use super::super::structure::{element, erased};
-use super::super::{FormatSettings, IntervalStyle, Type, bytea, float, money, numeric, object_id, oid, record, uuid};
+use super::super::{
+    FormatSettings, IntervalStyle, Type, bytea, float, money, numeric, object_id, oid, record, text_search, uuid,
+};
 use super::range::RangeColumn;
 use super::wrong_representation;
 use crate::error::Result;
@@ -65,6 +67,8 @@ enum TextColumn {
     Money(Int64Array),
     Network(BinaryViewArray, Oid),
     Mac(BinaryViewArray),
+    TsVector(BinaryViewArray),
+    TsQuery(BinaryViewArray),
     Range(Box<RangeColumn<TextEncoder>>),
     Array(Box<ArrayText>),
     Vector(Box<ArrayColumn>, Box<TextEncoder>),
@@ -118,6 +122,8 @@ impl TextEncoder {
                 array.as_binary_view_opt().cloned().map(|array| TextColumn::Network(array, ty.oid))
             }
             oid::MACADDR | oid::MACADDR8 => array.as_binary_view_opt().cloned().map(TextColumn::Mac),
+            oid::TSVECTOR => array.as_binary_view_opt().cloned().map(TextColumn::TsVector),
+            oid::TSQUERY => array.as_binary_view_opt().cloned().map(TextColumn::TsQuery),
             other if any_range_type(other, &settings.names).is_some() => {
                 let (Some(range), Some(values)) = (any_range_type(other, &settings.names), array.as_binary_view_opt())
                 else {
@@ -209,6 +215,8 @@ impl TextEncoder {
                 }
             }
             TextColumn::Mac(array) => network::write_mac(array.value(row), out),
+            TextColumn::TsVector(array) => text_search::vector::write_text(array.value(row), out),
+            TextColumn::TsQuery(array) => text_search::TsQuery::from_bytes(array.value(row)).write(out),
             TextColumn::Range(ranges) => ranges.write(row, out),
             TextColumn::Money(array) => money::write(array.value(row), out),
             TextColumn::Array(array) => array.encode(row, out),

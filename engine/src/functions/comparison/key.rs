@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aegis_catalog::types::json;
 use aegis_catalog::types::numeric::{self, Numeric};
 use aegis_catalog::types::range::{self, Subtype};
-use aegis_catalog::types::{element_of, oid, type_of_field};
+use aegis_catalog::types::{element_of, oid, text_search, type_of_field};
 use aegis_catalog::{Result, Type};
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, BinaryViewBuilder, Decimal128Array, PrimitiveArray, StringViewBuilder,
@@ -48,6 +48,8 @@ pub enum Key {
     /// A date as a timestamp.
     DateTimestamp,
     Jsonb,
+    /// Without prefix marks and weights.
+    TsQuery,
     /// Without the display scales of the bounds.
     NumericRange,
     Array(Type),
@@ -64,6 +66,7 @@ pub fn key_of(ty: Type) -> Option<Key> {
         oid::INTERVAL => Key::Interval,
         oid::TIMETZ => Key::TimeTz,
         oid::JSONB => Key::Jsonb,
+        oid::TSQUERY => Key::TsQuery,
         oid::RECORD => Key::Record,
         oid::NUMRANGE | oid::NUMMULTIRANGE => Key::NumericRange,
         other => Key::Array(Type::of(element_of(other)?)),
@@ -104,9 +107,13 @@ impl Key {
             Self::Bpchar => DataType::Utf8View,
             Self::Interval => DataType::Decimal128(38, 0),
             Self::DateTimestamp => DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None),
-            Self::Numeric | Self::NumericRange | Self::TimeTz | Self::Jsonb | Self::Array(_) | Self::Record => {
-                DataType::BinaryView
-            }
+            Self::Numeric
+            | Self::NumericRange
+            | Self::TimeTz
+            | Self::Jsonb
+            | Self::TsQuery
+            | Self::Array(_)
+            | Self::Record => DataType::BinaryView,
         }
     }
 
@@ -160,6 +167,12 @@ impl Key {
                     *key = json::comparison_key(&json::parse(values.value(row))?)?;
                     Ok(())
                 })?
+            }
+            Self::TsQuery => {
+                let values = downcast::<arrow::array::BinaryViewArray>(array)?;
+                let mut keys = BinaryViewBuilder::with_capacity(values.len());
+                values.iter().for_each(|value| keys.append_option(value.map(text_search::query::comparison_key)));
+                Arc::new(keys.finish())
             }
             Self::Array(element) => array_keys(element, array)?,
             Self::Record => record_keys(array)?,

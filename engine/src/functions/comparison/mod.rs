@@ -64,6 +64,8 @@ const TYPES: &[&str] = &[
     "bit",
     "varbit",
     "money",
+    "tsvector",
+    "tsquery",
 ];
 
 /// Pairs of different types with the type both are cast to first.
@@ -163,6 +165,8 @@ const SUPPORT: &[&str] = &[
     "enum_cmp(anyenum, anyenum)",
     "range_cmp(anyrange, anyrange)",
     "multirange_cmp(anymultirange, anymultirange)",
+    "tsvector_cmp(tsvector, tsvector)",
+    "tsquery_cmp(tsquery, tsquery)",
 ];
 
 fn pair(args: Vec<Expr>) -> (Expr, Expr) {
