@@ -15,7 +15,7 @@ use crate::functions::signature::{Row, f};
 use crate::functions::{Body, Call};
 
 pub fn functions() -> Vec<Row> {
-    vec![
+    [
         f("get_current_ts_config()", kernel!(|call;| current(call.context))),
         f("ts_lexize(regdictionary, text)", lexize()),
         records("ts_token_type(text)", |_, inputs, row| {
@@ -39,9 +39,34 @@ pub fn functions() -> Vec<Row> {
             let config = inputs.reader::<u32>(0)?.get(row);
             debugged(call, Some(config), inputs.reader::<&str>(1)?.get(row))
         }),
-        records("ts_stat(text)", |_, _, _| Err(Error::unsupported("ts_stat"))),
-        records("ts_stat(text, text)", |_, _, _| Err(Error::unsupported("ts_stat"))),
+        records("ts_stat(text)", |_, _, _| Err(Error::unsupported("ts_stat with a query that is not constant"))),
+        records("ts_stat(text, text)", |_, _, _| Err(Error::unsupported("ts_stat with a query that is not constant"))),
     ]
+    .into_iter()
+    .chain(support())
+    .collect()
+}
+
+/// What the catalogs say that parsers and templates consist of. Nobody can call them: they take what SQL has no values of.
+fn support() -> impl Iterator<Item = Row> {
+    const FUNCTIONS: [&str; 15] = [
+        "prsd_start(internal, int4)",
+        "prsd_nexttoken(internal, internal, internal)",
+        "prsd_end(internal)",
+        "prsd_headline(internal, internal, tsquery)",
+        "prsd_lextype(internal)",
+        "dsimple_init(internal)",
+        "dsimple_lexize(internal, internal, internal, internal)",
+        "dsnowball_init(internal)",
+        "dsnowball_lexize(internal, internal, internal, internal)",
+        "dsynonym_init(internal)",
+        "dsynonym_lexize(internal, internal, internal, internal)",
+        "dispell_init(internal)",
+        "dispell_lexize(internal, internal, internal, internal)",
+        "thesaurus_init(internal)",
+        "thesaurus_lexize(internal, internal, internal, internal)",
+    ];
+    FUNCTIONS.into_iter().map(|signature| f(signature, kernel!(|| Err::<i32, _>(Error::unsupported("calls of it")))))
 }
 
 fn lexize() -> Body {

@@ -16,7 +16,6 @@ mod stop;
 mod value;
 mod vector;
 
-pub(crate) use dictionary::check_options;
 pub(crate) use parser::TOKEN_TYPES;
 
 use super::signature::Row;

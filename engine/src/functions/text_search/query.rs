@@ -311,7 +311,7 @@ fn web_search(config: &Configuration, context: &StatementContext, text: &str) ->
         // Now an operator, or the end.
         loop {
             let Some(next) = rest(at).chars().next() else { break 'operands };
-            if is_space(next) {
+            if is_space(next) || is_operator(next) {
                 at += next.len_utf8();
             } else if is_or(rest(at)) {
                 at += 2;

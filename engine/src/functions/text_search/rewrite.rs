@@ -205,9 +205,18 @@ impl Tree {
                 }
                 let mut numbers = vec![first.write(out)];
                 numbers.extend(operands.map(|operand| operand.write(out)));
-                let mut numbers = numbers.into_iter();
-                let first = numbers.next().unwrap_or_default();
-                numbers.fold(first, |right, left| join(left, right, out))
+                // Pairs are made at the front, and the last one takes the free place: the order in which PostgreSQL shows them.
+                loop {
+                    match numbers[..] {
+                        [] => return 0,
+                        [only] => return only,
+                        [right, left, ..] => {
+                            let pair = join(left, right, out);
+                            numbers.swap_remove(1);
+                            numbers.splice(..1, [pair]);
+                        }
+                    }
+                }
             }
         }
     }

@@ -42,9 +42,9 @@ impl Options {
                 "minwords" => options.min_words = number(&value)?,
                 "shortword" => options.short_word = number(&value)?,
                 "maxfragments" => options.max_fragments = number(&value)?,
-                "startsel" => options.start = value,
-                "stopsel" => options.stop = value,
-                "fragmentdelimiter" => options.fragment_delimiter = value,
+                "startsel" => options.start = short("StartSel", value)?,
+                "stopsel" => options.stop = short("StopSel", value)?,
+                "fragmentdelimiter" => options.fragment_delimiter = short("FragmentDelimiter", value)?,
                 "highlightall" => {
                     options.all = ["1", "on", "true", "t", "y", "yes"].contains(&value.to_ascii_lowercase().as_str());
                 }
@@ -72,6 +72,13 @@ impl Options {
         }
         Ok(())
     }
+}
+
+fn short(name: &str, value: String) -> Result<String> {
+    if value.len() > i16::MAX as usize {
+        return Err(invalid(format!("value for \"{name}\" is too long")));
+    }
+    Ok(value)
 }
 
 fn number(text: &str) -> Result<i32> {

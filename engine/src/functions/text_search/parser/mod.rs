@@ -128,10 +128,6 @@ impl<'a> Tokens<'a> {
         self.text.as_bytes().get(at).copied()
     }
 
-    fn is_letter(&self, at: usize) -> bool {
-        self.byte(at).is_some_and(|byte| byte.is_ascii_alphabetic())
-    }
-
     fn is_digit(&self, at: usize) -> bool {
         self.byte(at).is_some_and(|byte| byte.is_ascii_digit())
     }
