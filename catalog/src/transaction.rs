@@ -9,7 +9,7 @@ use aegis_storage::Transaction;
 use crate::change::{Change, Scope, TemporaryObjects};
 use crate::fixed_oid::{
     PG_AUTHID, PG_CATALOG_SCHEMA, PG_CLASS, PG_COLLATION, PG_DATABASE, PG_DEFAULT_ACL, PG_EXTENSION, PG_NAMESPACE,
-    PG_PROC, PG_STATISTIC_EXT, PG_TOAST_SCHEMA, PG_TYPE,
+    PG_PROC, PG_STATISTIC_EXT, PG_TOAST_SCHEMA, PG_TS_CONFIG, PG_TS_DICT, PG_TYPE,
 };
 use crate::image::Catalog;
 use crate::object::privilege::PRIVILEGES_OF;
@@ -178,10 +178,12 @@ impl CatalogTransaction {
                 Some(routine) => self.scope_of_schema(routine.row.schema),
                 None => Scope::Database(self.database),
             },
-            PG_COLLATION | PG_EXTENSION | PG_STATISTIC_EXT => match self.image.descriptor(address.object) {
-                Some(descriptor) => self.scope_of_schema(descriptor.schema),
-                None => Scope::Database(self.database),
-            },
+            PG_COLLATION | PG_EXTENSION | PG_STATISTIC_EXT | PG_TS_CONFIG | PG_TS_DICT => {
+                match self.image.descriptor(address.object) {
+                    Some(descriptor) => self.scope_of_schema(descriptor.schema),
+                    None => Scope::Database(self.database),
+                }
+            }
             PG_CLASS => match self.image.relation(address.object) {
                 Some(relation) if relation.is_temporary() => Scope::Temporary,
                 _ => Scope::Database(self.database),

@@ -246,6 +246,9 @@ pub enum Utility {
     AlterExtension(AlterExtension),
     CreateCollation(CreateCollation),
     CreateStatistics(CreateStatistics),
+    CreateTextSearch(CreateTextSearch),
+    AlterTextSearchDictionary(AlterTextSearchDictionary),
+    AlterTextSearchConfiguration(AlterTextSearchConfiguration),
     /// ALTER STATISTICS … SET STATISTICS.
     SetStatisticsTarget {
         name: Name,
@@ -651,6 +654,50 @@ pub struct CreateStatistics {
     /// Columns and expressions.
     pub items: Vec<Expr>,
     pub table: Name,
+}
+
+/// CREATE TEXT SEARCH CONFIGURATION and DICTIONARY.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTextSearch {
+    pub dictionary: bool,
+    pub name: Name,
+    pub options: Vec<(String, String)>,
+}
+
+/// ALTER TEXT SEARCH DICTIONARY … (option [= value], …): an option without a value goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlterTextSearchDictionary {
+    pub name: Name,
+    pub options: Vec<(String, Option<String>)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlterTextSearchConfiguration {
+    pub name: Name,
+    pub change: MappingChange,
+}
+
+/// What happens to the dictionaries of token types.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MappingChange {
+    Add {
+        types: Vec<Ident>,
+        dictionaries: Vec<Name>,
+    },
+    Set {
+        types: Vec<Ident>,
+        dictionaries: Vec<Name>,
+    },
+    /// For all types if none is named.
+    Replace {
+        types: Vec<Ident>,
+        old: Name,
+        new: Name,
+    },
+    Drop {
+        types: Vec<Ident>,
+        if_exists: bool,
+    },
 }
 
 /// DROP of objects of a kind that nothing creates yet.

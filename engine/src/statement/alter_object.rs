@@ -179,6 +179,8 @@ fn tag(kind: ObjectKind) -> Result<&'static str> {
         ObjectKind::Extension => "ALTER EXTENSION",
         ObjectKind::Other("COLLATION") => "ALTER COLLATION",
         ObjectKind::Other("STATISTICS") => "ALTER STATISTICS",
+        ObjectKind::Other("TEXT SEARCH CONFIGURATION") => "ALTER TEXT SEARCH CONFIGURATION",
+        ObjectKind::Other("TEXT SEARCH DICTIONARY") => "ALTER TEXT SEARCH DICTIONARY",
         _ => return Err(Error::unsupported("ALTER of this kind of object")),
     })
 }

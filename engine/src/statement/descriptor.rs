@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::fixed_oid::{PG_COLLATION, PG_EXTENSION, PG_STATISTIC_EXT};
+use aegis_catalog::fixed_oid::{FIRST_NORMAL, PG_COLLATION, PG_EXTENSION, PG_STATISTIC_EXT, PG_TS_CONFIG, PG_TS_DICT};
 use aegis_catalog::object::{Descriptor, DescriptorKind};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
@@ -17,6 +17,8 @@ pub fn class_of(kind: ObjectKind) -> Option<(Oid, &'static str)> {
     match kind {
         ObjectKind::Other("COLLATION") => Some((PG_COLLATION, "COLLATION")),
         ObjectKind::Other("STATISTICS") => Some((PG_STATISTIC_EXT, "STATISTICS")),
+        ObjectKind::Other("TEXT SEARCH CONFIGURATION") => Some((PG_TS_CONFIG, "TEXT SEARCH CONFIGURATION")),
+        ObjectKind::Other("TEXT SEARCH DICTIONARY") => Some((PG_TS_DICT, "TEXT SEARCH DICTIONARY")),
         ObjectKind::Extension => Some((PG_EXTENSION, "EXTENSION")),
         _ => None,
     }
@@ -113,6 +115,10 @@ fn taken(class: Oid, schema: Oid, name: &str, context: &StatementContext) -> Res
 }
 
 pub fn replace(session: &mut Session, changed: Descriptor) -> Result<()> {
+    if changed.oid < FIRST_NORMAL {
+        let word = DescriptorKind::word(changed.class()).unwrap_or("object");
+        return Err(Error::unsupported(format!("changing a {word} of PostgreSQL's own")));
+    }
     let open = session.writable("ALTER")?;
     open.catalog.replace_descriptor(open.tables.permanent(), changed)
 }

@@ -27,6 +27,8 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
         ObjectKind::Function | ObjectKind::Procedure => return Err(Error::unsupported("DROP FUNCTION")),
         kind => match descriptor::class_of(kind) {
             Some((_, "COLLATION")) => ("DROP COLLATION", "collation"),
+            Some((_, "TEXT SEARCH CONFIGURATION")) => ("DROP TEXT SEARCH CONFIGURATION", "text search configuration"),
+            Some((_, "TEXT SEARCH DICTIONARY")) => ("DROP TEXT SEARCH DICTIONARY", "text search dictionary"),
             Some((_, "STATISTICS")) => ("DROP STATISTICS", "statistics object"),
             Some(_) => ("DROP EXTENSION", "extension"),
             None => return Err(Error::unsupported("this kind of DROP")),
@@ -58,6 +60,12 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
         return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
     }
     for root in &roots {
+        if aegis_catalog::text_search::built_in_by_oid(root.object).is_some() {
+            let printer = Printer { catalog: &context.catalog, search_path: &context.search_path };
+            let shown = aegis_catalog::definition::describe(printer, *root);
+            let message = format!("cannot drop {shown} because it is required by the database system");
+            return Err(Error::new(sqlstate::DEPENDENT_OBJECTS_STILL_EXIST, message));
+        }
         require_owner(*root, context)?;
         let relation = context.catalog.relation(root.object).filter(|_| root.class == PG_CLASS);
         if let Some(relation) = relation.filter(|relation| relation.table().is_some()) {

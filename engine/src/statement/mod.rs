@@ -44,6 +44,7 @@ mod set_constraints;
 mod statistics;
 pub mod stored_text;
 pub mod table_storage;
+mod text_search;
 mod transaction;
 pub mod truncate;
 mod user_type;
@@ -205,6 +206,9 @@ async fn run_of_users(session: &mut Session, utility: &Utility, context: &Statem
         Utility::CreateExtension(create) => extension::create(session, create, context).await,
         Utility::AlterExtension(alter) => extension::alter(session, alter, context),
         Utility::CreateCollation(create) => collation::create(session, create, context),
+        Utility::CreateTextSearch(create) => text_search::create(session, create, context),
+        Utility::AlterTextSearchDictionary(alter) => text_search::alter_dictionary(session, alter, context),
+        Utility::AlterTextSearchConfiguration(alter) => text_search::alter_configuration(session, alter, context),
         Utility::CreateStatistics(create) => statistics::create(session, create, context),
         Utility::SetStatisticsTarget { name, if_exists, target } => {
             statistics::set_target(session, name, *if_exists, *target, context)

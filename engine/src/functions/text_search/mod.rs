@@ -16,6 +16,7 @@ mod stop;
 mod value;
 mod vector;
 
+pub(crate) use dictionary::check_options;
 pub(crate) use parser::TOKEN_TYPES;
 
 use super::signature::Row;

@@ -26,8 +26,60 @@ impl Lower<'_> {
                 let (if_exists, target) = (node.has(K::IF_EXISTS), self.statistics_target(set)?);
                 Utility::SetStatisticsTarget { name, if_exists, target }
             }
+            K::CREATE_TEXT_SEARCH_CONFIGURATION => self.create_text_search(node, K::TEXT_SEARCH_CONFIGURATION)?,
+            K::CREATE_TEXT_SEARCH_DICTIONARY => self.create_text_search(node, K::TEXT_SEARCH_DICTIONARY)?,
+            K::ALTER_TEXT_SEARCH_DICTIONARY => {
+                let Some(list) = node.child(K::ATTRIBUTE_LIST) else { return Ok(None) };
+                let name = self.object(self.need(node.child(K::TEXT_SEARCH_DICTIONARY_REF), node)?)?;
+                let given = list.children_of(K::ATTRIBUTE_OPTION).map(|option| option.has(K::EQ));
+                let options = self.attributes(list)?.into_iter().zip(given);
+                let options = options.map(|((name, value), given)| (name, given.then_some(value))).collect();
+                Utility::AlterTextSearchDictionary(AlterTextSearchDictionary { name, options })
+            }
+            K::ALTER_TEXT_SEARCH_CONFIGURATION => {
+                let Some(action) = node.child_in(&[K::ADD_MAPPING, K::ALTER_MAPPING, K::DROP_MAPPING]) else {
+                    return Ok(None);
+                };
+                let name = self.object(self.need(node.child(K::TEXT_SEARCH_CONFIGURATION_REF), node)?)?;
+                let change = self.mapping_change(action)?;
+                Utility::AlterTextSearchConfiguration(AlterTextSearchConfiguration { name, change })
+            }
             _ => return Ok(None),
         }))
+    }
+
+    fn create_text_search(&self, node: Node<'_>, name: K) -> Result<Utility> {
+        Ok(Utility::CreateTextSearch(CreateTextSearch {
+            dictionary: name == K::TEXT_SEARCH_DICTIONARY,
+            name: self.object(self.need(node.child(name), node)?)?,
+            options: self.attributes(self.need(node.child(K::ATTRIBUTE_LIST), node)?)?,
+        }))
+    }
+
+    fn mapping_change(&self, action: Node<'_>) -> Result<MappingChange> {
+        let types: Vec<_> = action
+            .children_of(K::TEXT_SEARCH_TOKEN_KIND)
+            .map(|token_type| self.ident(token_type))
+            .collect::<Result<_>>()?;
+        let dictionaries = |node: Node<'_>| {
+            node.children_of(K::TEXT_SEARCH_DICTIONARY_REF)
+                .map(|dictionary| self.object(dictionary))
+                .collect::<Result<Vec<_>>>()
+        };
+        if let Some(replace) = action.child(K::REPLACE_DICTIONARY) {
+            return match <[_; 2]>::try_from(dictionaries(replace)?) {
+                Ok([old, new]) => Ok(MappingChange::Replace { types, old, new }),
+                Err(_) => Err(self.missing_in(replace)),
+            };
+        }
+        if types.is_empty() {
+            return Err(self.missing_in(action));
+        }
+        Ok(match action.kind() {
+            K::DROP_MAPPING => MappingChange::Drop { types, if_exists: action.has(K::IF_EXISTS) },
+            K::ADD_MAPPING => MappingChange::Add { types, dictionaries: dictionaries(action)? },
+            _ => MappingChange::Set { types, dictionaries: dictionaries(action)? },
+        })
     }
 
     fn create_extension(&self, node: Node<'_>) -> Result<CreateExtension> {

@@ -23,6 +23,8 @@ const DROPS: &[(K, K, ObjectKind)] = &[
     (K::DROP_EXTENSION, K::EXTENSION_REF, ObjectKind::Extension),
     (K::DROP_COLLATION, K::COLLATION_REF, ObjectKind::Other("COLLATION")),
     (K::DROP_STATISTICS, K::STATISTICS_REF, ObjectKind::Other("STATISTICS")),
+    (K::DROP_TEXT_SEARCH_CONFIG, K::TEXT_SEARCH_CONFIGURATION_REF, ObjectKind::Other("TEXT SEARCH CONFIGURATION")),
+    (K::DROP_TEXT_SEARCH_DICT, K::TEXT_SEARCH_DICTIONARY_REF, ObjectKind::Other("TEXT SEARCH DICTIONARY")),
 ];
 
 /// DROP statements of objects that nothing creates yet, and what messages call these.
@@ -36,8 +38,8 @@ const ABSENT: &[(K, K, &str)] = &[
     (K::DROP_SERVER, K::SERVER_REF, "server"),
     (K::DROP_FOREIGN_DATA_WRAPPER, K::FOREIGN_DATA_WRAPPER_REF, "foreign-data wrapper"),
     (K::DROP_FOREIGN_TABLE, K::TABLE_NAME_REF, "foreign table"),
-    (K::DROP_TEXT_SEARCH_CONFIG, K::TEXT_SEARCH_CONFIGURATION_REF, "text search configuration"),
-    (K::DROP_TEXT_SEARCH_DICT, K::TEXT_SEARCH_DICTIONARY_REF, "text search dictionary"),
+    (K::DROP_TEXT_SEARCH_PARSER, K::TEXT_SEARCH_PARSER_REF, "text search parser"),
+    (K::DROP_TEXT_SEARCH_TEMPLATE, K::TEXT_SEARCH_TEMPLATE_REF, "text search template"),
     (K::DROP_CONVERSION, K::CONVERSION_REF, "conversion"),
 ];
 
@@ -58,6 +60,12 @@ const ALTERS: &[(K, K, ObjectKind)] = &[
     (K::ALTER_EXTENSION, K::EXTENSION_REF, ObjectKind::Extension),
     (K::ALTER_COLLATION, K::COLLATION_REF, ObjectKind::Other("COLLATION")),
     (K::ALTER_STATISTICS, K::STATISTICS_REF, ObjectKind::Other("STATISTICS")),
+    (
+        K::ALTER_TEXT_SEARCH_CONFIGURATION,
+        K::TEXT_SEARCH_CONFIGURATION_REF,
+        ObjectKind::Other("TEXT SEARCH CONFIGURATION"),
+    ),
+    (K::ALTER_TEXT_SEARCH_DICTIONARY, K::TEXT_SEARCH_DICTIONARY_REF, ObjectKind::Other("TEXT SEARCH DICTIONARY")),
 ];
 
 /// What COMMENT ON names.
@@ -90,6 +98,8 @@ const COMMENTS: &[(K, K, ObjectKind)] = &[
     (K::OBJECT_PUBLICATION, K::PUBLICATION_REF, ObjectKind::Other("PUBLICATION")),
     (K::OBJECT_SUBSCRIPTION, K::SUBSCRIPTION_REF, ObjectKind::Other("SUBSCRIPTION")),
     (K::OBJECT_SERVER, K::SERVER_REF, ObjectKind::Other("SERVER")),
+    (K::OBJECT_TEXT_SEARCH_CONFIG, K::TEXT_SEARCH_CONFIGURATION_REF, ObjectKind::Other("TEXT SEARCH CONFIGURATION")),
+    (K::OBJECT_TEXT_SEARCH_DICT, K::TEXT_SEARCH_DICTIONARY_REF, ObjectKind::Other("TEXT SEARCH DICTIONARY")),
     (K::OBJECT_EVENT_TRIGGER, K::EVENT_TRIGGER_REF, ObjectKind::Other("EVENT TRIGGER")),
 ];
 
@@ -113,7 +123,11 @@ impl Lower<'_> {
             | K::ALTER_EXTENSION
             | K::CREATE_COLLATION
             | K::CREATE_STATISTICS
-            | K::ALTER_STATISTICS => match self.descriptor_statement(node)? {
+            | K::ALTER_STATISTICS
+            | K::CREATE_TEXT_SEARCH_CONFIGURATION
+            | K::CREATE_TEXT_SEARCH_DICTIONARY
+            | K::ALTER_TEXT_SEARCH_CONFIGURATION
+            | K::ALTER_TEXT_SEARCH_DICTIONARY => match self.descriptor_statement(node)? {
                 Some(utility) => Ok(Some(utility)),
                 None => self.alter_object(node),
             },
