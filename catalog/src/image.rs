@@ -631,9 +631,11 @@ impl Catalog {
             fixed_oid::PG_CLASS => self.remove_relation(oid),
             fixed_oid::PG_TYPE => self.remove_type(oid),
             fixed_oid::PG_PROC => self.remove_routine(oid),
-            fixed_oid::PG_COLLATION | fixed_oid::PG_EXTENSION | fixed_oid::PG_STATISTIC_EXT => {
-                self.remove_descriptor(oid)
-            }
+            fixed_oid::PG_COLLATION
+            | fixed_oid::PG_EXTENSION
+            | fixed_oid::PG_STATISTIC_EXT
+            | fixed_oid::PG_TS_CONFIG
+            | fixed_oid::PG_TS_DICT => self.remove_descriptor(oid),
             fixed_oid::PG_DEFAULT_ACL => drop(self.default_privileges.remove(&oid)),
             class if class & PRIVILEGES_OF != 0 => drop(self.privileges.remove(&(class & !PRIVILEGES_OF, oid))),
             _ => {}

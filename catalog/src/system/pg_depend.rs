@@ -5,7 +5,7 @@ use super::rows::{Rows, row};
 use crate::Result;
 use crate::fixed_oid::{
     PG_ATTRDEF, PG_CLASS, PG_COLLATION, PG_CONSTRAINT, PG_EXTENSION, PG_NAMESPACE, PG_PROC, PG_REWRITE,
-    PG_STATISTIC_EXT, PG_TYPE,
+    PG_STATISTIC_EXT, PG_TS_CONFIG, PG_TS_DICT, PG_TYPE,
 };
 use crate::object::{Dependency, ObjectAddress};
 use crate::types::oid::Oid;
@@ -22,6 +22,8 @@ const CLASSES: &[Oid] = &[
     PG_COLLATION,
     PG_EXTENSION,
     PG_STATISTIC_EXT,
+    PG_TS_CONFIG,
+    PG_TS_DICT,
 ];
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {

@@ -268,7 +268,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         name: "default_text_search_config",
         kind: Kind::Text,
-        default: "pg_catalog.simple",
+        default: "pg_catalog.english",
         change: Change::User,
         report: false,
         category: "Client Connection Defaults / Locale and Formatting",

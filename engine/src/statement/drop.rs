@@ -61,6 +61,9 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
     }
     for root in &roots {
         if aegis_catalog::text_search::built_in_by_oid(root.object).is_some() {
+            if root.object >= FIRST_UNPINNED {
+                return Err(Error::unsupported("DROP of a text search object of PostgreSQL's own"));
+            }
             let printer = Printer { catalog: &context.catalog, search_path: &context.search_path };
             let shown = aegis_catalog::definition::describe(printer, *root);
             let message = format!("cannot drop {shown} because it is required by the database system");
@@ -113,6 +116,9 @@ fn schema(name: &Name, context: &StatementContext) -> Result<ObjectAddress> {
     }
     Ok(ObjectAddress::new(PG_NAMESPACE, oid))
 }
+
+/// PostgreSQL lets go of what has this OID or a greater one.
+const FIRST_UNPINNED: u32 = 12_000;
 
 /// First OID that users' objects get.
 const FIRST_USER_OID: u32 = 16_384;

@@ -40,6 +40,8 @@ const SEND: &[&str] = &[
     "macaddr8_send(macaddr8)",
     "bit_send(bit)",
     "varbit_send(varbit)",
+    "tsvectorsend(tsvector)",
+    "tsquerysend(tsquery)",
     "array_send(anyarray)",
 ];
 
