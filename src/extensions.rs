@@ -2,4 +2,4 @@
 
 use aegis_engine::extension::Extension;
 
-pub const EXTENSIONS: &[Extension] = &[aegis_timeseries::EXTENSION];
+pub const EXTENSIONS: &[&[Extension]] = &[&aegis_timeseries::EXTENSIONS];

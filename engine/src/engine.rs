@@ -40,7 +40,7 @@ pub struct Config {
     /// TCP port that clients reach, for `SHOW port`.
     pub port: u16,
     /// What CREATE EXTENSION can make beside the built-in ones.
-    pub extensions: &'static [Extension],
+    pub extensions: &'static [&'static [Extension]],
     /// Called by threads that have nothing to do, so that their memory can go back to the system.
     pub on_idle: fn(),
 }

@@ -78,9 +78,9 @@ impl Default for Extensions {
 }
 
 impl Extensions {
-    /// The built-in ones and `more`.
-    pub fn new(more: &[Extension]) -> Self {
-        let all: Vec<Extension> = BUILT_IN.iter().chain(more).copied().collect();
+    /// The built-in ones and those of other crates.
+    pub fn new(more: &[&[Extension]]) -> Self {
+        let all: Vec<Extension> = BUILT_IN.iter().chain(more.iter().copied().flatten()).copied().collect();
         let libraries = all.iter().map(|of| (of.name, (of.symbols)().into_iter().collect())).collect();
         Self { all, libraries }
     }

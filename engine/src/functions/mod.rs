@@ -30,9 +30,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use aegis_catalog::object::Routine;
+use aegis_catalog::types::oid;
 use aegis_catalog::{Oid, Result, Type};
 use arrow::array::ArrayRef;
 use arrow::compute::SortOptions;
+use arrow::datatypes::DataType;
 use datafusion::logical_expr::{AggregateUDF, ColumnarValue, Expr, WindowUDF};
 
 use crate::extension::SessionCode;
@@ -147,6 +149,8 @@ pub struct Call<'a> {
 pub struct AggregateTypes<'a> {
     pub context: &'a Arc<StatementContext>,
     pub args: &'a [Type],
+    /// The representations of the arguments.
+    pub data_types: &'a [DataType],
     pub result: Type,
     /// Directions of WITHIN GROUP.
     pub order: &'a [SortOptions],
@@ -163,6 +167,17 @@ impl Function {
             out_columns: self.out_columns.clone(),
             body,
             ..*self
+        }
+    }
+}
+
+impl AggregateTypes<'_> {
+    /// The representation of the result: a record is one of its arguments.
+    pub fn result_type(&self) -> DataType {
+        let record = self.args.iter().position(|arg| arg.oid == oid::RECORD && self.result.oid == oid::RECORD);
+        match record.and_then(|position| self.data_types.get(position)) {
+            Some(data_type) => data_type.clone(),
+            None => self.context.catalog.arrow_type(self.result),
         }
     }
 }

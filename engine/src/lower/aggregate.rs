@@ -310,7 +310,10 @@ impl Lowerer<'_> {
             .iter()
             .map(|key| SortOptions { descending: key.descending, nulls_first: key.nulls_first })
             .collect();
-        let udaf = make(&AggregateTypes { context: &context, args: &types, result: ty, order: &order })?;
+        let data_types: Vec<DataType> = args.iter().map(|arg| arg.data_type.clone()).collect();
+        let uses =
+            AggregateTypes { context: &context, args: &types, data_types: &data_types, result: ty, order: &order };
+        let udaf = make(&uses)?;
         Ok((udaf, args))
     }
 

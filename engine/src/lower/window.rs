@@ -84,7 +84,9 @@ impl Lowerer<'_> {
         let args = args.into_iter().map(Value::into_computed).collect::<Result<Vec<_>>>()?;
         let types: Vec<_> = args.iter().map(|arg| arg.ty).collect();
         let context = self.statement().clone();
-        let uses = AggregateTypes { context: &context, args: &types, result: call.ty, order: &[] };
+        let data_types: Vec<_> = args.iter().map(|arg| arg.data_type.clone()).collect();
+        let uses =
+            AggregateTypes { context: &context, args: &types, data_types: &data_types, result: call.ty, order: &[] };
         let count_all =
             matches!(call.function.body, Body::Aggregate(_)) && call.function.name == "count" && args.is_empty();
         let mut made = None;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aegis_catalog::definition::quote_identifier;
-use aegis_catalog::fixed_oid::{PG_EXTENSION, PG_NAMESPACE};
+use aegis_catalog::fixed_oid::{PG_EXTENSION, PG_NAMESPACE, PG_TYPE};
 use aegis_catalog::object::{
     Dependency, DependencyKind, Descriptor, DescriptorKind, Extension, ObjectAddress, RelationKind,
 };
@@ -67,7 +67,10 @@ pub async fn create(session: &mut Session, create: &CreateExtension, context: &S
 /// What a script may have made.
 fn objects(catalog: &Catalog) -> BTreeSet<ObjectAddress> {
     let relations = catalog.user_relations().filter(|relation| !matches!(relation.kind, RelationKind::Index(_)));
-    let relations = relations.map(|relation| relation.address());
+    let relations = relations.map(|relation| match relation.kind {
+        RelationKind::Composite => ObjectAddress::new(PG_TYPE, relation.row_type),
+        _ => relation.address(),
+    });
     let routines = catalog.routines().map(|routine| routine.address());
     let schemas = catalog.user_schemas().map(|schema| ObjectAddress::new(PG_NAMESPACE, schema.oid));
     let types = catalog.user_types().map(|of| of.address());

@@ -22,13 +22,15 @@ pub fn symbols() -> Symbols {
 
 /// The aggregate for values and keys of these types: as words where they fit.
 fn bookend(name: &'static str, types: &AggregateTypes<'_>, wanted: Ordering) -> Result<Aggregate> {
-    let [value, key] = types.args else { return Err(Error::internal("a bookend has two arguments")) };
+    let ([_, key], [value, _]) = (types.args, types.data_types) else {
+        return Err(Error::internal("a bookend has two arguments"));
+    };
     if !is_ordered(*key, types.context) {
         let message = format!("could not find a < operator for type {}", types.context.format.names.type_name(key.oid));
         return Err(Error::new(sqlstate::UNDEFINED_FUNCTION, message));
     }
     let key = *key;
-    let value = types.context.catalog.arrow_type(*value);
+    let value = value.clone();
     let keys = comparison_type(key, types.context);
     match (Words::of(&keys), Words::of(&value)) {
         (Some(keys), Some(values)) => fold(name, types, Bookend { key, keys, values, wanted }),

@@ -1,4 +1,4 @@
-//! Time series with TimescaleDB's words (docs.timescale.com): an extension of the engine, made of `timescaledb.sql` and the code of its symbols.
+//! Time series with TimescaleDB's words (docs.timescale.com): two extensions of the engine, each a script and the code of its symbols.
 
 mod bookend;
 mod bucket;
@@ -7,11 +7,15 @@ mod histogram;
 mod hypertable;
 mod size;
 mod time_bucket;
+mod toolkit;
 mod uuid;
 
 use aegis_engine::extension::{Extension, Symbols};
 
-pub const EXTENSION: Extension = Extension {
+/// `timescaledb` and `timescaledb_toolkit`.
+pub const EXTENSIONS: [Extension; 2] = [TIMESCALEDB, toolkit::EXTENSION];
+
+const TIMESCALEDB: Extension = Extension {
     name: "timescaledb",
     version: "2.28.3",
     comment: "Enables scalable inserts and complex queries for time-series data",

@@ -4,6 +4,8 @@ use aegis_catalog::types::interval::Interval;
 use aegis_catalog::types::numeric::{Numeric, NumericMoments, NumericSum};
 use aegis_catalog::{Error, Result};
 
+use crate::functions::value::TimestampTz;
+
 /// A state that travels from one phase of an aggregation to the next.
 pub trait Persist: Sized {
     fn save(&self, out: &mut Vec<u8>);
@@ -101,6 +103,15 @@ impl Persist for String {
     }
     fn load(bytes: &mut &[u8]) -> Result<Self> {
         String::from_utf8(Vec::load(bytes)?).map_err(|_| truncated())
+    }
+}
+
+impl Persist for TimestampTz {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.0.save(out);
+    }
+    fn load(bytes: &mut &[u8]) -> Result<Self> {
+        i64::load(bytes).map(Self)
     }
 }
 

@@ -65,7 +65,7 @@ fn build(
     code: Code,
 ) -> Arc<AggregateUDF> {
     let signature = Signature::user_defined(Volatility::Immutable);
-    let data_type = types.context.catalog.arrow_type(types.result);
+    let data_type = types.result_type();
     let args = types.args.to_vec();
     let order = types.order.to_vec();
     let definition = Definition { name, args, result: types.result, order, data_type, result_type, code, signature };

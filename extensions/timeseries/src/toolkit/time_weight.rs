@@ -1,0 +1,168 @@
+//! `time_weight(method, time, value)`: averages that count a value for as long as it held, or along the lines between values.
+
+use aegis_engine::extension::{Aggregate, AggregateTypes, Body, Error, Result, Symbols, TimestampTz, fold, sqlstate};
+
+use super::composite::{Composite, composite, of, with_method};
+use super::points::{Kind, OverPoints, Parameter, Places, Point};
+use super::rollup::{Merge, rollup};
+
+composite!(
+    /// `timeweightsummary`.
+    TimeWeight {
+        /// 0 linear, 1 last observation carried forward.
+        method: i32,
+        first_time: TimestampTz,
+        first_value: f64,
+        last_time: TimestampTz,
+        last_value: f64,
+        /// Value times µs.
+        weighted_sum: f64,
+    }
+);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Linear,
+    Locf,
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(sqlstate::INVALID_PARAMETER_VALUE, message)
+}
+
+impl Method {
+    fn named(name: &str) -> Result<Self> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "linear" | "trapezoidal" => Ok(Self::Linear),
+            "locf" => Ok(Self::Locf),
+            _ => Err(invalid(format!("unknown interpolation method \"{name}\", expected 'Linear' or 'LOCF'"))),
+        }
+    }
+
+    fn numbered(number: i32) -> Self {
+        if number == 0 { Self::Linear } else { Self::Locf }
+    }
+
+    /// Value times µs between two points.
+    fn area(self, from: Point, to: Point) -> f64 {
+        let length = (to.time - from.time) as f64;
+        match self {
+            Self::Linear => (from.value + to.value) / 2.0 * length,
+            Self::Locf => from.value * length,
+        }
+    }
+}
+
+impl TimeWeight {
+    fn of_points(points: &[Point], method: Method) -> Option<Self> {
+        let first = *points.first()?;
+        let (mut last, mut sum) = (first, 0.0);
+        for point in points {
+            if point.time > last.time {
+                sum += method.area(last, *point);
+                last = *point;
+            }
+        }
+        Some(Self {
+            method: i32::from(method == Method::Locf),
+            first_time: TimestampTz(first.time),
+            first_value: first.value,
+            last_time: TimestampTz(last.time),
+            last_value: last.value,
+            weighted_sum: sum,
+        })
+    }
+
+    fn average(&self) -> Option<f64> {
+        let length = self.last_time.0 - self.first_time.0;
+        (length > 0).then(|| self.weighted_sum / length as f64)
+    }
+}
+
+impl Merge for TimeWeight {
+    fn start(&self) -> Option<i64> {
+        Some(self.first_time.0)
+    }
+
+    fn merge(&mut self, other: Self) -> Result<()> {
+        let (one, two) = match self.first_time <= other.first_time {
+            true => (self.clone(), other),
+            false => (other, self.clone()),
+        };
+        if one.method != two.method {
+            return Err(invalid("summaries of different interpolation methods cannot be rolled up"));
+        }
+        if two.first_time <= one.last_time {
+            return Err(invalid("summaries of overlapping times cannot be rolled up"));
+        }
+        let from = Point { time: one.last_time.0, value: one.last_value };
+        let to = Point { time: two.first_time.0, value: two.first_value };
+        *self = Self {
+            last_time: two.last_time,
+            last_value: two.last_value,
+            weighted_sum: one.weighted_sum + Method::numbered(one.method).area(from, to) + two.weighted_sum,
+            ..one
+        };
+        Ok(())
+    }
+}
+
+/// µs of a unit.
+fn unit(name: &str) -> Result<f64> {
+    Ok(match name.trim().to_ascii_lowercase().trim_end_matches('s') {
+        "microsecond" | "u" => 1.0,
+        "millisecond" | "m" => 1e3,
+        "second" | "" => 1e6,
+        "minute" => 6e7,
+        "hour" => 3.6e9,
+        "day" => 8.64e10,
+        _ => return Err(invalid(format!("unrecognized duration unit \"{name}\""))),
+    })
+}
+
+pub fn symbols() -> Symbols {
+    vec![
+        ("time_weight", Body::Aggregate(time_weight)),
+        ("time_weight_rollup", Body::Aggregate(rollup::<TimeWeight>)),
+        ("time_weight_average", of(|of: TimeWeight| of.average())),
+        ("time_weight_integral", with_method(|of: TimeWeight, name| Ok(Some(of.weighted_sum / unit(name)?)))),
+        ("time_weight_first_val", of(|of: TimeWeight| Some(of.first_value))),
+        ("time_weight_last_val", of(|of: TimeWeight| Some(of.last_value))),
+        ("time_weight_first_time", of(|of: TimeWeight| Some(of.first_time))),
+        ("time_weight_last_time", of(|of: TimeWeight| Some(of.last_time))),
+    ]
+}
+
+const PLACES: Places = Places { time: 1, value: 2, parameter: Some(Kind::Text(0)) };
+
+fn time_weight(types: &AggregateTypes<'_>) -> Result<Aggregate> {
+    let data_type = types.result_type();
+    let finish = move |groups: &[Option<(Vec<Point>, Option<Parameter>)>]| {
+        let summary = |(points, method): &(Vec<Point>, Option<Parameter>)| {
+            let Some(Parameter::Text(name)) = method else { return Err(Error::internal("a method is missing")) };
+            Ok(TimeWeight::of_points(points, Method::named(name)?))
+        };
+        let rows = groups.iter().map(|group| Ok(group.as_ref().map(summary).transpose()?.flatten()));
+        TimeWeight::write(&rows.collect::<Result<Vec<_>>>()?, &data_type)
+    };
+    fold("time_weight", types, OverPoints { places: PLACES, finish })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_roll_up_to_the_whole() {
+        let values = [1.0, 5.0, 2.0, 2.0, 8.0, -3.0];
+        let points: Vec<Point> = (1..).zip(values).map(|(i, value)| Point { time: i * i * i * 100, value }).collect();
+        for method in [Method::Linear, Method::Locf] {
+            let whole = TimeWeight::of_points(&points, method).unwrap();
+            for cut in 1..points.len() {
+                let mut merged = TimeWeight::of_points(&points[cut..], method).unwrap();
+                merged.merge(TimeWeight::of_points(&points[..cut], method).unwrap()).unwrap();
+                assert_eq!(merged, whole);
+            }
+        }
+    }
+}
