@@ -1,9 +1,12 @@
 //! `time_bucket`, as SQL calls it.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use aegis_engine::extension::{
     Body, Call, Date, Inputs, Interval, Read, Reader, Result, Symbols, Timestamp, TimestampTz, Uuid, Write, batch,
 };
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, TimestampMicrosecondArray};
 
 use crate::bucket::{Bucket, Buckets, Width, Zone, start_of_integer};
 use crate::uuid::time_of;
@@ -47,10 +50,17 @@ pub trait Time: for<'a> Read<'a> + 'static {
     fn width(interval: Interval) -> Result<Width> {
         Width::new(interval)
     }
+    /// The column, if its values and those of the starts are the same numbers.
+    fn instants(_: &ArrayRef) -> Option<&TimestampMicrosecondArray> {
+        None
+    }
 }
 
 impl Time for Timestamp {
     type Start = Self;
+    fn instants(column: &ArrayRef) -> Option<&TimestampMicrosecondArray> {
+        column.as_any().downcast_ref()
+    }
     fn micros(self) -> Result<i64> {
         Ok(self.0)
     }
@@ -61,6 +71,9 @@ impl Time for Timestamp {
 
 impl Time for TimestampTz {
     type Start = Self;
+    fn instants(column: &ArrayRef) -> Option<&TimestampMicrosecondArray> {
+        column.as_any().downcast_ref()
+    }
     fn micros(self) -> Result<i64> {
         Ok(self.0)
     }
@@ -178,30 +191,61 @@ fn times<T: Time>(arguments: Arguments) -> Body {
     batch(move |call, inputs| starts::<T>(call, inputs, arguments))
 }
 
-/// The starts of a column's buckets. Times of one bucket mostly follow each other: only the first of them is computed.
+/// The starts of the buckets of times.
 pub fn starts<T: Time>(call: &Call<'_>, inputs: &Inputs, arguments: Arguments) -> Result<ArrayRef> {
     let definition = Definition::open::<T>(inputs, arguments)?;
+    if definition.constant
+        && let Some(times) = inputs.array(1).filter(|_| !inputs.is_constant(1)).and_then(T::instants)
+        && let Some(buckets) = definition.buckets(0)?
+    {
+        return starts_of(times, &buckets);
+    }
     let times = inputs.reader::<Option<T>>(1)?;
     let mut starts = <T::Start as Write>::builder(call.rows);
     let mut buckets = None;
-    let mut last = Bucket { start: i64::MAX, end: None };
+    let mut last = Last::default();
     for row in 0..call.rows {
         if row == 0 || !definition.constant {
             buckets = definition.buckets(row)?;
-            last.end = None;
+            last = Last::default();
         }
-        let (Some(buckets), Some(time)) = (&buckets, times.get(row)) else {
-            <T::Start as Write>::append_null(&mut starts);
-            continue;
-        };
-        let time = time.micros()?;
-        if !last.end.is_some_and(|end| (last.start..end).contains(&time)) {
-            last = match Timestamp(time).is_finite() {
-                true => buckets.of(time)?,
-                false => Bucket { start: time, end: None },
-            };
+        match (&buckets, times.get(row)) {
+            (Some(buckets), Some(time)) => T::start(last.start(time.micros()?, buckets)?)?.append(&mut starts),
+            _ => <T::Start as Write>::append_null(&mut starts),
         }
-        T::start(last.start)?.append(&mut starts);
     }
     Ok(<T::Start as Write>::finish(starts))
+}
+
+/// As [`starts`], of a column of times and the same buckets for all of them.
+fn starts_of(times: &TimestampMicrosecondArray, buckets: &Buckets) -> Result<ArrayRef> {
+    let mut last = Last::default();
+    let starts = times.values().iter().enumerate().map(|(row, time)| match times.is_valid(row) {
+        true => last.start(*time, buckets),
+        false => Ok(0),
+    });
+    let starts = starts.collect::<Result<Vec<i64>>>()?;
+    let starts = TimestampMicrosecondArray::new(starts.into(), times.nulls().cloned());
+    Ok(Arc::new(starts.with_timezone_opt(times.timezone())))
+}
+
+/// The last bucket: times of one bucket mostly follow each other, and only the first of them is computed.
+#[derive(Default)]
+struct Last {
+    range: Range<i64>,
+}
+
+impl Last {
+    #[inline]
+    fn start(&mut self, time: i64, buckets: &Buckets) -> Result<i64> {
+        if self.range.contains(&time) {
+            return Ok(self.range.start);
+        }
+        if !Timestamp(time).is_finite() {
+            return Ok(time);
+        }
+        let Bucket { start, end } = buckets.of(time)?;
+        self.range = start..end.unwrap_or(start);
+        Ok(start)
+    }
 }
