@@ -10,7 +10,7 @@ use super::argument::{CallShape, Overload};
 use super::coerce::{Context, Path};
 use super::tree::{CallForm, Expr, ExprKind, OutputColumn, SetCall};
 use super::types::STRING;
-use crate::functions::Function;
+use crate::functions::{Body, Function};
 use crate::parse::ast::{self, Name, Span};
 
 /// `pg_proc.oid`.
@@ -300,7 +300,7 @@ impl Binder<'_> {
             let message = "VARIADIC argument must be an array";
             return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message).at(last.span.start));
         }
-        if self.catalog.routine(signature.oid).is_some() {
+        if self.catalog.routine(signature.oid).is_some() || matches!(function.body, Body::Session(_)) {
             self.routines.insert(signature.oid);
         }
         let mut converted = Vec::with_capacity(args.len());

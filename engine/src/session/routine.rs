@@ -5,9 +5,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use aegis_catalog::fixed_oid::BOOTSTRAP_SUPERUSER;
 use aegis_catalog::object::Routine;
 use aegis_catalog::types::{self, oid};
-use aegis_catalog::{Catalog, Error, Result, Type, sqlstate};
+use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 use aegis_storage::Isolation;
 use arrow::array::{ArrayRef, RecordBatch, StructArray};
 use datafusion::scalar::ScalarValue;
@@ -24,7 +25,7 @@ use crate::bind::tree::{
 use crate::bind::{self, walk};
 use crate::execute::error::from_datafusion;
 use crate::extension::{Caller, Row, SessionCode};
-use crate::functions::{Body, Function, set_returning};
+use crate::functions::{Body, Function, Volatility, set_returning};
 use crate::parse::ast::Statement as Parsed;
 use crate::parse::utility::Utility;
 use crate::statement::{self, Outcome};
@@ -68,6 +69,11 @@ impl Session {
     ) -> Result<Vec<Vec<ScalarValue>>> {
         let routine = match &function.body {
             Body::Sql(routine) => routine.clone(),
+            // One of our own, which belongs to whoever set the server up.
+            Body::Session(code) if self.catalog()?.routine(function.oid).is_none() => {
+                let volatile = function.volatility == Volatility::Volatile;
+                return self.run_code(*code, volatile, BOOTSTRAP_SUPERUSER, args, returns).await;
+            }
             _ => {
                 let routine = self.catalog()?.routine(function.oid).cloned();
                 routine.ok_or_else(|| Error::internal("a function without a routine"))?
@@ -89,7 +95,9 @@ impl Session {
         };
         self.refresh_identity()?;
         let result = match function.body {
-            Body::Session(code) => self.run_code(code, &routine, args, returns).await,
+            Body::Session(code) => {
+                self.run_code(code, routine.row.volatility == 'v', routine.row.owner, args, returns).await
+            }
             _ => self.run_statements(&routine, args, returns).await,
         };
         if let Some(mark) = mark {
@@ -102,12 +110,13 @@ impl Session {
     async fn run_code(
         &mut self,
         code: SessionCode,
-        routine: &Routine,
+        volatile: bool,
+        owner: Oid,
         args: Vec<(ScalarValue, Type)>,
         returns: &Returns,
     ) -> Result<Vec<Vec<ScalarValue>>> {
         let arguments = Row::of_scalars(&args)?;
-        let rows = code(Caller::new(self, routine.row.volatility == 'v', routine.row.owner), arguments).await?;
+        let rows = code(Caller::new(self, volatile, owner), arguments).await?;
         if returns.is_void() {
             return Ok(Vec::new());
         }

@@ -39,8 +39,6 @@ pub fn functions() -> Vec<Row> {
             let config = inputs.reader::<u32>(0)?.get(row);
             debugged(call, Some(config), inputs.reader::<&str>(1)?.get(row))
         }),
-        records("ts_stat(text)", |_, _, _| Err(Error::unsupported("ts_stat with a query that is not constant"))),
-        records("ts_stat(text, text)", |_, _, _| Err(Error::unsupported("ts_stat with a query that is not constant"))),
     ]
     .into_iter()
     .chain(support())

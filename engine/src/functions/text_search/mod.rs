@@ -11,6 +11,7 @@ mod parser;
 mod query;
 mod rank;
 mod rewrite;
+mod statistics;
 mod stem;
 mod stop;
 mod value;
@@ -31,6 +32,7 @@ pub fn functions() -> Vec<Row> {
         rank::functions(),
         headline::functions(),
         debug::functions(),
+        statistics::functions(),
     ]
     .into_iter()
     .flatten()

@@ -115,9 +115,10 @@ fn length(vector: &Vector<'_>) -> usize {
     vector.entries.iter().map(|entry| entry.positions().len().max(1)).sum()
 }
 
-/// The words of a query, each once, in order.
+/// The words of a query, each once, in order. Of equal ones the last that is written counts, with its prefix mark.
 fn words(query: &TsQuery) -> Vec<&Operand> {
     let mut words: Vec<&Operand> = query.operands().collect();
+    words.reverse();
     words.sort_by(|a, b| a.word.cmp(&b.word));
     words.dedup_by(|a, b| a.word == b.word);
     words

@@ -3,12 +3,16 @@
 
 use std::cmp::Ordering;
 
+use aegis_catalog::types::oid;
 use aegis_catalog::types::text_search::{Node, Operand, TsQuery, query};
-use aegis_catalog::{Error, Result, sqlstate};
+use aegis_catalog::{Error, Result, Type, sqlstate};
+use arrow::array::ArrayRef;
 
 use super::query::reordered;
+use crate::extension::{Caller, Row as Values, Value};
 use crate::functions::kernel::kernel;
 use crate::functions::signature::{Row, f};
+use crate::functions::value::Write;
 
 /// Deeper queries are not rewritten.
 const MAX_DEPTH: usize = 500;
@@ -19,20 +23,55 @@ pub fn functions() -> Vec<Row> {
             "ts_rewrite(tsquery, tsquery, tsquery)",
             kernel!(|a: TsQuery, target: TsQuery, substitute: TsQuery| rewrite(a, &target, &substitute)),
         ),
-        f(
-            "ts_rewrite(tsquery, text)",
-            kernel!(|_a: TsQuery, _statement: &str| Err::<TsQuery, _>(Error::unsupported(
-                "ts_rewrite with a statement"
-            ))),
-        ),
+        f("ts_rewrite(tsquery, text)", crate::session!(rewrite_by_statement)),
     ]
 }
 
+/// Replaces the first column of each row of a statement by the second.
+async fn rewrite_by_statement(mut caller: Caller<'_>, arguments: Values) -> Result<Vec<Values>> {
+    let statement = arguments.get::<&str>(1)?.to_owned();
+    // Without a target it is brought into order all the same.
+    let mut query = rewritten(&arguments.get::<TsQuery>(0)?, None)?;
+    for row in caller.query(&statement, Values(Vec::new())).await? {
+        let [target, substitute] = &row.0[..] else { return Err(not_two_queries()) };
+        if target.ty().oid != oid::TSQUERY || substitute.ty().oid != oid::TSQUERY {
+            return Err(not_two_queries());
+        }
+        if let (Some(target), Some(substitute)) =
+            (target.get::<Option<TsQuery>>()?, substitute.get::<Option<TsQuery>>()?)
+        {
+            query = rewrite(query, &target, &substitute)?;
+        }
+    }
+    Ok(vec![Values(vec![Value::new(Type::of(oid::TSQUERY), column(query))])])
+}
+
+fn column(query: TsQuery) -> ArrayRef {
+    let mut builder = TsQuery::builder(1);
+    query.append(&mut builder);
+    TsQuery::finish(builder)
+}
+
+fn not_two_queries() -> Error {
+    Error::new(sqlstate::INVALID_PARAMETER_VALUE, "ts_rewrite query must return two tsquery columns")
+}
+
 fn rewrite(whole: TsQuery, target: &TsQuery, substitute: &TsQuery) -> Result<TsQuery> {
-    let (Some(tree), Some(target)) = (Tree::sorted(&whole)?, Tree::sorted(target)?) else { return Ok(whole) };
-    let substitute = Tree::plain(substitute)?;
+    match Tree::sorted(target)? {
+        Some(target) => rewritten(&whole, Some((&target, Tree::plain(substitute)?.as_ref()))),
+        None => Ok(whole),
+    }
+}
+
+/// The query with its operands in order, and a target replaced if one is given.
+fn rewritten(whole: &TsQuery, replace: Option<(&Tree, Option<&Tree>)>) -> Result<TsQuery> {
+    let tree = Tree::sorted(whole)?;
+    let tree = match replace {
+        Some((target, substitute)) => tree.and_then(|tree| tree.replaced(target, substitute)),
+        None => tree,
+    };
     let mut out = TsQuery::default();
-    let root = tree.replaced(&target, substitute.as_ref()).map(|tree| tree.write(&mut out));
+    let root = tree.map(|tree| tree.write(&mut out));
     Ok(reordered(&out, root))
 }
 

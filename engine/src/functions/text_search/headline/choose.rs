@@ -245,9 +245,8 @@ fn stretched(words: &[Word<'_>], span: Span, mut length: i32, options: &Options)
     }
     let is_word = |number: usize| i32::from(words.get(number).is_some_and(Word::is_word));
     let is_taken = |number: usize| words.get(number).is_none_or(|word| word.mark.shown);
-    let is_bad = |number: usize| {
-        words.get(number).is_some_and(|word| word.is_bad_end(options.short_word.unsigned_abs() as usize))
-    };
+    let short = options.short_word.unsigned_abs() as usize;
+    let is_bad = |number: usize| words.get(number).is_some_and(|word| word.is_bad_end(short) && !word.counts());
     let most = (options.max_words - length) / 2;
     let (mut stretch, mut first) = (0, span.first);
     for number in (0..span.first).rev() {
