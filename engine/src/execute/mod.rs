@@ -1,5 +1,6 @@
 //! Running plans: sources of rows, the query runtime, streams of results, and the statements that change rows.
 
+mod again;
 pub mod aggregate;
 pub mod array;
 pub mod array_store;

@@ -12,6 +12,7 @@ use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::SessionConfig;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use super::again::ReadAgain;
 use super::error::from_datafusion;
 use super::memory_pool::SharedPool;
 use super::node::Planner;
@@ -139,6 +140,7 @@ fn template(
         .with_analyzer_rules(Vec::new())
         .with_optimizer_rules(optimizer_rules)
         .with_physical_optimizer_rule(Arc::new(SortCopies))
+        .with_physical_optimizer_rule(Arc::new(ReadAgain))
         .build())
 }
 

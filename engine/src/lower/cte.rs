@@ -68,6 +68,14 @@ impl Lowerer<'_> {
         Ok(())
     }
 
+    /// Are the rows that a reference yields those of the last round, with the columns of the domain among them?
+    pub(super) fn carries_domain(&self, cte: CteId) -> bool {
+        let definition = self.ctes.get(&cte);
+        definition.is_some_and(
+            |definition| matches!(&definition.meaning, Meaning::WorkTable { domain, .. } if !domain.is_empty()),
+        )
+    }
+
     /// The query that stands at each reference to the CTE.
     pub(super) fn query_of_cte(&self, cte: CteId) -> Option<&Query> {
         match &self.ctes.get(&cte)?.meaning {
@@ -211,6 +219,13 @@ impl Lowerer<'_> {
     ) -> Result<Relation> {
         let (plan, columns) = self.scan("work", source)?;
         let (outer, own) = columns.split_at(domain.len().min(columns.len()));
+        // Its rows are of no other values of the domain than the base has.
+        if let Some(base) = base.filter(|base| base.rels.is_empty() && base.domain.len() == outer.len()) {
+            let named = base.domain.iter().zip(outer);
+            let domain =
+                named.map(|(column, binding)| DomainColumn { binding: binding.clone(), ..column.clone() }).collect();
+            return Ok(Relation { plan, rels: HashMap::from([(rel, own.to_vec())]), domain });
+        }
         let Some(base) = base.filter(|_| !domain.is_empty()) else {
             let mut relation = Relation::new(plan);
             relation.rels = HashMap::from([(rel, own.to_vec())]);

@@ -81,6 +81,9 @@ impl Lowerer<'_> {
                     Ok(lowerer.query(query, Some(domain))?.into_relation(*rel))
                 })
             }
+            From::Cte { rel, cte, .. } if base.rels.is_empty() && self.carries_domain(*cte) => {
+                self.cte_reference(*rel, *cte, Some(&base))
+            }
             From::Cte { rel, cte, .. } => {
                 let free = self.free_in_from(from);
                 self.lateral(base, free, JoinType::Inner, None, |lowerer, domain| {
@@ -94,6 +97,21 @@ impl Lowerer<'_> {
                 condition,
                 form,
             } => {
+                // The rows of a round are of the domain already: the others are joined to them, not to all of the domain.
+                let inner = !matches!(kind, JoinKind::Left) && form.as_of.is_none();
+                if let From::Cte { cte, .. } = right.as_ref()
+                    && inner
+                    && base.rels.is_empty()
+                    && self.carries_domain(*cte)
+                    && !self.refers_to(left, &base)
+                {
+                    let joined = self.onto(base, right)?;
+                    let mut joined = self.onto(joined, left)?;
+                    if let Some(condition) = condition {
+                        self.filter_by(condition, &mut joined)?;
+                    }
+                    return Ok(joined);
+                }
                 let left = self.onto(base, left)?;
                 self.join((*kind, form), left, right, condition.as_ref())
             }

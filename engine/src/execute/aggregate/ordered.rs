@@ -19,6 +19,7 @@ use datafusion::scalar::ScalarValue;
 
 use crate::execute::array::from_rows;
 use crate::execute::error::to_datafusion;
+use crate::functions::aggregate::owned::owned;
 
 /// What the sorted rows go to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -172,7 +173,7 @@ impl OrderedAccumulator {
 impl Accumulator for OrderedAccumulator {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         if values.first().is_some_and(|values| !values.is_empty()) {
-            self.chunks.push(values.to_vec());
+            self.chunks.push(values.iter().map(owned).collect());
         }
         Ok(())
     }

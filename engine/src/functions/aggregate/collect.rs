@@ -14,6 +14,7 @@ use datafusion::common::DataFusionError;
 use datafusion::logical_expr::Accumulator;
 use datafusion::scalar::ScalarValue;
 
+use super::owned::owned;
 use crate::functions::comparison::key::key_array;
 use crate::functions::kernel::{arrow, external};
 
@@ -122,7 +123,7 @@ fn item(column: &DataType) -> Field {
 impl Accumulator for Collected {
     fn update_batch(&mut self, values: &[ArrayRef]) -> DataFusionResult<()> {
         if values.first().is_some_and(|value| !value.is_empty()) {
-            self.batches.push(values.to_vec());
+            self.batches.push(values.iter().map(owned).collect());
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod fold;
 mod hypothetical;
 mod logic;
 mod ordered_set;
+pub mod owned;
 mod persist;
 mod statistics;
 mod step;
