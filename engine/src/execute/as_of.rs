@@ -10,7 +10,7 @@ use arrow::compute::{SortOptions, and, interleave, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::row::{RowConverter, Rows, SortField};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchemaRef, Result, internal_err};
+use datafusion::common::{Column as Name, DFSchema, DFSchemaRef, Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Operator as Comparison;
 use datafusion::physical_expr::expressions::Column;
@@ -22,28 +22,46 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::node::Operator;
+use super::node::{Operator, places};
 
 /// Batches of the right side that rows of one batch of the left side may match before it is handed on in parts.
 const MAX_BATCHES: usize = 16;
 
-/// An ASOF join over columns of its sides.
-#[derive(Debug)]
-pub struct Plan {
+/// An ASOF join; `C` is how it names columns.
+#[derive(Debug, Clone)]
+pub struct Plan<C> {
     /// Columns that must be equal, then the one that is near.
-    pub left: Vec<usize>,
-    pub right: Vec<usize>,
+    pub left: Vec<C>,
+    pub right: Vec<C>,
     /// How the left one compares to the right one.
     pub op: Comparison,
     /// Comparisons of columns of the left side with the nearest row.
-    pub bounds: Vec<(Comparison, usize)>,
+    pub bounds: Vec<(Comparison, C)>,
     /// A column of the left side that must be true.
-    pub condition: Option<usize>,
+    pub condition: Option<C>,
     /// Rows of the left side stay without a match.
     pub keep_left: bool,
 }
 
-impl Plan {
+impl Plan<Name> {
+    fn left_columns(&self) -> impl Iterator<Item = &Name> {
+        self.left.iter().chain(self.bounds.iter().map(|(_, column)| column)).chain(&self.condition)
+    }
+
+    fn over(&self, left: &DFSchema, right: &DFSchema) -> Result<Plan<usize>> {
+        let place = |column: &Name| left.index_of_column(column);
+        Ok(Plan {
+            left: places(&self.left, left)?,
+            right: places(&self.right, right)?,
+            op: self.op,
+            bounds: self.bounds.iter().map(|(op, column)| Ok((*op, place(column)?))).collect::<Result<_>>()?,
+            condition: self.condition.as_ref().map(place).transpose()?,
+            keep_left: self.keep_left,
+        })
+    }
+}
+
+impl Plan<usize> {
     /// The nearest row is a later one.
     fn descending(&self) -> bool {
         matches!(self.op, Comparison::Lt | Comparison::LtEq)
@@ -59,29 +77,62 @@ impl Plan {
 }
 
 #[derive(Debug)]
-pub struct AsOfNode(pub Arc<Plan>);
+pub struct AsOfNode(pub Plan<Name>);
 
 impl Operator for AsOfNode {
     fn name(&self) -> &str {
         "AsOfJoin"
     }
 
-    fn operator(&self, inputs: &[Arc<dyn ExecutionPlan>], schema: &DFSchemaRef) -> Result<Arc<dyn ExecutionPlan>> {
+    /// The columns of both sides; any of the right side may be null.
+    fn schema(&self, inputs: &[&DFSchemaRef]) -> Result<DFSchema> {
         let [left, right] = inputs else { return internal_err!("a join has two inputs") };
-        Ok(Arc::new(AsOfExec::new(self.0.clone(), left.clone(), right.clone(), Arc::clone(schema.inner()))))
+        let own = left.iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone()));
+        let other = right
+            .iter()
+            .map(|(qualifier, field)| (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true))));
+        DFSchema::new_with_metadata(own.chain(other).collect(), Default::default())
+    }
+
+    fn needed(&self, output: &[usize], inputs: &[&DFSchemaRef]) -> Result<Vec<Vec<usize>>> {
+        let [left, right] = inputs else { return internal_err!("a join has two inputs") };
+        let split = left.fields().len();
+        let mut own = places(self.0.left_columns(), left)?;
+        let mut other = places(&self.0.right, right)?;
+        own.extend(output.iter().filter(|&&place| place < split));
+        other.extend(output.iter().filter_map(|place| place.checked_sub(split)));
+        Ok(vec![own, other])
+    }
+
+    fn operator(
+        &self,
+        inputs: &[Arc<dyn ExecutionPlan>],
+        schemas: &[&DFSchemaRef],
+        output: SchemaRef,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let ([left, right], [left_schema, right_schema]) = (inputs, schemas) else {
+            return internal_err!("a join has two inputs");
+        };
+        let plan = self.0.over(left_schema, right_schema)?;
+        Ok(Arc::new(AsOfExec::new(Arc::new(plan), left.clone(), right.clone(), output)))
     }
 }
 
 #[derive(Debug)]
 struct AsOfExec {
-    plan: Arc<Plan>,
+    plan: Arc<Plan<usize>>,
     left: Arc<dyn ExecutionPlan>,
     right: Arc<dyn ExecutionPlan>,
     properties: Arc<PlanProperties>,
 }
 
 impl AsOfExec {
-    fn new(plan: Arc<Plan>, left: Arc<dyn ExecutionPlan>, right: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Self {
+    fn new(
+        plan: Arc<Plan<usize>>,
+        left: Arc<dyn ExecutionPlan>,
+        right: Arc<dyn ExecutionPlan>,
+        schema: SchemaRef,
+    ) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(1),
@@ -184,7 +235,7 @@ struct Keyed {
 }
 
 struct Running {
-    plan: Arc<Plan>,
+    plan: Arc<Plan<usize>>,
     target: SchemaRef,
     /// Of all key columns, and of those that must be equal.
     whole: RowConverter,

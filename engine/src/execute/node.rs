@@ -5,19 +5,34 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::common::{DFSchemaRef, Result};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, Result};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-/// Makes the operator over the inputs, whose columns are those that the node was made over.
+/// What a node does. It names the columns that it needs: those of its inputs come and go with what the plan above wants.
 pub trait Operator: fmt::Debug + Send + Sync {
     fn name(&self) -> &str;
-    fn operator(&self, inputs: &[Arc<dyn ExecutionPlan>], schema: &DFSchemaRef) -> Result<Arc<dyn ExecutionPlan>>;
+    /// The columns of the output over inputs with these.
+    fn schema(&self, inputs: &[&DFSchemaRef]) -> Result<DFSchema>;
+    /// Places of the columns of each input that are needed, if these of the output are wanted.
+    fn needed(&self, output: &[usize], inputs: &[&DFSchemaRef]) -> Result<Vec<Vec<usize>>>;
+    fn operator(
+        &self,
+        inputs: &[Arc<dyn ExecutionPlan>],
+        schemas: &[&DFSchemaRef],
+        output: SchemaRef,
+    ) -> Result<Arc<dyn ExecutionPlan>>;
+}
+
+/// The places of columns; an error of ours if one is not there.
+pub fn places<'c>(columns: impl IntoIterator<Item = &'c Column>, schema: &DFSchema) -> Result<Vec<usize>> {
+    columns.into_iter().map(|column| schema.index_of_column(column)).collect()
 }
 
 #[derive(Debug, Clone)]
@@ -27,8 +42,16 @@ struct Node {
     schema: DFSchemaRef,
 }
 
-pub fn node(operator: Arc<dyn Operator>, inputs: Vec<LogicalPlan>, schema: DFSchemaRef) -> LogicalPlan {
-    LogicalPlan::Extension(Extension { node: Arc::new(Node { operator, inputs, schema }) })
+pub fn node(operator: Arc<dyn Operator>, inputs: Vec<LogicalPlan>) -> Result<LogicalPlan> {
+    Ok(LogicalPlan::Extension(Extension { node: Arc::new(Node::new(operator, inputs)?) }))
+}
+
+impl Node {
+    fn new(operator: Arc<dyn Operator>, inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let schemas: Vec<&DFSchemaRef> = inputs.iter().map(LogicalPlan::schema).collect();
+        let schema = Arc::new(operator.schema(&schemas)?);
+        Ok(Self { operator, inputs, schema })
+    }
 }
 
 impl PartialEq for Node {
@@ -74,7 +97,17 @@ impl UserDefinedLogicalNodeCore for Node {
     }
 
     fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
-        Ok(Self { inputs, ..self.clone() })
+        Self::new(self.operator.clone(), inputs)
+    }
+
+    fn necessary_children_exprs(&self, output: &[usize]) -> Option<Vec<Vec<usize>>> {
+        let schemas: Vec<&DFSchemaRef> = self.inputs.iter().map(LogicalPlan::schema).collect();
+        let mut needed = self.operator.needed(output, &schemas).ok()?;
+        for places in &mut needed {
+            places.sort_unstable();
+            places.dedup();
+        }
+        Some(needed)
     }
 }
 
@@ -108,12 +141,13 @@ impl ExtensionPlanner for Nodes {
         &self,
         _planner: &dyn PhysicalPlanner,
         node: &dyn UserDefinedLogicalNode,
-        _logical: &[&LogicalPlan],
+        logical: &[&LogicalPlan],
         inputs: &[Arc<dyn ExecutionPlan>],
         _session: &dyn Session,
         _planning: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some(node) = node.as_any().downcast_ref::<Node>() else { return Ok(None) };
-        node.operator.operator(inputs, &node.schema).map(Some)
+        let schemas: Vec<&DFSchemaRef> = logical.iter().map(|plan| plan.schema()).collect();
+        node.operator.operator(inputs, &schemas, Arc::clone(node.schema.inner())).map(Some)
     }
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use aegis_catalog::Type;
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::{SortOptions, concat_batches, partition, take};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchemaRef, Result, internal_err};
+use datafusion::common::{Column as Name, DFSchema, DFSchemaRef, Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{
@@ -21,7 +21,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::error::to_datafusion;
-use super::node::Operator;
+use super::node::{Operator, places};
 use crate::extension::Value;
 use crate::extension::transform::{
     Argument, Bound, Comparison, Computed, Definition, Groups, Open, Transform, Transformed,
@@ -30,7 +30,7 @@ use crate::session::context::StatementContext;
 
 /// What a column of the groups is for the rows that are made up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+enum Role {
     /// The same in all rows of a series.
     Series,
     Key,
@@ -39,59 +39,127 @@ pub enum Role {
 }
 
 /// Where an argument comes from.
-#[derive(Debug, Clone, Copy)]
-pub enum Place {
+#[derive(Debug, Clone)]
+pub enum Place<C> {
     /// A column of the definition's row.
     Definition(usize),
     /// A column of the groups.
-    Groups(usize),
+    Groups(C),
 }
 
-pub struct Call {
+#[derive(Clone)]
+pub struct Call<C> {
     pub name: &'static str,
-    pub arguments: Vec<(Place, Type)>,
+    pub arguments: Vec<(Place<C>, Type)>,
     pub data_type: DataType,
 }
 
-/// A transform as it is planned: over one row of constants, and the groups.
-pub struct Plan {
+/// A transform over one row of constants, and the groups; `C` is how it names columns of these.
+pub struct Plan<C> {
     pub name: String,
     pub context: Arc<StatementContext>,
     pub open: Open,
     pub key: Type,
-    /// What each column of the groups is.
-    pub roles: Vec<Role>,
+    /// Columns that are the same in all rows of a series.
+    pub series: Vec<C>,
     /// Columns by which the groups are sorted and told apart, the key being the last.
-    pub order: Vec<usize>,
+    pub order: Vec<C>,
+    pub has_series: bool,
     pub arguments: Vec<Option<(usize, Type)>>,
     pub bounds: Vec<(Comparison, usize, Type)>,
-    pub calls: Vec<Call>,
+    pub calls: Vec<Call<C>>,
+    /// Columns of the calls' results.
+    pub results: Vec<Name>,
 }
 
-impl fmt::Debug for Plan {
+impl Plan<Name> {
+    fn columns(&self) -> impl Iterator<Item = &Name> {
+        let arguments = self.calls.iter().flat_map(|call| &call.arguments).filter_map(|(place, _)| match place {
+            Place::Groups(column) => Some(column),
+            Place::Definition(_) => None,
+        });
+        self.order.iter().chain(arguments)
+    }
+
+    fn over(&self, groups: &DFSchema) -> Result<Plan<usize>> {
+        let calls = self.calls.iter().map(|call| {
+            let arguments = call.arguments.iter().map(|(place, ty)| {
+                let place = match place {
+                    Place::Definition(column) => Place::Definition(*column),
+                    Place::Groups(column) => Place::Groups(groups.index_of_column(column)?),
+                };
+                Ok((place, *ty))
+            });
+            let (name, data_type) = (call.name, call.data_type.clone());
+            Ok(Call { name, arguments: arguments.collect::<Result<_>>()?, data_type })
+        });
+        Ok(Plan {
+            name: self.name.clone(),
+            context: self.context.clone(),
+            open: self.open,
+            key: self.key,
+            // Some may not be wanted.
+            series: self.series.iter().filter_map(|column| groups.maybe_index_of_column(column)).collect(),
+            has_series: self.has_series,
+            order: places(&self.order, groups)?,
+            arguments: self.arguments.clone(),
+            bounds: self.bounds.clone(),
+            calls: calls.collect::<Result<_>>()?,
+            results: self.results.clone(),
+        })
+    }
+}
+
+impl<C> fmt::Debug for Plan<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
 }
 
 #[derive(Debug)]
-pub struct TransformNode(pub Arc<Plan>);
+pub struct TransformNode(pub Plan<Name>);
 
 impl Operator for TransformNode {
     fn name(&self) -> &str {
         &self.0.name
     }
 
-    fn operator(&self, inputs: &[Arc<dyn ExecutionPlan>], schema: &DFSchemaRef) -> Result<Arc<dyn ExecutionPlan>> {
+    /// The columns of the groups, any of which may be null, and the results.
+    fn schema(&self, inputs: &[&DFSchemaRef]) -> Result<DFSchema> {
+        let [_, groups] = inputs else { return internal_err!("a transform has two inputs") };
+        let groups = groups
+            .iter()
+            .map(|(qualifier, field)| (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true))));
+        let results = self.0.results.iter().zip(&self.0.calls).map(|(name, call)| {
+            (name.relation.clone(), Arc::new(Field::new(&name.name, call.data_type.clone(), true)))
+        });
+        DFSchema::new_with_metadata(groups.chain(results).collect(), Default::default())
+    }
+
+    fn needed(&self, output: &[usize], inputs: &[&DFSchemaRef]) -> Result<Vec<Vec<usize>>> {
         let [definition, groups] = inputs else { return internal_err!("a transform has two inputs") };
-        let schema = Arc::clone(schema.inner());
-        Ok(Arc::new(TransformExec::new(self.0.clone(), definition.clone(), groups.clone(), schema)))
+        let mut needed = places(self.0.columns(), groups)?;
+        needed.extend(output.iter().filter(|&&place| place < groups.fields().len()));
+        Ok(vec![(0..definition.fields().len()).collect(), needed])
+    }
+
+    fn operator(
+        &self,
+        inputs: &[Arc<dyn ExecutionPlan>],
+        schemas: &[&DFSchemaRef],
+        output: SchemaRef,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let ([definition, groups], [_, schema]) = (inputs, schemas) else {
+            return internal_err!("a transform has two inputs");
+        };
+        let plan = Arc::new(self.0.over(schema)?);
+        Ok(Arc::new(TransformExec::new(plan, definition.clone(), groups.clone(), output)))
     }
 }
 
 #[derive(Debug)]
 struct TransformExec {
-    plan: Arc<Plan>,
+    plan: Arc<Plan<usize>>,
     definition: Arc<dyn ExecutionPlan>,
     groups: Arc<dyn ExecutionPlan>,
     properties: Arc<PlanProperties>,
@@ -99,7 +167,7 @@ struct TransformExec {
 
 impl TransformExec {
     fn new(
-        plan: Arc<Plan>,
+        plan: Arc<Plan<usize>>,
         definition: Arc<dyn ExecutionPlan>,
         groups: Arc<dyn ExecutionPlan>,
         schema: SchemaRef,
@@ -187,7 +255,7 @@ impl ExecutionPlan for TransformExec {
     }
 }
 
-impl Plan {
+impl Plan<usize> {
     /// With the values of the one row of constants.
     fn definition(&self, row: &RecordBatch) -> aegis_catalog::Result<Definition> {
         let value = |column: usize, ty: Type| Value::new(ty, row.column(column).slice(0, 1));
@@ -212,8 +280,16 @@ impl Plan {
                 .map(|(comparison, column, ty)| Bound { comparison: *comparison, value: value(*column, *ty) })
                 .collect(),
             values: calls.collect(),
-            has_series: self.roles.contains(&Role::Series),
+            has_series: self.has_series,
         })
+    }
+
+    fn role(&self, column: usize) -> Role {
+        match column {
+            column if column == self.key_column() => Role::Key,
+            column if self.series.contains(&column) => Role::Series,
+            _ => Role::Group,
+        }
     }
 
     fn key_column(&self) -> usize {
@@ -222,7 +298,7 @@ impl Plan {
 }
 
 struct Running {
-    plan: Arc<Plan>,
+    plan: Arc<Plan<usize>>,
     target: SchemaRef,
     transform: Box<dyn Transform>,
     groups: SendableRecordBatchStream,
@@ -279,8 +355,8 @@ impl Running {
             true => Ok(new_null_array(column.data_type(), rows.len())),
             false => take(column, rows, None),
         };
-        for (column, role) in groups.columns().iter().zip(&self.plan.roles) {
-            columns.push(match role {
+        for (place, column) in groups.columns().iter().enumerate() {
+            columns.push(match self.plan.role(place) {
                 Role::Series => picked(column, &made.series)?,
                 Role::Group => picked(column, &made.rows)?,
                 Role::Key => made.key.clone(),

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use aegis_catalog::{Error, Result, sqlstate};
-use datafusion::common::DFSchema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 
 use super::Lowerer;
@@ -75,16 +74,15 @@ impl Lowerer<'_> {
         let known = right_keys.iter().map(|key| Expr::IsNotNull(Box::new(key.expr())));
         right.filter(all(known))?;
         let plan = Plan {
-            left: places(&left_keys, &left)?,
-            right: places(&right_keys, &right)?,
+            left: left_keys.into_iter().map(|key| key.column).collect(),
+            right: right_keys.into_iter().map(|key| key.column).collect(),
             op,
-            bounds: ops.into_iter().zip(places(&bounds, &left)?).collect(),
-            condition: places(condition.as_slice(), &left)?.pop(),
+            bounds: ops.into_iter().zip(bounds).map(|(op, bound)| (op, bound.column)).collect(),
+            condition: condition.map(|condition| condition.column),
             keep_left: kind == JoinKind::Left,
         };
-        let schema = joined(&left, &right)?;
         let inputs = vec![std::mem::take(&mut left.plan), std::mem::take(&mut right.plan)];
-        left.plan = node(Arc::new(AsOfNode(Arc::new(plan))), inputs, Arc::new(schema));
+        left.plan = node(Arc::new(AsOfNode(plan)), inputs).map_err(from_datafusion)?;
         left.rels.extend(right.rels);
         Ok(left)
     }
@@ -170,21 +168,4 @@ fn between(condition: Expr, left: &Relation, right: &Relation) -> Result<Between
         return Err(Error::unsupported("an ASOF join that compares values of different types"));
     }
     Ok(comparison)
-}
-
-fn places(columns: &[Binding], relation: &Relation) -> Result<Vec<usize>> {
-    let place = |binding: &Binding| relation.plan.schema().maybe_index_of_column(&binding.column);
-    let places: Option<Vec<usize>> = columns.iter().map(place).collect();
-    places.ok_or_else(|| Error::internal("a join without its columns"))
-}
-
-/// The columns of both sides; any of the right side may be null.
-fn joined(left: &Relation, right: &Relation) -> Result<DFSchema> {
-    let own = left.plan.schema().iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone()));
-    let other = right
-        .plan
-        .schema()
-        .iter()
-        .map(|(qualifier, field)| (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true))));
-    DFSchema::new_with_metadata(own.chain(other).collect(), Default::default()).map_err(from_datafusion)
 }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use aegis_catalog::{Error, Result, Type, sqlstate};
-use arrow::datatypes::Field;
-use datafusion::common::DFSchema;
 use datafusion::logical_expr::Expr;
 
 use super::Lowerer;
@@ -18,7 +16,7 @@ use crate::bind::tree::{self, CallForm, ExprKind, Grouping, RelId, Select};
 use crate::bind::walk;
 use crate::execute::error::from_datafusion;
 use crate::execute::node::node;
-use crate::execute::transform::{Call, Place, Plan, Role, TransformNode};
+use crate::execute::transform::{Call, Place, Plan, TransformNode};
 use crate::extension::transform::{Comparison, Part};
 use crate::functions::Body;
 
@@ -177,46 +175,35 @@ impl Lowerer<'_> {
             results.push(result);
         }
         let order = self.series_columns(grouping, transform.key, &mut input)?;
-        let roles = roles(grouping, transform.key, &order, &input);
-        let position = |binding: &Binding| input.plan.schema().maybe_index_of_column(&binding.column);
-        let order: Option<Vec<usize>> = order.iter().map(position).collect();
-        let order = order.ok_or_else(|| Error::internal("a series without its columns"))?;
+        let keys = (0..grouping.keys.len()).filter(|&position| position != transform.key);
+        let keys = keys.filter_map(|position| input.find(grouping.rel, position)).chain(&order);
+        let last = order.last().map(|key| key.column.clone());
+        let series =
+            keys.map(|binding| binding.column.clone()).filter(|column| Some(column) != last.as_ref()).collect();
         let calls = places.into_iter().map(|(name, arguments, data_type)| {
             let place = |(place, ty): (Source, Type)| match place {
-                Source::Constant(column) => Ok((Place::Definition(column), ty)),
-                Source::Column(binding) => {
-                    let column = position(&binding).ok_or_else(|| Error::internal("an argument without its column"))?;
-                    Ok((Place::Groups(column), ty))
-                }
+                Source::Constant(column) => (Place::Definition(column), ty),
+                Source::Column(binding) => (Place::Groups(binding.column), ty),
             };
-            Ok(Call { name, arguments: arguments.into_iter().map(place).collect::<Result<_>>()?, data_type })
+            Call { name, arguments: arguments.into_iter().map(place).collect(), data_type }
         });
         let plan = Plan {
             name: function.name.clone(),
             context: self.statement().clone(),
             open,
             key: key.ty,
-            roles,
-            order,
+            series,
+            has_series: order.len() > 1,
+            order: order.into_iter().map(|binding| binding.column).collect(),
             arguments,
             bounds,
-            calls: calls.collect::<Result<_>>()?,
+            calls: calls.collect(),
+            results: results.iter().map(|result| result.column.clone()).collect(),
         };
         let columns = constants.columns.iter().map(|(expr, binding)| (expr.clone(), binding)).collect();
         let definition = project(constants.row.plan, columns)?;
-        let mut fields: Vec<_> = input
-            .plan
-            .schema()
-            .iter()
-            .map(|(qualifier, field)| (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true))))
-            .collect();
-        for result in &results {
-            let field = Field::new(&result.column.name, result.data_type.clone(), true);
-            fields.push((result.column.relation.clone(), Arc::new(field)));
-        }
-        let schema = DFSchema::new_with_metadata(fields, Default::default()).map_err(from_datafusion)?;
         let groups = std::mem::take(&mut input.plan);
-        input.plan = node(Arc::new(TransformNode(Arc::new(plan))), vec![definition, groups], Arc::new(schema));
+        input.plan = node(Arc::new(TransformNode(plan)), vec![definition, groups]).map_err(from_datafusion)?;
         input.rels.insert(results_of(grouping.rel), results);
         Ok(input)
     }
@@ -321,17 +308,6 @@ impl Lowerer<'_> {
 enum Source {
     Constant(usize),
     Column(Binding),
-}
-
-fn roles(grouping: &Grouping, key: usize, order: &[Binding], input: &Relation) -> Vec<Role> {
-    let keys = || (0..grouping.keys.len()).filter_map(|position| Some((position, input.find(grouping.rel, position)?)));
-    let role = |column: &datafusion::common::Column| match keys().find(|(_, binding)| binding.column == *column) {
-        Some((position, _)) if position == key => Role::Key,
-        Some(_) => Role::Series,
-        None if order.iter().any(|binding| binding.column == *column) => Role::Series,
-        None => Role::Group,
-    };
-    input.plan.schema().columns().iter().map(role).collect()
 }
 
 fn comparison_of(operator: &str) -> Option<Comparison> {
