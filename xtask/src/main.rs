@@ -1,4 +1,4 @@
-//! Chores for developers: `cargo xtask test | fix | bench | soak | slt NAME`.
+//! Chores for developers: `cargo xtask test | fix | coverage | bench | soak | slt NAME`.
 
 mod setup;
 
@@ -21,6 +21,8 @@ enum Task {
     Test,
     /// Format, and apply what clippy can mend by itself
     Fix,
+    /// Count the functions of the manual's chapter 9 that are there, and write COMPATIBILITY.md's table of them
+    Coverage,
     /// Measure a release build beside PostgreSQL 15 and DuckDB; arguments go to benches/compare.py
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -47,6 +49,16 @@ fn main() -> Result<()> {
             cargo(&["clippy", "--fix", "--allow-dirty", "--workspace", "--all-targets"])?;
             cargo(&["fmt", "--all"])
         }
+        Task::Coverage => cargo(&[
+            "test",
+            "--workspace",
+            "--lib",
+            "--quiet",
+            "--",
+            "--ignored",
+            "--exact",
+            "functions::coverage::write_coverage",
+        ]),
         Task::Bench { arguments } => measure("compare.py", &arguments),
         Task::Soak { arguments } => measure("soak.py", &arguments),
         Task::Slt { name, r#override } => slt(name, r#override),

@@ -8,6 +8,8 @@ pub(crate) mod aggregate;
 pub mod array;
 mod cast;
 pub mod comparison;
+#[cfg(test)]
+mod coverage;
 pub mod datetime;
 mod enums;
 mod formatting;
