@@ -216,6 +216,7 @@ impl ExecutionPlan for AsOfExec {
             right,
             present: None,
             pieces: Vec::new(),
+            matched: None,
             candidate: None,
             ahead: None,
             ended: false,
@@ -246,6 +247,8 @@ struct Running {
     present: Option<(Keyed, usize)>,
     /// Batches of the right side that may be matched.
     pieces: Vec<Keyed>,
+    /// The last of them that rows of the present batch match.
+    matched: Option<usize>,
     /// The last row of the right side that is before the present one: its batch and place.
     candidate: Option<(usize, usize)>,
     /// The next row of the right side.
@@ -281,7 +284,9 @@ impl Running {
             let mut row = first;
             while row < left.batch.num_rows() && self.pieces.len() <= MAX_BATCHES {
                 self.advance(&left, row).await?;
-                matches.push(self.matched(&left, row));
+                let found = self.matched(&left, row);
+                self.matched = self.matched.max(found.map(|(piece, _)| piece));
+                matches.push(found);
                 row += 1;
             }
             let batch = self.rows(&left, first, &matches)?;
@@ -304,6 +309,7 @@ impl Running {
                     None => self.ended = true,
                     Some(batch) if batch.num_rows() == 0 => continue,
                     Some(batch) => {
+                        self.skip();
                         let piece = self.keyed(batch, &self.plan.clone().right)?;
                         self.pieces.push(piece);
                         self.ahead = Some((self.pieces.len() - 1, 0));
@@ -319,6 +325,15 @@ impl Running {
             }
             self.candidate = Some((piece, place));
             self.ahead = (place + 1 < rows.batch.num_rows()).then_some((piece, place + 1));
+        }
+    }
+
+    /// All of the last batch is before the present row: lets go of those before it that nothing matches.
+    fn skip(&mut self) {
+        let (kept, last) = (self.matched.map_or(0, |piece| piece + 1), self.pieces.len().saturating_sub(1));
+        if kept < last {
+            self.pieces.drain(kept..last);
+            self.candidate = self.candidate.map(|(_, place)| (kept, place));
         }
     }
 
@@ -394,6 +409,7 @@ impl Running {
 
     /// Lets go of batches that later rows can't match: all but those of the candidate and of the next row.
     fn forget(&mut self) {
+        self.matched = None;
         let used = [self.candidate, self.ahead].map(|place| place.map(|(piece, _)| piece));
         let mut moved = Vec::with_capacity(self.pieces.len());
         let mut kept = 0;
