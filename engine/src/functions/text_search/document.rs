@@ -80,6 +80,8 @@ fn of_json(configured: bool) -> Body {
     }))
 }
 
+const TOKENS_BETWEEN_CHECKS: usize = 256;
+
 /// One lexeme of a text.
 pub struct Lexeme {
     pub text: String,
@@ -94,8 +96,11 @@ pub fn lexemes(
     text: &str,
     place: &mut usize,
     found: &mut Vec<Lexeme>,
-) {
-    for token in tokens(text) {
+) -> Result<()> {
+    for (number, token) in tokens(text).enumerate() {
+        if number % TOKENS_BETWEEN_CHECKS == 0 {
+            context.check_cancelled()?;
+        }
         if token.text.len() >= MAX_WORD {
             too_long(context);
             continue;
@@ -105,6 +110,7 @@ pub fn lexemes(
             found.extend(lexemes.into_iter().map(|text| Lexeme { text, place: *place }));
         }
     }
+    Ok(())
 }
 
 pub fn too_long(context: &StatementContext) {
@@ -113,7 +119,7 @@ pub fn too_long(context: &StatementContext) {
 
 pub fn vector(config: &Configuration, context: &StatementContext, text: &str) -> Result<TsVector> {
     let (mut place, mut found) = (0, Vec::new());
-    lexemes(config, context, text, &mut place, &mut found);
+    lexemes(config, context, text, &mut place, &mut found)?;
     of_lexemes(found)
 }
 
@@ -129,12 +135,16 @@ const ALL: Wanted = Wanted { strings: true, numbers: true, booleans: true, keys:
 
 fn json_vector(config: &Configuration, context: &StatementContext, json: &str, wanted: Wanted) -> Result<TsVector> {
     let (mut place, mut found) = (0, Vec::new());
+    let mut failed = Ok(());
     visit(json, wanted, &mut |text: &str| {
         let before = found.len();
-        lexemes(config, context, text, &mut place, &mut found);
+        if failed.is_ok() {
+            failed = lexemes(config, context, text, &mut place, &mut found);
+        }
         // Words of different values are no neighbours.
         place += usize::from(found.len() > before);
     });
+    failed?;
     of_lexemes(found)
 }
 

@@ -69,7 +69,7 @@ fn contains(a: &TsQuery, b: &TsQuery) -> bool {
 
 /// A lexeme of a word that is asked for, in place of which any of its forms may stand.
 fn to_query(config: &Configuration, context: &StatementContext, text: &str) -> Result<TsQuery> {
-    let query = TsQuery::parse_with(text, |operand| Ok(of_word(config, context, &operand, Operator::Phrase(1))))?;
+    let query = TsQuery::parse_with(text, |operand| of_word(config, context, &operand, Operator::Phrase(1)))?;
     finish(context, text, query)
 }
 
@@ -78,15 +78,15 @@ fn plain(config: &Configuration, context: &StatementContext, text: &str, joined:
     let mut postfix = Postfix::default();
     if !text.is_empty() {
         let operand = Operand { word: text.to_owned(), weights: 0, prefix: false };
-        postfix.operand(of_word(config, context, &operand, joined));
+        postfix.operand(of_word(config, context, &operand, joined)?);
     }
     finish(context, text, postfix.finish()?)
 }
 
 /// The query of the lexemes of one operand; a stop word (an operand without a word) if it has none.
-fn of_word(config: &Configuration, context: &StatementContext, operand: &Operand, joined: Operator) -> TsQuery {
+fn of_word(config: &Configuration, context: &StatementContext, operand: &Operand, joined: Operator) -> Result<TsQuery> {
     let (mut place, mut found) = (0, Vec::new());
-    lexemes(config, context, &operand.word, &mut place, &mut found);
+    lexemes(config, context, &operand.word, &mut place, &mut found)?;
     let mut query = TsQuery::default();
     let mut last: Option<usize> = None;
     let join = |query: TsQuery, word: Operand| {
@@ -110,7 +110,7 @@ fn of_word(config: &Configuration, context: &StatementContext, operand: &Operand
     if query.is_empty() {
         query.push(Node::Value(Operand::default()));
     }
-    query
+    Ok(query)
 }
 
 /// The words of a text joined by AND.
@@ -270,7 +270,8 @@ fn web_search(config: &Configuration, context: &StatementContext, text: &str) ->
     let mut postfix = Postfix::default();
     let push = |postfix: &mut Postfix, word: &str| {
         let operand = Operand { word: word.to_owned(), weights: 0, prefix: false };
-        postfix.operand(of_word(config, context, &operand, Operator::Phrase(1)));
+        postfix.operand(of_word(config, context, &operand, Operator::Phrase(1))?);
+        Ok::<_, Error>(())
     };
     let (mut at, mut first) = (0, true);
     let rest = |at: usize| text.get(at..).unwrap_or_default();
@@ -292,7 +293,7 @@ fn web_search(config: &Configuration, context: &StatementContext, text: &str) ->
             '"' => {
                 let inner = rest(at + 1);
                 let length = inner.find('"').unwrap_or(inner.len());
-                push(&mut postfix, inner.get(..length).unwrap_or_default());
+                push(&mut postfix, inner.get(..length).unwrap_or_default())?;
                 at = (at + length + 2).min(text.len());
             }
             other if is_space(other) || is_operator(other) => {
@@ -304,7 +305,7 @@ fn web_search(config: &Configuration, context: &StatementContext, text: &str) ->
                 let mut reader = WordReader::of_query(text, at, true);
                 let word = reader.word()?.unwrap_or_default();
                 at = reader.position();
-                push(&mut postfix, &word.text);
+                push(&mut postfix, &word.text)?;
             }
         }
         first = false;

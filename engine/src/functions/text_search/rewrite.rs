@@ -13,9 +13,10 @@ use crate::extension::{Caller, Row as Values, Value};
 use crate::functions::kernel::kernel;
 use crate::functions::signature::{Row, f};
 use crate::functions::value::Write;
+use crate::stack::with_room;
 
 /// Deeper queries are not rewritten.
-const MAX_DEPTH: usize = 500;
+const MAX_DEPTH: usize = 2000;
 
 pub fn functions() -> Vec<Row> {
     vec![
@@ -149,7 +150,7 @@ impl Tree {
 
     fn sort(&mut self) {
         if let Self::Under { operator, operands, .. } = self {
-            operands.iter_mut().for_each(Self::sort);
+            operands.iter_mut().for_each(|operand| with_room(|| operand.sort()));
             if !matches!(operator, Operator::Phrase(_)) {
                 operands.sort_by(Self::compare);
             }
@@ -161,7 +162,7 @@ impl Tree {
         match (self, other) {
             (Self::Under { operator, operands, .. }, Self::Under { operator: other, operands: others, .. }) => {
                 let each = || {
-                    let pairs = operands.iter().zip(others).map(|(a, b)| a.compare(b));
+                    let pairs = operands.iter().zip(others).map(|(a, b)| with_room(|| a.compare(b)));
                     pairs.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
                 };
                 let distance =
@@ -194,7 +195,7 @@ impl Tree {
             other => return Some(other),
         };
         let mut operands: Vec<Self> =
-            operands.into_iter().filter_map(|operand| operand.replaced(target, substitute)).collect();
+            operands.into_iter().filter_map(|operand| with_room(|| operand.replaced(target, substitute))).collect();
         match operands.len() {
             0 => None,
             1 if operator != Operator::Not => operands.pop(),
@@ -239,11 +240,11 @@ impl Tree {
                 };
                 let Some(first) = operands.next() else { return out.push(Node::Value(Operand::default())) };
                 if operator == Operator::Not {
-                    let inner = first.write(out);
+                    let inner = with_room(|| first.write(out));
                     return out.push(Node::Not(inner));
                 }
-                let mut numbers = vec![first.write(out)];
-                numbers.extend(operands.map(|operand| operand.write(out)));
+                let mut numbers = vec![with_room(|| first.write(out))];
+                numbers.extend(operands.map(|operand| with_room(|| operand.write(out))));
                 // Pairs are made at the front, and the last one takes the free place: the order in which PostgreSQL shows them.
                 loop {
                     match numbers[..] {

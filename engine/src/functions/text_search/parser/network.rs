@@ -16,40 +16,53 @@ pub(super) enum Label {
     Plain,
 }
 
+impl Label {
+    /// A name goes on behind it with a dot, a hyphen or `@`.
+    fn ends_name(self) -> bool {
+        matches!(self, Self::Second | Self::Last | Self::Plain)
+    }
+}
+
 impl Tokens<'_> {
     /// The host name, mail address or URL that goes on at `at`.
     pub(super) fn host(&self, at: usize, label: Label) -> Option<Found> {
-        let (mut at, mut label, mut end) = (at, label, None);
+        let (at, label, end) = self.labels(at, label);
+        if self.byte(at) == Some(b'@')
+            && label.ends_name()
+            && let Some(found) = self.email(at + 1)
+        {
+            return Some(found);
+        }
+        let end = if label == Label::Last { self.port(at) } else { return end.map(|end| (T::Host, end)) };
+        Some(self.url_path(end).map_or((T::Host, end), |end| (T::Url, end)))
+    }
+
+    /// As far as a host name's characters go: where that is, in what label, and the last place where the name could have ended.
+    fn labels(&self, mut at: usize, mut label: Label) -> (usize, Label, Option<usize>) {
+        let mut end = None;
         loop {
-            let byte = self.byte(at);
-            let next = match (label, byte) {
+            let next = match (label, self.byte(at)) {
                 (Label::First, Some(b'a'..=b'z' | b'A'..=b'Z')) => Label::Second,
                 (Label::Second | Label::Last, Some(b'a'..=b'z' | b'A'..=b'Z')) => Label::Last,
                 (Label::FirstOfPart | Label::Plain, Some(b'a'..=b'z' | b'A'..=b'Z')) => Label::Plain,
                 (_, Some(b'0'..=b'9')) => Label::Plain,
-                (Label::Second | Label::Last | Label::Plain, Some(b'.')) => Label::First,
-                (Label::Second | Label::Last | Label::Plain, Some(b'-' | b'_')) => Label::FirstOfPart,
-                _ => break,
+                (label, Some(b'.')) if label.ends_name() => Label::First,
+                (label, Some(b'-' | b'_')) if label.ends_name() => Label::FirstOfPart,
+                _ => return (at, label, end),
             };
             if label == Label::Last && matches!(next, Label::First | Label::FirstOfPart) {
                 end = Some(at);
             }
             (at, label) = (at + 1, next);
         }
-        if self.byte(at) == Some(b'@')
-            && matches!(label, Label::Second | Label::Last | Label::Plain)
-            && let Some(found) = self.email(at + 1)
-        {
-            return Some(found);
-        }
-        if label != Label::Last {
-            return end.map(|end| (T::Host, end));
-        }
-        let end = match self.byte(at) {
+    }
+
+    /// The end of a port at `at`, if there is one.
+    fn port(&self, at: usize) -> usize {
+        match self.byte(at) {
             Some(b':') if self.is_digit(at + 1) => self.digits(at + 1),
             _ => at,
-        };
-        Some(self.url_path(end).map_or((T::Host, end), |end| (T::Url, end)))
+        }
     }
 
     /// The end of a path at `at`.
@@ -72,14 +85,9 @@ impl Tokens<'_> {
     pub(super) fn email(&self, at: usize) -> Option<Found> {
         let first = self.byte(at).filter(u8::is_ascii_alphanumeric)?;
         let label = if first.is_ascii_digit() { Label::Plain } else { Label::FirstOfPart };
-        match self.host(at, label)? {
-            (T::Host, end) => Some((T::Email, end)),
-            (T::Url, end) => {
-                let path = self.slice(at, end).find('/').map_or(end, |path| at + path);
-                Some((T::Email, path))
-            }
-            _ => None,
-        }
+        let (at, label, end) = self.labels(at, label);
+        let end = if label == Label::Last { Some(self.port(at)) } else { end };
+        end.map(|end| (T::Email, end))
     }
 
     /// At the colon of `http://`.
