@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aegis_catalog::{Error, Result, Type, sqlstate};
+use datafusion::common::Column;
 use datafusion::logical_expr::Expr;
 
 use super::Lowerer;
@@ -110,16 +111,16 @@ fn replace(expr: &mut tree::Expr, rel: RelId, calls: &mut Vec<tree::Expr>) -> Re
         });
         return result;
     };
-    let mut nested = None;
+    let mut nested = Vec::new();
+    let mut inner = Ok(());
     walk::children(&mut expr.clone(), &mut |child| {
-        let mut inner = Vec::new();
-        if replace(child, rel, &mut inner).is_err() || !inner.is_empty() {
-            nested = Some(());
+        if inner.is_ok() {
+            inner = replace(child, rel, &mut nested);
         }
     });
-    if nested.is_some() {
-        let message = "multiple interpolate/locf function calls per resultset column not supported";
-        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+    inner?;
+    if let Some(inner) = nested.first() {
+        return Err(Error::unsupported(format!("{} within {}", name(inner), name(expr))));
     }
     let column = calls.iter().position(|call| call == expr).unwrap_or_else(|| {
         calls.push(expr.clone());
@@ -167,11 +168,11 @@ impl Lowerer<'_> {
             (Some(filter), Some(bounded)) => self.bounds(bounded, filter, &mut constants)?,
             _ => Vec::new(),
         };
-        let mut places = Vec::with_capacity(transform.calls.len());
+        let mut calls = Vec::with_capacity(transform.calls.len());
         let mut results = Vec::with_capacity(transform.calls.len());
         for call in &transform.calls {
             let (call, result) = self.transform_call(call, &mut input, &mut constants)?;
-            places.push(call);
+            calls.push(call);
             results.push(result);
         }
         let order = self.series_columns(grouping, transform.key, &mut input)?;
@@ -180,13 +181,6 @@ impl Lowerer<'_> {
         let last = order.last().map(|key| key.column.clone());
         let series =
             keys.map(|binding| binding.column.clone()).filter(|column| Some(column) != last.as_ref()).collect();
-        let calls = places.into_iter().map(|(name, arguments, data_type)| {
-            let place = |(place, ty): (Source, Type)| match place {
-                Source::Constant(column) => (Place::Definition(column), ty),
-                Source::Column(binding) => (Place::Groups(binding.column), ty),
-            };
-            Call { name, arguments: arguments.into_iter().map(place).collect(), data_type }
-        });
         let plan = Plan {
             name: function.name.clone(),
             context: self.statement().clone(),
@@ -197,7 +191,7 @@ impl Lowerer<'_> {
             order: order.into_iter().map(|binding| binding.column).collect(),
             arguments,
             bounds,
-            calls: calls.collect(),
+            calls,
             results: results.iter().map(|result| result.column.clone()).collect(),
         };
         let columns = constants.columns.iter().map(|(expr, binding)| (expr.clone(), binding)).collect();
@@ -250,32 +244,32 @@ impl Lowerer<'_> {
         call: &tree::Expr,
         input: &mut Relation,
         constants: &mut Constants,
-    ) -> Result<((&'static str, Vec<(Source, Type)>, arrow::datatypes::DataType), Binding)> {
+    ) -> Result<(Call<Column>, Binding)> {
         let (ExprKind::Call { function, args, .. }, Some(Part::Value(name))) = (&call.kind, part(call)) else {
             return Err(Error::internal("a call that is none of the transform"));
         };
-        let mut places = Vec::with_capacity(args.len());
+        let mut arguments = Vec::with_capacity(args.len());
         let mut values = Vec::with_capacity(args.len());
         for arg in args {
             let (value, place) = match self.constant(arg, constants)? {
                 Some(place) => {
                     let (expr, binding) =
                         constants.columns.get(place).ok_or_else(|| Error::internal("a constant that is not there"))?;
-                    (Value::new(expr.clone(), arg.ty, binding.data_type.clone()), Source::Constant(place))
+                    (Value::new(expr.clone(), arg.ty, binding.data_type.clone()), Place::Definition(place))
                 }
                 None => {
                     let value = self.expr(arg, input)?.into_computed()?;
                     let binding = self.binding("argument", value.data_type.clone());
                     input.extend(vec![(value.expr.clone(), &binding)])?;
-                    (value, Source::Column(binding))
+                    (value, Place::Groups(binding.column))
                 }
             };
             values.push(value);
-            places.push((place, arg.ty));
+            arguments.push((place, arg.ty));
         }
         let data_type = result_representation(self.catalog(), function, &values, call.ty);
         let result = self.binding(name, data_type.clone());
-        Ok(((name, places, data_type), result))
+        Ok((Call { name, arguments, data_type }, result))
     }
 
     /// The columns that the groups are sorted by: what tells series apart, then the key.
@@ -302,12 +296,6 @@ impl Lowerer<'_> {
         order.push(last.ok_or_else(|| Error::internal("a transform without its key"))?);
         Ok(order)
     }
-}
-
-/// Where an argument of a call comes from.
-enum Source {
-    Constant(usize),
-    Column(Binding),
 }
 
 fn comparison_of(operator: &str) -> Option<Comparison> {

@@ -141,8 +141,8 @@ pub fn symbols() -> Symbols {
     let skewness = |method: Method, of: &Moments| method.standardized(of, of.m3, 3);
     let kurtosis = |method: Method, of: &Moments| method.standardized(of, of.m4, 4);
     let mut symbols: Symbols = vec![
-        ("stats1d", Body::Aggregate(|types| stats::<Stats1D>(types))),
-        ("stats2d", Body::Aggregate(|types| stats::<Stats2D>(types))),
+        ("stats1d", Body::Aggregate(stats::<Stats1D>)),
+        ("stats2d", Body::Aggregate(stats::<Stats2D>)),
         ("stats1d_rollup", Body::Aggregate(rollup::<Stats1D>)),
         ("stats2d_rollup", Body::Aggregate(rollup::<Stats2D>)),
         ("stats1d_average", of(|of: Stats1D| Some(of.mean))),
