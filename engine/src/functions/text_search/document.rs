@@ -17,8 +17,8 @@ use crate::session::context::StatementContext;
 
 pub fn functions() -> Vec<Row> {
     vec![
-        f("to_tsvector(text)", of_text(false, |config, context, text| vector(config, context, text))),
-        f("to_tsvector(regconfig, text)", of_text(true, |config, context, text| vector(config, context, text))),
+        f("to_tsvector(text)", of_text(false, vector)),
+        f("to_tsvector(regconfig, text)", of_text(true, vector)),
         f("to_tsvector(json)", of_text(false, |config, context, text| json_vector(config, context, text, STRINGS))),
         f("to_tsvector(jsonb)", of_text(false, |config, context, text| json_vector(config, context, text, STRINGS))),
         f(

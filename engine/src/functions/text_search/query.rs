@@ -11,9 +11,11 @@ use crate::functions::kernel::kernel;
 use crate::functions::signature::{Row, f};
 use crate::session::context::StatementContext;
 
+type FromText = fn(&Configuration, &StatementContext, &str) -> Result<TsQuery>;
+
 pub fn functions() -> Vec<Row> {
     let mut rows = Vec::new();
-    let forms: [(&str, fn(&Configuration, &StatementContext, &str) -> Result<TsQuery>); 4] = [
+    let forms: [(&str, FromText); 4] = [
         ("to_tsquery", to_query),
         ("plainto_tsquery", |config, context, text| plain(config, context, text, Operator::And)),
         ("phraseto_tsquery", |config, context, text| plain(config, context, text, Operator::Phrase(1))),
