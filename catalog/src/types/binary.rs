@@ -54,6 +54,10 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
+    pub fn f64(&mut self) -> Result<f64> {
+        self.u64().map(f64::from_bits)
+    }
+
     pub fn bytes16(&mut self) -> Result<[u8; 16]> {
         self.array()
     }

@@ -11,6 +11,7 @@ use arrow::array::{
 use super::binary::Reader;
 use super::datetime::{date, time, timestamp};
 use super::enums::EnumValues;
+use super::geometry::is_geometric;
 use super::interval::{self, Interval};
 use super::nested::{ArrayValues, RecordValues};
 use super::network::Network;
@@ -21,8 +22,8 @@ use super::structure::{Structure, TypeLookup, element, erased};
 use super::text_search::{TsQuery, TsVector};
 use super::type_name::{format_type, numeric_precision_scale};
 use super::{
-    FormatSettings, Names, Type, bit, boolean, bytea, float, int, json, money, network, object_id, oid, range, text,
-    uuid,
+    FormatSettings, Names, Type, bit, boolean, bytea, float, geometry, int, json, money, network, object_id, oid,
+    range, text, uuid,
 };
 use crate::error::{Error, Result};
 use crate::sqlstate;
@@ -111,6 +112,7 @@ impl ColumnBuilder {
             oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR | oid::MACADDR8 | oid::TSVECTOR | oid::TSQUERY => {
                 Values::Bytes(BinaryViewBuilder::with_capacity(capacity))
             }
+            other if is_geometric(other) => Values::Bytes(BinaryViewBuilder::with_capacity(capacity)),
             oid::NUMERIC => Values::Numeric(BinaryViewBuilder::with_capacity(capacity)),
             oid::UUID => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
             oid::DATE => Values::Date(Date32Builder::with_capacity(capacity)),
@@ -192,6 +194,7 @@ impl ColumnBuilder {
                 oid::MACADDR8 => values.append_value(network::parse_mac8(input)?),
                 oid::TSVECTOR => values.append_value(TsVector::parse(input)?.to_bytes()),
                 oid::TSQUERY => values.append_value(TsQuery::parse(input)?.to_bytes()),
+                other if is_geometric(other) => values.append_value(geometry::parse(other, input)?),
                 _ => {
                     self.scratch.clear();
                     bytea::parse(input, &mut self.scratch)?;
@@ -265,6 +268,7 @@ impl ColumnBuilder {
                 oid::MACADDR8 => values.append_value(whole(reader, |reader| reader.take(8))?),
                 oid::TSVECTOR => values.append_value(TsVector::from_binary(bytes)?.to_bytes()),
                 oid::TSQUERY => values.append_value(TsQuery::from_binary(bytes)?.to_bytes()),
+                other if is_geometric(other) => values.append_value(geometry::from_binary(other, bytes)?),
                 _ => values.append_value(bytes),
             },
             Values::Numeric(values) => append_numeric(values, ty, Numeric::from_binary(bytes)?, &mut self.scratch)?,

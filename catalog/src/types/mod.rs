@@ -42,6 +42,7 @@ pub mod encoder;
 pub mod enums;
 pub mod float;
 pub mod formatting;
+pub mod geometry;
 pub mod int;
 pub mod interval;
 pub mod json;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 
 use super::Type;
+use super::geometry::is_geometric;
 use super::oid::{self, Oid};
 use super::range::any_range_type;
 use super::structure::BuiltIn;
@@ -34,7 +35,7 @@ pub fn built_in(ty: Type) -> DataType {
         oid::FLOAT8 => DataType::Float64,
         oid::NUMERIC | oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR | oid::MACADDR8 => DataType::BinaryView,
         oid::TSVECTOR | oid::TSQUERY => DataType::BinaryView,
-        other if any_range_type(other, &BuiltIn).is_some() => DataType::BinaryView,
+        other if is_geometric(other) || any_range_type(other, &BuiltIn).is_some() => DataType::BinaryView,
         oid::DATE => DataType::Date32,
         oid::TIME => DataType::Time64(TimeUnit::Microsecond),
         oid::TIMETZ => DataType::FixedSizeBinary(12),

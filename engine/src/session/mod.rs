@@ -658,6 +658,11 @@ impl Session {
         self.backend.notice("WARNING", Error::new(code, message));
     }
 
+    /// What only those want to know who set `client_min_messages` for it.
+    pub(crate) fn debug(&self, message: &str) {
+        self.backend.notice("DEBUG", Error::new(sqlstate::SUCCESSFUL_COMPLETION, message));
+    }
+
     /// A NOTICE that something was there already, or was not.
     pub(crate) fn skip_notice(&self, message: &str) {
         self.skip_notice_as(sqlstate::SUCCESSFUL_COMPLETION, message);

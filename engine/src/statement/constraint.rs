@@ -345,6 +345,11 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered
                 Some(index) => adopt_index(session, index, &name, primary)?,
                 None => {
                     let kind = Index { include, invalid, ..key_index(table, &attnums, primary, nulls_not_distinct) };
+                    let command = if altered { "ALTER TABLE / ADD" } else { "CREATE TABLE /" };
+                    let key = if primary { "PRIMARY KEY" } else { "UNIQUE" };
+                    let message =
+                        format!("{command} {key} will create implicit index \"{name}\" for table \"{}\"", table.name);
+                    session.debug(&message);
                     create_key_index(session, table, &name, kind)?
                 }
             };

@@ -15,6 +15,7 @@ use super::super::array::ArrayColumn;
 use super::super::builder::JSONB_VERSION;
 use super::super::datetime::{date, timestamp};
 use super::super::enums::EnumColumn;
+use super::super::geometry::is_geometric;
 use super::super::interval::Interval;
 use super::super::network::Network;
 use super::super::oid::Oid;
@@ -108,6 +109,7 @@ impl BinaryEncoder {
             oid::XID8 => array.as_primitive_opt::<UInt64Type>().cloned().map(BinaryColumn::UInt8),
             oid::TID => array.as_primitive_opt::<UInt64Type>().cloned().map(BinaryColumn::Tid),
             oid::BYTEA => array.as_binary_view_opt().cloned().map(BinaryColumn::Bytes),
+            other if is_geometric(other) => array.as_binary_view_opt().cloned().map(BinaryColumn::Bytes),
             oid::MACADDR | oid::MACADDR8 => array.as_binary_view_opt().cloned().map(BinaryColumn::Bytes),
             oid::TSVECTOR => array.as_binary_view_opt().cloned().map(BinaryColumn::TsVector),
             oid::TSQUERY => array.as_binary_view_opt().cloned().map(BinaryColumn::TsQuery),

@@ -15,6 +15,7 @@ use super::super::array::{ArrayColumn, MAX_DIMENSIONS, needs_quotes, write_dimen
 use super::super::datetime::format;
 use super::super::datetime::time::TimeTz;
 use super::super::enums::EnumColumn;
+use super::super::geometry::{self, is_geometric};
 use super::super::interval::{self, Interval};
 use super::super::names::Names;
 use super::super::nested::delimiter;
@@ -66,6 +67,7 @@ enum TextColumn {
     Interval(IntervalMonthDayNanoArray, IntervalStyle),
     Money(Int64Array),
     Network(BinaryViewArray, Oid),
+    Geometric(BinaryViewArray, Oid, i32),
     Mac(BinaryViewArray),
     TsVector(BinaryViewArray),
     TsQuery(BinaryViewArray),
@@ -120,6 +122,9 @@ impl TextEncoder {
             oid::BYTEA => array.as_binary_view_opt().cloned().map(TextColumn::ByteaEscape),
             oid::INET | oid::CIDR => {
                 array.as_binary_view_opt().cloned().map(|array| TextColumn::Network(array, ty.oid))
+            }
+            other if is_geometric(other) => {
+                array.as_binary_view_opt().cloned().map(|array| TextColumn::Geometric(array, other, digits))
             }
             oid::MACADDR | oid::MACADDR8 => array.as_binary_view_opt().cloned().map(TextColumn::Mac),
             oid::TSVECTOR => array.as_binary_view_opt().cloned().map(TextColumn::TsVector),
@@ -214,6 +219,7 @@ impl TextEncoder {
                     network.write(*ty, out);
                 }
             }
+            TextColumn::Geometric(array, ty, digits) => geometry::write(*ty, array.value(row), *digits, out),
             TextColumn::Mac(array) => network::write_mac(array.value(row), out),
             TextColumn::TsVector(array) => text_search::vector::write_text(array.value(row), out),
             TextColumn::TsQuery(array) => text_search::TsQuery::from_bytes(array.value(row)).write(out),

@@ -68,7 +68,7 @@ pub async fn add(
         composite_type::refuse_itself(table, column.ty.oid, context)?;
     }
     let place = Place { schema: table.schema, name: table.name.clone(), persistence: table.persistence };
-    let sequences = create_table::create_sequences(session, &place, &mut plan, table.owner)?;
+    let sequences = create_table::create_sequences(session, "ALTER TABLE", &place, &mut plan, table.owner)?;
     let mut changed = Relation::clone(table);
     changed.columns = plan.columns;
     let declared = std::mem::take(&mut plan.constraints);

@@ -374,7 +374,7 @@ pub fn create_relation(
     options: Vec<(String, String)>,
 ) -> Result<Arc<Relation>> {
     let owner = session.context()?.user_oid;
-    let sequences = create_sequences(session, &place, &mut plan, owner)?;
+    let sequences = create_sequences(session, "CREATE TABLE", &place, &mut plan, owner)?;
     constraint::mark_not_null(&mut plan.columns, &plan.constraints)?;
     let open = session.writable("CREATE TABLE")?;
     // A partitioned table has no rows of its own.
@@ -414,6 +414,7 @@ pub fn create_relation(
 /// Sequences of serial and identity columns; serial columns get their default. Returns (column, sequence, identity).
 pub fn create_sequences(
     session: &mut Session,
+    command: &str,
     place: &Place,
     plan: &mut Plan,
     owner: Oid,
@@ -425,6 +426,10 @@ pub fn create_sequences(
         definition.identity = wanted.identity;
         let names = (place.schema, place.name.as_str(), wanted.column.as_str());
         let (schema, name) = sequence::place_of_column(session, names, &wanted.options, &context)?;
+        session.debug(&format!(
+            "{command} will create implicit sequence \"{name}\" for serial column \"{}.{}\"",
+            place.name, wanted.column
+        ));
         let relation = sequence::relation(schema, &name, place.persistence, owner, definition);
         let open = session.writable("CREATE TABLE")?;
         let relation = open.catalog.create_relation(open.tables.permanent(), relation)?;
