@@ -228,6 +228,8 @@ fn parse_startup(packet: Packet) -> Result<Startup> {
             "no PostgreSQL user name specified in startup packet",
         ));
     }
+    // What is named outright goes over what the switches among `options` say, in whichever order they come.
+    request.settings.sort_by_key(|(name, _)| name != "options");
     Ok(Startup { version, request, unknown_options })
 }
 
@@ -266,6 +268,13 @@ mod tests {
         assert_eq!(startup.request.database, None);
         assert_eq!(startup.unknown_options, ["_pq_.x"]);
         assert_eq!(startup.request.settings, [("TimeZone".to_owned(), "UTC".to_owned())]);
+    }
+
+    #[test]
+    fn named_settings_come_after_switches() {
+        let startup = startup(3 << 16, b"user\0u\0TimeZone\0UTC\0options\0-c TimeZone=PST8PDT\0\0").unwrap();
+        let names: Vec<&str> = startup.request.settings.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["options", "TimeZone"]);
     }
 
     #[test]
