@@ -65,6 +65,7 @@ async fn serve(config: Config, with_demo: bool) -> Result<()> {
     }
     let mut stop = Stop::listen()?;
     control::listen(&config.data_dir, engine.store());
+    let background = engine.start_background();
     let wire = aegis_wire::serve(engine.clone(), wire_config(&config)).await.context("listen")?;
     let http =
         aegis_http::serve(engine.clone(), aegis_http::Config { listen: config.http_listen, node_id: config.node_id })
@@ -83,6 +84,7 @@ async fn serve(config: Config, with_demo: bool) -> Result<()> {
         }
     }
     info!("stopping: no new connections; running statements get {} s", GRACE.as_secs());
+    drop(background);
     wire.shutdown(GRACE).await;
     http.shutdown().await;
     engine.shutdown().await.context("stopping")?;

@@ -84,7 +84,7 @@ pub struct Shared {
 }
 
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// How long `shutdown` waits for sessions to end before it closes the store under them.
@@ -248,7 +248,7 @@ impl Engine {
     }
 }
 
-const SUPERUSER: &str = "postgres";
+pub(crate) const SUPERUSER: &str = "postgres";
 /// The database that is always there: shared objects are read through it.
 const MAINTENANCE_DATABASE: &str = "postgres";
 

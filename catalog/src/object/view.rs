@@ -23,6 +23,11 @@ pub struct View {
 }
 
 impl View {
+    /// Was it made by CREATE MATERIALIZED VIEW with parameters of an extension, which keeps the rows?
+    pub fn is_of_extension(&self) -> bool {
+        self.options.iter().any(|(name, _)| name.contains('.'))
+    }
+
     /// Is a boolean option on?
     pub fn has_option(&self, name: &str) -> bool {
         let is_on =

@@ -17,6 +17,9 @@ pub struct Windows {
     pub grain: i64,
     /// Columns that the rows of a window are sorted by before the time.
     pub order: Vec<i16>,
+    /// Changes of rows before this time are told to the extension that watches.
+    #[serde(default)]
+    pub watched: Option<i64>,
     /// Where the views of the windows are, and how their names begin.
     pub schema: Oid,
     pub prefix: String,
@@ -72,7 +75,7 @@ mod tests {
     #[test]
     fn windows_are_counted_from_zero_and_cut_by_their_neighbours() {
         let prefix = "w".to_owned();
-        let windows = Windows { column: 1, interval: 10, grain: 10, order: vec![], schema: 1, prefix };
+        let windows = Windows { column: 1, interval: 10, grain: 10, order: vec![], watched: None, schema: 1, prefix };
         let window = |from, until| Window { table: 1, from, until, number: 1, created: 0 };
         assert_eq!(windows.window_of(-1, None, None), (-10, 0));
         assert_eq!(windows.window_of(25, Some(&window(0, 24)), Some(&window(28, 30))), (24, 28));

@@ -4,12 +4,15 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use aegis_catalog::object::{Relation, Windows};
+use aegis_catalog::fixed_oid::PG_CLASS;
+use aegis_catalog::object::{Dependency, DependencyKind, ObjectAddress, Relation, RelationKind, Windows};
 use aegis_catalog::types::{interval::Interval, oid};
 use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
+use aegis_storage::lock::TableMode;
 use arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::scalar::ScalarValue;
 
+use super::GroupedQuery;
 use crate::execute::error::from_datafusion;
 use crate::functions::value::{Date, Read, Timestamp, TimestampTz, Uuid, Write};
 use crate::parse::ast::Statement;
@@ -221,6 +224,54 @@ impl<'a> Caller<'a> {
     /// Windows of all rows of a table are made with the commit.
     pub fn note_windows(&mut self, table: Oid) -> Result<()> {
         self.session.note_windows(table)
+    }
+
+    /// Deletes rows without telling those that watch the table.
+    pub async fn delete_unseen(&mut self, sql: &str) -> Result<()> {
+        let touched = |session: &Session| session.transaction.as_ref().map(|open| open.tables.touched.clone());
+        let before = touched(self.session);
+        self.query(sql, Row(Vec::new())).await?;
+        if let (Some(open), Some(before)) = (&mut self.session.transaction, before) {
+            open.tables.touched = before;
+        }
+        Ok(())
+    }
+
+    /// Waits for all who change a table, and keeps others from it until the transaction ends.
+    pub async fn lock_exclusively(&mut self, table: Oid) -> Result<()> {
+        let context = self.context()?;
+        let lock = std::iter::once((table, TableMode::ShareRowExclusive));
+        self.session.lock_relations(lock, false, &context).await.map(drop)
+    }
+
+    /// 25001 in a transaction block.
+    pub fn require_no_block(&self, command: &str) -> Result<()> {
+        self.session.require_no_block(command)
+    }
+
+    /// What a query with GROUP BY is made of; the text of what else there is in it.
+    pub fn grouped(&self, sql: &str) -> Result<std::result::Result<GroupedQuery, &'static str>> {
+        GroupedQuery::of(sql, &*self.context()?)
+    }
+
+    /// Gives a view a storage parameter.
+    pub fn set_view_option(&mut self, view: Oid, name: &str, value: &str) -> Result<()> {
+        let catalog = self.catalog()?;
+        let found = catalog.relation(view).ok_or_else(|| Error::internal("a view that is not there"))?;
+        let mut changed = Relation::clone(found);
+        let RelationKind::View(kind) = &mut changed.kind else { return Err(Error::internal("a view that is none")) };
+        kind.options.retain(|(option, _)| option != name);
+        kind.options.push((name.to_owned(), value.to_owned()));
+        let open = self.session.writable("ALTER VIEW")?;
+        open.catalog.replace_relation(open.tables.permanent(), changed).map(drop)
+    }
+
+    /// `dependent` goes with `on`.
+    pub fn depend(&mut self, dependent: Oid, on: Oid) -> Result<()> {
+        let address = |oid| ObjectAddress::new(PG_CLASS, oid);
+        let edge = Dependency { dependent: address(dependent), referenced: address(on), kind: DependencyKind::Auto };
+        let open = self.session.writable("ALTER TABLE")?;
+        open.catalog.add_dependency(open.tables.permanent(), edge)
     }
 
     /// Windows are no more, by their views; the rows stay.

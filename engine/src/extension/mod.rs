@@ -17,7 +17,9 @@
 //!
 //! The built-in extensions are files here; the others are crates of their own, handed to the engine at start.
 
+mod background;
 mod caller;
+mod grouped;
 mod pgcrypto;
 mod sha1;
 pub mod transform;
@@ -43,8 +45,11 @@ pub use crate::functions::value::{
 };
 pub use crate::functions::{AggregateTypes, Body, Call};
 pub use crate::session::context::StatementContext;
+pub use crate::statement::storage_parameter::NewView;
 pub use crate::{kernel, row, session, set, volatile};
+pub use background::{Background, Workers};
 pub use caller::{Caller, Future, Row, SessionCode, Value};
+pub use grouped::{GroupKey, GroupedQuery, KeyArgument};
 
 /// Symbols of a library with the code behind them.
 pub type Symbols = Vec<(&'static str, Body)>;
@@ -61,7 +66,25 @@ pub struct Extension {
     pub script: &'static str,
     /// The symbols of the library.
     pub symbols: fn() -> Symbols,
+    pub parameters: Option<Parameters>,
+    /// Called before a commit that has changed rows of windows which somebody watches ([`Windows::watched`]).
+    pub committing: Option<Committing>,
+    pub background: Option<Background>,
 }
+
+/// Storage parameters that mean something to an extension.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameters {
+    /// `namespace.name = value`
+    pub namespaces: &'static [&'static str],
+    /// CREATE TABLE (true) was made with parameters, or ALTER … SET (false) a table or view: they are given without their namespace.
+    pub relation: for<'a> fn(Caller<'a>, Oid, Vec<(String, String)>, bool) -> Future<'a, ()>,
+    /// CREATE MATERIALIZED VIEW is written with parameters: the extension makes it.
+    pub materialized_view: for<'a> fn(Caller<'a>, NewView, Vec<(String, String)>) -> Future<'a, ()>,
+}
+
+/// A table, and ranges of its time with changed rows: the first value, and the first behind it.
+pub type Committing = for<'a> fn(Caller<'a>, Oid, Vec<(i64, i64)>) -> Future<'a, ()>;
 
 const BUILT_IN: &[Extension] = &[pgcrypto::EXTENSION, uuid_ossp::EXTENSION];
 

@@ -16,6 +16,9 @@ pub const EXTENSION: Extension = Extension {
     relocatable: true,
     script: include_str!("pgcrypto.sql"),
     symbols,
+    parameters: None,
+    committing: None,
+    background: None,
 };
 
 fn symbols() -> Symbols {

@@ -13,6 +13,9 @@ pub const EXTENSION: Extension = Extension {
     relocatable: true,
     script: include_str!("uuid-ossp.sql"),
     symbols,
+    parameters: None,
+    committing: None,
+    background: None,
 };
 
 fn symbols() -> Symbols {

@@ -477,6 +477,9 @@ pub struct CreateTableAs {
     pub materialized_view: bool,
     pub on_commit: OnCommit,
     pub with_data: bool,
+    pub options: Vec<(String, String)>,
+    /// The text of the source.
+    pub text: String,
     /// A query, or EXECUTE of a prepared statement.
     pub source: Box<Statement>,
 }

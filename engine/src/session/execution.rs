@@ -142,7 +142,8 @@ impl Session {
         self.run_deferred(true).await?;
         self.hold_cursors().await?;
         self.run_on_commit().await?;
-        self.make_windows(false).await
+        self.make_windows(false).await?;
+        self.tell_watchers().await
     }
 
     /// Makes the checks that were deferred: all, or those of constraints that are immediate by now.

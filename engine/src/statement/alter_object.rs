@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::object::{ConstraintKind, Database, Relation, RelationKind, Role, Schema};
+use aegis_catalog::object::{ConstraintKind, Database, Relation, RelationKind, Role, Schema, View};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use super::{Outcome, composite_type, descriptor, domain, namespace, role, stored_text, user_type};
@@ -203,7 +203,11 @@ fn relation(
     };
     namespace::reject_system(&found)?;
     let what = match (object.kind, &found.kind) {
-        (ObjectKind::MaterializedView, _) if found.materialized().is_none() => "a materialized view",
+        (ObjectKind::MaterializedView, _)
+            if found.materialized().is_none() && !found.view().is_some_and(View::is_of_extension) =>
+        {
+            "a materialized view"
+        }
         (ObjectKind::View, kind) if !matches!(kind, RelationKind::View(_)) => "a view",
         // ALTER INDEX takes tables too.
         (ObjectKind::Index, kind) if !matches!(kind, RelationKind::Index(_) | RelationKind::Table(_)) => "an index",

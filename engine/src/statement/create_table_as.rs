@@ -8,7 +8,7 @@ use aegis_catalog::{Error, Result, Type, sqlstate};
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
 
-use super::{Outcome, create_table, materialized_view, namespace, prepare, view};
+use super::{Outcome, create_table, materialized_view, namespace, prepare, storage_parameter, view};
 use crate::bind;
 use crate::bind::tree::BoundStatement;
 use crate::parse::ast::Statement;
@@ -31,6 +31,18 @@ pub async fn run(
     if create.if_not_exists && context.catalog.relation_by_name(place.schema, &place.name).is_some() {
         let message = format!("relation \"{}\" already exists, skipping", place.name);
         session.skip_notice_as(sqlstate::DUPLICATE_TABLE, &message);
+        return Outcome::tag(tag);
+    }
+    let (options, foreign) = storage_parameter::split(&create.options, context)?;
+    if let Some(foreign) = foreign.filter(|_| create.materialized_view) {
+        let schema = context.catalog.schema(place.schema).map(|schema| schema.name.as_str());
+        let view = storage_parameter::NewView {
+            name: namespace::quoted(schema, &place.name),
+            columns: create.columns.iter().map(|column| column.name.clone()).collect(),
+            query: create.text.clone(),
+            with_data: create.with_data,
+        };
+        foreign.create_view(session, view).await?;
         return Outcome::tag(tag);
     }
     let (bound, parameters) = source(session, create, sql, context).await?;
@@ -66,7 +78,7 @@ pub async fn run(
     } else {
         None
     };
-    let table = create_table::create_relation(session, place, plan, Vec::new())?;
+    let table = create_table::create_relation(session, place, plan, options)?;
     if create.on_commit != OnCommit::Preserve {
         session.on_commit(table.oid, create.on_commit);
     }

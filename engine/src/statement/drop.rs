@@ -134,12 +134,19 @@ fn relation(name: &Name, kind: ObjectKind, what: &str, context: &StatementContex
         return Err(Error::new(code, format!("{what} \"{shown}\" does not exist")));
     };
     namespace::reject_system(&found)?;
+    if kind == ObjectKind::View && found.view().is_some_and(aegis_catalog::object::View::is_of_extension) {
+        let message = format!("cannot drop materialized view \"{}\" with DROP VIEW", found.name);
+        return Err(
+            Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message).with_hint("Use DROP MATERIALIZED VIEW to remove it.")
+        );
+    }
     let matches = match (&found.kind, kind) {
         (RelationKind::Table(_), ObjectKind::Table) => found.materialized().is_none(),
         (RelationKind::Table(_), ObjectKind::MaterializedView) => found.materialized().is_some(),
-        (RelationKind::View(_), ObjectKind::View)
-        | (RelationKind::Index(_), ObjectKind::Index)
-        | (RelationKind::Sequence(_), ObjectKind::Sequence) => true,
+        (RelationKind::View(view), ObjectKind::View | ObjectKind::MaterializedView) => {
+            view.is_of_extension() == (kind == ObjectKind::MaterializedView)
+        }
+        (RelationKind::Index(_), ObjectKind::Index) | (RelationKind::Sequence(_), ObjectKind::Sequence) => true,
         _ => false,
     };
     if !matches {

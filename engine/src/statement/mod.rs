@@ -42,6 +42,7 @@ mod sequence;
 mod set;
 mod set_constraints;
 mod statistics;
+pub mod storage_parameter;
 pub mod stored_text;
 pub mod table_storage;
 mod text_search;

@@ -52,6 +52,9 @@ pub fn run(
         }
         session.writable("TRUNCATE TABLE")?.tables.deferred.refuse(table, "TRUNCATE")?;
         empty(session, table)?;
+        if let Some(windows) = table.windows() {
+            session.writable("TRUNCATE TABLE")?.tables.touched.note_emptied(table.oid, windows.grain);
+        }
         session.drop_windows(context.catalog.windows_of(table.oid).map(|view| view.oid))?;
     }
     if restart_identity {

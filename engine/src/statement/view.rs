@@ -7,7 +7,7 @@ use aegis_catalog::object::{Column, Dependency, DependencyKind, ObjectAddress, R
 use aegis_catalog::types::format_type;
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::{Outcome, namespace, stored_text};
+use super::{Outcome, namespace, storage_parameter, stored_text};
 use crate::bind;
 use crate::parse::ast::Statement;
 use crate::parse::utility::CreateView;
@@ -15,7 +15,12 @@ use crate::session::Session;
 use crate::session::context::StatementContext;
 
 pub fn create(session: &mut Session, create: &CreateView, sql: &str, context: &StatementContext) -> Result<Outcome> {
-    let mut given = ViewOptions::of(&create.options)?;
+    let (options, foreign) = storage_parameter::split(&create.options, context)?;
+    if foreign.is_some() {
+        return Err(Error::unsupported("CREATE VIEW with parameters of an extension")
+            .with_hint("Use CREATE MATERIALIZED VIEW."));
+    }
+    let mut given = ViewOptions::of(&options)?;
     if let Some(check_option) = &create.check_option {
         given.check_option = Some(check_option.to_ascii_lowercase());
     }

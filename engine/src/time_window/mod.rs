@@ -5,7 +5,7 @@ mod touched;
 
 use std::sync::Arc;
 
-use aegis_catalog::fixed_oid::PG_CLASS;
+use aegis_catalog::fixed_oid::{PG_CLASS, PG_EXTENSION};
 use aegis_catalog::object::{Column, ObjectAddress, Relation, RelationKind, View, Window, Windows};
 use aegis_catalog::types::{FormatSettings, format_type, oid, text_of};
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
@@ -14,6 +14,7 @@ use arrow::array::{ArrayRef, Int64Array};
 use arrow::compute::cast;
 
 use crate::bind;
+use crate::extension::Caller;
 use crate::parse::ast::Statement;
 use crate::session::context::StatementContext;
 use crate::session::{Session, clock};
@@ -50,6 +51,31 @@ impl Session {
             let missing: Vec<i64> = without_window(table, grains, &committed).collect();
             for value in missing {
                 self.make_window(table, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells extensions which rows of watched tables the transaction has changed, while it can still write.
+    pub(crate) async fn tell_watchers(&mut self) -> Result<()> {
+        let Some(open) = self.transaction.as_ref().filter(|open| !open.tables.touched.is_empty()) else {
+            return Ok(());
+        };
+        let touched = open.tables.touched.clone();
+        for (table, grains) in touched.tables() {
+            // Who begins to watch waits for writers, and is then seen by those that come.
+            let catalogs = [self.shared.catalog.current(self.backend.database_oid)?, self.catalog()?];
+            let watched = catalogs.iter().filter_map(|catalog| catalog.relation(table)?.windows()?.watched).max();
+            let ranges = watched.map(|until| grains.ranges(until)).unwrap_or_default();
+            if ranges.is_empty() {
+                continue;
+            }
+            let context = self.context()?;
+            for extension in context.extensions.all() {
+                let installed = context.catalog.descriptor_by_name(PG_EXTENSION, 0, extension.name);
+                if let (Some(committing), Some(installed)) = (extension.committing, installed) {
+                    committing(Caller::new(self, true, installed.owner), table, ranges.clone()).await?;
+                }
             }
         }
         Ok(())

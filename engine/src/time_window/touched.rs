@@ -20,6 +20,8 @@ pub struct Grains {
     pub grain: i64,
     /// Number → has it new rows?
     pub numbers: BTreeMap<i64, bool>,
+    /// All rows went at once.
+    emptied: bool,
 }
 
 impl Grains {
@@ -28,6 +30,21 @@ impl Grains {
         let from = number.checked_mul(self.grain).unwrap_or(i64::MIN);
         let until = number.checked_add(1).and_then(|next| next.checked_mul(self.grain)).unwrap_or(i64::MAX);
         (from, until)
+    }
+
+    /// Ranges that hold changed rows and begin before `until`, as few as there are.
+    pub fn ranges(&self, until: i64) -> Vec<(i64, i64)> {
+        if self.emptied {
+            return vec![(i64::MIN, i64::MAX)];
+        }
+        let mut ranges: Vec<(i64, i64)> = Vec::new();
+        for (from, end) in self.numbers.keys().map(|number| self.range(*number)).take_while(|(from, _)| *from < until) {
+            match ranges.last_mut().filter(|last| last.1 == from) {
+                Some(last) => last.1 = end,
+                None => ranges.push((from, end)),
+            }
+        }
+        ranges
     }
 }
 
@@ -40,11 +57,19 @@ impl Touched {
         self.0.iter().map(|(table, grains)| (*table, grains))
     }
 
+    fn of(&mut self, table: Oid, grain: i64) -> &mut Grains {
+        self.0.entry(table).or_insert_with(|| Grains { grain, numbers: BTreeMap::new(), emptied: false })
+    }
+
+    /// The table lost all rows.
+    pub fn note_emptied(&mut self, table: Oid, grain: i64) {
+        self.of(table, grain).emptied = true;
+    }
+
     /// Rows with these values in the column came (`new`) or went. 22008 for a value before all windows, 54000 for too many windows.
     pub fn note(&mut self, windows: &Windows, values: &ArrayRef, new: bool) -> Result<()> {
         let values = cast(values, &DataType::Int64).map_err(|error| Error::internal(error.to_string()))?;
-        let grains = self.0.entry(windows.owner);
-        let grains = grains.or_insert_with(|| Grains { grain: windows.grain, numbers: BTreeMap::new() });
+        let grains = self.of(windows.owner, windows.grain);
         let mut last = None;
         for value in values.as_primitive::<Int64Type>().iter().flatten() {
             if value == i64::MIN {
@@ -85,6 +110,8 @@ mod tests {
         let (table, grains) = touched.tables().next().unwrap();
         assert_eq!((table, &grains.numbers), (7, &BTreeMap::from([(-1, false), (0, true), (2, false)])));
         assert_eq!(grains.range(-1), (-10, 0));
+        assert_eq!(grains.ranges(25), [(-10, 10), (20, 30)]);
+        assert_eq!(grains.ranges(0), [(-10, 0)]);
         let before: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![i64::MIN]));
         assert_eq!(touched.note(&windows, &before, true).unwrap_err().code(), sqlstate::DATETIME_FIELD_OVERFLOW);
     }

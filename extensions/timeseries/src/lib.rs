@@ -2,9 +2,11 @@
 
 mod bookend;
 mod bucket;
+mod continuous;
 mod gapfill;
 mod histogram;
 mod hypertable;
+mod jobs;
 mod size;
 mod time_bucket;
 mod toolkit;
@@ -20,13 +22,23 @@ const TIMESCALEDB: Extension = Extension {
     version: "2.28.3",
     comment: "Enables scalable inserts and complex queries for time-series data",
     relocatable: false,
-    script: concat!(include_str!("timescaledb.sql"), include_str!("hypertable/hypertable.sql")),
+    script: concat!(
+        include_str!("timescaledb.sql"),
+        include_str!("hypertable/hypertable.sql"),
+        include_str!("continuous/continuous.sql"),
+        include_str!("jobs/jobs.sql")
+    ),
     symbols,
+    parameters: Some(continuous::PARAMETERS),
+    committing: Some(continuous::COMMITTING),
+    background: Some(jobs::BACKGROUND),
 };
 
 fn symbols() -> Symbols {
     [
         hypertable::symbols(),
+        continuous::symbols(),
+        jobs::symbols(),
         time_bucket::symbols(),
         gapfill::symbols(),
         bookend::symbols(),

@@ -427,7 +427,9 @@ impl Lower<'_> {
     fn create_table_as(&self, node: Node<'_>) -> Result<Utility> {
         let materialized_view = node.is(K::CREATE_MATERIALIZED_VIEW);
         let source = node.nodes().find(|part| is_query(part.kind()) || part.is(K::EXECUTE));
-        let source = self.statement(self.need(source, node)?)?;
+        let source = self.need(source, node)?;
+        let text = self.source_text(source);
+        let source = self.statement(source)?;
         let columns = match node.child_in(&[K::TABLE_ARG_LIST, K::COLUMN_LIST]) {
             Some(list) if list.is(K::COLUMN_LIST) => self.column_list(Some(list))?,
             Some(list) => list
@@ -448,6 +450,8 @@ impl Lower<'_> {
             materialized_view,
             on_commit: self.on_commit(node),
             with_data: !node.has(K::WITH_NO_DATA),
+            options: self.with_params(node)?,
+            text,
             source: Box::new(source.ok_or_else(|| self.missing_in(node))?),
         })))
     }
@@ -465,6 +469,8 @@ impl Lower<'_> {
             materialized_view: false,
             on_commit: OnCommit::Preserve,
             with_data: true,
+            options: Vec::new(),
+            text: String::new(),
             source: Box::new(Statement::Query(Box::new(query))),
         })))
     }

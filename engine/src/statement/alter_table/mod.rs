@@ -16,7 +16,7 @@ use std::sync::Arc;
 use aegis_catalog::object::{Column, Relation, RelationKind};
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::{Outcome, alter_object, cluster, namespace, partition, view};
+use super::{Outcome, alter_object, cluster, namespace, partition, storage_parameter, view};
 use crate::parse::ast::Ident;
 use crate::parse::utility::{AlterTable, AlterTableAction};
 use crate::session::Session;
@@ -80,6 +80,18 @@ async fn run_action(
         AlterTableAction::OwnerTo(owner) => return alter_object::set_relation_owner(session, table, owner, context),
         // ALTER TABLE takes views for these too.
         AlterTableAction::SetDefault { .. } | AlterTableAction::DropDefault { .. } if table.view().is_some() => {}
+        AlterTableAction::SetOptions(options) if options.iter().any(|(name, _)| name.contains('.')) => {
+            let (own, foreign) = storage_parameter::split(options, context)?;
+            match (own.is_empty(), table.view().is_some()) {
+                (true, _) => {}
+                (false, true) => view::set_options(session, table, &own, &[])?,
+                (false, false) => set_options(session, table, &own, &[])?,
+            }
+            return match foreign {
+                Some(foreign) => foreign.apply(session, table.oid, false).await,
+                None => Ok(()),
+            };
+        }
         AlterTableAction::SetOptions(options) if table.view().is_some() => {
             return view::set_options(session, table, options, &[]);
         }

@@ -14,7 +14,9 @@ use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
 use super::constraint::{self, Declared};
 use super::namespace::{self, Place};
-use super::{Outcome, composite_type, inherit, partition, privilege, sequence, table_storage, user_type};
+use super::{
+    Outcome, composite_type, inherit, partition, privilege, sequence, storage_parameter, table_storage, user_type,
+};
 use crate::bind::{self, Purpose};
 use crate::parse::ast::{Expr, Ident, Name, TypeName};
 use crate::parse::utility::{
@@ -74,7 +76,8 @@ pub async fn run(session: &mut Session, create: &CreateTable, context: &Statemen
         }
         plan.partition_by(by, &place, context)?;
     }
-    let table = create_relation(session, place, plan, create.options.clone())?;
+    let (options, foreign) = storage_parameter::split(&create.options, context)?;
+    let table = create_relation(session, place, plan, options)?;
     if let Some(parent) = &parent {
         partition::validate::default_partition(session, parent)?;
     }
@@ -84,6 +87,9 @@ pub async fn run(session: &mut Session, create: &CreateTable, context: &Statemen
             return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
         }
         session.on_commit(table.oid, create.on_commit);
+    }
+    if let Some(foreign) = foreign {
+        foreign.apply(session, table.oid, true).await?;
     }
     Outcome::tag("CREATE TABLE")
 }

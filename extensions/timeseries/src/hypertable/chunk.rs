@@ -7,10 +7,8 @@ use aegis_engine::extension::{
     Windows, kernel, oid, row, session, set, sqlstate,
 };
 
-use super::interval::TimeType;
+use super::interval::{DAY, TimeType};
 use super::{hypertable, invalid, qualified};
-
-const DAY: i64 = 86_400_000_000;
 
 pub fn symbols() -> Symbols {
     vec![
@@ -20,6 +18,7 @@ pub fn symbols() -> Symbols {
         ("ts_chunk_created", kernel!(|call; chunk: u32| window(call, chunk).map(|window| TimestampTz(window.created)))),
         ("ts_hypertable_column", kernel!(|call; table: u32| windows(call, table).map(|windows| windows.column))),
         ("ts_hypertable_interval", kernel!(|call; table: u32| windows(call, table).map(|windows| windows.interval))),
+        ("ts_to_unix_microseconds", kernel!(|value: TimestampTz| value.0)),
         ("ts_to_timestamp", kernel!(|value: i64| TimestampTz(value))),
         ("ts_chunk_show", session!(show)),
         ("ts_chunk_drop", session!(drop_chunks)),
@@ -82,7 +81,7 @@ impl Bounds {
 }
 
 /// A bound of the time in its units: a point, or for a time of timestamps how long ago.
-async fn bound(caller: &mut Caller<'_>, time: TimeType, value: &Value, name: &str) -> Result<Option<i64>> {
+pub async fn bound(caller: &mut Caller<'_>, time: TimeType, value: &Value, name: &str) -> Result<Option<i64>> {
     if value.is_null() {
         return Ok(None);
     }
@@ -127,8 +126,10 @@ async fn computed(caller: &mut Caller<'_>, sql: &str, parameters: Row) -> Result
     Ok(value.0)
 }
 
-fn time_of(relation: &Relation, windows: &Windows) -> Result<TimeType> {
-    let column = relation.column(windows.column).and_then(|column| TimeType::of(column.ty.oid));
+/// The type of a hypertable's time.
+pub fn time_of(relation: &Relation) -> Result<TimeType> {
+    let column = relation.windows().and_then(|windows| relation.column(windows.column));
+    let column = column.and_then(|column| TimeType::of(column.ty.oid));
     column.ok_or_else(|| Error::internal("a hypertable without its time"))
 }
 
@@ -142,10 +143,10 @@ fn chosen(caller: &Caller<'_>, table: Oid, bounds: &Bounds) -> Result<Vec<Arc<Re
 /// `show_chunks(relation, older_than, newer_than, created_before, created_after)`
 async fn show(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     let table: Option<Oid> = arguments.get(0)?;
-    let (relation, windows) =
+    let (relation, _) =
         hypertable(&caller, table.ok_or_else(|| invalid("invalid hypertable or continuous aggregate"))?)?;
     let values = [arguments.value(1)?, arguments.value(2)?, arguments.value(3)?, arguments.value(4)?];
-    let bounds = Bounds::of(&mut caller, time_of(&relation, &windows)?, values).await?;
+    let bounds = Bounds::of(&mut caller, time_of(&relation)?, values).await?;
     let chunks = chosen(&caller, relation.oid, &bounds)?;
     Ok(chunks.into_iter().map(|chunk| row![chunk.oid]).collect())
 }
@@ -153,11 +154,11 @@ async fn show(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
 /// `drop_chunks(relation, older_than, newer_than, verbose, created_before, created_after)`: their names.
 async fn drop_chunks(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     let table: Option<Oid> = arguments.get(0)?;
-    let (relation, windows) =
+    let (relation, _) =
         hypertable(&caller, table.ok_or_else(|| invalid("invalid hypertable or continuous aggregate"))?)?;
     caller.require_owner(&relation)?;
     let values = [arguments.value(1)?, arguments.value(2)?, arguments.value(4)?, arguments.value(5)?];
-    let bounds = Bounds::of(&mut caller, time_of(&relation, &windows)?, values).await?;
+    let bounds = Bounds::of(&mut caller, time_of(&relation)?, values).await?;
     if bounds.is_empty() {
         return Err(invalid("invalid time range for dropping chunks")
             .with_hint("At least one of older_than, newer_than, created_before and created_after must be provided."));
@@ -176,12 +177,19 @@ async fn drop_within(caller: &mut Caller<'_>, table: &Relation, bounds: &Bounds)
     let catalog = caller.catalog()?;
     let mut names = Vec::with_capacity(chunks.len());
     for chunk in &chunks {
-        caller.query(&format!("DELETE FROM {}", qualified(&catalog, chunk)), row![]).await?;
+        caller.delete_unseen(&format!("DELETE FROM {}", qualified(&catalog, chunk))).await?;
         let schema = catalog.schema(chunk.schema).map_or("", |schema| schema.name.as_str());
         names.push(format!("{schema}.{}", chunk.name));
     }
     caller.drop_windows(chunks.iter().map(|chunk| chunk.oid))?;
     Ok(names)
+}
+
+/// Drops the chunks of a hypertable that are older than this, in units of the time and by when they were made.
+pub async fn drop_before(caller: &mut Caller<'_>, table: Oid, older: Option<i64>, created: Option<i64>) -> Result<()> {
+    let (relation, _) = hypertable(caller, table)?;
+    let bounds = Bounds { older_than: older, created_before: created, ..Bounds::default() };
+    if bounds.is_empty() { Ok(()) } else { drop_within(caller, &relation, &bounds).await.map(drop) }
 }
 
 /// Each chunk of a hypertable with its number of rows.

@@ -151,6 +151,7 @@ pub async fn create(caller: &mut Caller<'_>, plan: &Plan<'_>) -> Result<(i32, bo
         interval,
         grain: interval,
         order: Vec::new(),
+        watched: None,
         schema,
         prefix: format!("_hyper_{number}"),
     };
@@ -257,20 +258,26 @@ async fn space_dimension(caller: &mut Caller<'_>, table: Oid, column: &str, part
 /// `set_chunk_time_interval(hypertable, interval)`: for windows to come.
 async fn set_interval(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     let table: Option<Oid> = arguments.get(0)?;
-    let (relation, windows) = hypertable(&caller, table.ok_or_else(|| invalid("hypertable cannot be NULL"))?)?;
+    let (relation, _) = hypertable(&caller, table.ok_or_else(|| invalid("hypertable cannot be NULL"))?)?;
     caller.require_owner(&relation)?;
     let value = arguments.value(1)?;
     if value.is_null() {
         return Err(invalid("chunk_time_interval cannot be NULL"));
     }
-    let column = relation.column(windows.column).ok_or_else(|| Error::internal("a hypertable without its time"))?;
-    let interval = time_type(column)?.length(value)?;
-    let grain = greatest_common_divisor(windows.grain, interval);
-    caller.set_windows(relation.oid, Windows { interval, grain, ..windows })?;
+    set_length(&mut caller, &relation, value)?;
     Ok(Vec::new())
 }
 
-fn greatest_common_divisor(a: i64, b: i64) -> i64 {
+/// New windows are as long as this.
+pub fn set_length(caller: &mut Caller<'_>, table: &Relation, length: &Value) -> Result<()> {
+    let windows = table.windows().cloned().ok_or_else(|| Error::internal("a hypertable without its time"))?;
+    let column = table.column(windows.column).ok_or_else(|| Error::internal("a hypertable without its time"))?;
+    let interval = time_type(column)?.length(length)?;
+    let grain = greatest_common_divisor(windows.grain, interval);
+    caller.set_windows(table.oid, Windows { interval, grain, ..windows })
+}
+
+pub fn greatest_common_divisor(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 

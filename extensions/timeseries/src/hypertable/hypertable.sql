@@ -4,9 +4,13 @@ CREATE SCHEMA _timescaledb_internal;
 CREATE SCHEMA timescaledb_information;
 GRANT USAGE ON SCHEMA _timescaledb_catalog, _timescaledb_internal, timescaledb_information TO PUBLIC;
 
-CREATE TABLE _timescaledb_catalog.hypertable (id serial, relation oid PRIMARY KEY, integer_now regproc, columnstore boolean NOT NULL DEFAULT false);
+CREATE TABLE _timescaledb_catalog.hypertable (id serial, relation oid PRIMARY KEY, integer_now regproc, columnstore boolean NOT NULL DEFAULT false, segmentby text, orderby text);
 CREATE TABLE _timescaledb_catalog.dimension (id serial, relation oid, column_name name, partitions integer, PRIMARY KEY (relation, column_name));
-GRANT SELECT ON _timescaledb_catalog.hypertable, _timescaledb_catalog.dimension TO PUBLIC;
+CREATE TABLE _timescaledb_catalog.continuous_agg (id serial PRIMARY KEY, view oid NOT NULL, direct oid NOT NULL, materialization oid NOT NULL, source oid NOT NULL, bucket name NOT NULL,
+    floor text NOT NULL, next text NOT NULL, width text NOT NULL, real_time boolean NOT NULL, watermark bigint NOT NULL DEFAULT -9223372036854775808);
+CREATE TABLE _timescaledb_catalog.invalidation (aggregate integer NOT NULL, lo bigint NOT NULL, hi bigint NOT NULL);
+GRANT SELECT ON _timescaledb_catalog.hypertable, _timescaledb_catalog.dimension, _timescaledb_catalog.continuous_agg TO PUBLIC;
+GRANT CREATE ON SCHEMA _timescaledb_internal TO PUBLIC;
 
 CREATE FUNCTION _timescaledb_functions.chunks_of(relation oid) RETURNS SETOF oid AS '$libdir/timescaledb', 'ts_chunks_of' LANGUAGE c STABLE STRICT;
 CREATE FUNCTION _timescaledb_functions.chunk_start(chunk oid) RETURNS bigint AS '$libdir/timescaledb', 'ts_chunk_start' LANGUAGE c STABLE STRICT;
@@ -35,6 +39,7 @@ CREATE FUNCTION drop_chunks(relation regclass, older_than "any" DEFAULT NULL, ne
 
 -- A bound of a window as a point of time: µs, or days of a date, since 1970; the ends of time are infinite.
 CREATE FUNCTION _timescaledb_functions.to_timestamp(value bigint) RETURNS timestamptz AS '$libdir/timescaledb', 'ts_to_timestamp' LANGUAGE c IMMUTABLE STRICT;
+CREATE FUNCTION _timescaledb_functions.to_unix_microseconds(ts timestamptz) RETURNS bigint AS '$libdir/timescaledb', 'ts_to_unix_microseconds' LANGUAGE c IMMUTABLE STRICT;
 CREATE FUNCTION _timescaledb_functions.bound(value bigint, type oid) RETURNS timestamptz LANGUAGE sql IMMUTABLE STRICT
     AS $$ SELECT CASE WHEN $2 = 'date'::regtype AND $1 BETWEEN -99999999 AND 99999999 THEN _timescaledb_functions.to_timestamp($1 * 86400000000) WHEN $2 = ANY (ARRAY['timestamptz', 'timestamp', 'date']::regtype[]) THEN _timescaledb_functions.to_timestamp($1) END $$;
 
@@ -44,7 +49,8 @@ CREATE VIEW timescaledb_information.hypertables AS
         (SELECT count(*) FROM _timescaledb_functions.chunks_of(c.oid)) AS num_chunks,
         h.columnstore AS compression_enabled, NULL::name[] AS tablespaces, a.attname AS primary_dimension, a.atttypid::regtype AS primary_dimension_type
     FROM _timescaledb_catalog.hypertable h JOIN pg_class c ON c.oid = h.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = _timescaledb_functions.time_column(c.oid);
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = _timescaledb_functions.time_column(c.oid)
+    WHERE NOT EXISTS (SELECT FROM _timescaledb_catalog.continuous_agg k WHERE k.materialization = c.oid);
 
 CREATE VIEW timescaledb_information.dimensions AS
     SELECT n.nspname AS hypertable_schema, c.relname AS hypertable_name, 1::bigint AS dimension_number, a.attname AS column_name, a.atttypid::regtype AS column_type, 'Time' AS dimension_type,

@@ -4,7 +4,8 @@ use aegis_engine::extension::{Error, Interval, Oid, Result, Value, oid};
 
 use super::invalid;
 
-const DAY: i64 = 86_400_000_000;
+pub const HOUR: i64 = 3_600_000_000;
+pub const DAY: i64 = 24 * HOUR;
 /// A month has 30 days, as TimescaleDB counts it.
 const MONTH: i64 = 30 * DAY;
 
@@ -35,6 +36,37 @@ const TYPES: &[TimeType] = &[
 impl TimeType {
     pub fn of(oid: Oid) -> Option<Self> {
         TYPES.iter().find(|ty| ty.oid == oid).copied()
+    }
+
+    /// The longest window.
+    pub fn longest(self) -> i64 {
+        self.most
+    }
+
+    /// A value, in SQL.
+    pub fn literal(self, value: i64) -> String {
+        self.from_units(&format!("'{value}'::bigint"))
+    }
+
+    /// The value of an expression in SQL that is its units.
+    pub fn from_units(self, sql: &str) -> String {
+        let timestamp = format!("_timescaledb_functions.to_timestamp({sql})");
+        match self.oid {
+            oid::TIMESTAMPTZ => timestamp,
+            oid::TIMESTAMP => format!("({timestamp} AT TIME ZONE 'UTC')"),
+            oid::DATE => format!("(_timescaledb_functions.bound({sql}, 'date'::regtype) AT TIME ZONE 'UTC')::date"),
+            _ => format!("({sql})"),
+        }
+    }
+
+    /// The units of an expression in SQL that is a value, as bigint.
+    pub fn to_units(self, sql: &str) -> String {
+        match self.oid {
+            oid::TIMESTAMPTZ => format!("_timescaledb_functions.to_unix_microseconds({sql})"),
+            oid::TIMESTAMP => format!("_timescaledb_functions.to_unix_microseconds(({sql}) AT TIME ZONE 'UTC')"),
+            oid::DATE => format!("(({sql}) - date '1970-01-01')::bigint"),
+            _ => format!("({sql})::bigint"),
+        }
     }
 
     pub fn is_integer(self) -> bool {

@@ -4,10 +4,16 @@
 mod chunk;
 mod create;
 mod interval;
+mod parameters;
 
 use std::sync::Arc;
 
 use aegis_engine::extension::{Caller, Catalog, Error, Oid, Relation, Result, Symbols, Windows, row, sqlstate};
+
+pub use chunk::{bound, drop_before, time_of};
+pub use create::{Plan, create, greatest_common_divisor};
+pub use interval::{DAY, HOUR, TimeType, micros};
+pub use parameters::apply as parameters;
 
 pub fn symbols() -> Symbols {
     [create::symbols(), chunk::symbols()].into_iter().flatten().collect()
@@ -33,7 +39,7 @@ fn relation(catalog: &Catalog, oid: Oid) -> Result<Arc<Relation>> {
 }
 
 /// A hypertable and how its windows are. TS001 if it is none.
-fn hypertable(caller: &Caller<'_>, oid: Oid) -> Result<(Arc<Relation>, Windows)> {
+pub fn hypertable(caller: &Caller<'_>, oid: Oid) -> Result<(Arc<Relation>, Windows)> {
     let relation = relation(&*caller.catalog()?, oid)?;
     match relation.windows().cloned() {
         Some(windows) => Ok((relation, windows)),
@@ -45,17 +51,17 @@ fn hypertable(caller: &Caller<'_>, oid: Oid) -> Result<(Arc<Relation>, Windows)>
 }
 
 /// `schema.table`, quoted for SQL.
-fn qualified(catalog: &Catalog, relation: &Relation) -> String {
+pub fn qualified(catalog: &Catalog, relation: &Relation) -> String {
     let schema = catalog.schema(relation.schema).map_or("", |schema| schema.name.as_str());
     format!("{}.{}", quoted(schema), quoted(&relation.name))
 }
 
-fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The number of a hypertable in the extension's catalog.
-async fn number(caller: &mut Caller<'_>, table: Oid) -> Result<i32> {
+pub async fn number(caller: &mut Caller<'_>, table: Oid) -> Result<i32> {
     const SQL: &str = "SELECT id FROM _timescaledb_catalog.hypertable WHERE relation = $1";
     let rows = caller.query_as_owner(SQL, row![table]).await?;
     rows.first().ok_or_else(|| Error::internal("a hypertable without a number"))?.get(0)

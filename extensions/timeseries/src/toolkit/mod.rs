@@ -21,6 +21,9 @@ pub const EXTENSION: Extension = Extension {
     relocatable: false,
     script: include_str!("toolkit.sql"),
     symbols,
+    parameters: None,
+    committing: None,
+    background: None,
 };
 
 fn symbols() -> Symbols {

@@ -1,0 +1,269 @@
+//! `CREATE MATERIALIZED VIEW … WITH (timescaledb.continuous)`.
+
+use aegis_engine::extension::{
+    Caller, Error, GroupKey, GroupedQuery, Interval, KeyArgument, NewView, Oid, Result, Value, Windows, oid, row,
+    sqlstate,
+};
+
+use super::{Aggregate, parameters, refresh};
+use crate::hypertable::{self, TimeType, qualified, quoted};
+
+/// Windows of the rows are this many times longer than the source's.
+const LONGER: i64 = 10;
+
+const INTERNAL: &str = "_timescaledb_internal";
+
+pub async fn create(mut caller: Caller<'_>, view: NewView, written: Vec<(String, String)>) -> Result<()> {
+    let wanted = parameters::View::of(&written)?;
+    if !wanted.continuous {
+        return Err(Error::unsupported("materialized views with parameters that are not continuous"));
+    }
+    let grouped = caller.grouped(&view.query)?.map_err(invalid)?;
+    let (key, source) = bucket_of(&mut caller, &grouped).await?;
+    let Some(output) = key.output else { return Err(invalid("time_bucket is not a column of the result")) };
+    let bucket = Bucket::of(key)?;
+    if let Some(below) = &source.aggregate {
+        check_hierarchy(&mut caller, &bucket, below).await?;
+    }
+    let id = next_number(&mut caller).await?;
+    let direct = format!("{INTERNAL}._direct_view_{id}");
+    let rows = format!("{INTERNAL}._materialized_hypertable_{id}");
+    let names: Vec<String> = view.columns.iter().map(|name| quoted(name)).collect();
+    let names = if names.is_empty() { String::new() } else { format!("({})", names.join(", ")) };
+    caller.query(&format!("CREATE VIEW {direct} {names} AS {}", view.query), row![]).await?;
+    caller.query(&format!("CREATE TABLE {rows} AS SELECT * FROM {direct} WITH NO DATA"), row![]).await?;
+    let (direct, rows) = (named(&mut caller, &direct).await?, named(&mut caller, &rows).await?);
+    let column = column_name(&caller, rows, output)?;
+    let plan = hypertable::Plan {
+        table: rows,
+        column: &column,
+        interval: Value::from(source.windows.interval.saturating_mul(LONGER).min(source.time.longest())),
+        default_indexes: false,
+        if_not_exists: false,
+        migrate: false,
+    };
+    hypertable::create(&mut caller, &plan).await?;
+    let aggregate = Aggregate {
+        id,
+        view: 0,
+        direct,
+        materialization: rows,
+        source: source.table,
+        bucket: column,
+        floor: bucket.floor,
+        next: bucket.next,
+        width: bucket.width,
+        real_time: !wanted.materialized_only,
+    };
+    let names = column_names(&caller, rows)?;
+    let text = aggregate.text(&caller, &names)?;
+    caller.query(&format!("CREATE VIEW {} AS {text}", view.name), row![]).await?;
+    let aggregate = Aggregate { view: named(&mut caller, &view.name).await?, ..aggregate };
+    caller.set_view_option(aggregate.view, "timescaledb.continuous", "true")?;
+    caller.depend(rows, aggregate.view)?;
+    caller.depend(direct, aggregate.view)?;
+    register(&mut caller, &aggregate).await?;
+    aggregate.set_invalid(&mut caller, &[(i64::MIN, i64::MAX)]).await?;
+    finer_grain(&mut caller, &source, bucket.fixed).await?;
+    if view.with_data {
+        refresh::all(&mut caller, &aggregate).await?;
+    }
+    Ok(())
+}
+
+fn invalid(what: &'static str) -> Error {
+    Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "invalid continuous aggregate query").with_detail(what)
+}
+
+/// What an aggregate is made over.
+struct Source {
+    table: Oid,
+    windows: Windows,
+    time: TimeType,
+    /// The aggregate whose rows they are.
+    aggregate: Option<Aggregate>,
+}
+
+/// The key that is the bucket, and the hypertable whose time is in it.
+async fn bucket_of<'g>(caller: &mut Caller<'_>, grouped: &'g GroupedQuery) -> Result<(&'g GroupKey, Source)> {
+    let mut keys = grouped.keys.iter().filter(|key| key.function == "time_bucket");
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return Err(invalid("it must group by time_bucket once"));
+    };
+    let column = key.args.iter().find_map(|arg| match arg {
+        KeyArgument::Column { relation, attnum } => Some((*relation, *attnum)),
+        _ => None,
+    });
+    let Some((relation, attnum)) = column else {
+        return Err(invalid("time_bucket must be over the time of a hypertable"));
+    };
+    if key.args.iter().any(|arg| matches!(arg, KeyArgument::Other)) {
+        return Err(invalid("the arguments of time_bucket must be constants"));
+    }
+    let catalog = caller.catalog()?;
+    let aggregate = Aggregate::of_view(caller, relation).await?;
+    let table = aggregate.as_ref().map_or(relation, |aggregate| aggregate.materialization);
+    let found = catalog.relation(table).and_then(|found| Some((found, found.windows()?.clone())));
+    let Some((found, windows)) = found else {
+        return Err(invalid("time_bucket must be over the time of a hypertable"));
+    };
+    // A view of an aggregate has its columns in the order of its rows.
+    let time = found.live_columns().position(|column| column.attnum == windows.column);
+    let named =
+        catalog.relation(relation).and_then(|named| named.live_columns().position(|column| column.attnum == attnum));
+    if time.is_none() || time != named {
+        return Err(invalid("time_bucket must be over the time of a hypertable"));
+    }
+    let others = grouped.relations.iter().filter(|oid| **oid != relation);
+    if others.filter_map(|oid| catalog.relation(*oid)).any(|other| other.windows().is_some()) {
+        return Err(invalid("only one hypertable may be in it"));
+    }
+    let time = found.column(windows.column).and_then(|column| TimeType::of(column.ty.oid));
+    let time = time.ok_or_else(|| invalid("time_bucket must be over the time of a hypertable"))?;
+    Ok((key, Source { table, windows, time, aggregate }))
+}
+
+/// How buckets follow each other, in SQL.
+struct Bucket {
+    floor: String,
+    next: String,
+    width: String,
+    ty: Oid,
+    /// All boundaries are at multiples of this, in units of the time.
+    fixed: Option<i64>,
+}
+
+impl Bucket {
+    fn of(key: &GroupKey) -> Result<Self> {
+        let (mut width, mut zone, mut shifted) = (None, None, false);
+        let mut args = Vec::new();
+        for (position, arg) in key.args.iter().enumerate() {
+            match arg {
+                KeyArgument::Column { .. } => args.push("$1".to_owned()),
+                KeyArgument::Constant { sql, ty } => {
+                    match ty.oid {
+                        _ if position == 0 => width = Some((sql.clone(), *ty)),
+                        oid::TEXT => zone = Some(sql.clone()),
+                        // An origin or an offset that is not null.
+                        _ if !sql.contains("NULL::") => shifted = true,
+                        _ => {}
+                    }
+                    args.push(sql.clone());
+                }
+                KeyArgument::Other => return Err(invalid("the arguments of time_bucket must be constants")),
+            }
+        }
+        let (width, ty) = width.ok_or_else(|| invalid("time_bucket needs a width"))?;
+        let next = match (&zone, key.ty.oid) {
+            (Some(zone), _) => format!("(($1 AT TIME ZONE {zone}) + {width}) AT TIME ZONE {zone}"),
+            (None, oid::DATE) => format!("($1 + {width})::date"),
+            (None, oid::TIMESTAMPTZ) => format!("(($1 AT TIME ZONE 'UTC') + {width}) AT TIME ZONE 'UTC'"),
+            _ => format!("$1 + {width}"),
+        };
+        let floor = format!("time_bucket({})", args.join(", "));
+        let fixed = (zone.is_none() && !shifted).then_some(0);
+        Ok(Self { floor, next, width, ty: ty.oid, fixed })
+    }
+}
+
+/// The width of an aggregate over another one must be a multiple of the other's.
+async fn check_hierarchy(caller: &mut Caller<'_>, bucket: &Bucket, below: &Aggregate) -> Result<()> {
+    let widths = format!("SELECT {}, {}", bucket.width, below.width);
+    let rows = caller.query(&widths, row![]).await?;
+    let widths = rows.first().ok_or_else(|| Error::internal("no widths"))?;
+    let fits = if bucket.ty == oid::INTERVAL {
+        let (above, below): (Interval, Interval) = (widths.get(0)?, widths.get(1)?);
+        match (above.months, below.months) {
+            (0, 0) => is_multiple(hypertable::micros(above)?, hypertable::micros(below)?),
+            (_, 0) => is_multiple(hypertable::DAY, hypertable::micros(below)?),
+            (above, below) => is_multiple(i64::from(above), i64::from(below)),
+        }
+    } else {
+        let rows =
+            caller.query(&format!("SELECT ({})::bigint, ({})::bigint", bucket.width, below.width), row![]).await?;
+        let widths = rows.first().ok_or_else(|| Error::internal("no widths"))?;
+        is_multiple(widths.get(0)?, widths.get(1)?)
+    };
+    match fits {
+        true => Ok(()),
+        false => Err(Error::new(
+            sqlstate::FEATURE_NOT_SUPPORTED,
+            "cannot create continuous aggregate with incompatible bucket width",
+        )
+        .with_detail("The width must be a multiple of that of the aggregate below.")),
+    }
+}
+
+fn is_multiple(above: i64, below: i64) -> bool {
+    below > 0 && above > 0 && above % below == 0
+}
+
+/// What is noted of changes gets as fine as the buckets are.
+async fn finer_grain(caller: &mut Caller<'_>, source: &Source, fixed: Option<i64>) -> Result<()> {
+    /// Grains of a window at most.
+    const FINEST: i64 = 10_000;
+    let width = match (fixed, source.time.is_integer()) {
+        (Some(_), false) => hypertable::HOUR,
+        _ => return Ok(()),
+    };
+    let unit = source.time.units(width).max(1);
+    let grain = hypertable::greatest_common_divisor(source.windows.grain, unit);
+    let windows = caller.catalog()?.relation(source.table).and_then(|found| found.windows().cloned());
+    let Some(windows) = windows.filter(|windows| grain < windows.grain && windows.interval / grain <= FINEST) else {
+        return Ok(());
+    };
+    caller.set_windows(source.table, Windows { grain, ..windows })
+}
+
+async fn next_number(caller: &mut Caller<'_>) -> Result<i32> {
+    const SQL: &str = "DELETE FROM _timescaledb_catalog.continuous_agg a WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = a.view);
+        SELECT nextval('_timescaledb_catalog.continuous_agg_id_seq')::integer";
+    let rows = caller.query_as_owner(SQL, row![]).await?;
+    rows.first().ok_or_else(|| Error::internal("no number"))?.get(0)
+}
+
+async fn named(caller: &mut Caller<'_>, name: &str) -> Result<Oid> {
+    let rows = caller.query("SELECT $1::regclass::oid", row![name]).await?;
+    rows.first().ok_or_else(|| Error::internal("no relation"))?.get(0)
+}
+
+fn column_names(caller: &Caller<'_>, table: Oid) -> Result<Vec<String>> {
+    let catalog = caller.catalog()?;
+    let found = catalog.relation(table).ok_or_else(|| Error::internal("no relation"))?;
+    Ok(found.live_columns().map(|column| column.name.clone()).collect())
+}
+
+fn column_name(caller: &Caller<'_>, table: Oid, position: usize) -> Result<String> {
+    column_names(caller, table)?.into_iter().nth(position).ok_or_else(|| Error::internal("no such column"))
+}
+
+async fn register(caller: &mut Caller<'_>, aggregate: &Aggregate) -> Result<()> {
+    const SQL: &str = "INSERT INTO _timescaledb_catalog.continuous_agg
+        (id, view, direct, materialization, source, bucket, floor, next, width, real_time) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let Aggregate { id, view, direct, materialization, source, bucket, floor, next, width, real_time } = aggregate;
+    let values = row![
+        *id,
+        *view,
+        *direct,
+        *materialization,
+        *source,
+        bucket.as_str(),
+        floor.as_str(),
+        next.as_str(),
+        width.as_str(),
+        *real_time
+    ];
+    caller.query_as_owner(SQL, values).await.map(drop)
+}
+
+/// The view with the query that its settings ask for.
+pub async fn renew(caller: &mut Caller<'_>, aggregate: &Aggregate) -> Result<()> {
+    const SQL: &str = "UPDATE _timescaledb_catalog.continuous_agg SET real_time = $2 WHERE id = $1";
+    caller.query_as_owner(SQL, row![aggregate.id, aggregate.real_time]).await?;
+    let names = column_names(caller, aggregate.view)?;
+    let catalog = caller.catalog()?;
+    let view = catalog.relation(aggregate.view).ok_or_else(|| Error::internal("an aggregate without its view"))?;
+    let text = aggregate.text(caller, &names)?;
+    caller.query(&format!("CREATE OR REPLACE VIEW {} AS {text}", qualified(&catalog, view)), row![]).await?;
+    caller.set_view_option(aggregate.view, "timescaledb.continuous", "true")
+}

@@ -1,0 +1,145 @@
+//! Continuous aggregates: the result of a query that groups by `time_bucket`, kept in a hypertable of its own and brought up to date by ranges
+//! of time. Which ranges are out of date is noted with every commit that changes rows of the source.
+//!
+//! Each has four relations: the view that users see; `_direct_view_n`, its query; `_materialized_hypertable_n`, its rows; and the source,
+//! which is a hypertable, or the rows of another continuous aggregate.
+
+mod create;
+mod parameters;
+mod ranges;
+mod refresh;
+
+use aegis_engine::extension::{
+    Caller, Committing, Error, Oid, Parameters, Relation, Result, Row, Symbols, row, session,
+};
+
+use crate::hypertable::{TimeType, qualified, quoted};
+pub use parameters::{boolean, unknown};
+use ranges::Range;
+pub use refresh::window as refresh_window;
+
+pub fn symbols() -> Symbols {
+    vec![("ts_continuous_agg_refresh", session!(refresh::refresh))]
+}
+
+pub const PARAMETERS: Parameters = Parameters {
+    namespaces: &["timescaledb", "tsdb", "aegis"],
+    relation: |caller, relation, written, created| Box::pin(parameters::apply(caller, relation, written, created)),
+    materialized_view: |caller, view, written| Box::pin(create::create(caller, view, written)),
+};
+
+/// Notes what a commit has changed as out of date in all aggregates over the table.
+pub const COMMITTING: Committing = |caller, table, changed| Box::pin(note(caller, table, changed));
+
+async fn note(mut caller: Caller<'_>, table: Oid, changed: Vec<Range>) -> Result<()> {
+    for (from, until) in changed {
+        const SQL: &str = "INSERT INTO _timescaledb_catalog.invalidation (aggregate, lo, hi)
+            SELECT id, $2, $3 FROM _timescaledb_catalog.continuous_agg WHERE source = $1";
+        caller.query_as_owner(SQL, row![table, from, until]).await?;
+    }
+    Ok(())
+}
+
+/// A continuous aggregate, as the extension's catalog has it.
+#[derive(Debug, Clone)]
+pub struct Aggregate {
+    pub id: i32,
+    pub view: Oid,
+    pub direct: Oid,
+    pub materialization: Oid,
+    pub source: Oid,
+    /// The column of the bucket in the materialization.
+    pub bucket: String,
+    /// The start of the bucket of `$1`, and of the bucket behind the one that starts at `$1`, in SQL.
+    pub floor: String,
+    pub next: String,
+    pub width: String,
+    pub real_time: bool,
+}
+
+const COLUMNS: &str = "id, view, direct, materialization, source, bucket::text, floor, next, width, real_time";
+
+impl Aggregate {
+    fn of(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            view: row.get(1)?,
+            direct: row.get(2)?,
+            materialization: row.get(3)?,
+            source: row.get(4)?,
+            bucket: row.get::<&str>(5)?.to_owned(),
+            floor: row.get::<&str>(6)?.to_owned(),
+            next: row.get::<&str>(7)?.to_owned(),
+            width: row.get::<&str>(8)?.to_owned(),
+            real_time: row.get(9)?,
+        })
+    }
+
+    /// The aggregate that users see as this view.
+    pub async fn of_view(caller: &mut Caller<'_>, view: Oid) -> Result<Option<Self>> {
+        let sql = format!("SELECT {COLUMNS} FROM _timescaledb_catalog.continuous_agg WHERE view = $1");
+        let rows = caller.query_as_owner(&sql, row![view]).await?;
+        rows.first().map(Self::of).transpose()
+    }
+
+    async fn of_source(caller: &mut Caller<'_>, source: Oid) -> Result<Vec<Self>> {
+        let sql = format!("SELECT {COLUMNS} FROM _timescaledb_catalog.continuous_agg WHERE source = $1");
+        caller.query_as_owner(&sql, row![source]).await?.iter().map(Self::of).collect()
+    }
+
+    /// The type of the bucket.
+    fn time(&self, caller: &Caller<'_>) -> Result<TimeType> {
+        let catalog = caller.catalog()?;
+        let column = catalog.relation(self.materialization).and_then(|relation| relation.column_by_name(&self.bucket));
+        column
+            .and_then(|column| TimeType::of(column.ty.oid))
+            .ok_or_else(|| Error::internal("an aggregate without its bucket"))
+    }
+
+    /// What of it is out of date.
+    async fn invalid(&self, caller: &mut Caller<'_>) -> Result<Vec<Range>> {
+        const SQL: &str = "SELECT lo, hi FROM _timescaledb_catalog.invalidation WHERE aggregate = $1";
+        let rows = caller.query_as_owner(SQL, row![self.id]).await?;
+        let ranges = rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect::<Result<_>>()?;
+        Ok(ranges::merged(ranges))
+    }
+
+    async fn set_invalid(&self, caller: &mut Caller<'_>, ranges: &[Range]) -> Result<()> {
+        const CLEAR: &str = "DELETE FROM _timescaledb_catalog.invalidation WHERE aggregate = $1";
+        caller.query_as_owner(CLEAR, row![self.id]).await?;
+        for (from, until) in ranges {
+            const NOTE: &str = "INSERT INTO _timescaledb_catalog.invalidation (aggregate, lo, hi) VALUES ($1, $2, $3)";
+            caller.query_as_owner(NOTE, row![self.id, *from, *until]).await?;
+        }
+        Ok(())
+    }
+
+    /// The query of the view that users see, whose columns have these names.
+    fn text(&self, caller: &Caller<'_>, names: &[String]) -> Result<String> {
+        let catalog = caller.catalog()?;
+        let relation = |oid| catalog.relation(oid).ok_or_else(|| Error::internal("an aggregate without its relations"));
+        let list = |relation: &Relation| {
+            let columns = relation.live_columns().zip(names);
+            let columns = columns.map(|(column, name)| format!("{} AS {}", quoted(&column.name), quoted(name)));
+            columns.collect::<Vec<_>>().join(", ")
+        };
+        let (rows, direct) = (relation(self.materialization)?, relation(self.direct)?);
+        let kept = format!("SELECT {} FROM {}", list(rows), qualified(&catalog, rows));
+        if !self.real_time {
+            return Ok(kept);
+        }
+        let mark = self
+            .time(caller)?
+            .from_units(&format!("(SELECT watermark FROM _timescaledb_catalog.continuous_agg WHERE id = {})", self.id));
+        let bucket = quoted(&self.bucket);
+        // The same position: the direct view's column may have another name.
+        let position = rows.live_columns().position(|column| column.name == self.bucket).unwrap_or_default();
+        let fresh = direct.live_columns().nth(position).map_or(self.bucket.as_str(), |column| column.name.as_str());
+        Ok(format!(
+            "{kept} WHERE {bucket} < {mark} UNION ALL SELECT {} FROM {} WHERE {} >= {mark}",
+            list(direct),
+            qualified(&catalog, direct),
+            quoted(fresh)
+        ))
+    }
+}
