@@ -74,15 +74,17 @@ async fn round(engine: &Arc<Engine>, database: &str, background: &Background) ->
             return Err(Error::internal("work without a number and a role"));
         };
         let started = clock::now();
-        let parameters = [Some(number.clone())];
-        let failed = one(engine, role, database, background, background.run, &parameters).await.err();
+        let number: i64 = number.parse().map_err(|_| Error::internal("work whose number is none"))?;
+        // CALL takes no parameters.
+        let run = background.run.replace("$1", &number.to_string());
+        let failed = one(engine, role, database, background, &run, &[]).await.err();
         if let Some(error) = &failed {
             tracing::warn!(database, number, "{}: {error}", background.name);
         }
         let code = failed.as_ref().map(|error| error.code().to_string());
         let message = failed.as_ref().map(|error| error.message().to_owned());
         let seconds = format!("{}.{:06}", started.div_euclid(1_000_000), started.rem_euclid(1_000_000));
-        let parameters = [Some(number.clone()), Some(seconds), code, message];
+        let parameters = [Some(number.to_string()), Some(seconds), code, message];
         one(engine, SUPERUSER, database, background, background.done, &parameters).await?;
     }
     Ok(())
