@@ -42,8 +42,8 @@ enum Command {
     Restore(backup::RestoreOptions),
     /// Verify every checksum and cross-reference of a data directory that no server uses
     Check(check::Options),
-    /// Run the server with a real data set: all flights from New York in 2013
-    Demo(Options),
+    /// Run the server with something in it: flights of a year, or devices that measure every second
+    Demo(demo::DemoOptions),
 }
 
 /// Exit code for wrong usage or configuration; 1 is a failure at run time.
@@ -56,13 +56,13 @@ fn main() -> ExitCode {
         Some(Command::Backup(options)) => backup::run_backup(&options),
         Some(Command::Restore(options)) => backup::run_restore(&options),
         Some(Command::Check(options)) => check::run(&options),
-        Some(Command::Demo(options)) => serve(options, true),
-        Some(Command::Start(options)) => serve(options, false),
-        None => serve(cli.start, false),
+        Some(Command::Demo(options)) => serve(options.start, Some(options.data_set)),
+        Some(Command::Start(options)) => serve(options, None),
+        None => serve(cli.start, None),
     }
 }
 
-fn serve(options: Options, demo: bool) -> ExitCode {
+fn serve(options: Options, demo: Option<demo::DataSet>) -> ExitCode {
     let config = match Config::load(options) {
         Ok(config) => config,
         Err(error) => {

@@ -8,7 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
 use crate::config::{Auth, Config};
-use crate::{control, demo, memory};
+use crate::demo::{self, DataSet};
+use crate::{control, memory};
 
 /// An error of usage or configuration that only the data directory could tell.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,7 @@ pub struct Usage(String);
 const CONNECTION_STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// Runs until SIGTERM or SIGINT.
-pub fn run(config: Config, with_demo: bool) -> Result<()> {
+pub fn run(config: Config, demo: Option<DataSet>) -> Result<()> {
     raise_open_files();
     memory::obey(config.memory_limit);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -28,7 +29,7 @@ pub fn run(config: Config, with_demo: bool) -> Result<()> {
         .thread_stack_size(CONNECTION_STACK_BYTES)
         .on_thread_park(memory::give_back)
         .build()?;
-    runtime.block_on(serve(config, with_demo))
+    runtime.block_on(serve(config, demo))
 }
 
 /// Asks for as many open files as the system lets us have: each connection, segment and log piece is one, and the soft limit of many
@@ -40,7 +41,7 @@ fn raise_open_files() {
     }
 }
 
-async fn serve(config: Config, with_demo: bool) -> Result<()> {
+async fn serve(config: Config, demo: Option<DataSet>) -> Result<()> {
     let engine = Engine::open(aegis_engine::Config {
         data_dir: config.data_dir.clone(),
         wal_archive_dir: config.wal_archive_dir.clone(),
@@ -73,9 +74,14 @@ async fn serve(config: Config, with_demo: bool) -> Result<()> {
             .with_context(|| format!("http_listen: can't listen on {}", config.http_listen))?;
     let address = wire.local_addr().unwrap_or(config.listen);
     info!("ready: PostgreSQL on {address}, HTTP on {}", http.local_addr());
-    if with_demo && let Err(error) = demo::load(address, config.superuser_password.as_deref()).await {
-        error!("{error:#}");
-    }
+    let demo = demo.map(|data_set| {
+        let filled = demo::run(data_set, address, config.superuser_password.clone());
+        tokio::spawn(async move {
+            if let Err(error) = filled.await {
+                error!("{error:#}");
+            }
+        })
+    });
     tokio::select! {
         () = stop.wait() => {}
         reason = engine.store().wait_stopped() => {
@@ -84,6 +90,9 @@ async fn serve(config: Config, with_demo: bool) -> Result<()> {
         }
     }
     info!("stopping: no new connections; running statements get {} s", GRACE.as_secs());
+    if let Some(demo) = demo {
+        demo.abort();
+    }
     drop(background);
     wire.shutdown(GRACE).await;
     http.shutdown().await;

@@ -49,8 +49,14 @@ impl Aegis {
 
     /// A server on a data directory that stays, with further options.
     pub fn start_on(data_dir: &Path, options: &[&str]) -> Self {
+        Self::run(&["start"], data_dir, options)
+    }
+
+    /// `aegis COMMAND` that serves.
+    pub fn run(command: &[&str], data_dir: &Path, options: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_aegis"))
-            .args(["start", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--data-dir"])
+            .args(command)
+            .args(["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
             .args(options)
             .stderr(Stdio::piped())
