@@ -1,5 +1,5 @@
 //! `aegis demo timeseries` streams, and the dashboards in `deploy/grafana` ask it: each query of theirs, with its macros expanded as Grafana
-//! does, runs without an error.
+//! does, runs without an error. So does every statement of `docs/how-to/time-series.md`.
 
 mod support;
 
@@ -14,6 +14,8 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const DASHBOARDS: &[&str] = &["devices", "health"];
+
+const HOW_TO: &str = include_str!("../docs/how-to/time-series.md");
 
 /// What is rightly empty when nothing went wrong.
 const MAY_BE_EMPTY: &[&str] = &["Errors of jobs", "Statements that run", "Outages"];
@@ -120,6 +122,20 @@ async fn dashboard_answers(client: &Client, name: &str) {
     for annotation in items(&dashboard["annotations"]["list"]) {
         rows(client, &range.expand(string(&annotation["target"]["rawSql"]))).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_how_to_is_true() {
+    let server = Aegis::start();
+    let client = connect(&server).await;
+    let blocks = HOW_TO.split("```sql\n").skip(1).map(|rest| rest.split("```").next().expect("a block ends"));
+    for statement in blocks.flat_map(|block| block.split(";\n")).filter(|statement| !statement.trim().is_empty()) {
+        let found = rows(&client, statement).await;
+        let may_be_empty = !statement.trim().starts_with("SELECT") || statement.contains("job_errors");
+        assert!(!found.is_empty() || may_be_empty, "no rows: {statement}");
+    }
+    let highest = "SELECT max(high)::integer FROM metrics_1h WHERE device = 'dev-3'";
+    assert_eq!(number(&client, highest).await, 99, "the late row is in the rollup of the rollup");
 }
 
 fn items(list: &Value) -> &[Value] {
