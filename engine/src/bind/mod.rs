@@ -222,7 +222,7 @@ pub struct BoundCall {
 /// Binds CALL.
 pub fn bind_call(call: &ast::Call, span: ast::Span, context: &StatementContext) -> Result<BoundCall> {
     let mut binder = Binder::new("", context, Parameters::none());
-    binder.levels.push(Level::new(Clause::Execute));
+    binder.levels.push(Level::new(Clause::Call));
     binder.procedure_call(call, span)
 }
 
@@ -236,7 +236,7 @@ pub fn bind_call_within(
 ) -> Result<BoundCall> {
     let mut binder = Binder::new("", context, Parameters::fixed(arguments));
     binder.arguments = Some(Arc::new(routine::ArgumentNames::of(routine)));
-    binder.levels.push(Level::new(Clause::Execute));
+    binder.levels.push(Level::new(Clause::Call));
     binder.procedure_call(call, span)
 }
 

@@ -42,6 +42,7 @@ pub(super) enum Clause {
     AlterType,
     CopyWhere,
     Execute,
+    Call,
 }
 
 impl Clause {
@@ -76,6 +77,7 @@ impl Clause {
             Self::AlterType => "transform expressions",
             Self::CopyWhere => "COPY FROM WHERE conditions",
             Self::Execute => "EXECUTE parameters",
+            Self::Call => "CALL arguments",
         }
     }
 
@@ -104,6 +106,7 @@ impl Clause {
             Self::AlterType => "transform expression",
             Self::CopyWhere => "COPY FROM WHERE condition",
             Self::Execute => "EXECUTE parameter",
+            Self::Call => "CALL argument",
             _ => return None,
         })
     }
