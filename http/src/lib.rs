@@ -1,7 +1,10 @@
-//! HTTP: SQL over JSON, health, metrics, cluster status.
+//! HTTP: SQL over JSON, points in InfluxDB's line protocol, health, metrics, cluster status.
 
+mod authentication;
+mod line_protocol;
 mod metrics;
 mod query;
+mod write;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +32,8 @@ struct App {
     engine: Arc<Engine>,
     node_id: u64,
     metrics: metrics::Metrics,
+    /// One permit for each write that is under way.
+    writes: tokio::sync::Semaphore,
 }
 
 /// A running HTTP server.
@@ -42,13 +47,22 @@ pub struct Server {
 pub async fn serve(engine: Arc<Engine>, config: Config) -> std::io::Result<Server> {
     let listener = tokio::net::TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
-    let app = Arc::new(App { metrics: metrics::Metrics::new(engine.clone()), engine, node_id: config.node_id });
+    let app = Arc::new(App {
+        metrics: metrics::Metrics::new(engine.clone()),
+        engine,
+        node_id: config.node_id,
+        writes: tokio::sync::Semaphore::new(write::MAX_CONCURRENT),
+    });
     let router = Router::new()
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics_text))
         .route("/cluster", get(cluster))
         .route("/api/v1/query", post(query::run))
+        .route("/ping", get(|| async { StatusCode::NO_CONTENT }))
+        .route("/write", post(write::v1))
+        .route("/api/v2/write", post(write::v2))
+        .route("/api/v3/write_lp", post(write::v3))
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(app);
     let (stop, mut stopped) = watch::channel(false);

@@ -6,7 +6,7 @@ use aegis_engine::catalog::Type;
 use aegis_engine::catalog::types::{TextEncoder, format_type, oid};
 use aegis_engine::catalog::{Error, Oid};
 use aegis_engine::session::Session;
-use aegis_engine::session::protocol::{ConnectRequest, Credentials, Fetched, Format, OutputColumn, Response};
+use aegis_engine::session::protocol::{ConnectRequest, Fetched, Format, OutputColumn, Response};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::App;
+use crate::authentication::{self, authenticate};
 
 /// The request's body.
 #[derive(Debug, Deserialize)]
@@ -33,10 +34,10 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 type Answer = (StatusCode, Json<Value>);
 
 pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> axum::response::Response {
-    let user = match authenticate(&app, &headers) {
+    let user = match authenticate(&app.engine, authentication::basic(&headers)) {
         Ok(user) => user,
-        Err(answer) => {
-            return ([(header::WWW_AUTHENTICATE, "Basic realm=\"aegis\"")], answer).into_response();
+        Err(user) => {
+            return ([(header::WWW_AUTHENTICATE, "Basic realm=\"aegis\"")], refused(&user)).into_response();
         }
     };
     let query: Query = match serde_json::from_slice(&body) {
@@ -48,31 +49,9 @@ pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -
     answer(&app, user, query).await.unwrap_or_else(|error| failure(&error)).into_response()
 }
 
-/// The user of an `Authorization: Basic` header; `postgres` where the server trusts everybody.
-fn authenticate(app: &App, headers: &HeaderMap) -> Result<String, Answer> {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| basic(value.to_str().ok()?));
-    let user = given.as_ref().map_or("postgres", |(user, _)| user.as_str()).to_owned();
-    match app.engine.credentials(&user) {
-        Credentials::Trust => Ok(user),
-        Credentials::Scram(verifier) => match (given, verifier) {
-            (Some((user, password)), Some(verifier)) if aegis_engine::password_matches(&password, &verifier) => {
-                Ok(user)
-            }
-            _ => Err((
-                StatusCode::UNAUTHORIZED,
-                Json(json!({"error": {"sqlstate": "28P01",
-                "message": format!("password authentication failed for user \"{user}\"")}})),
-            )),
-        },
-    }
-}
-
-/// User and password of `Basic <base64 of user:password>`.
-fn basic(header: &str) -> Option<(String, String)> {
-    use base64::Engine as _;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(header.strip_prefix("Basic ")?).ok()?;
-    let text = String::from_utf8(bytes).ok()?;
-    text.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
+fn refused(user: &str) -> Answer {
+    let message = format!("password authentication failed for user \"{user}\"");
+    (StatusCode::UNAUTHORIZED, Json(json!({"error": {"sqlstate": "28P01", "message": message}})))
 }
 
 async fn answer(app: &App, user: String, query: Query) -> Result<Answer, Error> {
@@ -88,7 +67,8 @@ async fn answer(app: &App, user: String, query: Query) -> Result<Answer, Error> 
     result.map(|value| (StatusCode::OK, Json(value)))
 }
 
-async fn statement(session: &mut Session, sql: &str, params: &[Value]) -> Result<Value, Error> {
+/// Runs a statement; columns, rows and tag as the answer has them.
+pub async fn statement(session: &mut Session, sql: &str, params: &[Value]) -> Result<Value, Error> {
     session.prepare("", sql, &[]).await?;
     let values: Vec<Option<Bytes>> = params.iter().map(parameter).collect();
     session.bind("", "", &values, &[], &[Format::Text]).await?;

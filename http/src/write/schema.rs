@@ -1,0 +1,304 @@
+//! Which tables and columns a request's points need, and which points do not fit those that are there. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use aegis_engine::catalog::{Error, Oid, sqlstate};
+
+use super::precision::Clock;
+use super::value::{Cell, ColumnType, Content, cell};
+use crate::line_protocol::{Entry, Line, Lines};
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// The column of the timestamp.
+pub const TIME: &str = "time";
+
+/// Most columns that one request may add, those of new tables included.
+pub const MAX_NEW_COLUMNS: usize = 1_000;
+
+/// Most tables that one request may write to.
+pub const MAX_TABLES: usize = 1_000;
+
+/// Most columns of a table (PostgreSQL's MaxHeapAttributeNumber).
+const MAX_TABLE_COLUMNS: usize = 1_600;
+
+/// Most bytes of a name (NAMEDATALEN - 1).
+const MAX_NAME_BYTES: usize = 63;
+
+/// Rejected lines that the answer shows; the others are counted.
+const MAX_SHOWN: usize = 100;
+
+/// Bytes of a rejected line that the answer shows.
+const MAX_SHOWN_BYTES: usize = 256;
+
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
+#[derive(Debug)]
+pub struct Column {
+    pub name: String,
+    pub ty: ColumnType,
+    /// Its place among the columns that the request fills.
+    slot: Option<usize>,
+    /// The last line that named it, by its number within the table.
+    named_by: u64,
+}
+
+/// A measurement's table.
+#[derive(Debug, Default)]
+pub struct Table {
+    pub name: String,
+    pub exists: bool,
+    /// `r` and `p` take rows.
+    kind: String,
+    pub columns: Vec<Column>,
+    by_name: HashMap<String, usize>,
+    /// How many columns the database has.
+    stored: usize,
+    /// The columns that the request fills, in COPY's order.
+    pub slots: Vec<usize>,
+    lines: u64,
+}
+
+impl Table {
+    pub fn new(name: &str) -> Self {
+        let mut table = Self { name: name.to_owned(), kind: "r".to_owned(), ..Self::default() };
+        table.add(TIME.to_owned(), ColumnType::Timestamp);
+        table
+    }
+
+    pub fn existing(name: &str, kind: &str) -> Self {
+        Self { name: name.to_owned(), kind: kind.to_owned(), exists: true, ..Self::default() }
+    }
+
+    pub fn add_existing(&mut self, name: String, ty: Oid) {
+        self.add(name, ColumnType::of(ty));
+        self.stored = self.columns.len();
+    }
+
+    fn add(&mut self, name: String, ty: ColumnType) {
+        self.by_name.insert(name.clone(), self.columns.len());
+        self.columns.push(Column { name, ty, slot: None, named_by: 0 });
+    }
+
+    /// The columns to add.
+    pub fn new_columns(&self) -> &[Column] {
+        self.columns.get(self.stored..).unwrap_or_default()
+    }
+
+    /// Whether lines were accepted for it.
+    pub fn is_used(&self) -> bool {
+        !self.slots.is_empty()
+    }
+
+    /// Takes the columns that the line needs, or says why it does not fit. `budget` is how many may still be new.
+    fn admit(&mut self, line: &Line<'_>, budget: &mut usize) -> Result<()> {
+        self.takes_points()?;
+        self.lines += 1;
+        let mut fresh = Vec::new();
+        let mut fresh_names = HashSet::new();
+        // A table's first line makes its time column too.
+        let own = usize::from(!self.exists && !self.is_used());
+        for (name, content) in contents(line) {
+            if name == TIME {
+                return Err(duplicate(name));
+            }
+            let known = self.by_name.get(name).and_then(|column| self.columns.get_mut(*column));
+            let ty = match known {
+                Some(column) if column.named_by == self.lines => return Err(duplicate(name)),
+                Some(column) => {
+                    column.named_by = self.lines;
+                    column.ty
+                }
+                None => {
+                    check_name(name)?;
+                    if !fresh_names.insert(name) {
+                        return Err(duplicate(name));
+                    }
+                    let ty = content.natural_type();
+                    fresh.push((name, ty));
+                    if fresh.len() + own > *budget {
+                        return Err(too_many(format!("a request can add at most {MAX_NEW_COLUMNS} columns")));
+                    }
+                    ty
+                }
+            };
+            cell(&content, ty).map_err(|error| within(error, &self.name, name))?;
+        }
+        if !fresh.is_empty() && self.columns.len() + fresh.len() > MAX_TABLE_COLUMNS {
+            return Err(too_many(format!("tables can have at most {MAX_TABLE_COLUMNS} columns")));
+        }
+        *budget = budget.saturating_sub(fresh.len() + own);
+        for (name, ty) in fresh {
+            self.add(name.to_owned(), ty);
+        }
+        for name in std::iter::once(TIME).chain(contents(line).map(|(name, _)| name)) {
+            self.fill(name);
+        }
+        Ok(())
+    }
+
+    fn takes_points(&self) -> Result<()> {
+        if !self.exists {
+            check_name(&self.name)?;
+        }
+        if !matches!(self.kind.as_str(), "r" | "p") {
+            return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, format!("\"{}\" is not a table", self.name)));
+        }
+        match self.by_name.get(TIME).and_then(|column| self.columns.get(*column)) {
+            Some(Column { ty: ColumnType::Timestamp, .. }) => Ok(()),
+            Some(_) => Err(Error::new(
+                sqlstate::DATATYPE_MISMATCH,
+                format!("column \"{TIME}\" of relation \"{}\" is not a timestamp", self.name),
+            )),
+            None => Err(Error::new(
+                sqlstate::UNDEFINED_COLUMN,
+                format!("column \"{TIME}\" of relation \"{}\" does not exist", self.name),
+            )),
+        }
+    }
+
+    fn fill(&mut self, name: &str) {
+        let Some(index) = self.by_name.get(name).copied() else { return };
+        let Some(column) = self.columns.get_mut(index) else { return };
+        if column.slot.is_none() {
+            column.slot = Some(self.slots.len());
+            self.slots.push(index);
+        }
+    }
+
+    /// An accepted line's values, one for each slot.
+    pub fn cells<'a>(&self, line: &'a Line<'_>, time: i64) -> Result<Vec<Option<Cell<'a>>>> {
+        let mut cells = vec![None; self.slots.len()];
+        let mut place = |name: &str, make: &dyn Fn(ColumnType) -> Result<Cell<'a>>| -> Result<()> {
+            let column = self.by_name.get(name).and_then(|column| self.columns.get(*column));
+            if let Some(column) = column
+                && let Some(cell) = column.slot.and_then(|slot| cells.get_mut(slot))
+            {
+                *cell = Some(make(column.ty)?);
+            }
+            Ok(())
+        };
+        place(TIME, &|_| Ok(Cell::Int8(time)))?;
+        for (name, content) in contents(line) {
+            place(name, &|ty| cell(&content, ty))?;
+        }
+        Ok(cells)
+    }
+}
+
+/// Tags, then fields.
+fn contents<'a>(line: &'a Line<'_>) -> impl Iterator<Item = (&'a str, Content<'a>)> {
+    let tags = line.tags.iter().map(|(key, value)| (&**key, Content::Tag(value)));
+    tags.chain(line.fields.iter().map(|(key, value)| (&**key, Content::Field(value))))
+}
+
+/// A line that was not stored.
+#[derive(Debug)]
+pub struct Rejection {
+    pub number: u32,
+    pub text: String,
+    pub error: Error,
+}
+
+/// All lines that are not stored.
+#[derive(Debug, Default)]
+pub struct Rejected {
+    /// Ascending.
+    pub numbers: Vec<u32>,
+    /// The first of them.
+    pub shown: Vec<Rejection>,
+}
+
+impl Rejected {
+    fn add(&mut self, entry: &Entry<'_>, error: Error) {
+        self.numbers.push(entry.number);
+        if self.shown.len() < MAX_SHOWN {
+            let text = entry.text.get(..MAX_SHOWN_BYTES).unwrap_or(entry.text);
+            let text = String::from_utf8_lossy(text).into_owned();
+            self.shown.push(Rejection { number: entry.number, text, error });
+        }
+    }
+}
+
+/// What a request does.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub tables: HashMap<String, Table>,
+    pub rejected: Rejected,
+    /// Accepted lines.
+    pub lines: usize,
+}
+
+impl Plan {
+    /// `tables` are those that are there, of the names that [`measurements`] gives.
+    pub fn new(text: &[u8], mut tables: HashMap<String, Table>, clock: Clock) -> Self {
+        for name in measurements(text) {
+            tables.entry(name).or_insert_with_key(|name| Table::new(name));
+        }
+        let mut plan = Self { tables, ..Self::default() };
+        let mut budget = MAX_NEW_COLUMNS;
+        for mut entry in Lines::new(text) {
+            let line = std::mem::replace(&mut entry.line, Err(Error::internal("taken")));
+            match line.and_then(|line| plan.admit(&line, clock, &mut budget)) {
+                Ok(()) => plan.lines += 1,
+                Err(error) => plan.rejected.add(&entry, error),
+            }
+        }
+        plan
+    }
+
+    fn admit(&mut self, line: &Line<'_>, clock: Clock, budget: &mut usize) -> Result<()> {
+        clock.time(line.timestamp)?;
+        let table = self.tables.get_mut(&*line.measurement).ok_or_else(|| {
+            Error::new(
+                sqlstate::PROGRAM_LIMIT_EXCEEDED,
+                format!("a request can write to at most {MAX_TABLES} measurements"),
+            )
+        })?;
+        table.admit(line, budget)
+    }
+
+    /// Whether tables or columns are missing.
+    pub fn changes_schema(&self) -> bool {
+        self.tables.values().any(|table| table.is_used() && (!table.exists || !table.new_columns().is_empty()))
+    }
+}
+
+/// The names of the measurements, as many as a request may have.
+pub fn measurements(text: &[u8]) -> HashSet<String> {
+    let mut names = HashSet::new();
+    for line in Lines::new(text).filter_map(|entry| entry.line.ok()) {
+        if names.len() < MAX_TABLES && !names.contains(&*line.measurement) {
+            names.insert(line.measurement.into_owned());
+        }
+    }
+    names
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name.len() > MAX_NAME_BYTES {
+        let message = format!("the name \"{name}\" is longer than {MAX_NAME_BYTES} bytes");
+        return Err(Error::new(sqlstate::NAME_TOO_LONG, message));
+    }
+    if SYSTEM_COLUMNS.contains(&name) {
+        let message = format!("column name \"{name}\" conflicts with a system column name");
+        return Err(Error::new(sqlstate::DUPLICATE_COLUMN, message));
+    }
+    Ok(())
+}
+
+fn duplicate(name: &str) -> Error {
+    let message = match name {
+        TIME => format!("\"{TIME}\" is the column of the timestamp: no tag or field can have this name"),
+        _ => format!("\"{name}\" is there more than once"),
+    };
+    Error::new(sqlstate::DUPLICATE_COLUMN, message)
+}
+
+fn too_many(message: String) -> Error {
+    Error::new(sqlstate::TOO_MANY_COLUMNS, message)
+}
+
+fn within(error: Error, table: &str, column: &str) -> Error {
+    Error::new(error.code(), format!("column \"{column}\" of \"{table}\": {}", error.message()))
+}

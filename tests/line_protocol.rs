@@ -1,0 +1,192 @@
+//! Points over HTTP as InfluxDB's clients send them: what is stored, what is refused, and how that is said.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use support::{Aegis, Server};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// Status and body.
+fn post(server: &Aegis, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+    let mut stream = TcpStream::connect(server.http_address).expect("a connection");
+    let mut request =
+        format!("POST {path} HTTP/1.1\r\nHost: aegis\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str("\r\n");
+    stream.write_all(request.as_bytes()).expect("the head is sent");
+    // A server that has refused already may have closed.
+    let _ = stream.write_all(body);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8(answer).expect("the answer is text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    (head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), body.to_owned())
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+async fn connect(server: &Aegis) -> Client {
+    let (client, connection) = server.config("postgres").connect(NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    client
+}
+
+/// Rows as `a|b`, joined by spaces.
+async fn rows(client: &Client, sql: &str) -> String {
+    let found = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    let rows = found.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => {
+            Some((0..row.len()).map(|column| row.get(column).unwrap_or("-")).collect::<Vec<_>>().join("|"))
+        }
+        _ => None,
+    });
+    rows.collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_become_rows() {
+    let server = Aegis::start();
+    let client = connect(&server).await;
+    client.batch_execute("SET timezone = 'UTC'").await.expect("the setting is taken");
+
+    // All versions write to one table, which grows as they do.
+    let first = b"cpu,host=a usage=0.5,cores=4i,up=t 1700000000000000001\ncpu,host=b usage=1 1700000000000000000\n";
+    assert_eq!(post(&server, "/write?db=postgres", &[], first), (204, String::new()));
+    let second = b"cpu,host=a,region=eu usage=2i,os=\"li\\\"nux\" 1700000001";
+    assert_eq!(post(&server, "/api/v2/write?bucket=postgres&org=o&precision=s", &[], second), (204, String::new()));
+    let third = b"cpu,host=c usage=3.25 1700000002000\n";
+    assert_eq!(post(&server, "/api/v3/write_lp?db=postgres", &[], third), (204, String::new()));
+    let columns = "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute \
+                   WHERE attrelid = 'public.cpu'::regclass AND attnum > 0 ORDER BY attnum";
+    assert_eq!(
+        rows(&client, columns).await,
+        "time|timestamp with time zone|t host|text|f usage|double precision|f cores|bigint|f up|boolean|f region|text|f os|text|f"
+    );
+    let all = "SELECT extract(epoch FROM time)::bigint - 1700000000, host, usage, cores, up, region, os FROM cpu ORDER BY host, time";
+    assert_eq!(rows(&client, all).await, "0|a|0.5|4|t|-|- 1|a|2|-|-|eu|li\"nux 0|b|1|-|-|-|- 2|c|3.25|-|-|-|-");
+
+    // Without a timestamp: now. Names are quoted, a table of the user's own types takes what fits.
+    client
+        .batch_execute("CREATE TABLE \"My \"\"table\" (time timestamp, n smallint, note text DEFAULT 'none')")
+        .await
+        .expect("the table is created");
+    assert_eq!(post(&server, "/write?db=postgres", &[], b"My\\ \"table n=7i").0, 204);
+    let recent = "SELECT n, note, time > now() - interval '1 hour' FROM \"My \"\"table\"";
+    assert_eq!(rows(&client, recent).await, "7|none|t");
+
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let many: String = (0..20_000).map(|i| format!("many,tag=t{} v={i}i {}\n", i % 7, 1_700_000_000 + i)).collect();
+    encoder.write_all(many.as_bytes()).expect("it is packed");
+    let packed = encoder.finish().expect("it is packed");
+    assert_eq!(post(&server, "/write?db=postgres&precision=s", &[("Content-Encoding", "gzip")], &packed).0, 204);
+    assert_eq!(
+        rows(&client, "SELECT count(*), sum(v), count(DISTINCT tag), max(time) FROM many").await,
+        "20000|199990000|7|2023-11-15 03:46:39+00"
+    );
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_that_do_not_fit_cost_themselves_alone() {
+    let server = Aegis::start();
+    let client = connect(&server).await;
+    let wide: String = (0..10_000).map(|i| format!(",f{i}=1")).collect();
+    let text = format!(
+        "m,host=a v=1i 1\n# comment\nm v=NaN 2\nm,host=a v=1.5 3\nm host=2 4\nm v=1i 9999999999999999\nm a=1{wide} 6\nm ctid=1 7\nm time=1 8\nm,v=x v=2i 9\nm v=18446744073709551615u 10\nbroken\nm,host=z v=2i 11\n"
+    );
+    let (status, body) = post(&server, "/write?db=postgres&precision=s", &[], text.as_bytes());
+    assert_eq!(status, 400, "{body}");
+    let answer = json(&body);
+    let lines: Vec<String> = answer["lines"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|line| format!("{}:{}", line["line_number"], line["sqlstate"].as_str().expect("a code")))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "3:22P02", "4:42804", "5:42804", "6:22008", "7:54011", "8:42701", "9:42701", "10:42804", "11:22003",
+            "12:22P02"
+        ]
+    );
+    let message = answer["error"].as_str().expect("a message");
+    assert!(message.starts_with("partial write: unable to write line 3 'm v=NaN 2': NaN"), "{message}");
+    assert!(message.ends_with("dropped=10"), "{message}");
+    assert_eq!(rows(&client, "SELECT host, v, extract(epoch FROM time)::int FROM m ORDER BY v").await, "a|1|1 z|2|11");
+    assert_eq!(
+        rows(&client, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'm'::regclass AND attnum > 0").await,
+        "3"
+    );
+
+    // Version 3 may be told to store all or nothing.
+    let mixed = b"m v=5i 12\nm v=oops 13";
+    let (status, body) =
+        post(&server, "/api/v3/write_lp?db=postgres&precision=second&accept_partial=false", &[], mixed);
+    assert_eq!((status, &json(&body)["data"]["line_number"]), (400, &serde_json::json!(2)), "{body}");
+    let (status, body) = post(&server, "/api/v3/write_lp?db=postgres&precision=second", &[], mixed);
+    assert_eq!((status, &json(&body)["data"][0]["original_line"]), (400, &serde_json::json!("m v=oops 13")), "{body}");
+    assert_eq!(rows(&client, "SELECT count(*) FROM m WHERE v = 5").await, "1");
+
+    // A constraint of the table refuses the whole request.
+    client.batch_execute("CREATE TABLE strict (time timestamptz PRIMARY KEY, v float8)").await.expect("it is created");
+    let (status, body) =
+        post(&server, "/api/v2/write?bucket=postgres", &[], b"strict v=1 1\nother v=1 1\nstrict v=2 1");
+    assert_eq!((status, &json(&body)["sqlstate"]), (400, &serde_json::json!("23505")), "{body}");
+    assert_eq!(rows(&client, "SELECT (SELECT count(*) FROM strict) + (SELECT count(*) FROM other)").await, "0");
+
+    for (path, expected) in [
+        ("/write", 400),
+        ("/write?db=nowhere", 404),
+        ("/write?db=postgres&precision=day", 400),
+        ("/api/v2/write?bucket=postgres&precision=h", 400),
+        ("/api/v3/write_lp", 400),
+    ] {
+        let (status, body) = post(&server, path, &[], b"m v=1i");
+        assert_eq!(status, expected, "{path}: {body}");
+        assert!(json(&body)["error"].is_string(), "{path}: {body}");
+    }
+    assert_eq!(post(&server, "/write?db=postgres", &[("Content-Encoding", "br")], b"m v=1i").0, 415);
+    assert_eq!(post(&server, "/write?db=postgres", &[("Content-Encoding", "gzip")], b"m v=1i").0, 400);
+    assert_eq!(post(&server, "/write?db=postgres", &[], &vec![b'\n'; (16 << 20) + 1]).0, 413);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_prove_who_they_are() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let server = Aegis::start_on(&data, &[]);
+    let client = connect(&server).await;
+    client
+        .batch_execute("ALTER ROLE postgres PASSWORD 'first'; CREATE ROLE writer LOGIN PASSWORD 'secret'; CREATE TABLE m (time timestamptz, v float8); GRANT INSERT ON m TO writer")
+        .await
+        .expect("the role is created");
+    drop(client);
+    server.stop();
+
+    let server = Aegis::start_on(&data, &["--auth", "scram-sha-256"]);
+    let ways: [(&str, &[(&str, &str)], u16); 8] = [
+        ("/write?db=postgres", &[], 401),
+        ("/write?db=postgres&u=writer&p=wrong", &[], 401),
+        ("/write?db=postgres&u=writer&p=secret", &[], 204),
+        ("/write?db=postgres", &[("Authorization", "Basic d3JpdGVyOnNlY3JldA==")], 204),
+        ("/api/v2/write?bucket=postgres", &[("Authorization", "Token writer:secret")], 204),
+        ("/api/v2/write?bucket=postgres", &[("Authorization", "Token writer:wrong")], 401),
+        ("/api/v3/write_lp?db=postgres", &[("Authorization", "Bearer writer:secret")], 204),
+        ("/api/v3/write_lp?db=postgres", &[("Authorization", "Bearer nobody:secret")], 401),
+    ];
+    for (path, headers, expected) in ways {
+        let (status, body) = post(&server, path, headers, b"m v=1");
+        assert_eq!(status, expected, "{path}: {body}");
+    }
+    // A role that may not make tables or columns.
+    assert_eq!(post(&server, "/write?db=postgres&u=writer&p=secret", &[], b"new_table v=1").0, 403);
+    assert_eq!(server.stop(), Some(0));
+}
