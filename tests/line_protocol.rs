@@ -80,6 +80,14 @@ async fn points_become_rows() {
     let recent = "SELECT n, note, time > now() - interval '1 hour' FROM \"My \"\"table\"";
     assert_eq!(rows(&client, recent).await, "7|none|t");
 
+    // The first and the last time that there is.
+    let ends = b"ends v=1 -210866803200000000\nends v=2 9223372036854775806";
+    assert_eq!(post(&server, "/write?db=postgres&precision=us", &[], ends), (204, String::new()));
+    assert_eq!(
+        rows(&client, "SELECT time FROM ends ORDER BY time").await,
+        "4714-11-24 00:00:00+00 BC 294247-01-10 04:00:54.775806+00"
+    );
+
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let many: String = (0..20_000).map(|i| format!("many,tag=t{} v={i}i {}\n", i % 7, 1_700_000_000 + i)).collect();
     encoder.write_all(many.as_bytes()).expect("it is packed");
@@ -89,7 +97,39 @@ async fn points_become_rows() {
         rows(&client, "SELECT count(*), sum(v), count(DISTINCT tag), max(time) FROM many").await,
         "20000|199990000|7|2023-11-15 03:46:39+00"
     );
+
+    // With timescaledb, tables are hypertables.
+    client.batch_execute("CREATE EXTENSION timescaledb").await.expect("the extension is there");
+    let sensor = b"sensor,id=a v=1 1700000000\nsensor,id=a v=2 1800000000\n";
+    assert_eq!(post(&server, "/write?db=postgres&precision=s", &[], sensor), (204, String::new()));
+    assert_eq!(post(&server, "/write?db=postgres&precision=s", &[], b"sensor,id=b w=1i 1"), (204, String::new()));
+    let hypertables = "SELECT hypertable_schema, hypertable_name, num_chunks FROM timescaledb_information.hypertables";
+    assert_eq!(rows(&client, hypertables).await, "public|sensor|3");
+    assert_eq!(rows(&client, "SELECT id, v, w FROM sensor ORDER BY time").await, "b|-|1 a|1|- a|2|-");
     assert_eq!(server.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_at_once_make_one_table() {
+    let server = std::sync::Arc::new(Aegis::start());
+    let client = connect(&server).await;
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let server = std::sync::Arc::clone(&server);
+            std::thread::spawn(move || {
+                for round in 0..5 {
+                    let text: String =
+                        (0..100).map(|i| format!("m,w=w{writer} v={i}i,f{writer}_{round}=1 {i}\n")).collect();
+                    assert_eq!(post(&server, "/write?db=postgres", &[], text.as_bytes()), (204, String::new()));
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.join().expect("all writes succeed");
+    }
+    let counts = "SELECT count(*), sum(v), count(f0_0), count(f7_4), count(DISTINCT w) FROM m";
+    assert_eq!(rows(&client, counts).await, "4000|198000|100|100|8");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +157,7 @@ async fn lines_that_do_not_fit_cost_themselves_alone() {
         ]
     );
     let message = answer["error"].as_str().expect("a message");
-    assert!(message.starts_with("partial write: unable to write line 3 'm v=NaN 2': NaN"), "{message}");
+    assert!(message.starts_with("partial write: unable to parse line 3 'm v=NaN 2': NaN"), "{message}");
     assert!(message.ends_with("dropped=10"), "{message}");
     assert_eq!(rows(&client, "SELECT host, v, extract(epoch FROM time)::int FROM m ORDER BY v").await, "a|1|1 z|2|11");
     assert_eq!(

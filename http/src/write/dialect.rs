@@ -151,11 +151,12 @@ fn v2_code(status: StatusCode) -> &'static str {
     }
 }
 
+/// `partial write` and `unable to parse` are words by which Telegraf knows that sending again is of no use.
 fn summary(Outcome { stored, rejected }: &Outcome) -> String {
     let Rejected { numbers, shown } = rejected;
     let lines: Vec<String> = shown
         .iter()
-        .map(|Rejection { number, text, error }| format!("unable to write line {number} '{text}': {}", error.message()))
+        .map(|Rejection { number, text, error }| format!("unable to parse line {number} '{text}': {}", error.message()))
         .collect();
     let prefix = if *stored > 0 { "partial write: " } else { "" };
     format!("{prefix}{} dropped={}", lines.join("\n"), numbers.len())

@@ -22,8 +22,8 @@ pub enum Precision {
 /// From 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
 const EPOCH_MICROSECONDS: i128 = 946_684_800_000_000;
 
-/// 4714-11-24 BC and 294277-01-01, microseconds from PostgreSQL's epoch (`MIN_TIMESTAMP`, `END_TIMESTAMP`).
-const TIMESTAMPS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
+/// From PostgreSQL's first day, 4714-11-24 BC, to where 64 bits of microseconds since 1970 end, which is infinity; counted from 2000.
+const TIMESTAMPS: std::ops::Range<i64> = -211_813_488_000_000_000..i64::MAX - 946_684_800_000_000;
 
 impl Precision {
     fn nanoseconds(self, timestamp: i64) -> i128 {
@@ -105,6 +105,8 @@ mod tests {
         assert_eq!(code(Precision::Hour, i64::MIN), "22008");
         assert_eq!(code(Precision::Second, -210_866_803_201), "22008");
         assert!(Precision::Second.microseconds(-210_866_803_200).is_ok());
+        assert_eq!(code(Precision::Microsecond, i64::MAX), "22008");
+        assert!(Precision::Microsecond.microseconds(i64::MAX - 1).is_ok());
         assert!(Precision::Nanosecond.microseconds(i64::MIN).is_ok());
     }
 }

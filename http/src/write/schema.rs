@@ -1,6 +1,6 @@
 //! Which tables and columns a request's points need, and which points do not fit those that are there. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aegis_engine::catalog::{Error, Oid, sqlstate};
 
@@ -223,7 +223,8 @@ impl Rejected {
 /// What a request does.
 #[derive(Debug, Default)]
 pub struct Plan {
-    pub tables: HashMap<String, Table>,
+    /// By name; locks are taken in this order.
+    pub tables: BTreeMap<String, Table>,
     pub rejected: Rejected,
     /// Accepted lines.
     pub lines: usize,
@@ -231,7 +232,7 @@ pub struct Plan {
 
 impl Plan {
     /// `tables` are those that are there, of the names that [`measurements`] gives.
-    pub fn new(text: &[u8], mut tables: HashMap<String, Table>, clock: Clock) -> Self {
+    pub fn new(text: &[u8], mut tables: BTreeMap<String, Table>, clock: Clock) -> Self {
         for name in measurements(text) {
             tables.entry(name).or_insert_with_key(|name| Table::new(name));
         }

@@ -1,6 +1,6 @@
 //! Points into tables, through a session: missing tables and columns in a transaction, then all rows in another.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use aegis_engine::catalog::{Error, Oid, sqlstate};
@@ -77,9 +77,9 @@ async fn planned(session: &mut Session, text: &Bytes, names: &HashSet<String>, c
     compute(text, move |text| Plan::new(text, tables, clock)).await
 }
 
-async fn existing(session: &mut Session, names: &HashSet<String>) -> Result<HashMap<String, Table>> {
+async fn existing(session: &mut Session, names: &HashSet<String>) -> Result<BTreeMap<String, Table>> {
     let list: Vec<String> = names.iter().map(|name| quoted(name, &['"', '\\'], '\\')).collect();
-    let mut tables: HashMap<String, Table> = HashMap::new();
+    let mut tables: BTreeMap<String, Table> = BTreeMap::new();
     for row in run(session, TABLES, &[format!("{{{}}}", list.join(",")).into()]).await? {
         let text = |at: usize| row.get(at).and_then(Value::as_str);
         let (Some(name), Some(kind)) = (text(0), text(1)) else { continue };
@@ -119,7 +119,7 @@ fn definition(column: &Column) -> String {
     format!("{} {}{not_null}", identifier(&column.name), column.ty.name())
 }
 
-/// Rows of a table that wait to be handed over.
+/// Rows of a table that wait to be handed over. Tables are taken in the order of their names, so that writers do not meet in a deadlock.
 #[derive(Default)]
 struct Waiting {
     rows: Vec<u8>,
@@ -127,7 +127,7 @@ struct Waiting {
 
 async fn insert(session: &mut Session, text: &[u8], plan: &Plan, clock: Clock) -> Result<()> {
     let mut rejected = plan.rejected.numbers.iter().peekable();
-    let mut waiting: HashMap<&str, Waiting> = HashMap::new();
+    let mut waiting: BTreeMap<&str, Waiting> = BTreeMap::new();
     let mut bytes = 0;
     for entry in Lines::new(text) {
         if rejected.next_if_eq(&&entry.number).is_some() {
@@ -147,8 +147,8 @@ async fn insert(session: &mut Session, text: &[u8], plan: &Plan, clock: Clock) -
     hand_over(session, plan, &mut waiting).await
 }
 
-async fn hand_over(session: &mut Session, plan: &Plan, waiting: &mut HashMap<&str, Waiting>) -> Result<()> {
-    for (name, Waiting { rows }) in waiting.drain() {
+async fn hand_over(session: &mut Session, plan: &Plan, waiting: &mut BTreeMap<&str, Waiting>) -> Result<()> {
+    for (name, Waiting { rows }) in std::mem::take(waiting) {
         let Some(table) = plan.tables.get(name) else { continue };
         let columns = table.slots.iter().filter_map(|slot| table.columns.get(*slot));
         let columns: Vec<String> = columns.map(|column| identifier(&column.name)).collect();
