@@ -28,7 +28,7 @@ const MAX_NAME_BYTES: usize = 63;
 /// Rejected lines that the answer shows; the others are counted.
 const MAX_SHOWN: usize = 100;
 
-/// Bytes of a rejected line that the answer shows.
+/// Bytes of a rejected line, and of its error's message, that the answer shows.
 const MAX_SHOWN_BYTES: usize = 256;
 
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
@@ -213,11 +213,15 @@ impl Rejected {
     fn add(&mut self, entry: &Entry<'_>, error: Error) {
         self.numbers.push(entry.number);
         if self.shown.len() < MAX_SHOWN {
-            let text = entry.text.get(..MAX_SHOWN_BYTES).unwrap_or(entry.text);
-            let text = String::from_utf8_lossy(text).into_owned();
-            self.shown.push(Rejection { number: entry.number, text, error });
+            // Messages quote the line.
+            let error = Error::new(error.code(), shown(error.message().as_bytes()));
+            self.shown.push(Rejection { number: entry.number, text: shown(entry.text), error });
         }
     }
+}
+
+fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(text.get(..MAX_SHOWN_BYTES).unwrap_or(text)).into_owned()
 }
 
 /// What a request does.
@@ -302,4 +306,73 @@ fn too_many(message: String) -> Error {
 
 fn within(error: Error, table: &str, column: &str) -> Error {
     Error::new(error.code(), format!("column \"{column}\" of \"{table}\": {}", error.message()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::write::precision::Precision;
+    use aegis_engine::catalog::types::oid;
+
+    fn plan(text: &str) -> Plan {
+        let mut table = Table::existing("m", "r");
+        for (name, ty) in [("time", oid::TIMESTAMPTZ), ("host", oid::TEXT), ("v", oid::FLOAT8), ("at", oid::DATE)] {
+            table.add_existing(name.to_owned(), ty);
+        }
+        let mut timeless = Table::existing("timeless", "r");
+        timeless.add_existing("v".to_owned(), oid::FLOAT8);
+        let tables = [table, timeless, Table::existing("view", "v")].map(|table| (table.name.clone(), table));
+        Plan::new(text.as_bytes(), tables.into(), Clock::new(Precision::Second))
+    }
+
+    fn codes(plan: &Plan) -> Vec<(u32, String)> {
+        plan.rejected
+            .shown
+            .iter()
+            .map(|rejection| (rejection.number, rejection.error.code().as_str().to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn only_what_accepted_lines_need_is_made() {
+        let plan = plan("m,host=a v=1 1\nnew,t=x a=1i,b=\"\" 1\nnew a=1.5,c=1 1\nm,rack=r v=2 2\nunused v= 1");
+        assert_eq!((plan.lines, codes(&plan)), (3, vec![(3, "42804".to_owned()), (5, "22P02".to_owned())]));
+        let made = |name: &str| {
+            let columns = plan.tables[name].new_columns().iter();
+            columns.map(|column| format!("{} {}", column.name, column.ty.name())).collect::<Vec<_>>()
+        };
+        assert_eq!(made("m"), ["rack text"]);
+        assert_eq!(made("new"), ["time timestamp with time zone", "t text", "a bigint", "b text"]);
+        assert!(!plan.tables.contains_key("unused"));
+    }
+
+    #[test]
+    fn what_cannot_hold_a_point_is_said() {
+        let long = "x".repeat(64);
+        let text = format!(
+            "view v=1\ntimeless v=1\nm at=1\nm v=1,v=2\nm,n=1 n=2\nm {long}=1\n{long} v=1\nm v=9007199254740993i"
+        );
+        let plan = plan(&text);
+        let expected = ["42809", "42703", "42804", "42701", "42701", "42622", "42622", "22003"];
+        assert_eq!(codes(&plan).into_iter().map(|(_, code)| code).collect::<Vec<_>>(), expected);
+        assert!(!plan.changes_schema());
+    }
+
+    #[test]
+    fn new_columns_have_a_limit_and_lines_within_it_are_kept() {
+        let columns = |from: usize, to: usize| (from..to).map(|i| format!("f{i}=1")).collect::<Vec<_>>().join(",");
+        let text = format!("a {}\nb {}\nb v=1\nc v=1\nm v=1", columns(0, 995), columns(0, 4));
+        let text = text.replacen("\nc v=1", &format!("\nb {}\nc v=1", columns(0, 9_000)), 1);
+        let plan = plan(&text);
+        // 996 columns of `a`, two of `b`, two of `c`.
+        assert_eq!((plan.lines, codes(&plan)), (4, vec![(2, "54011".to_owned()), (4, "54011".to_owned())]));
+    }
+
+    #[test]
+    fn answers_are_short_however_long_the_lines_are() {
+        let text = format!("m v={}i\n", "9".repeat(10_000)).repeat(200);
+        let plan = plan(&text);
+        assert_eq!((plan.rejected.numbers.len(), plan.rejected.shown.len()), (200, MAX_SHOWN));
+        assert!(plan.rejected.shown.iter().all(|line| line.text.len() + line.error.message().len() <= 600));
+    }
 }

@@ -20,6 +20,9 @@ type Result<T> = std::result::Result<T, Error>;
 /// Rows are handed over when they have grown to this size.
 const BATCH_BYTES: usize = 4 << 20;
 
+/// Lines that are read before other connections of the thread get their turn.
+const LINES_PER_TURN: usize = 4_096;
+
 /// Writers that change tables wait for each other; the key's bytes are `lineprot`.
 const SCHEMA_LOCK: i64 = i64::from_be_bytes(*b"lineprot");
 
@@ -129,7 +132,10 @@ async fn insert(session: &mut Session, text: &[u8], plan: &Plan, clock: Clock) -
     let mut rejected = plan.rejected.numbers.iter().peekable();
     let mut waiting: BTreeMap<&str, Waiting> = BTreeMap::new();
     let mut bytes = 0;
-    for entry in Lines::new(text) {
+    for (count, entry) in Lines::new(text).enumerate() {
+        if count % LINES_PER_TURN == LINES_PER_TURN - 1 {
+            tokio::task::yield_now().await;
+        }
         if rejected.next_if_eq(&&entry.number).is_some() {
             continue;
         }
