@@ -1,7 +1,6 @@
 //! Points into tables, through a session: missing tables and columns in a transaction, then all rows in another.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 use aegis_engine::catalog::{Error, Oid, sqlstate};
 use aegis_engine::session::Session;
@@ -45,7 +44,7 @@ pub struct Outcome {
 
 /// Stores the lines that fit, all of them or, after an error, none; without `partial` none either if one does not fit.
 pub async fn store(session: &mut Session, text: Bytes, clock: Clock, partial: bool) -> Result<Outcome> {
-    let names = Arc::new(compute(&text, |text| measurements(text)).await?);
+    let names = compute(&text, measurements).await?;
     let mut plan = planned(session, &text, &names, clock).await?;
     if !partial && !plan.rejected.numbers.is_empty() {
         return Ok(Outcome { stored: 0, rejected: plan.rejected });
