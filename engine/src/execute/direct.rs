@@ -59,6 +59,11 @@ pub fn is_quick(plan: &LogicalPlan) -> bool {
     {
         return false;
     }
+    if let LogicalPlan::TableScan(scan) = plan
+        && keyed(scan).is_some_and(|rows| rows.num_rows() > 10 * QUICK_ROWS)
+    {
+        return false;
+    }
     let input = plan.inputs().first().map(|input| input.schema().clone());
     let schema = input.unwrap_or_else(|| Arc::new(DFSchema::empty()));
     all_expressions(plan, |expr| is_quick_expr(expr, &schema)) && plan.inputs().into_iter().all(is_quick)

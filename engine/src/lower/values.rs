@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use aegis_catalog::image::Catalog;
 use aegis_catalog::{Error, Result, Type};
-use arrow::datatypes::DataType;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::DFSchema;
-use datafusion::logical_expr::{LogicalPlan, Union, Values};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{Expr, LogicalPlan, Union, Values};
+use datafusion::scalar::ScalarValue;
 
 use super::Lowerer;
 use super::build::{cross, one_row, project};
 use super::relation::{Binding, Output, Relation};
 use super::value::{Value, common_representation};
 use crate::bind::tree;
+use crate::execute::provider::KeyedTable;
 
 impl Lowerer<'_> {
     pub fn values(&mut self, rows: &[Vec<tree::Expr>], base: Option<&Relation>) -> Result<Output> {
@@ -55,14 +59,20 @@ impl Lowerer<'_> {
         let values = lowered
             .into_iter()
             .map(|row| Ok(as_representations(row, &representations)?.into_iter().map(|value| value.expr).collect()))
-            .collect::<Result<Vec<_>>>()?;
+            .collect::<Result<Vec<Vec<Expr>>>>()?;
         if columns.is_empty() {
             return Ok(Output { plan: one_row(), columns, domain: Vec::new() });
+        }
+        if values.len() >= MANY_ROWS
+            && let Some(rows) = constant_rows(&columns, &values)
+        {
+            let (plan, columns) = self.scan("values", provider_as_source(Arc::new(KeyedTable::new(rows))))?;
+            return Ok(Output { plan, columns, domain: Vec::new() });
         }
         let fields = columns
             .iter()
             .map(|binding| {
-                let field = arrow::datatypes::Field::new(&binding.column.name, binding.data_type.clone(), true);
+                let field = Field::new(&binding.column.name, binding.data_type.clone(), true);
                 (None, Arc::new(field))
             })
             .collect();
@@ -71,6 +81,24 @@ impl Lowerer<'_> {
         let plan = LogicalPlan::Values(Values { schema: Arc::new(schema), values });
         Ok(Output { plan, columns, domain: Vec::new() })
     }
+}
+
+/// Rows of constants from which they are put into columns at once: an expression for every value takes far longer than the value.
+const MANY_ROWS: usize = 16;
+
+/// The rows, if there are only constants in them.
+fn constant_rows(columns: &[Binding], values: &[Vec<Expr>]) -> Option<RecordBatch> {
+    let arrays = columns.iter().enumerate().map(|(position, binding)| {
+        let constant = |row: &Vec<Expr>| match row.get(position) {
+            Some(Expr::Literal(value, _)) if value.data_type() == binding.data_type => Some(value.clone()),
+            _ => None,
+        };
+        let constants = values.iter().map(constant).collect::<Option<Vec<_>>>()?;
+        ScalarValue::iter_to_array(constants).ok().filter(|array| *array.data_type() == binding.data_type)
+    });
+    let arrays = arrays.collect::<Option<Vec<_>>>()?;
+    let fields = columns.iter().map(|binding| Field::new(&binding.column.name, binding.data_type.clone(), true));
+    RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), arrays).ok()
 }
 
 /// All rows of plans whose columns agree in name and type.
