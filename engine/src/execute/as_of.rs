@@ -14,15 +14,12 @@ use datafusion::common::{Column as Name, DFSchema, DFSchemaRef, Result, internal
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Operator as Comparison;
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{
-    Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements, PhysicalExpr, PhysicalSortExpr,
-};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_expr::{Distribution, LexOrdering, OrderingRequirements, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::node::{Operator, places};
+use super::node::{Operator, one_stream, places};
 
 /// Batches of the right side that rows of one batch of the left side may match before it is handed on in parts.
 const MAX_BATCHES: usize = 16;
@@ -133,13 +130,7 @@ impl AsOfExec {
         right: Arc<dyn ExecutionPlan>,
         schema: SchemaRef,
     ) -> Self {
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
-        Self { plan, left, right, properties: Arc::new(properties) }
+        Self { plan, left, right, properties: one_stream(schema) }
     }
 
     fn ordering(&self, input: &Arc<dyn ExecutionPlan>, columns: &[usize]) -> Option<OrderingRequirements> {

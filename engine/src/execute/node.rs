@@ -12,7 +12,9 @@ use datafusion::common::{Column, DFSchema, DFSchemaRef, Result};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
 /// What a node does. It names the columns that it needs: those of its inputs come and go with what the plan above wants.
@@ -33,6 +35,16 @@ pub trait Operator: fmt::Debug + Send + Sync {
 /// The places of columns; an error of ours if one is not there.
 pub fn places<'c>(columns: impl IntoIterator<Item = &'c Column>, schema: &DFSchema) -> Result<Vec<usize>> {
     columns.into_iter().map(|column| schema.index_of_column(column)).collect()
+}
+
+/// What is true of an operator that gives rows of this schema in one stream, in no order, as they come.
+pub fn one_stream(schema: SchemaRef) -> Arc<PlanProperties> {
+    Arc::new(PlanProperties::new(
+        EquivalenceProperties::new(schema),
+        Partitioning::UnknownPartitioning(1),
+        EmissionType::Incremental,
+        Boundedness::Bounded,
+    ))
 }
 
 #[derive(Debug, Clone)]

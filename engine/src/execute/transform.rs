@@ -12,16 +12,13 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Column as Name, DFSchema, DFSchemaRef, Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{
-    Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements, PhysicalExpr, PhysicalSortExpr,
-};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_expr::{Distribution, LexOrdering, OrderingRequirements, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::error::to_datafusion;
-use super::node::{Operator, places};
+use super::node::{Operator, one_stream, places};
 use crate::extension::Value;
 use crate::extension::transform::{
     Argument, Bound, Comparison, Computed, Definition, Groups, Open, Transform, Transformed,
@@ -172,13 +169,7 @@ impl TransformExec {
         groups: Arc<dyn ExecutionPlan>,
         schema: SchemaRef,
     ) -> Self {
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
-        Self { plan, definition, groups, properties: Arc::new(properties) }
+        Self { plan, definition, groups, properties: one_stream(schema) }
     }
 
     fn ordering(&self) -> Option<LexOrdering> {
