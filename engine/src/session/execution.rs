@@ -142,8 +142,7 @@ impl Session {
         self.run_deferred(true).await?;
         self.hold_cursors().await?;
         self.run_on_commit().await?;
-        self.make_windows(false).await?;
-        self.tell_watchers().await
+        self.settle_windows().await
     }
 
     /// Makes the checks that were deferred: all, or those of constraints that are immediate by now.
@@ -357,7 +356,7 @@ impl Session {
             tree::Statement::Merge(merge) => Change::Merge(merge),
         };
         let result = execute::run_change(change, generic, &mut execution).await?;
-        self.make_windows(true).await?;
+        self.make_own_windows().await?;
         if tree.columns.is_none() {
             return Ok(Outcome::Tag(format!("{} {}", change.tag(), result.count)));
         }

@@ -123,8 +123,7 @@ impl Session {
             return Err(two_phase::in_use(gid));
         }
         self.run_deferred(true).await?;
-        self.make_windows(false).await?;
-        self.tell_watchers().await?;
+        self.settle_windows().await?;
         self.refuse_what_cannot_be_prepared()?;
         let Some(open) = self.transaction.take() else { return Ok(()) };
         self.portals.retain(|_, portal| portal.is_held());

@@ -29,47 +29,63 @@ fn without_window<'a>(table: Oid, grains: &'a Grains, catalog: &'a Catalog) -> i
 }
 
 impl Session {
-    /// Makes windows for new rows that are in none. A commit's last step but one, since whoever makes windows of a table does so alone
-    /// until his transaction ends; of tables that nobody else knows yet (`own`) after each statement.
-    pub(crate) async fn make_windows(&mut self, own: bool) -> Result<()> {
-        let Some(open) = self.transaction.as_ref().filter(|open| !open.tables.touched.is_empty()) else {
-            return Ok(());
-        };
-        let touched = open.tables.touched.clone();
-        for (table, grains) in touched.tables() {
-            let catalog = self.catalog()?;
-            let committed = self.shared.catalog.current(self.backend.database_oid)?;
-            let is_known = committed.relation(table).is_some_and(|table| table.windows().is_some());
-            if own && is_known || without_window(table, grains, &catalog).next().is_none() {
-                continue;
-            }
+    /// What a commit does about windows while it may still fail: makes those that are missing, which holds off who makes others of the same
+    /// table until the transaction ends, and tells who watches.
+    pub(crate) async fn settle_windows(&mut self) -> Result<()> {
+        self.make_windows(false).await?;
+        self.tell_watchers().await
+    }
+
+    /// After a statement: makes windows of tables that nobody else knows yet.
+    pub(crate) async fn make_own_windows(&mut self) -> Result<()> {
+        self.make_windows(true).await
+    }
+
+    async fn make_windows(&mut self, own: bool) -> Result<()> {
+        for table in self.tables_without_window(own)? {
             let context = self.context()?;
             let lock = std::iter::once((table, TableMode::ShareUpdateExclusive));
             self.lock_relations(lock, false, &context).await?;
             // Others may have made them, also where the transaction's snapshot does not show it.
             let committed = self.shared.catalog.current(context.database_oid)?;
-            let missing: Vec<i64> = without_window(table, grains, &committed).collect();
+            let missing: Vec<i64> = match self.grains(table) {
+                Some(grains) => without_window(table, grains, &committed).collect(),
+                None => continue,
+            };
+            let catalog = self.catalog()?;
+            let last = catalog.windows_of(table).filter_map(|view| Some(view.window()?.number)).max();
+            let mut number = last.unwrap_or_default();
             for value in missing {
-                self.make_window(table, value)?;
+                if self.make_window(table, value, number + 1)? {
+                    number += 1;
+                }
             }
         }
         Ok(())
     }
 
-    /// Tells extensions which rows of watched tables the transaction has changed, while it can still write.
-    pub(crate) async fn tell_watchers(&mut self) -> Result<()> {
+    /// The grains of a table that the transaction has changed.
+    fn grains(&self, table: Oid) -> Option<&Grains> {
+        self.transaction.as_ref()?.tables.touched.of_table(table)
+    }
+
+    /// The tables of `touched` that have new rows in no window; with `own` only those that nobody else knows yet.
+    fn tables_without_window(&self, own: bool) -> Result<Vec<Oid>> {
         let Some(open) = self.transaction.as_ref().filter(|open| !open.tables.touched.is_empty()) else {
-            return Ok(());
+            return Ok(Vec::new());
         };
-        let touched = open.tables.touched.clone();
-        for (table, grains) in touched.tables() {
-            // Who begins to watch waits for writers, and is then seen by those that come.
-            let catalogs = [self.shared.catalog.current(self.backend.database_oid)?, self.catalog()?];
-            let watched = catalogs.iter().filter_map(|catalog| catalog.relation(table)?.windows()?.watched).max();
-            let ranges = watched.map(|until| grains.ranges(until)).unwrap_or_default();
-            if ranges.is_empty() {
-                continue;
-            }
+        let catalog = self.catalog()?;
+        let committed = self.shared.catalog.current(self.backend.database_oid)?;
+        let is_known = |table| committed.relation(table).is_some_and(|table| table.windows().is_some());
+        let lacks = |(table, grains): &(Oid, &Grains)| {
+            !(own && is_known(*table)) && without_window(*table, grains, &catalog).next().is_some()
+        };
+        Ok(open.tables.touched.tables().filter(lacks).map(|(table, _)| table).collect())
+    }
+
+    /// Tells extensions which rows of watched tables the transaction has changed, while it can still write.
+    async fn tell_watchers(&mut self) -> Result<()> {
+        for (table, ranges) in self.watched_ranges()? {
             let context = self.context()?;
             for extension in context.extensions.all() {
                 let installed = context.catalog.descriptor_by_name(PG_EXTENSION, 0, extension.name);
@@ -81,18 +97,31 @@ impl Session {
         Ok(())
     }
 
-    fn make_window(&mut self, table: Oid, value: i64) -> Result<()> {
+    /// Of tables that are watched, the ranges with changed rows that somebody watches.
+    fn watched_ranges(&self) -> Result<Vec<(Oid, Vec<(i64, i64)>)>> {
+        let Some(open) = self.transaction.as_ref().filter(|open| !open.tables.touched.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        // Who begins to watch waits for writers, and is then seen by those that come.
+        let catalogs = [self.shared.catalog.current(self.backend.database_oid)?, self.catalog()?];
+        let ranges = open.tables.touched.tables().filter_map(|(table, grains)| {
+            let watched = catalogs.iter().filter_map(|catalog| catalog.relation(table)?.windows()?.watched).max()?;
+            Some((table, grains.ranges(watched)))
+        });
+        Ok(ranges.filter(|(_, ranges)| !ranges.is_empty()).collect())
+    }
+
+    /// Makes the window of a value; false if there is one.
+    fn make_window(&mut self, table: Oid, value: i64, number: u32) -> Result<bool> {
         let context = self.context()?;
         // Dropped by this transaction after its rows were written.
-        let Some(table) = context.catalog.relation(table).cloned() else { return Ok(()) };
-        let Some(windows) = table.windows() else { return Ok(()) };
+        let Some(table) = context.catalog.relation(table).cloned() else { return Ok(false) };
+        let Some(windows) = table.windows() else { return Ok(false) };
         let (before, behind) = context.catalog.windows_around(table.oid, value);
         if before.is_some_and(|window| window.holds(value)) {
-            return Ok(());
+            return Ok(false);
         }
         let (from, until) = windows.window_of(value, before, behind);
-        let last = context.catalog.windows_of(table.oid).filter_map(|view| Some(view.window()?.number)).max();
-        let number = last.unwrap_or_default() + 1;
         let window = Window { table: table.oid, from, until, number, created: clock::now() };
         let name = format!("{}_{number}_chunk", windows.prefix);
         let view = view_of(&table, windows, window, &context)?;
@@ -109,7 +138,7 @@ impl Session {
         };
         let open = self.writable("INSERT")?;
         open.catalog.create_relation(open.tables.permanent(), relation)?;
-        Ok(())
+        Ok(true)
     }
 
     /// The table has other columns now: so have the views of its windows.

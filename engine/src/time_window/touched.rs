@@ -66,6 +66,10 @@ impl Touched {
         self.of(table, grain).emptied = true;
     }
 
+    pub fn of_table(&self, table: Oid) -> Option<&Grains> {
+        self.0.get(&table)
+    }
+
     /// Rows with these values in the column came (`new`) or went. 22008 for a value before all windows, 54000 for too many windows.
     pub fn note(&mut self, windows: &Windows, values: &ArrayRef, new: bool) -> Result<()> {
         let values = cast(values, &DataType::Int64).map_err(|error| Error::internal(error.to_string()))?;
