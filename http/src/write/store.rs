@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use aegis_engine::catalog::definition::quote_identifier;
 use aegis_engine::catalog::{Error, Oid, sqlstate};
 use aegis_engine::session::Session;
 use aegis_engine::session::protocol::Response;
@@ -80,7 +81,7 @@ async fn planned(session: &mut Session, text: &Bytes, names: &HashSet<String>, c
 }
 
 async fn existing(session: &mut Session, names: &HashSet<String>) -> Result<BTreeMap<String, Table>> {
-    let list: Vec<String> = names.iter().map(|name| quoted(name, &['"', '\\'], '\\')).collect();
+    let list: Vec<String> = names.iter().map(|name| element(name)).collect();
     let mut tables: BTreeMap<String, Table> = BTreeMap::new();
     for row in run(session, TABLES, &[format!("{{{}}}", list.join(",")).into()]).await? {
         let text = |at: usize| row.get(at).and_then(Value::as_str);
@@ -96,7 +97,7 @@ async fn existing(session: &mut Session, names: &HashSet<String>) -> Result<BTre
 
 async fn change_schema(session: &mut Session, plan: &Plan) -> Result<()> {
     let timescaledb = run(session, TIMESCALEDB, &[]).await?;
-    let timescaledb = timescaledb.first().and_then(|row| row.get(0)?.as_str()).map(identifier);
+    let timescaledb = timescaledb.first().and_then(|row| row.get(0)?.as_str()).map(quote_identifier);
     for table in plan.tables.values().filter(|table| table.is_used()) {
         let name = qualified(table);
         let columns = table.new_columns();
@@ -118,7 +119,7 @@ async fn change_schema(session: &mut Session, plan: &Plan) -> Result<()> {
 
 fn definition(column: &Column) -> String {
     let not_null = if column.name == TIME { " NOT NULL" } else { "" };
-    format!("{} {}{not_null}", identifier(&column.name), column.ty.name())
+    format!("{} {}{not_null}", quote_identifier(&column.name), column.ty.name())
 }
 
 /// Rows of a table that wait to be handed over. Tables are taken in the order of their names, so that writers do not meet in a deadlock.
@@ -156,7 +157,7 @@ async fn hand_over(session: &mut Session, plan: &Plan, waiting: &mut BTreeMap<&s
     for (name, Waiting { rows }) in std::mem::take(waiting) {
         let Some(table) = plan.tables.get(name) else { continue };
         let columns = table.slots.iter().filter_map(|slot| table.columns.get(*slot));
-        let columns: Vec<String> = columns.map(|column| identifier(&column.name)).collect();
+        let columns: Vec<_> = columns.map(|column| quote_identifier(&column.name)).collect();
         let copy = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", qualified(table), columns.join(", "));
         session.prepare("", &copy, &[]).await?;
         session.bind("", "", &[], &[], &[]).await?;
@@ -182,23 +183,19 @@ async fn run(session: &mut Session, sql: &str, parameters: &[Value]) -> Result<V
 }
 
 fn qualified(table: &Table) -> String {
-    format!("public.{}", identifier(&table.name))
+    format!("public.{}", quote_identifier(&table.name))
 }
 
-fn identifier(name: &str) -> String {
-    quoted(name, &['"'], '"')
-}
-
-/// In double quotes, with `escape` before each of `special`.
-fn quoted(text: &str, special: &[char], escape: char) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
+/// An element of an array as `text[]` reads it.
+fn element(text: &str) -> String {
+    let mut element = String::with_capacity(text.len() + 2);
+    element.push('"');
     for character in text.chars() {
-        if special.contains(&character) {
-            quoted.push(escape);
+        if matches!(character, '"' | '\\') {
+            element.push('\\');
         }
-        quoted.push(character);
+        element.push(character);
     }
-    quoted.push('"');
-    quoted
+    element.push('"');
+    element
 }
