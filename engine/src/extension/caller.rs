@@ -194,7 +194,14 @@ impl<'a> Caller<'a> {
         self.session.run_sql(sql, &parameters.0, self.volatile).await
     }
 
+    /// The first row of statements that give one; XX000 if they give none.
+    pub async fn query_one(&mut self, sql: &str, parameters: Row) -> Result<Row> {
+        let rows = self.query(sql, parameters).await?;
+        rows.into_iter().next().ok_or_else(|| Error::internal("a statement of an extension gave no row"))
+    }
+
     /// As [`Self::query`], as the owner of the function: for tables that the caller has no rights on.
+    /// Names without a schema are those of `pg_catalog`: the caller's path must not decide what is run with another's rights.
     pub async fn query_as_owner(&mut self, sql: &str, parameters: Row) -> Result<Vec<Row>> {
         let owner = self.catalog()?.role(self.owner).map(|owner| owner.name.clone());
         let owner = owner.ok_or_else(|| Error::internal("a function without an owner"))?;
@@ -202,6 +209,7 @@ impl<'a> Caller<'a> {
             let mut settings = self.session.backend.settings.lock();
             let mark = settings.mark();
             settings.set("role", Some(&[owner]), true, true)?;
+            settings.set("search_path", Some(&["pg_catalog".to_owned(), "pg_temp".to_owned()]), true, true)?;
             mark
         };
         self.session.refresh_identity()?;

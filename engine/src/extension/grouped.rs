@@ -1,5 +1,6 @@
 //! What a query with GROUP BY is made of, for extensions that keep its result up to date.
 
+use aegis_catalog::definition::quote_identifier;
 use aegis_catalog::types::{format_type, text_of};
 use aegis_catalog::{Catalog, Oid, Result, Type};
 use datafusion::scalar::ScalarValue;
@@ -19,7 +20,9 @@ pub struct GroupedQuery {
 /// A key that is a call of a function.
 #[derive(Debug, Clone)]
 pub struct GroupKey {
+    /// With its schema, as SQL writes it.
     pub function: String,
+    pub name: String,
     pub args: Vec<KeyArgument>,
     /// Which output column it is.
     pub output: Option<usize>,
@@ -89,7 +92,9 @@ fn taken_apart(select: &Select, width: usize, context: &StatementContext) -> Res
         let is_key = |target: &Expr| matches!(&target.kind, ExprKind::Column { rel, column } if *rel == grouping.rel && *column == position);
         let output = select.targets.iter().take(width).position(is_key);
         let args = args.iter().map(|arg| argument(arg, &rels, &context.catalog)).collect::<Result<_>>()?;
-        keys.push(GroupKey { function: function.name.clone(), args, output, ty: key.ty });
+        let schema = context.catalog.schema(function.schema).map_or("", |schema| schema.name.as_str());
+        let written = format!("{}.{}", quote_identifier(schema), quote_identifier(&function.name));
+        keys.push(GroupKey { function: written, name: function.name.clone(), args, output, ty: key.ty });
     }
     Ok(GroupedQuery { relations: rels.into_iter().map(|(_, relation)| relation).collect(), keys })
 }

@@ -27,6 +27,7 @@ mod uuid_ossp;
 
 use std::collections::HashMap;
 
+pub use aegis_catalog::definition::quote_identifier;
 pub use aegis_catalog::object::{Column, Relation, RelationKind, Window, Windows};
 pub use aegis_catalog::sqlstate::SqlState;
 pub use aegis_catalog::types::datetime::ZoneSpecification;

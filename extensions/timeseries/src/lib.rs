@@ -12,7 +12,7 @@ mod time_bucket;
 mod toolkit;
 mod uuid;
 
-use aegis_engine::extension::{Extension, Symbols};
+use aegis_engine::extension::{Error, Extension, Result, Row, Symbols};
 
 /// `timescaledb` and `timescaledb_toolkit`.
 pub const EXTENSIONS: [Extension; 2] = [TIMESCALEDB, toolkit::EXTENSION];
@@ -49,4 +49,14 @@ fn symbols() -> Symbols {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// 0A000 for arguments that mean something in TimescaleDB and nothing here, by position and name, unless they are null.
+fn refuse(arguments: &Row, unknown: &[(usize, &str)]) -> Result<()> {
+    for (position, name) in unknown {
+        if !arguments.value(*position)?.is_null() {
+            return Err(Error::unsupported(format!("argument {name}")));
+        }
+    }
+    Ok(())
 }

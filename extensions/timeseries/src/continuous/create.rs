@@ -1,12 +1,12 @@
 //! `CREATE MATERIALIZED VIEW … WITH (timescaledb.continuous)`.
 
 use aegis_engine::extension::{
-    Caller, Error, GroupKey, GroupedQuery, Interval, KeyArgument, NewView, Oid, Result, Value, Windows, oid, row,
-    sqlstate,
+    Caller, Error, GroupKey, GroupedQuery, Interval, KeyArgument, NewView, Oid, Result, Value, Windows, oid,
+    quote_identifier, row, sqlstate,
 };
 
 use super::{Aggregate, parameters, refresh};
-use crate::hypertable::{self, TimeType, qualified, quoted};
+use crate::hypertable::{self, TimeType, qualified};
 
 /// Windows of the rows are this many times longer than the source's.
 const LONGER: i64 = 10;
@@ -28,7 +28,7 @@ pub async fn create(mut caller: Caller<'_>, view: NewView, written: Vec<(String,
     let id = next_number(&mut caller).await?;
     let direct = format!("{INTERNAL}._direct_view_{id}");
     let rows = format!("{INTERNAL}._materialized_hypertable_{id}");
-    let names: Vec<String> = view.columns.iter().map(|name| quoted(name)).collect();
+    let names: Vec<_> = view.columns.iter().map(|name| quote_identifier(name)).collect();
     let names = if names.is_empty() { String::new() } else { format!("({})", names.join(", ")) };
     caller.query(&format!("CREATE VIEW {direct} {names} AS {}", view.query), row![]).await?;
     caller.query(&format!("CREATE TABLE {rows} AS SELECT * FROM {direct} WITH NO DATA"), row![]).await?;
@@ -64,7 +64,9 @@ pub async fn create(mut caller: Caller<'_>, view: NewView, written: Vec<(String,
     caller.depend(direct, aggregate.view)?;
     register(&mut caller, &aggregate).await?;
     aggregate.set_invalid(&mut caller, &[(i64::MIN, i64::MAX)]).await?;
-    finer_grain(&mut caller, &source, bucket.fixed).await?;
+    if bucket.plain && !source.time.is_integer() {
+        finer_grain(&mut caller, &source)?;
+    }
     if view.with_data {
         refresh::all(&mut caller, &aggregate).await?;
     }
@@ -86,7 +88,7 @@ struct Source {
 
 /// The key that is the bucket, and the hypertable whose time is in it.
 async fn bucket_of<'g>(caller: &mut Caller<'_>, grouped: &'g GroupedQuery) -> Result<(&'g GroupKey, Source)> {
-    let mut keys = grouped.keys.iter().filter(|key| key.function == "time_bucket");
+    let mut keys = grouped.keys.iter().filter(|key| key.name == "time_bucket");
     let (Some(key), None) = (keys.next(), keys.next()) else {
         return Err(invalid("it must group by time_bucket once"));
     };
@@ -129,8 +131,8 @@ struct Bucket {
     next: String,
     width: String,
     ty: Oid,
-    /// All boundaries are at multiples of this, in units of the time.
-    fixed: Option<i64>,
+    /// No zone, origin or offset moves the boundaries.
+    plain: bool,
 }
 
 impl Bucket {
@@ -160,18 +162,15 @@ impl Bucket {
             (None, oid::TIMESTAMPTZ) => format!("(($1 AT TIME ZONE 'UTC') + {width}) AT TIME ZONE 'UTC'"),
             _ => format!("$1 + {width}"),
         };
-        let floor = format!("time_bucket({})", args.join(", "));
-        let fixed = (zone.is_none() && !shifted).then_some(0);
-        Ok(Self { floor, next, width, ty: ty.oid, fixed })
+        let floor = format!("{}({})", key.function, args.join(", "));
+        Ok(Self { floor, next, width, ty: ty.oid, plain: zone.is_none() && !shifted })
     }
 }
 
 /// The width of an aggregate over another one must be a multiple of the other's.
 async fn check_hierarchy(caller: &mut Caller<'_>, bucket: &Bucket, below: &Aggregate) -> Result<()> {
-    let widths = format!("SELECT {}, {}", bucket.width, below.width);
-    let rows = caller.query(&widths, row![]).await?;
-    let widths = rows.first().ok_or_else(|| Error::internal("no widths"))?;
     let fits = if bucket.ty == oid::INTERVAL {
+        let widths = caller.query_one(&format!("SELECT {}, {}", bucket.width, below.width), row![]).await?;
         let (above, below): (Interval, Interval) = (widths.get(0)?, widths.get(1)?);
         match (above.months, below.months) {
             (0, 0) => is_multiple(hypertable::micros(above)?, hypertable::micros(below)?),
@@ -179,9 +178,8 @@ async fn check_hierarchy(caller: &mut Caller<'_>, bucket: &Bucket, below: &Aggre
             (above, below) => is_multiple(i64::from(above), i64::from(below)),
         }
     } else {
-        let rows =
-            caller.query(&format!("SELECT ({})::bigint, ({})::bigint", bucket.width, below.width), row![]).await?;
-        let widths = rows.first().ok_or_else(|| Error::internal("no widths"))?;
+        let sql = format!("SELECT ({})::bigint, ({})::bigint", bucket.width, below.width);
+        let widths = caller.query_one(&sql, row![]).await?;
         is_multiple(widths.get(0)?, widths.get(1)?)
     };
     match fits {
@@ -198,15 +196,11 @@ fn is_multiple(above: i64, below: i64) -> bool {
     below > 0 && above > 0 && above % below == 0
 }
 
-/// What is noted of changes gets as fine as the buckets are.
-async fn finer_grain(caller: &mut Caller<'_>, source: &Source, fixed: Option<i64>) -> Result<()> {
+/// What is noted of changes gets as fine as hours.
+fn finer_grain(caller: &mut Caller<'_>, source: &Source) -> Result<()> {
     /// Grains of a window at most.
     const FINEST: i64 = 10_000;
-    let width = match (fixed, source.time.is_integer()) {
-        (Some(_), false) => hypertable::HOUR,
-        _ => return Ok(()),
-    };
-    let unit = source.time.units(width).max(1);
+    let unit = source.time.units(hypertable::HOUR).max(1);
     let grain = hypertable::greatest_common_divisor(source.windows.grain, unit);
     let windows = caller.catalog()?.relation(source.table).and_then(|found| found.windows().cloned());
     let Some(windows) = windows.filter(|windows| grain < windows.grain && windows.interval / grain <= FINEST) else {
@@ -223,8 +217,7 @@ async fn next_number(caller: &mut Caller<'_>) -> Result<i32> {
 }
 
 async fn named(caller: &mut Caller<'_>, name: &str) -> Result<Oid> {
-    let rows = caller.query("SELECT $1::regclass::oid", row![name]).await?;
-    rows.first().ok_or_else(|| Error::internal("no relation"))?.get(0)
+    caller.query_one("SELECT $1::regclass::oid", row![name]).await?.get(0)
 }
 
 fn column_names(caller: &Caller<'_>, table: Oid) -> Result<Vec<String>> {

@@ -10,10 +10,10 @@ mod ranges;
 mod refresh;
 
 use aegis_engine::extension::{
-    Caller, Committing, Error, Oid, Parameters, Relation, Result, Row, Symbols, row, session,
+    Caller, Catalog, Committing, Error, Oid, Parameters, Relation, Result, Row, Symbols, quote_identifier, row, session,
 };
 
-use crate::hypertable::{TimeType, qualified, quoted};
+use crate::hypertable::{TimeType, qualified, time_of};
 pub use parameters::{boolean, unknown};
 use ranges::Range;
 pub use refresh::window as refresh_window;
@@ -90,10 +90,20 @@ impl Aggregate {
     /// The type of the bucket.
     fn time(&self, caller: &Caller<'_>) -> Result<TimeType> {
         let catalog = caller.catalog()?;
-        let column = catalog.relation(self.materialization).and_then(|relation| relation.column_by_name(&self.bucket));
-        column
-            .and_then(|column| TimeType::of(column.ty.oid))
-            .ok_or_else(|| Error::internal("an aggregate without its bucket"))
+        time_of(self.part(&catalog, self.materialization)?)
+    }
+
+    /// One of its relations.
+    fn part<'c>(&self, catalog: &'c Catalog, relation: Oid) -> Result<&'c Relation> {
+        let found = catalog.relation(relation).map(AsRef::as_ref);
+        found.ok_or_else(|| Error::internal("an aggregate without its relations"))
+    }
+
+    /// The bucket's column in the rows and in the direct view, where it may have another name, as SQL writes them.
+    fn bucket_columns(&self, rows: &Relation, direct: &Relation) -> (String, String) {
+        let position = rows.live_columns().position(|column| column.name == self.bucket).unwrap_or_default();
+        let fresh = direct.live_columns().nth(position).map_or(self.bucket.as_str(), |column| column.name.as_str());
+        (quote_identifier(&self.bucket).into_owned(), quote_identifier(fresh).into_owned())
     }
 
     /// What of it is out of date.
@@ -117,13 +127,13 @@ impl Aggregate {
     /// The query of the view that users see, whose columns have these names.
     fn text(&self, caller: &Caller<'_>, names: &[String]) -> Result<String> {
         let catalog = caller.catalog()?;
-        let relation = |oid| catalog.relation(oid).ok_or_else(|| Error::internal("an aggregate without its relations"));
         let list = |relation: &Relation| {
             let columns = relation.live_columns().zip(names);
-            let columns = columns.map(|(column, name)| format!("{} AS {}", quoted(&column.name), quoted(name)));
+            let columns = columns
+                .map(|(column, name)| format!("{} AS {}", quote_identifier(&column.name), quote_identifier(name)));
             columns.collect::<Vec<_>>().join(", ")
         };
-        let (rows, direct) = (relation(self.materialization)?, relation(self.direct)?);
+        let (rows, direct) = (self.part(&catalog, self.materialization)?, self.part(&catalog, self.direct)?);
         let kept = format!("SELECT {} FROM {}", list(rows), qualified(&catalog, rows));
         if !self.real_time {
             return Ok(kept);
@@ -131,15 +141,11 @@ impl Aggregate {
         let mark = self
             .time(caller)?
             .from_units(&format!("(SELECT watermark FROM _timescaledb_catalog.continuous_agg WHERE id = {})", self.id));
-        let bucket = quoted(&self.bucket);
-        // The same position: the direct view's column may have another name.
-        let position = rows.live_columns().position(|column| column.name == self.bucket).unwrap_or_default();
-        let fresh = direct.live_columns().nth(position).map_or(self.bucket.as_str(), |column| column.name.as_str());
+        let (bucket, fresh) = self.bucket_columns(rows, direct);
         Ok(format!(
-            "{kept} WHERE {bucket} < {mark} UNION ALL SELECT {} FROM {} WHERE {} >= {mark}",
+            "{kept} WHERE {bucket} < {mark} UNION ALL SELECT {} FROM {} WHERE {fresh} >= {mark}",
             list(direct),
-            qualified(&catalog, direct),
-            quoted(fresh)
+            qualified(&catalog, direct)
         ))
     }
 }

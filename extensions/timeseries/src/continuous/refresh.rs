@@ -1,16 +1,18 @@
 //! `refresh_continuous_aggregate`: what is out of date in a range of time is computed anew.
 
-use aegis_engine::extension::{Caller, Error, Oid, Result, Row, Windows, row, sqlstate};
+use aegis_engine::extension::{Caller, Error, Oid, Result, Row, Windows, quote_identifier, row, sqlstate};
 
 use super::Aggregate;
 use super::ranges::{self, Range};
-use crate::hypertable::{TimeType, bound, qualified, quoted};
+use crate::hypertable::{TimeType, bound, qualified};
+use crate::refuse;
 
 const ALL: Range = (i64::MIN, i64::MAX);
 
 /// `CALL refresh_continuous_aggregate(aggregate, window_start, window_end, force)`
 pub async fn refresh(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     caller.require_no_block("refresh_continuous_aggregate()")?;
+    refuse(&arguments, &[(4, "options")])?;
     let view: Option<Oid> = arguments.get(0)?;
     let invalid = |message: &str| Error::new(sqlstate::INVALID_PARAMETER_VALUE, message);
     let view = view.ok_or_else(|| invalid("invalid continuous aggregate"))?;
@@ -110,36 +112,28 @@ impl Aggregate {
     /// The rows of whole buckets anew.
     async fn compute(&self, caller: &mut Caller<'_>, time: TimeType, (from, until): Range) -> Result<()> {
         let catalog = caller.catalog()?;
-        let relation = |oid| catalog.relation(oid).ok_or_else(|| Error::internal("an aggregate without its relations"));
-        let (rows, direct) = (relation(self.materialization)?, relation(self.direct)?);
-        let position = rows.live_columns().position(|column| column.name == self.bucket).unwrap_or_default();
-        let fresh = direct.live_columns().nth(position).map_or(self.bucket.as_str(), |column| column.name.as_str());
+        let (rows, direct) = (self.part(&catalog, self.materialization)?, self.part(&catalog, self.direct)?);
+        let (bucket, fresh) = self.bucket_columns(rows, direct);
         let within = |column: &str| {
-            let column = quoted(column);
             let from = (from != i64::MIN).then(|| format!("{column} >= {}", time.literal(from)));
             let until = (until != i64::MAX).then(|| format!("{column} < {}", time.literal(until)));
             let conditions: Vec<String> = from.into_iter().chain(until).collect();
             if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") }
         };
         let rows = qualified(&catalog, rows);
-        caller.query(&format!("DELETE FROM {rows} WHERE {}", within(&self.bucket)), row![]).await?;
+        caller.query(&format!("DELETE FROM {rows} WHERE {}", within(&bucket)), row![]).await?;
         let insert =
-            format!("INSERT INTO {rows} SELECT * FROM {} WHERE {}", qualified(&catalog, direct), within(fresh));
+            format!("INSERT INTO {rows} SELECT * FROM {} WHERE {}", qualified(&catalog, direct), within(&fresh));
         caller.query(&insert, row![]).await.map(drop)
     }
 
     /// Behind the last bucket that there is: from there on a real-time view looks into the source.
     async fn set_watermark(&self, caller: &mut Caller<'_>, time: TimeType) -> Result<()> {
         let catalog = caller.catalog()?;
-        let rows =
-            catalog.relation(self.materialization).ok_or_else(|| Error::internal("an aggregate without rows"))?;
-        let sql = format!(
-            "SELECT {} FROM {}",
-            time.to_units(&format!("max({})", quoted(&self.bucket))),
-            qualified(&catalog, rows)
-        );
-        let found = caller.query(&sql, row![]).await?;
-        let last: Option<i64> = found.first().ok_or_else(|| Error::internal("no row"))?.get(0)?;
+        let rows = self.part(&catalog, self.materialization)?;
+        let last = time.to_units(&format!("max({})", quote_identifier(&self.bucket)));
+        let sql = format!("SELECT {last} FROM {}", qualified(&catalog, rows));
+        let last: Option<i64> = caller.query_one(&sql, row![]).await?.get(0)?;
         let mark = match last {
             Some(last) => self.next(caller, time, last).await?,
             None => i64::MIN,
@@ -155,7 +149,6 @@ async fn compute(caller: &mut Caller<'_>, time: TimeType, sql: &str, value: i64)
         return Ok(value);
     }
     let sql = sql.replace("$1", &time.literal(value));
-    let rows = caller.query(&format!("SELECT {}", time.to_units(&sql)), row![]).await?;
-    let value: Option<i64> = rows.first().ok_or_else(|| Error::internal("no row"))?.get(0)?;
+    let value: Option<i64> = caller.query_one(&format!("SELECT {}", time.to_units(&sql)), row![]).await?.get(0)?;
     value.ok_or_else(|| Error::internal("a bucket that is null"))
 }

@@ -121,8 +121,7 @@ async fn moment(caller: &mut Caller<'_>, value: &Value) -> Result<Option<i64>> {
 }
 
 async fn computed(caller: &mut Caller<'_>, sql: &str, parameters: Row) -> Result<i64> {
-    let rows = caller.query(sql, parameters).await?;
-    let value: TimestampTz = rows.first().ok_or_else(|| Error::internal("no row"))?.get(0)?;
+    let value: TimestampTz = caller.query_one(sql, parameters).await?.get(0)?;
     Ok(value.0)
 }
 
@@ -198,8 +197,8 @@ async fn rows_of_chunks(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Ro
     let catalog = caller.catalog()?;
     let mut rows = Vec::new();
     for chunk in chosen(&caller, relation.oid, &Bounds::default())? {
-        let counted = caller.query(&format!("SELECT count(*) FROM {}", qualified(&catalog, &chunk)), row![]).await?;
-        let count: i64 = counted.first().ok_or_else(|| Error::internal("no row"))?.get(0)?;
+        let sql = format!("SELECT count(*) FROM {}", qualified(&catalog, &chunk));
+        let count: i64 = caller.query_one(&sql, row![]).await?.get(0)?;
         rows.push(row![chunk.oid, count]);
     }
     Ok(rows)

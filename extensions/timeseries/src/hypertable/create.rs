@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use aegis_engine::extension::{
-    Caller, Column, Error, Interval, Oid, Relation, RelationKind, Result, Row, Symbols, Type, Value, Windows, oid, row,
-    session, sqlstate,
+    Caller, Column, Error, Oid, Relation, RelationKind, Result, Row, Symbols, Type, Value, Windows, oid,
+    quote_identifier, row, session, sqlstate,
 };
 
 use super::interval::TimeType;
-use super::{code, hypertable, invalid, qualified, quoted, relation};
+use super::{code, hypertable, invalid, qualified, relation};
+use crate::refuse;
 
 pub fn symbols() -> Symbols {
     vec![
@@ -35,6 +36,15 @@ pub struct Plan<'a> {
 
 /// `create_hypertable(relation, time_column_name, partitioning_column, number_partitions, …)`: number, schema, name, created.
 async fn create_classic(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
+    const UNKNOWN: &[(usize, &str)] = &[
+        (4, "associated_schema_name"),
+        (5, "associated_table_prefix"),
+        (9, "partitioning_func"),
+        (11, "chunk_target_size"),
+        (12, "chunk_sizing_func"),
+        (13, "time_partitioning_func"),
+    ];
+    refuse(&arguments, UNKNOWN)?;
     let table: Option<Oid> = arguments.get(0)?;
     let column: Option<&str> = arguments.get(1)?;
     let table = table.ok_or_else(|| invalid("relation cannot be NULL"))?;
@@ -91,6 +101,9 @@ impl Dimension {
         if info.is_null() {
             return Err(invalid("dimension cannot be NULL"));
         }
+        if !info.field(5, Type::of(oid::OID))?.is_null() {
+            return Err(Error::unsupported("argument partition_func"));
+        }
         let text = Type::of(oid::TEXT);
         let kind = info.field(0, text)?;
         let column = info.field(1, text)?.get::<Option<&str>>()?.unwrap_or_default().to_owned();
@@ -101,9 +114,7 @@ impl Dimension {
         let length = info.field(2, text)?;
         let interval = match (length.get::<Option<&str>>()?, info.field(3, Type::of(oid::OID))?.get::<Option<Oid>>()?) {
             (Some(length), Some(oid::INTERVAL)) => {
-                let rows = caller.query("SELECT $1::interval", row![length]).await?;
-                let interval: Interval = rows.first().ok_or_else(|| Error::internal("no interval"))?.get(0)?;
-                Value::from(interval)
+                caller.query_one("SELECT $1::interval", row![length]).await?.value(0)?.clone()
             }
             (Some(length), Some(oid::INT2 | oid::INT4 | oid::INT8)) => Value::from(length.parse::<i64>().ok()),
             (Some(length), _) => Value::from(length),
@@ -137,7 +148,7 @@ pub async fn create(caller: &mut Caller<'_>, plan: &Plan<'_>) -> Result<(i32, bo
         return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message)
             .with_hint("You can migrate data by specifying 'migrate_data => true' when calling this function."));
     }
-    let quoted_column = quoted(&column.name);
+    let quoted_column = quote_identifier(&column.name);
     if !column.not_null {
         caller.query(&format!("ALTER TABLE {name} ALTER COLUMN {quoted_column} SET NOT NULL"), row![]).await?;
     }
@@ -177,9 +188,9 @@ async fn time_index(caller: &mut Caller<'_>, table: Oid, column: &Column) -> Res
     let relation = relation(&catalog, table)?;
     let sql = format!(
         "CREATE INDEX {} ON {} ({} DESC)",
-        quoted(&format!("{}_{}_idx", relation.name, column.name)),
+        quote_identifier(&format!("{}_{}_idx", relation.name, column.name)),
         qualified(&catalog, &relation),
-        quoted(&column.name)
+        quote_identifier(&column.name)
     );
     caller.query(&sql, row![]).await.map(|_| ())
 }
@@ -257,6 +268,7 @@ async fn space_dimension(caller: &mut Caller<'_>, table: Oid, column: &str, part
 
 /// `set_chunk_time_interval(hypertable, interval)`: for windows to come.
 async fn set_interval(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
+    refuse(&arguments, &[(2, "dimension_name")])?;
     let table: Option<Oid> = arguments.get(0)?;
     let (relation, _) = hypertable(&caller, table.ok_or_else(|| invalid("hypertable cannot be NULL"))?)?;
     caller.require_owner(&relation)?;

@@ -20,11 +20,11 @@ CREATE FUNCTION _timescaledb_functions.time_column(relation oid) RETURNS smallin
 CREATE FUNCTION _timescaledb_functions.chunk_interval(relation oid) RETURNS bigint AS '$libdir/timescaledb', 'ts_hypertable_interval' LANGUAGE c STABLE STRICT;
 CREATE FUNCTION _timescaledb_functions.rows_of_chunks(relation regclass, OUT chunk oid, OUT count bigint) RETURNS SETOF record AS '$libdir/timescaledb', 'ts_chunks_rows' LANGUAGE c VOLATILE STRICT;
 
-CREATE TYPE _timescaledb_internal.dimension_info AS (kind text, column_name text, partition_interval text, interval_type oid, partitions integer);
+CREATE TYPE _timescaledb_internal.dimension_info AS (kind text, column_name text, partition_interval text, interval_type oid, partitions integer, partition_func oid);
 CREATE FUNCTION by_range(column_name name, partition_interval anyelement DEFAULT NULL::bigint, partition_func regproc DEFAULT NULL) RETURNS _timescaledb_internal.dimension_info LANGUAGE sql IMMUTABLE
-    AS $$ SELECT ROW('range', $1::text, $2::text, pg_typeof($2)::oid, NULL::integer)::_timescaledb_internal.dimension_info $$;
+    AS $$ SELECT ROW('range', $1::text, $2::text, pg_typeof($2)::oid, NULL::integer, $3::oid)::_timescaledb_internal.dimension_info $$;
 CREATE FUNCTION by_hash(column_name name, number_partitions integer, partition_func regproc DEFAULT NULL) RETURNS _timescaledb_internal.dimension_info LANGUAGE sql IMMUTABLE
-    AS $$ SELECT ROW('hash', $1::text, NULL::text, NULL::oid, $2)::_timescaledb_internal.dimension_info $$;
+    AS $$ SELECT ROW('hash', $1::text, NULL::text, NULL::oid, $2, $3::oid)::_timescaledb_internal.dimension_info $$;
 
 CREATE FUNCTION create_hypertable(relation regclass, time_column_name name, partitioning_column name DEFAULT NULL, number_partitions integer DEFAULT NULL, associated_schema_name name DEFAULT NULL, associated_table_prefix name DEFAULT NULL, chunk_time_interval anyelement DEFAULT NULL::bigint, create_default_indexes boolean DEFAULT true, if_not_exists boolean DEFAULT false, partitioning_func regproc DEFAULT NULL, migrate_data boolean DEFAULT false, chunk_target_size text DEFAULT NULL, chunk_sizing_func regproc DEFAULT NULL, time_partitioning_func regproc DEFAULT NULL)
     RETURNS TABLE(hypertable_id integer, schema_name name, table_name name, created boolean) AS '$libdir/timescaledb', 'ts_hypertable_create' LANGUAGE c VOLATILE;

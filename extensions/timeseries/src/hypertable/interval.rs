@@ -87,7 +87,8 @@ impl TimeType {
             _ => return Err(wrong_type()),
         };
         let units = match self.unit {
-            Some(unit) if unit > 1 && micros_or_units > 0 => micros_or_units.div_ceil_by(unit),
+            // Whole units, upwards.
+            Some(unit) if unit > 1 && micros_or_units > 0 => (micros_or_units - 1) / unit + 1,
             _ => micros_or_units,
         };
         match units {
@@ -103,16 +104,6 @@ impl TimeType {
             Some(unit) if !matches!(value, i64::MIN | i64::MAX) => value.div_euclid(unit),
             _ => value,
         }
-    }
-}
-
-trait DivCeil {
-    fn div_ceil_by(self, by: i64) -> i64;
-}
-
-impl DivCeil for i64 {
-    fn div_ceil_by(self, by: i64) -> i64 {
-        self.div_euclid(by) + i64::from(self.rem_euclid(by) != 0)
     }
 }
 

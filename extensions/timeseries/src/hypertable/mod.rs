@@ -8,7 +8,9 @@ mod parameters;
 
 use std::sync::Arc;
 
-use aegis_engine::extension::{Caller, Catalog, Error, Oid, Relation, Result, Symbols, Windows, row, sqlstate};
+use aegis_engine::extension::{
+    Caller, Catalog, Error, Oid, Relation, Result, Symbols, Windows, quote_identifier, row, sqlstate,
+};
 
 pub use chunk::{bound, drop_before, time_of};
 pub use create::{Plan, create, greatest_common_divisor};
@@ -53,11 +55,7 @@ pub fn hypertable(caller: &Caller<'_>, oid: Oid) -> Result<(Arc<Relation>, Windo
 /// `schema.table`, quoted for SQL.
 pub fn qualified(catalog: &Catalog, relation: &Relation) -> String {
     let schema = catalog.schema(relation.schema).map_or("", |schema| schema.name.as_str());
-    format!("{}.{}", quoted(schema), quoted(&relation.name))
-}
-
-pub fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    format!("{}.{}", quote_identifier(schema), quote_identifier(&relation.name))
 }
 
 /// The number of a hypertable in the extension's catalog.

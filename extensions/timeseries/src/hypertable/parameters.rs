@@ -1,8 +1,6 @@
 //! `WITH (tsdb.…)` of CREATE TABLE, and `ALTER TABLE … SET (timescaledb.…)`.
 
-use aegis_engine::extension::{
-    Caller, Column, Error, Interval, Oid, Relation, Result, Value, Windows, oid, row, sqlstate,
-};
+use aegis_engine::extension::{Caller, Column, Error, Oid, Relation, Result, Value, Windows, oid, row, sqlstate};
 
 use super::create::{self, Plan};
 use super::interval::TimeType;
@@ -106,9 +104,7 @@ async fn length_of(caller: &mut Caller<'_>, column: &Column, written: &str) -> R
     if time.is_some_and(TimeType::is_integer) {
         return Ok(Value::from(written));
     }
-    let rows = caller.query("SELECT $1::interval", row![written]).await?;
-    let interval: Interval = rows.first().ok_or_else(|| Error::internal("no interval"))?.get(0)?;
-    Ok(Value::from(interval))
+    Ok(caller.query_one("SELECT $1::interval", row![written]).await?.value(0)?.clone())
 }
 
 /// How the rows of a window are sorted.

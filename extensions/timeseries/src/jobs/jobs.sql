@@ -17,6 +17,7 @@ CREATE PROCEDURE run_job(job_id integer) AS '$libdir/timescaledb', 'ts_job_run' 
 CREATE FUNCTION _timescaledb_functions.due_jobs() RETURNS TABLE(id integer, owner name) LANGUAGE sql VOLATILE
     AS $$ SELECT id, owner FROM _timescaledb_catalog.job WHERE scheduled AND (next_start IS NULL OR next_start <= clock_timestamp()) AND (relation IS NULL OR EXISTS (SELECT FROM pg_class c WHERE c.oid = relation)) ORDER BY next_start NULLS FIRST $$;
 CREATE FUNCTION _timescaledb_functions.job_done(job_id integer, started timestamptz, code text, message text) RETURNS void AS '$libdir/timescaledb', 'ts_job_done' LANGUAGE c VOLATILE;
+REVOKE EXECUTE ON FUNCTION _timescaledb_functions.job_done(integer, timestamptz, text, text) FROM PUBLIC;
 
 CREATE FUNCTION add_retention_policy(relation regclass, drop_after "any" DEFAULT NULL, if_not_exists boolean DEFAULT false, schedule_interval interval DEFAULT NULL, initial_start timestamptz DEFAULT NULL, timezone text DEFAULT NULL, drop_created_before interval DEFAULT NULL) RETURNS integer AS '$libdir/timescaledb', 'ts_policy_retention_add' LANGUAGE c VOLATILE;
 CREATE FUNCTION remove_retention_policy(relation regclass, if_exists boolean DEFAULT false) RETURNS void AS '$libdir/timescaledb', 'ts_policy_retention_remove' LANGUAGE c VOLATILE;

@@ -5,10 +5,11 @@ mod policy;
 use std::time::Duration;
 
 use aegis_engine::extension::{
-    Background, Caller, Error, Interval, Oid, Result, Row, Symbols, TimestampTz, Value, row, session, sqlstate,
+    Background, Caller, Error, Interval, Oid, Result, Row, Symbols, TimestampTz, Value, quote_identifier, row, session,
+    sqlstate,
 };
 
-use crate::hypertable::quoted;
+use crate::refuse;
 
 /// The scheduler: looks every second, and runs what is due one after the other.
 pub const BACKGROUND: Background = Background {
@@ -47,7 +48,6 @@ struct NewJob<'a> {
     scheduled: bool,
     fixed: bool,
     check: Option<(String, String)>,
-    timezone: Option<&'a str>,
 }
 
 const FIVE_MINUTES: Interval = Interval { months: 0, days: 0, micros: 300_000_000 };
@@ -56,15 +56,13 @@ const FIVE_MINUTES: Interval = Interval { months: 0, days: 0, micros: 300_000_00
 async fn insert(caller: &mut Caller<'_>, job: NewJob<'_>) -> Result<i32> {
     let owner = one_text(caller, "SELECT current_user::text", row![]).await?.unwrap_or_default();
     const SQL: &str = "INSERT INTO _timescaledb_catalog.job (application_name, proc_schema, proc_name, schedule_interval, max_runtime, retry_period, relation, config,
-            initial_start, next_start, scheduled, fixed_schedule, check_schema, check_name, timezone, owner)
-        SELECT $1, $2, $3, $4, $5::interval, $6, $7, $8, $9, $9, $10, $11, $12, $13, $14, $15 RETURNING id";
+            initial_start, next_start, scheduled, fixed_schedule, check_schema, check_name, owner)
+        SELECT $1, $2, $3, $4, $5::interval, $6, $7, $8, $9, $9, $10, $11, $12, $13, $14 RETURNING id";
     let (schema, name) = job.procedure;
     let (check_schema, check_name) = job.check.unzip();
     let mut values = row![job.title, schema, name, job.interval, job.max_runtime, job.retry, job.relation];
     values.0.push(job.config);
-    values.0.extend(
-        row![job.initial_start, job.scheduled, job.fixed, check_schema, check_name, job.timezone, owner.as_str()].0,
-    );
+    values.0.extend(row![job.initial_start, job.scheduled, job.fixed, check_schema, check_name, owner.as_str()].0);
     let rows = caller.query_as_owner(SQL, values).await?;
     let id: i32 = rows.first().ok_or_else(|| Error::internal("a job without a number"))?.get(0)?;
     const NAME: &str =
@@ -93,6 +91,7 @@ async fn names_of(caller: &mut Caller<'_>, routine: Oid) -> Result<(String, Stri
 
 /// `add_job(proc, schedule_interval, config, initial_start, scheduled, check_config, fixed_schedule, timezone, job_name)`
 async fn add(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
+    refuse(&arguments, &[(7, "timezone")])?;
     let procedure: Option<Oid> = arguments.get(0)?;
     let procedure = procedure.ok_or_else(|| invalid("function or procedure cannot be NULL"))?;
     let interval: Option<Interval> = arguments.get(1)?;
@@ -116,7 +115,6 @@ async fn add(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
         scheduled: arguments.get::<Option<bool>>(4)?.unwrap_or(true),
         fixed: arguments.get::<Option<bool>>(6)?.unwrap_or(true),
         check,
-        timezone: arguments.get(7)?,
     };
     let id = insert(&mut caller, job).await?;
     Ok(vec![row![id]])
@@ -125,7 +123,7 @@ async fn add(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
 /// Asks the function that a job has for it whether a configuration is good.
 async fn check_config(caller: &mut Caller<'_>, check: Option<&(String, String)>, config: &Value) -> Result<()> {
     if let Some((schema, name)) = check {
-        let sql = format!("SELECT {}.{}($1)", quoted(schema), quoted(name));
+        let sql = format!("SELECT {}.{}($1)", quote_identifier(schema), quote_identifier(name));
         caller.query(&sql, Row(vec![config.clone()])).await?;
     }
     Ok(())
@@ -165,6 +163,7 @@ async fn remove(caller: &mut Caller<'_>, id: i32) -> Result<()> {
 
 /// `alter_job(job_id, schedule_interval, max_runtime, max_retries, retry_period, scheduled, config, next_start, if_exists, check_config, …)`
 async fn alter(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
+    refuse(&arguments, &[(12, "timezone")])?;
     let id = arguments.get::<Option<i32>>(0)?.ok_or_else(|| invalid("job ID cannot be NULL"))?;
     if !is_own(&mut caller, id).await? {
         if arguments.get::<Option<bool>>(8)?.unwrap_or(false) {
@@ -238,7 +237,7 @@ async fn run(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     // CALL takes no parameters from outside.
     let config = one_text(&mut caller, "SELECT $1::text", Row(vec![job.config])).await?;
     let config = config.map_or("NULL".to_owned(), |config| format!("'{}'::jsonb", config.replace('\'', "''")));
-    let sql = format!("{verb} {}.{}({}, {config})", quoted(&job.schema), quoted(&job.name), job.id);
+    let sql = format!("{verb} {}.{}({}, {config})", quote_identifier(&job.schema), quote_identifier(&job.name), job.id);
     caller.query(&sql, row![]).await?;
     Ok(Vec::new())
 }

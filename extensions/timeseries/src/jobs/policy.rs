@@ -1,12 +1,14 @@
 //! Policies: retention of hypertables, refresh of continuous aggregates.
 
 use aegis_engine::extension::{
-    Caller, Error, Interval, Oid, Result, Row, Symbols, TimestampTz, Value, oid, row, session, sqlstate,
+    Caller, Error, Interval, Oid, Result, Row, Symbols, TimestampTz, Value, oid, quote_identifier, row, session,
+    sqlstate,
 };
 
 use super::{FIVE_MINUTES, Job, NewJob, insert, invalid, one_text, remove};
 use crate::continuous::{Aggregate, refresh_window};
 use crate::hypertable::{self, TimeType, drop_before, hypertable, micros};
+use crate::refuse;
 
 /// Where the procedures of policies are.
 pub const SCHEMA: &str = "_timescaledb_functions";
@@ -67,8 +69,7 @@ async fn ago(caller: &mut Caller<'_>, table: Oid, time: TimeType, value: &Value,
             Ok(Some(value.clone()))
         }
         oid::TEXT | oid::UNKNOWN if !time.is_integer() => {
-            let rows = caller.query("SELECT $1::interval", row![value.get::<&str>()?]).await?;
-            Ok(Some(rows.first().ok_or_else(wrong)?.value(0)?.clone()))
+            Ok(Some(caller.query_one("SELECT $1::interval", row![value.get::<&str>()?]).await?.value(0)?.clone()))
         }
         _ => Err(wrong().with_hint(if time.is_integer() { "Use an integer." } else { "Use an interval." })),
     }
@@ -83,13 +84,14 @@ async fn integer_now(caller: &mut Caller<'_>, table: Oid) -> Result<i64> {
         || invalid("integer_now function not set").with_hint("Use set_integer_now_func to say what the present is.");
     let row = rows.first().ok_or_else(missing)?;
     let (schema, name): (&str, &str) = (row.get(0)?, row.get(1)?);
-    let sql = format!("SELECT {}.{}()::bigint", hypertable::quoted(schema), hypertable::quoted(name));
+    let sql = format!("SELECT {}.{}()::bigint", quote_identifier(schema), quote_identifier(name));
     let rows = caller.query(&sql, row![]).await?;
     rows.first().ok_or_else(missing)?.get::<Option<i64>>(0)?.ok_or_else(missing)
 }
 
 /// `add_retention_policy(relation, drop_after, if_not_exists, schedule_interval, initial_start, timezone, drop_created_before)`
 async fn add_retention(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
+    refuse(&arguments, &[(5, "timezone")])?;
     let relation = arguments.get::<Option<Oid>>(0)?.ok_or_else(|| invalid("relation cannot be NULL"))?;
     let table = table_of(&mut caller, relation).await?;
     let (found, _) = hypertable(&caller, table)?;
@@ -125,7 +127,6 @@ async fn add_retention(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row
         scheduled: true,
         fixed: arguments.get::<Option<TimestampTz>>(4)?.is_some(),
         check: None,
-        timezone: arguments.get(5)?,
     };
     Ok(vec![row![insert(&mut caller, job).await?]])
 }
@@ -155,8 +156,7 @@ async fn config(caller: &mut Caller<'_>, entries: &[(&str, Option<Value>)], numb
     }
     values.extend(row![hypertable::number(caller, number.1).await?].0);
     sql += &format!("'{}', ${})", number.0, values.len());
-    let rows = caller.query(&sql, Row(values)).await?;
-    Ok(rows.first().ok_or_else(|| Error::internal("no configuration"))?.value(0)?.clone())
+    Ok(caller.query_one(&sql, Row(values)).await?.value(0)?.clone())
 }
 
 async fn remove_retention(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
@@ -167,6 +167,7 @@ async fn remove_retention(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<
 
 /// `add_continuous_aggregate_policy(aggregate, start_offset, end_offset, schedule_interval, if_not_exists, initial_start, timezone)`
 async fn add_refresh(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
+    refuse(&arguments, &[(6, "timezone")])?;
     let view = arguments.get::<Option<Oid>>(0)?.ok_or_else(|| invalid("invalid continuous aggregate"))?;
     let Some(aggregate) = Aggregate::of_view(&mut caller, view).await? else {
         let catalog = caller.catalog()?;
@@ -209,7 +210,6 @@ async fn add_refresh(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>>
         scheduled: true,
         fixed: arguments.get::<Option<TimestampTz>>(5)?.is_some(),
         check: None,
-        timezone: arguments.get(6)?,
     };
     Ok(vec![row![insert(&mut caller, job).await?]])
 }
@@ -226,8 +226,7 @@ async fn check_window(caller: &mut Caller<'_>, aggregate: &Aggregate, start: &Va
         oid::INT4 => value.get::<i32>().map(i64::from),
         _ => value.get::<i64>(),
     };
-    let rows = caller.query(&format!("SELECT {}", aggregate.width), row![]).await?;
-    let width = length(rows.first().ok_or_else(too_small)?.value(0)?)?;
+    let width = length(caller.query_one(&format!("SELECT {}", aggregate.width), row![]).await?.value(0)?)?;
     match length(start)?.saturating_sub(length(end)?) >= width.saturating_mul(2) {
         true => Ok(()),
         false => Err(too_small()),
@@ -281,7 +280,6 @@ async fn before(caller: &mut Caller<'_>, table: Oid, time: TimeType, job: &Job, 
 }
 
 async fn ago_micros(caller: &mut Caller<'_>, interval: &str) -> Result<i64> {
-    let rows = caller.query("SELECT now() - $1::interval", row![interval]).await?;
-    let moment: TimestampTz = rows.first().ok_or_else(|| Error::internal("no row"))?.get(0)?;
+    let moment: TimestampTz = caller.query_one("SELECT now() - $1::interval", row![interval]).await?.get(0)?;
     Ok(moment.0)
 }
