@@ -148,7 +148,8 @@ fn cte(cte: &mut Cte, visit: &mut dyn FnMut(&mut Expr)) {
     }
 }
 
-fn select(select: &mut Select, visit: &mut dyn FnMut(&mut Expr)) {
+/// Calls `visit` on the top expressions of a SELECT and its FROM items.
+pub(crate) fn select(select: &mut Select, visit: &mut dyn FnMut(&mut Expr)) {
     select.from.iter_mut().for_each(|from| self::from(from, visit));
     select.filter.iter_mut().for_each(&mut *visit);
     if let Some(grouping) = &mut select.grouping {

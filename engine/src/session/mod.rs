@@ -17,6 +17,7 @@ pub mod prepared;
 pub mod protocol;
 mod repeated;
 pub(crate) mod routine;
+mod row_calls;
 pub mod sequence;
 mod services;
 pub mod snapshot;

@@ -20,7 +20,7 @@ use super::prepared::Plan;
 use crate::bind::inline::{parameters_of, runs_in_session};
 use crate::bind::routine::{self as bodies, Numbers, Returns};
 use crate::bind::tree::{
-    CteBody, Distinct, Expr, ExprKind, From, OutputColumn, Query, RelId, Select, SetCall, SetExpr, Statement,
+    CteBody, Expr, ExprKind, From, OutputColumn, Query, RelId, Select, SetCall, SetExpr, Statement,
 };
 use crate::bind::{self, walk};
 use crate::execute::error::from_datafusion;
@@ -34,9 +34,9 @@ use crate::statement::{self, Outcome};
 const MAX_CALLS: usize = 60;
 
 /// Rows that a call hands back at most: they are kept in memory.
-const MAX_ROWS: usize = 10_000_000;
+pub(super) const MAX_ROWS: usize = 10_000_000;
 
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 impl Session {
     /// Runs a body with these arguments; the rows of its last statement, as they are declared.
@@ -245,12 +245,11 @@ impl Session {
             }
             match &mut query.body {
                 SetExpr::Select(select) => {
+                    self.call_in_from(select, &query.ctes, parameters, context).await?;
                     self.settle_select(select, parameters, context).await?;
+                    self.call_in_clauses(select, &query.ctes, parameters, context).await?;
                     if select.targets.iter().any(has_calls) {
-                        let hidden = select.targets.len();
-                        let rows = self.row_by_row(select, &query.ctes, parameters, context).await?;
-                        let types: Vec<Type> = select.targets.iter().take(hidden).map(|target| target.ty).collect();
-                        query.body = SetExpr::Values(constants(rows, &types));
+                        self.call_in_targets(select, &query.ctes, parameters, context).await?;
                     }
                 }
                 SetExpr::Values(rows) => {
@@ -290,7 +289,7 @@ impl Session {
         Ok(())
     }
 
-    fn settle_from<'a>(
+    pub(super) fn settle_from<'a>(
         &'a mut self,
         from: &'a mut From,
         parameters: &'a [ScalarValue],
@@ -325,7 +324,7 @@ impl Session {
         })
     }
 
-    async fn run_set(
+    pub(super) async fn run_set(
         &mut self,
         call: &mut SetCall,
         parameters: &[ScalarValue],
@@ -492,64 +491,6 @@ impl Session {
         let context = Arc::new(context.clone());
         self.evaluate(&expr, &context).await
     }
-
-    /// The targets of a SELECT for each of its rows, where calls need columns.
-    async fn row_by_row(
-        &mut self,
-        select: &mut Select,
-        ctes: &[crate::bind::tree::Cte],
-        parameters: &[ScalarValue],
-        context: &StatementContext,
-    ) -> Result<Vec<Vec<ScalarValue>>> {
-        let plain = select.grouping.is_none()
-            && select.windows.is_none()
-            && select.set_functions.is_none()
-            && select.having.is_none()
-            && select.distinct == Distinct::None;
-        let calls_elsewhere = select.filter.as_ref().is_some_and(has_calls);
-        if !plain || calls_elsewhere {
-            return Err(Error::unsupported("a function of several statements in a grouped query or a condition"));
-        }
-        let mut needed: Vec<(RelId, usize, Type)> = Vec::new();
-        for target in &mut select.targets {
-            collect_columns(target, &mut needed);
-        }
-        let columns: Vec<OutputColumn> = needed
-            .iter()
-            .enumerate()
-            .map(|(position, (_, _, ty))| OutputColumn { name: format!("c{position}"), ty: *ty, origin: None })
-            .collect();
-        let targets: Vec<Expr> = needed
-            .iter()
-            .map(|(rel, column, ty)| Expr {
-                kind: ExprKind::Column { rel: *rel, column: *column },
-                ty: *ty,
-                span: Default::default(),
-            })
-            .collect();
-        let mut inner = bodies::one_row(targets, columns);
-        inner.ctes = ctes.to_vec();
-        if let SetExpr::Select(body) = &mut inner.body {
-            body.from = select.from.take();
-            body.filter = select.filter.take();
-        }
-        let bound = bodies::bound_query(inner);
-        let plan = Plan::new(bound, context)?;
-        let shared = Arc::new(context.clone());
-        let rows = drain(self.run_plan(&plan, parameters.to_vec(), &shared).await?).await?;
-        let mut results = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut values = Vec::with_capacity(select.targets.len());
-            for target in &select.targets {
-                let mut target = target.clone();
-                with_columns(&mut target, &needed, &row);
-                self.settle_expression(&mut target, parameters, context).await?;
-                values.push(self.value_of(&target, parameters, context).await?);
-            }
-            results.push(values);
-        }
-        Ok(results)
-    }
 }
 
 /// 0A000 for a statement that changes something in a body that is not volatile.
@@ -598,7 +539,7 @@ fn computed(column: &ArrayRef, row: usize) -> Result<ScalarValue> {
     ScalarValue::try_from_array(&array, 0).map_err(from_datafusion)
 }
 
-fn null_of(ty: Type, catalog: &Catalog) -> Result<ScalarValue> {
+pub(super) fn null_of(ty: Type, catalog: &Catalog) -> Result<ScalarValue> {
     ScalarValue::try_from(&catalog.arrow_type(ty)).map_err(from_datafusion)
 }
 
@@ -606,7 +547,7 @@ pub fn nulls(returns: &Returns, catalog: &Catalog) -> Result<Vec<ScalarValue>> {
     returns.columns.iter().map(|(_, ty)| null_of(*ty, catalog)).collect()
 }
 
-fn constant(value: ScalarValue, ty: Type) -> Expr {
+pub(super) fn constant(value: ScalarValue, ty: Type) -> Expr {
     Expr { kind: ExprKind::Constant(value), ty, span: Default::default() }
 }
 
@@ -615,7 +556,12 @@ fn constants(rows: Vec<Vec<ScalarValue>>, types: &[Type]) -> Vec<Vec<Expr>> {
     rows.into_iter().map(row).collect()
 }
 
-fn values(rows: Vec<Vec<ScalarValue>>, types: &[Type], columns: Vec<OutputColumn>, catalog: &Catalog) -> Query {
+pub(super) fn values(
+    rows: Vec<Vec<ScalarValue>>,
+    types: &[Type],
+    columns: Vec<OutputColumn>,
+    catalog: &Catalog,
+) -> Query {
     let nothing = rows.is_empty();
     let mut query = bodies::one_row(Vec::new(), columns);
     query.body = SetExpr::Values(constants(rows, types));
@@ -665,7 +611,7 @@ pub fn batch_of(columns: &[Type], rows: Vec<Vec<ScalarValue>>, catalog: &Catalog
 }
 
 /// Is there a call of a body that runs here?
-fn has_calls(expr: &Expr) -> bool {
+pub(super) fn has_calls(expr: &Expr) -> bool {
     fn visit(expr: &mut Expr, found: &mut bool) {
         if let ExprKind::Call { function, .. } = &expr.kind {
             *found |= runs_in_session(function);
@@ -709,7 +655,7 @@ fn with_parameters(expr: &mut Expr, bindings: &[Expr]) {
     walk::children(expr, &mut |child| with_parameters(child, bindings));
 }
 
-fn collect_columns(expr: &mut Expr, found: &mut Vec<(RelId, usize, Type)>) {
+pub(super) fn collect_columns(expr: &mut Expr, found: &mut Vec<(RelId, usize, Type)>) {
     if let ExprKind::Column { rel, column } = expr.kind
         && !found.iter().any(|(other, position, _)| (*other, *position) == (rel, column))
     {
@@ -718,7 +664,7 @@ fn collect_columns(expr: &mut Expr, found: &mut Vec<(RelId, usize, Type)>) {
     walk::children(expr, &mut |child| collect_columns(child, found));
 }
 
-fn with_columns(expr: &mut Expr, columns: &[(RelId, usize, Type)], row: &[ScalarValue]) {
+pub(super) fn with_columns(expr: &mut Expr, columns: &[(RelId, usize, Type)], row: &[ScalarValue]) {
     if let ExprKind::Column { rel, column } = expr.kind {
         let position = columns.iter().position(|(other, place, _)| (*other, *place) == (rel, column));
         if let Some(value) = position.and_then(|position| row.get(position)) {
