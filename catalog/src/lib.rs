@@ -12,6 +12,7 @@ pub mod facts;
 pub mod fixed_oid;
 pub mod image;
 pub mod information_schema;
+pub mod large_object;
 pub mod name;
 pub mod object;
 mod oid_allocator;

@@ -13,7 +13,7 @@ use crate::image::Catalog;
 use crate::object::Object;
 use crate::oid_allocator::OidAllocator;
 use crate::types::oid::Oid;
-use crate::{Error, Result, bootstrap, sqlstate, system_tables};
+use crate::{Error, Result, bootstrap, large_object, sqlstate, system_tables};
 
 /// The committed catalog of all databases of one server.
 pub struct CatalogStore {
@@ -40,7 +40,14 @@ impl CatalogStore {
             oids: OidAllocator::new(store),
         };
         let images = catalogs.images_of(&rows);
+        let mut made = false;
+        for database in images.keys() {
+            made |= large_object::create(&mut transaction, *database)?;
+        }
         *catalogs.images.write() = images;
+        if made {
+            transaction.commit(true).await?;
+        }
         Ok(Arc::new(catalogs))
     }
 

@@ -554,6 +554,7 @@ impl CatalogTransaction {
         self.assign(&mut database.oid)?;
         let oid = database.oid;
         self.create(transaction, Scope::Shared, Object::Database(Arc::new(database)))?;
+        crate::large_object::create(transaction, oid)?;
         for schema in template.user_schemas() {
             self.create(transaction, Scope::Database(oid), Object::Schema(schema.clone()))?;
             let on = ObjectAddress::new(PG_NAMESPACE, schema.oid);

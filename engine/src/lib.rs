@@ -7,6 +7,7 @@ pub mod engine;
 pub mod execute;
 pub mod extension;
 pub mod functions;
+pub mod large_object;
 pub mod lower;
 mod memory;
 pub mod parse;

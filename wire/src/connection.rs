@@ -118,7 +118,10 @@ impl Connection {
                 call!(self, sync())?;
                 self.ready().await
             }
-            Message::FunctionCall => Err(Stop::Rejected(Error::unsupported("function call protocol"))),
+            Message::FunctionCall(wanted) => {
+                self.function_call(&wanted).await?;
+                self.ready().await
+            }
             // Left over from a COPY that failed.
             Message::CopyData | Message::CopyDone | Message::CopyFail(_) => Ok(()),
             Message::Terminate => Err(Stop::Gone),

@@ -9,6 +9,7 @@ mod connection;
 mod copy;
 mod extended;
 mod format;
+mod function_call;
 mod interrupt;
 mod listener;
 mod message;

@@ -26,7 +26,7 @@ pub enum Message {
     Close(Target),
     Flush,
     Sync,
-    FunctionCall,
+    FunctionCall(FunctionCall),
     CopyData,
     CopyDone,
     CopyFail(String),
@@ -40,6 +40,14 @@ pub struct Bind {
     pub parameters: Vec<Option<Bytes>>,
     pub parameter_formats: Vec<Format>,
     pub result_formats: Vec<Format>,
+}
+
+#[derive(Debug)]
+pub struct FunctionCall {
+    pub function: Oid,
+    pub arguments: Vec<Option<Bytes>>,
+    pub argument_formats: Vec<Format>,
+    pub result_format: Format,
 }
 
 /// What Describe and Close are about.
@@ -78,7 +86,7 @@ impl Message {
             b'E' => Message::Execute { portal: body.string()?, max_rows: body.row_limit()? },
             b'H' => Message::Flush,
             b'S' => Message::Sync,
-            b'F' => return Ok(Message::FunctionCall),
+            b'F' => Message::FunctionCall(function_call(&mut body)?),
             b'd' => return Ok(Message::CopyData),
             b'c' => Message::CopyDone,
             b'f' => Message::CopyFail(body.string()?),
@@ -112,31 +120,54 @@ fn bind(body: &mut Body) -> Result<Bind> {
             parameter_formats.len()
         )));
     }
-    let mut parameters = Vec::with_capacity(body.plausible(count, 4)?);
+    let parameters = values(body, count)?;
+    let result_formats = formats(body)?;
+    Ok(Bind { portal, statement, parameters, parameter_formats, result_formats })
+}
+
+fn function_call(body: &mut Body) -> Result<FunctionCall> {
+    let function = body.i32()? as Oid;
+    let argument_formats = formats(body)?;
+    let count = body.u16()?;
+    if argument_formats.len() > 1 && argument_formats.len() != usize::from(count) {
+        return Err(violation(format!(
+            "function call message contains {} argument formats but {count} arguments",
+            argument_formats.len()
+        )));
+    }
+    let arguments = values(body, count)?;
+    Ok(FunctionCall { function, arguments, argument_formats, result_format: format(body)? })
+}
+
+fn values(body: &mut Body, count: u16) -> Result<Vec<Option<Bytes>>> {
+    let mut values = Vec::with_capacity(body.plausible(count, 4)?);
     for _ in 0..count {
-        parameters.push(match body.i32()? {
+        values.push(match body.i32()? {
             -1 => None,
             length => Some(body.take(length)?),
         });
     }
-    let result_formats = formats(body)?;
-    Ok(Bind { portal, statement, parameters, parameter_formats, result_formats })
+    Ok(values)
 }
 
 fn formats(body: &mut Body) -> Result<Vec<Format>> {
     let count = body.u16()?;
     let mut formats = Vec::with_capacity(body.plausible(count, 2)?);
     for _ in 0..count {
-        formats.push(match body.u16()? {
-            0 => Format::Text,
-            1 => Format::Binary,
-            other => {
-                let code = other as i16;
-                return Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, format!("unsupported format code: {code}")));
-            }
-        });
+        formats.push(format(body)?);
     }
     Ok(formats)
+}
+
+fn format(body: &mut Body) -> Result<Format> {
+    match body.u16()? {
+        0 => Ok(Format::Text),
+        1 => Ok(Format::Binary),
+        other => {
+            let code = other as i16;
+            Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, format!("unsupported format code: {code}")))
+        }
+    }
 }
 
 fn target(body: &mut Body, message: &str) -> Result<Target> {

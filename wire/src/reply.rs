@@ -111,6 +111,11 @@ pub fn close_complete(out: &mut Vec<u8>) {
     message(out, b'3', |_| {});
 }
 
+/// `value` is its length word and bytes.
+pub fn function_call_response(out: &mut Vec<u8>, value: &[u8]) {
+    message(out, b'V', |out| out.extend_from_slice(value));
+}
+
 pub fn no_data(out: &mut Vec<u8>) {
     message(out, b'n', |_| {});
 }

@@ -1,5 +1,6 @@
 //! What the rows of a system relation are computed from.
 
+use crate::Result;
 use crate::image::Catalog;
 use crate::object::Relation;
 use crate::types::oid::Oid;
@@ -20,6 +21,11 @@ pub trait ServerFacts: Send + Sync {
 
     /// Bytes that a table or index takes.
     fn bytes(&self, relation: &Relation) -> u64;
+
+    /// Large objects and their owners.
+    fn large_objects(&self) -> Result<Vec<(Oid, Oid)>> {
+        Ok(Vec::new())
+    }
 }
 
 /// `column = ANY (values)`.

@@ -21,6 +21,7 @@ mod pg_description;
 mod pg_enum;
 mod pg_index;
 mod pg_inherits;
+mod pg_largeobject;
 mod pg_namespace;
 mod pg_operator;
 mod pg_proc;
@@ -82,7 +83,7 @@ const RELATIONS: &[(&str, RowsOf)] = &[
     ("pg_init_privs", pg_namespace::initial_rows),
     ("pg_language", fixed::pg_language),
     ("pg_largeobject", nothing),
-    ("pg_largeobject_metadata", nothing),
+    ("pg_largeobject_metadata", pg_largeobject::metadata_rows),
     ("pg_namespace", pg_namespace::rows),
     ("pg_opclass", fixed::pg_opclass),
     ("pg_operator", pg_operator::rows),

@@ -219,11 +219,29 @@ pub struct BoundCall {
     pub variadic: bool,
 }
 
-/// Binds CALL.
-pub fn bind_call(call: &ast::Call, span: ast::Span, context: &StatementContext) -> Result<BoundCall> {
-    let mut binder = Binder::new("", context, Parameters::none());
+/// Binds CALL, whose parameters are of these types.
+pub fn bind_call(
+    call: &ast::Call,
+    span: ast::Span,
+    parameters: &[Oid],
+    context: &StatementContext,
+) -> Result<BoundCall> {
+    let mut binder = Binder::new("", context, Parameters::fixed(parameters));
     binder.levels.push(Level::new(Clause::Call));
     binder.procedure_call(call, span)
+}
+
+/// Binds CALL, and finds the types of the parameters that are declared as 0 or not at all.
+pub fn infer_call(
+    call: &ast::Call,
+    span: ast::Span,
+    declared: &[Oid],
+    context: &StatementContext,
+) -> Result<(BoundCall, Vec<Oid>)> {
+    let mut binder = Binder::new("", context, Parameters::inferred(declared));
+    binder.levels.push(Level::new(Clause::Call));
+    let bound = binder.procedure_call(call, span)?;
+    Ok((bound, binder.parameters.finish()?))
 }
 
 /// As [`bind_call`], in the body of a routine.

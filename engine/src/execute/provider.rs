@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::fixed_oid::{PG_LARGEOBJECT, PG_LARGEOBJECT_METADATA};
 use aegis_catalog::object::{Relation, RelationKind};
 use aegis_catalog::types::built_in;
 use aegis_catalog::{Error, Result, Type, sqlstate};
@@ -48,7 +49,17 @@ impl Tables for SnapshotTables<'_> {
                 let scan = self.transaction.scan(table.storage).map_err(Error::from)?;
                 Arc::new(StoredTable::new(relation, scan)?)
             }
-            RelationKind::System => Arc::new(SystemTable::new(relation.clone(), self.context.clone())),
+            RelationKind::System if relation.oid == PG_LARGEOBJECT => {
+                let pages = aegis_catalog::large_object::pages(self.context.database_oid);
+                Arc::new(StoredTable::new(relation, self.transaction.scan(pages).map_err(Error::from)?)?)
+            }
+            RelationKind::System => {
+                let mut table = SystemTable::new(relation.clone(), self.context.clone());
+                if relation.oid == PG_LARGEOBJECT_METADATA {
+                    table.large_objects = crate::large_object::all(self.transaction, self.context.database_oid)?;
+                }
+                Arc::new(table)
+            }
             RelationKind::Sequence(_) => Arc::new(SequenceTable::new(relation.clone(), self.context.clone())),
             RelationKind::View(_) | RelationKind::Index(_) | RelationKind::Composite => {
                 return Err(Error::internal(format!("\"{}\" has no rows of its own", relation.name)));

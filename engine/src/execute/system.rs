@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aegis_catalog::object::Relation;
 use aegis_catalog::system::{self, Filter, ServerFacts, SystemContext};
-use aegis_catalog::{Error, Result};
+use aegis_catalog::{Error, Oid, Result};
 use aegis_storage::transaction::ADDRESS_COLUMN;
 use arrow::array::{
     ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array, new_null_array,
@@ -29,24 +29,26 @@ pub struct SystemTable {
     relation: Arc<Relation>,
     context: Arc<StatementContext>,
     schema: SchemaRef,
+    /// Large objects and their owners, if the relation lists them.
+    pub large_objects: Vec<(Oid, Oid)>,
 }
 
 impl SystemTable {
     pub fn new(relation: Arc<Relation>, context: Arc<StatementContext>) -> Self {
         let schema = schema_of(&relation);
-        Self { relation, context, schema }
+        Self { relation, context, schema, large_objects: Vec::new() }
     }
 
     fn rows(&self, filters: &[Expr]) -> Result<RecordBatch> {
         let hints: Vec<Filter> = filters.iter().filter_map(hint).collect();
-        let facts = Facts(&self.context);
+        let facts = Facts(self);
         let context = SystemContext { catalog: &self.context.catalog, server: &facts, filters: &hints };
         system::rows(self.relation.oid, &context)
     }
 }
 
 /// What the server knows of tables, asked of the session's services.
-struct Facts<'a>(&'a StatementContext);
+struct Facts<'a>(&'a SystemTable);
 
 impl ServerFacts for Facts<'_> {
     fn row_count(&self, _table: &Relation) -> Option<u64> {
@@ -54,7 +56,11 @@ impl ServerFacts for Facts<'_> {
     }
 
     fn bytes(&self, relation: &Relation) -> u64 {
-        self.0.services.table_bytes(relation.oid)
+        self.0.context.services.table_bytes(relation.oid)
+    }
+
+    fn large_objects(&self) -> Result<Vec<(Oid, Oid)>> {
+        Ok(self.0.large_objects.clone())
     }
 }
 

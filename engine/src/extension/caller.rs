@@ -167,6 +167,7 @@ value_of!(
     f64 = FLOAT8,
     &str = TEXT,
     String = TEXT,
+    Vec<u8> = BYTEA,
     Date = DATE,
     Timestamp = TIMESTAMP,
     TimestampTz = TIMESTAMPTZ,
@@ -177,6 +178,10 @@ value_of!(
 impl<'a> Caller<'a> {
     pub(crate) fn new(session: &'a mut Session, volatile: bool, owner: Oid) -> Self {
         Self { session, volatile, owner }
+    }
+
+    pub(crate) fn session(&mut self) -> &mut Session {
+        self.session
     }
 
     /// The world as the caller's next statement sees it.

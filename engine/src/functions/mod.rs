@@ -16,6 +16,7 @@ mod formatting;
 mod information;
 pub(crate) mod json;
 pub mod kernel;
+mod large_object;
 mod math;
 mod network;
 mod pattern;
@@ -65,6 +66,7 @@ const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
     window::functions,
     set_returning::functions,
     information::functions,
+    large_object::functions,
 ];
 
 /// One callable function (an overload of its name).

@@ -23,7 +23,7 @@ use crate::bind::tree;
 use crate::execute;
 use crate::execute::Change;
 use crate::parse::ast::Statement;
-use crate::parse::utility::OnCommit;
+use crate::parse::utility::{OnCommit, Utility};
 use crate::statement::lock::Needs;
 use crate::statement::{self, Outcome};
 
@@ -103,6 +103,7 @@ impl Session {
             started: clock::now(),
             used: false,
             savepoints: Vec::new(),
+            large_objects: Default::default(),
         })
     }
 
@@ -228,7 +229,13 @@ impl Session {
         let fresh = self.lock_for(&prepared, context).await?;
         let context = fresh.as_ref().unwrap_or(context);
         let outcome = match &parsed.statement {
-            Statement::Utility(utility) => statement::run(self, utility, &prepared.sql, context).await?,
+            Statement::Utility(utility) => match &**utility {
+                Utility::Call(call) => {
+                    let parameters = (prepared.parameters.as_slice(), parameters.as_slice());
+                    statement::routine::call(self, call, parameters, context).await?
+                }
+                utility => statement::run(self, utility, &prepared.sql, context).await?,
+            },
             _ => {
                 let plan = prepared.plan(context)?;
                 self.run_plan(&plan, parameters, context).await?

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod context;
 mod derived;
 mod execution;
+mod function_call;
 pub mod notify;
 mod parameter;
 pub mod portal;

@@ -12,6 +12,7 @@ use super::tables::Tables;
 use crate::bind::tree::BoundStatement;
 use crate::execute::GenericPlan;
 use crate::parse::ast::{ParsedStatement, Statement};
+use crate::parse::utility::Utility;
 use crate::statement::lock::Needs;
 
 /// A statement ready to run with parameters.
@@ -127,7 +128,15 @@ impl Prepared {
         if let Some(statement) = &prepared.statement {
             match &statement.statement {
                 Statement::Utility(utility) => {
-                    prepared.columns = crate::statement::output_columns(utility).map(Arc::new);
+                    let columns = match &**utility {
+                        Utility::Call(call) => {
+                            let (parameters, columns) = crate::statement::routine::describe(call, declared, context)?;
+                            prepared.parameters = parameters;
+                            columns.map(|columns| described(&columns, context))
+                        }
+                        utility => crate::statement::output_columns(utility),
+                    };
+                    prepared.columns = columns.map(Arc::new);
                 }
                 planned => {
                     let tree = crate::bind::bind(planned, sql, declared, context)?;

@@ -467,7 +467,11 @@ impl Session {
                 let types: Vec<_> = values.iter().map(|(_, ty)| ty.oid).collect();
                 let returns = bodies::returns_of(&function, Some(&types), context)?;
                 let rows = self.run_routine(&function, values, &returns).await?;
-                *expr = result_of(rows, &returns, expr.ty, &context.catalog)?;
+                *expr = match (&function.body, returns.is_void()) {
+                    // Void of code is a value; of statements it is null.
+                    (Body::Session(_), true) => constant(ScalarValue::Boolean(Some(true)), expr.ty),
+                    _ => result_of(rows, &returns, expr.ty, &context.catalog)?,
+                };
             }
             Ok(())
         })

@@ -9,6 +9,7 @@ use aegis_storage::{Isolation, Store, lock};
 use super::snapshot::Exportable;
 use super::tables::{Mark, Tables};
 use crate::execute::deferred::Deferred;
+use crate::large_object::Descriptors;
 use crate::settings;
 use crate::time_window::Touched;
 
@@ -35,6 +36,8 @@ pub struct OpenTransaction {
     /// True once a statement took a snapshot: the isolation level cannot change any more.
     pub used: bool,
     pub savepoints: Vec<SavepointEntry>,
+    /// Those that it has open.
+    pub large_objects: Descriptors,
 }
 
 pub struct SavepointEntry {
@@ -74,6 +77,7 @@ impl OpenTransaction {
         let position = self.find(name)?;
         self.read_only = self.savepoints[position].read_only;
         self.savepoints.truncate(position);
+        self.large_objects.release(position);
         Ok(())
     }
 
@@ -88,6 +92,7 @@ impl OpenTransaction {
         self.tables.deferred = entry.deferred.clone();
         self.tables.touched = entry.touched.clone();
         self.read_only = entry.read_only;
+        self.large_objects.rollback_to(position);
         self.failed = false;
         Ok((position, entry.settings))
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aegis_catalog::object::{ConstraintKind, Database, Relation, RelationKind, Role, Schema, View};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
-use super::{Outcome, composite_type, descriptor, domain, namespace, role, stored_text, user_type};
+use super::{Outcome, composite_type, descriptor, domain, large_object, namespace, role, stored_text, user_type};
 use crate::parse::ast::Ident;
 use crate::parse::utility::{ObjectKind, ObjectName};
 use crate::session::Session;
@@ -131,6 +131,7 @@ pub fn set_owner(
             let changed = Database { owner, ..Database::clone(&database) };
             open.catalog.replace_database(open.tables.permanent(), changed)?;
         }
+        large_object::KIND => large_object::set_owner(session, object, owner, context)?,
         kind @ (ObjectKind::Type | ObjectKind::Domain) => {
             user_type::set_owner(session, &object.name, kind, owner, context)?;
         }
@@ -178,6 +179,7 @@ fn tag(kind: ObjectKind) -> Result<&'static str> {
         ObjectKind::Function | ObjectKind::Procedure => return Err(Error::unsupported("ALTER FUNCTION")),
         ObjectKind::Extension => "ALTER EXTENSION",
         ObjectKind::Other("COLLATION") => "ALTER COLLATION",
+        large_object::KIND => "ALTER LARGE OBJECT",
         ObjectKind::Other("STATISTICS") => "ALTER STATISTICS",
         ObjectKind::Other("TEXT SEARCH CONFIGURATION") => "ALTER TEXT SEARCH CONFIGURATION",
         ObjectKind::Other("TEXT SEARCH DICTIONARY") => "ALTER TEXT SEARCH DICTIONARY",

@@ -4,7 +4,7 @@ use aegis_catalog::fixed_oid::{PG_AUTHID, PG_CONSTRAINT, PG_DATABASE, PG_NAMESPA
 use aegis_catalog::object::{ObjectAddress, Relation, RelationKind};
 use aegis_catalog::{Error, Result, sqlstate};
 
-use super::{Outcome, descriptor, domain, namespace, user_type};
+use super::{Outcome, descriptor, domain, large_object, namespace, user_type};
 use crate::parse::ast::Name;
 use crate::parse::routine::RoutineName;
 use crate::parse::utility::{ObjectKind, ObjectName};
@@ -17,7 +17,14 @@ pub fn run(
     text: Option<&str>,
     context: &StatementContext,
 ) -> Result<Outcome> {
-    let address = address(object, context)?;
+    let address = match object.kind {
+        large_object::KIND => {
+            let owned = large_object::existing(session, object)?.owned();
+            owned.require_owner(context)?;
+            owned.address
+        }
+        _ => address(object, context)?,
+    };
     let whole = ObjectAddress { sub: 0, ..context.catalog.owner_of_part(address) };
     if let Some(owned) = crate::privilege::Owned::of(whole, &context.catalog) {
         owned.require_owner(context)?;

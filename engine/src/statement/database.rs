@@ -90,6 +90,7 @@ pub async fn drop(
             table.rows().map_or(Ok(()), |rows| open.tables.permanent().drop_table(rows))?;
         }
     }
+    aegis_catalog::large_object::drop(open.tables.permanent(), database.oid)?;
     open.catalog.drop_object(open.tables.permanent(), ObjectAddress::new(PG_DATABASE, database.oid))?;
     Outcome::tag("DROP DATABASE")
 }

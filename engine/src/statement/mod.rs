@@ -23,6 +23,7 @@ mod explain;
 mod extension;
 mod index;
 mod inherit;
+pub mod large_object;
 pub mod lock;
 mod maintenance;
 mod materialized_view;
@@ -219,7 +220,7 @@ async fn run_of_users(session: &mut Session, utility: &Utility, context: &Statem
         Utility::CreateAggregate(create) => routine::create_aggregate(session, create, context),
         Utility::AlterRoutine(alter) => routine::alter(session, alter, context),
         Utility::DropRoutine(drop) => routine::drop(session, drop, context),
-        Utility::Call(call) => routine::call(session, call, context).await,
+        Utility::Call(call) => routine::call(session, call, (&[], &[]), context).await,
         _ => Err(Error::internal("a statement that nobody runs")),
     }
 }
@@ -265,10 +266,6 @@ pub fn referenced_columns(session: &Session, statement: &ParsedStatement) -> Opt
             Utility::ChangeCurrent { statement, .. } => {
                 let context = session.context().ok()?;
                 current_of::output_columns(statement, "", &context).map(Arc::new)
-            }
-            Utility::Call(call) => {
-                let context = session.context().ok()?;
-                routine::output_columns(call, &context).map(Arc::new)
             }
             Utility::Fetch { cursor, move_only: false, .. } => session.portals.get(&cursor.name)?.columns.clone(),
             _ => None,

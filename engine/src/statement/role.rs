@@ -234,7 +234,9 @@ pub fn drop(session: &mut Session, names: &[Ident], if_exists: bool, context: &S
         dropped.push(role);
     }
     for role in dropped {
-        let dependents = dependents(&role, context);
+        let mut dependents = dependents(&role, context);
+        let objects = super::large_object::owned_by(session, &[role.oid])?;
+        dependents.extend(objects.iter().map(|oid| format!("owner of large object {oid}")));
         if !dependents.is_empty() {
             let message = format!("role \"{}\" cannot be dropped because some objects depend on it", role.name);
             return Err(Error::new(sqlstate::DEPENDENT_OBJECTS_STILL_EXIST, message).with_detail(dependents.join("\n")));

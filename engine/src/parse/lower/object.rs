@@ -59,6 +59,7 @@ const ALTERS: &[(K, K, ObjectKind)] = &[
     (K::ALTER_GROUP, K::ROLE_REF, ObjectKind::Role),
     (K::ALTER_EXTENSION, K::EXTENSION_REF, ObjectKind::Extension),
     (K::ALTER_COLLATION, K::COLLATION_REF, ObjectKind::Other("COLLATION")),
+    (K::ALTER_LARGE_OBJECT, K::LITERAL, ObjectKind::Other("LARGE OBJECT")),
     (K::ALTER_STATISTICS, K::STATISTICS_REF, ObjectKind::Other("STATISTICS")),
     (
         K::ALTER_TEXT_SEARCH_CONFIGURATION,
@@ -100,6 +101,7 @@ const COMMENTS: &[(K, K, ObjectKind)] = &[
     (K::OBJECT_SERVER, K::SERVER_REF, ObjectKind::Other("SERVER")),
     (K::OBJECT_TEXT_SEARCH_CONFIG, K::TEXT_SEARCH_CONFIGURATION_REF, ObjectKind::Other("TEXT SEARCH CONFIGURATION")),
     (K::OBJECT_TEXT_SEARCH_DICT, K::TEXT_SEARCH_DICTIONARY_REF, ObjectKind::Other("TEXT SEARCH DICTIONARY")),
+    (K::OBJECT_LARGE_OBJECT, K::LITERAL, ObjectKind::Other("LARGE OBJECT")),
     (K::OBJECT_EVENT_TRIGGER, K::EVENT_TRIGGER_REF, ObjectKind::Other("EVENT TRIGGER")),
 ];
 
@@ -173,6 +175,11 @@ impl Lower<'_> {
                 self.object_of(node, Words::Function)
             }
             Some(_) if !matches!(node.kind(), K::ROLE_REF) => self.object(node),
+            // The number of a large object.
+            _ if node.is(K::LITERAL) => {
+                let ident = Ident { name: node.text().trim().to_owned(), span: self.span(node) };
+                Ok(Name { span: ident.span, parts: vec![ident] })
+            }
             _ => {
                 let ident = if node.is(K::ROLE_REF) { self.role(node)? } else { self.ident(node)? };
                 Ok(Name { span: ident.span, parts: vec![ident] })
@@ -233,6 +240,9 @@ impl Lower<'_> {
         let object = || self.object_name(target, *kind);
         match action.kind() {
             K::RENAME_VALUE => Ok(None),
+            K::ROLE_REF => {
+                Ok(Some(Utility::SetOwner { object: object()?, owner: self.role(action)?, if_exists: false }))
+            }
             K::OWNER_TO => {
                 let owner = self.role(self.need(action.child(K::ROLE_REF), action)?)?;
                 Ok(Some(Utility::SetOwner { object: object()?, owner, if_exists }))

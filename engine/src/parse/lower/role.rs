@@ -21,6 +21,7 @@ const PRIVILEGE_OBJECTS: &[(K, K, ObjectKind)] = &[
     (K::PRIVILEGE_SCHEMA, K::SCHEMA_REF, ObjectKind::Schema),
     (K::PRIVILEGE_TYPE, K::TYPE_NAME_REF, ObjectKind::Type),
     (K::PRIVILEGE_DOMAIN, K::DOMAIN_REF, ObjectKind::Domain),
+    (K::PRIVILEGE_LARGE_OBJECT, K::LITERAL, ObjectKind::Other("LARGE OBJECT")),
     (K::PRIVILEGE_LANGUAGE, K::LANGUAGE_REF, ObjectKind::Other("LANGUAGE")),
     (K::PRIVILEGE_TABLESPACE, K::TABLESPACE_REF, ObjectKind::Other("TABLESPACE")),
     (K::PRIVILEGE_FOREIGN_SERVER, K::SERVER_REF, ObjectKind::Other("FOREIGN SERVER")),

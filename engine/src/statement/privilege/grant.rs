@@ -11,7 +11,7 @@ use crate::parse::utility::{Grant, ObjectKind, ObjectName};
 use crate::privilege::{Owned, is_superuser};
 use crate::session::Session;
 use crate::session::context::StatementContext;
-use crate::statement::{Outcome, namespace, role, routine};
+use crate::statement::{Outcome, large_object, namespace, role, routine};
 
 /// What is granted or revoked on an object and on its columns.
 struct Wanted {
@@ -31,7 +31,10 @@ pub fn grant(session: &mut Session, grant: &Grant, context: &StatementContext) -
     }
     let mut targets = Vec::new();
     for object in grant.objects.iter().flatten() {
-        targets.extend(targets_of(object, context)?);
+        match object.kind {
+            large_object::KIND => targets.push(large_object::existing(session, object)?.owned()),
+            _ => targets.extend(targets_of(object, context)?),
+        }
     }
     for target in targets {
         let context = session.context()?;
@@ -102,6 +105,7 @@ fn place_of(kind: AclKind, target: &Owned) -> &'static str {
         AclKind::Database => "database",
         AclKind::Schema => "schema",
         AclKind::Type => "type",
+        AclKind::LargeObject => "large object",
         _ => "object",
     }
 }

@@ -9,7 +9,7 @@ use aegis_catalog::{Error, Oid, Result, sqlstate};
 use crate::parse::ast::Ident;
 use crate::session::Session;
 use crate::session::context::StatementContext;
-use crate::statement::{Outcome, drop, role};
+use crate::statement::{Outcome, drop, large_object, role};
 
 fn roles(names: &[Ident], what: &str, context: &StatementContext) -> Result<Vec<Oid>> {
     let mut roles = Vec::with_capacity(names.len());
@@ -43,6 +43,7 @@ pub fn reassign(session: &mut Session, from: &[Ident], to: &Ident, context: &Sta
         changed.row.owner = owner;
         open.catalog.replace_routine(open.tables.permanent(), changed)?;
     }
+    large_object::reassign(session, &from, owner, context)?;
     Outcome::tag(TAG)
 }
 
@@ -73,6 +74,7 @@ pub fn drop_owned(
         drop::announce(session, &plan);
         drop::apply(session, &plan)?;
     }
+    large_object::drop_owned(session, &owners, context)?;
     let catalog = session.context()?.catalog.clone();
     let defaults: Vec<_> =
         catalog.default_privileges().filter(|default| owners.contains(&default.role)).cloned().collect();

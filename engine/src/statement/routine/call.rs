@@ -15,9 +15,15 @@ use aegis_catalog::object::{ObjectAddress, Routine};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 use datafusion::scalar::ScalarValue;
 
-pub async fn call(session: &mut Session, call: &(Call, Span), context: &StatementContext) -> Result<Outcome> {
-    let bound = bind::bind_call(&call.0, call.1, context)?;
-    run(session, bound, &[], context).await
+/// CALL with these parameters, of these types.
+pub async fn call(
+    session: &mut Session,
+    call: &(Call, Span),
+    parameters: (&[Oid], &[ScalarValue]),
+    context: &StatementContext,
+) -> Result<Outcome> {
+    let bound = bind::bind_call(&call.0, call.1, parameters.0, context)?;
+    run(session, bound, parameters.1, context).await
 }
 
 /// CALL in the body of another routine, with that one's arguments.
@@ -70,14 +76,18 @@ async fn run(
     Ok(Outcome::Rows { rows, tag: Tag::Fixed("CALL".to_owned()) })
 }
 
-/// The output parameters of the procedure; None if it has none, or is none.
-pub fn output_columns(call: &(Call, Span), context: &StatementContext) -> Option<Vec<OutputColumn>> {
-    let bound = bind::bind_call(&call.0, call.1, context).ok()?;
+/// The types of the parameters, and the output parameters of the procedure as columns, if it has any.
+pub fn describe(
+    call: &(Call, Span),
+    declared: &[Oid],
+    context: &StatementContext,
+) -> Result<(Vec<Oid>, Option<Vec<OutputColumn>>)> {
+    let (bound, parameters) = bind::infer_call(&call.0, call.1, declared, context)?;
     let types: Vec<_> = bound.inputs.iter().map(|arg| arg.ty.oid).collect();
-    let returns = bodies::returns_of(&bound.function, Some(&types), context).ok()?;
+    let returns = bodies::returns_of(&bound.function, Some(&types), context)?;
     let columns = returns.columns.iter();
     let columns = columns.map(|(name, ty)| OutputColumn { name: name.clone(), ty: *ty, origin: None });
-    (!returns.is_void()).then(|| columns.collect())
+    Ok((parameters, (!returns.is_void()).then(|| columns.collect())))
 }
 
 /// 0A000 for what a body may not do.

@@ -11,7 +11,7 @@ mod parameters;
 
 pub use aggregate::create as create_aggregate;
 pub use alter::alter;
-pub use call::{call, call_within, output_columns, refuse_in_body};
+pub use call::{call, call_within, describe, refuse_in_body};
 pub use create::create;
 pub use drop::drop;
 pub use find::{existing, row, signature};
