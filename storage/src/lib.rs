@@ -20,6 +20,7 @@ mod index;
 pub mod lock;
 pub mod log;
 mod manifest;
+mod measure;
 mod memtable;
 mod overlay;
 mod pins;
@@ -38,7 +39,9 @@ mod view;
 pub mod wal;
 
 pub use blocking::block_on;
+pub use compaction::range::ColumnRange;
 pub use error::{Error, Result};
+pub use measure::{ColumnEncoding, RangeSize};
 pub use read_set::HeldReads;
 pub use schema::{ColumnId, ColumnSchema, IndexId, IndexSchema, TableId, TableSchema, Windows};
 pub use store::{Config, Store};

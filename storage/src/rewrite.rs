@@ -13,6 +13,7 @@ use roaring::RoaringBitmap;
 use crate::index::KeyColumns;
 use crate::memtable::{Chunk, RowId, adapt, options};
 use crate::schema::{ColumnSchema, IndexId, TableId};
+use crate::segment::encoding::{WORTHWHILE_FLUSHED_ROWS, WORTHWHILE_ROWS};
 use crate::segment::reader::SegmentRows;
 use crate::segment::writer::SegmentWriter;
 use crate::segment::{Segment, SegmentFolder, stem};
@@ -310,7 +311,11 @@ struct Output<'a> {
 impl<'a> Output<'a> {
     fn new(rewrite: &'a Rewrite, folder: &SegmentFolder, rows: u64) -> Result<Self> {
         let path = folder.dir.join(stem(rewrite.table, rewrite.unit)).with_extension("parquet");
-        let writer = SegmentWriter::new(folder.disk.as_ref(), path, &rewrite.shape, rows, rewrite.row_group_rows)?;
+        let mut writer = SegmentWriter::new(folder.disk.as_ref(), path, &rewrite.shape, rows, rewrite.row_group_rows)?;
+        let enough = if rewrite.chunks.is_empty() { WORTHWHILE_ROWS } else { WORTHWHILE_FLUSHED_ROWS };
+        if rows >= enough {
+            writer.measure_encodings();
+        }
         Ok(Self { rewrite, writer, hashes: BTreeMap::new(), rows: 0 })
     }
 

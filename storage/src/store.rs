@@ -129,6 +129,9 @@ fn attached_of(version: &Version, files: &Files) -> Vec<(u64, Arc<Segment>)> {
 
 type Outcome = oneshot::Receiver<Result<(), String>>;
 
+/// Says what to merge next.
+type Choose<'a> = dyn Fn(&Files) -> Result<Option<(TableId, compaction::policy::Merge)>> + 'a;
+
 impl Store {
     /// Opens or creates the data directory, takes its lock, recovers. Blocking.
     pub fn open(config: Config) -> Result<Arc<Store>> {
@@ -655,18 +658,13 @@ impl Store {
     pub(crate) fn compact_once(&self) -> Result<bool> {
         let Some(durable) = &self.durable else { return Ok(false) };
         let mut pace = Pace::new(self.config.compaction_bytes_per_second);
-        self.compact_some(None, &compaction::settings(&self.config), &mut |bytes| {
-            pace.done(bytes, durable.compactor.stopping())
-        })
+        let settings = compaction::settings(&self.config);
+        let choose = |files: &Files| compaction::choose(files, &settings, None);
+        self.compact_chosen(&choose, &mut |bytes| pace.done(bytes, durable.compactor.stopping()))
     }
 
-    fn compact_some(
-        &self,
-        tables: Option<&[crate::TableId]>,
-        settings: &compaction::policy::Settings,
-        pace: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<bool> {
-        match self.write_compaction(tables, settings, pace)? {
+    fn compact_chosen(&self, choose: &Choose<'_>, pace: &mut dyn FnMut(u64) -> Result<()>) -> Result<bool> {
+        match self.write_compaction(choose, pace)? {
             Some(written) => self.finish_compaction(written).map(|()| true),
             None => Ok(false),
         }
@@ -677,33 +675,51 @@ impl Store {
     pub fn vacuum(&self, tables: Option<&[crate::TableId]>, stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
         let Some(durable) = &self.durable else { return Ok(()) };
         let settings = compaction::policy::Settings { dead_percent: 1, ..compaction::settings(&self.config) };
+        let choose = |files: &Files| compaction::choose(files, &settings, tables);
+        self.compact_at_once(durable, &choose, stop)
+    }
+
+    /// Writes what is in memory, and makes one segment of those that hold values of a range, as far as sizes allow. Blocking.
+    pub fn compact_range(
+        &self,
+        table: TableId,
+        range: compaction::range::ColumnRange,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<()> {
+        let Some(durable) = &self.durable else { return Ok(()) };
+        let settings = compaction::settings(&self.config);
+        let choose =
+            |files: &Files| Ok(compaction::range::choose(files, table, range, &settings)?.map(|merge| (table, merge)));
+        self.compact_at_once(durable, &choose, stop)
+    }
+
+    fn compact_at_once(&self, durable: &Durable, choose: &Choose<'_>, stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
         let mut pace = |_| match stop() || durable.compactor.stopping().load(Ordering::Acquire) {
             true => Err(Error::Interrupted),
             false => Ok(()),
         };
         crate::block_on(self.flush())?;
-        while self.compact_some(tables, &settings, &mut pace)? {}
+        while self.compact_chosen(choose, &mut pace)? {}
         Ok(())
     }
 
     /// The first half of [`Store::compact`], for tests of what happens in between.
     #[doc(hidden)]
     pub fn begin_compaction(&self) -> Result<Option<Written>> {
-        self.write_compaction(None, &compaction::settings(&self.config), &mut |_| Ok(()))
+        let settings = compaction::settings(&self.config);
+        self.write_compaction(&|files| compaction::choose(files, &settings, None), &mut |_| Ok(()))
     }
 
     fn write_compaction(
         &self,
-        tables: Option<&[crate::TableId]>,
-        settings: &compaction::policy::Settings,
+        choose: &Choose<'_>,
         pace: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<Option<Written>> {
         let Some(durable) = &self.durable else { return Ok(None) };
         let (compaction, folder) = {
             let mut files = durable.files.lock();
             self.check_running()?;
-            let chosen = compaction::choose(&files, settings, tables)?;
-            let Some((table, merge)) = chosen else { return Ok(None) };
+            let Some((table, merge)) = choose(&files)? else { return Ok(None) };
             let Some(unit) = self.take_unit(table)? else { return Ok(None) };
             tracing::debug!(table, ?merge, unit, "compacting");
             let compaction = Compaction::begin(&mut files, table, &merge, unit, self.config.row_group_rows)?;

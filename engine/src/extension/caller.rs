@@ -189,6 +189,10 @@ impl<'a> Caller<'a> {
         self.session.context()
     }
 
+    pub(super) fn store(&self) -> &Arc<aegis_storage::Store> {
+        &self.session.shared.store
+    }
+
     /// With what the transaction has changed.
     pub fn catalog(&self) -> Result<Arc<Catalog>> {
         self.session.catalog()

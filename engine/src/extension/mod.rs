@@ -22,6 +22,7 @@ mod caller;
 mod grouped;
 mod pgcrypto;
 mod sha1;
+mod stored;
 pub mod transform;
 mod uuid_ossp;
 
@@ -33,6 +34,7 @@ pub use aegis_catalog::sqlstate::SqlState;
 pub use aegis_catalog::types::datetime::ZoneSpecification;
 pub use aegis_catalog::types::{TimeZone, oid};
 pub use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
+pub use aegis_storage::{ColumnEncoding, RangeSize};
 
 pub use crate::bind::is_ordered;
 pub use crate::functions::aggregate::{Aggregate, Fold, Persist, Step, compare_floats, fold, one, whole, write_all};

@@ -2,6 +2,7 @@
 
 mod bookend;
 mod bucket;
+mod columnstore;
 mod continuous;
 mod gapfill;
 mod histogram;
@@ -26,7 +27,8 @@ const TIMESCALEDB: Extension = Extension {
         include_str!("timescaledb.sql"),
         include_str!("hypertable/hypertable.sql"),
         include_str!("continuous/continuous.sql"),
-        include_str!("jobs/jobs.sql")
+        include_str!("jobs/jobs.sql"),
+        include_str!("columnstore/columnstore.sql")
     ),
     symbols,
     parameters: Some(continuous::PARAMETERS),
@@ -37,6 +39,7 @@ const TIMESCALEDB: Extension = Extension {
 fn symbols() -> Symbols {
     [
         hypertable::symbols(),
+        columnstore::symbols(),
         continuous::symbols(),
         jobs::symbols(),
         time_bucket::symbols(),

@@ -6,6 +6,7 @@
 //! follow their rows: those noted by then into the output's own deletion vector, the others into the head's.
 
 pub mod policy;
+pub mod range;
 mod worker;
 
 use arrow::row::{RowConverter, SortField};

@@ -38,6 +38,8 @@ pub enum Reason {
     Overlap,
     /// Neighbours of about the same size.
     Small,
+    /// Somebody wants a range of the table as one.
+    Asked,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +114,7 @@ fn fitting(segments: &[&SegmentFacts], settings: &Settings) -> usize {
 }
 
 /// Segments that are merged at a time: some rows of each are in memory.
-const MOST_INPUTS: usize = 16;
+pub const MOST_INPUTS: usize = 16;
 
 /// Segments below this size are all alike.
 const SMALL_BYTES: u64 = 1 << 20;

@@ -4,6 +4,7 @@
 //! columns hold each row's identity: `__ts` (commit timestamp) and `__row` (ordinal within that commit).
 
 pub mod deletes;
+pub mod encoding;
 pub mod footers;
 pub mod hot;
 pub mod keys;

@@ -16,6 +16,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
+use super::encoding::{self, Choice};
 use super::stored::{stored_type, to_stored};
 use super::{ROW_COLUMN, SegmentMeta, TS_COLUMN, column_name};
 use crate::file::{Disk, File, FileWriter};
@@ -39,7 +40,11 @@ pub struct SegmentWriter<'a> {
     shape: &'a Shape,
     file: Arc<dyn File>,
     stored: SchemaRef,
-    writer: ArrowWriter<FileWriter>,
+    /// Made with the first rows, which may say how columns are encoded.
+    writer: Option<ArrowWriter<FileWriter>>,
+    expected_rows: u64,
+    row_group_rows: usize,
+    measured: bool,
     ranges: Vec<Option<Range>>,
     nulls: Vec<u64>,
     rows: u32,
@@ -70,13 +75,49 @@ impl<'a> SegmentWriter<'a> {
         fields.push(Field::new(ROW_COLUMN, DataType::UInt32, false));
         let stored = Arc::new(Schema::new(fields));
         let file = disk.create(&path).map_err(Error::at(&path))?;
-        let properties = properties(shape, expected_rows, row_group_rows)?;
-        let writer = ArrowWriter::try_new(FileWriter::new(file.clone()), stored.clone(), Some(properties))?;
         let ranges = shape.schema.columns.iter().map(|c| Range::new(&c.data_type)).collect::<Result<_>>()?;
         let nulls = vec![0; shape.schema.columns.len()];
         let sorted_by = shape.schema.primary().map(|key| key.columns.clone()).unwrap_or_default();
         let (min_ts, max_ts) = (u64::MAX, 0);
-        Ok(Self { path, shape, file, stored, writer, ranges, nulls, rows: 0, min_ts, max_ts, sorted_by })
+        Ok(Self {
+            path,
+            shape,
+            file,
+            stored,
+            writer: None,
+            expected_rows,
+            row_group_rows,
+            measured: false,
+            ranges,
+            nulls,
+            rows: 0,
+            min_ts,
+            max_ts,
+            sorted_by,
+        })
+    }
+
+    /// Encodings are chosen by what they make of the first rows, which takes a while.
+    pub fn measure_encodings(&mut self) {
+        self.measured = true;
+    }
+
+    /// The writer of the file, whose first columns these are.
+    fn writer(&mut self, first: &[ArrayRef]) -> Result<&mut ArrowWriter<FileWriter>> {
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => {
+                let mut choices = vec![None; self.shape.schema.columns.len()];
+                if self.measured {
+                    for (choice, column) in choices.iter_mut().zip(first) {
+                        *choice = encoding::choose(column, DICTIONARY_BYTES)?;
+                    }
+                }
+                let properties = properties(self.shape, &choices, self.expected_rows, self.row_group_rows)?;
+                ArrowWriter::try_new(FileWriter::new(self.file.clone()), self.stored.clone(), Some(properties))?
+            }
+        };
+        Ok(self.writer.insert(writer))
     }
 
     /// The rows do not come in the order of the primary key.
@@ -103,7 +144,8 @@ impl<'a> SegmentWriter<'a> {
             self.max_ts = self.max_ts.max(id.ts);
         }
         let batch = RecordBatch::try_new_with_options(self.stored.clone(), columns, &options(rows.num_rows()))?;
-        self.writer.write(&batch).map_err(|e| self.failed(e))
+        let written = self.writer(batch.columns())?.write(&batch);
+        written.map_err(|e| self.failed(e))
     }
 
     /// A full disk below the Parquet writer arrives as text; its cause is asked for again.
@@ -118,10 +160,12 @@ impl<'a> SegmentWriter<'a> {
 
     /// Completes and syncs the file; the caller syncs the directory.
     pub fn finish(mut self) -> Result<SegmentMeta> {
-        self.writer.finish().map_err(|e| self.failed(e))?;
-        std::io::Write::flush(self.writer.inner_mut()).map_err(Error::at(&self.path))?;
+        let finished = self.writer(&[])?.finish();
+        finished.map_err(|e| self.failed(e))?;
+        let flushed = std::io::Write::flush(self.writer(&[])?.inner_mut());
+        flushed.map_err(Error::at(&self.path))?;
         self.file.sync_data().map_err(Error::at(&self.path))?;
-        let (crc, blocks) = self.writer.inner_mut().sums();
+        let (crc, blocks) = self.writer(&[])?.inner_mut().sums();
         Ok(SegmentMeta {
             rows: self.rows,
             bytes: self.file.len().map_err(Error::at(&self.path))?,
@@ -137,7 +181,7 @@ impl<'a> SegmentWriter<'a> {
     }
 }
 
-fn properties(shape: &Shape, rows: u64, row_group_rows: usize) -> Result<WriterProperties> {
+fn properties(shape: &Shape, choices: &[Option<Choice>], rows: u64, row_group_rows: usize) -> Result<WriterProperties> {
     let page_rows = if shape.schema.primary().is_some() { KEYED_PAGE_ROWS } else { PAGE_ROWS };
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("aegis ", env!("CARGO_PKG_VERSION")).into())
@@ -150,6 +194,13 @@ fn properties(shape: &Shape, rows: u64, row_group_rows: usize) -> Result<WriterP
         builder = builder
             .set_column_dictionary_enabled(path.clone(), false)
             .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+    }
+    for (column, choice) in shape.schema.columns.iter().zip(choices) {
+        if let Some(Choice { dictionary, encoding }) = choice {
+            let path = ColumnPath::from(column_name(column.id));
+            builder =
+                builder.set_column_dictionary_enabled(path.clone(), *dictionary).set_column_encoding(path, *encoding);
+        }
     }
     for column in shape.schema.columns.iter().filter(|c| is_whole_key(shape, c.id)) {
         // Each value occurs once: a dictionary would only be in the way.

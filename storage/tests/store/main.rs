@@ -14,3 +14,4 @@ mod serializable;
 mod staged;
 mod throughput;
 mod transactions;
+mod windows;

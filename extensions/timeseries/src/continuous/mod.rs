@@ -82,6 +82,11 @@ impl Aggregate {
         rows.first().map(Self::of).transpose()
     }
 
+    /// The hypertable that a name means: itself, or the rows of a continuous aggregate.
+    pub async fn table_of(caller: &mut Caller<'_>, relation: Oid) -> Result<Oid> {
+        Ok(Self::of_view(caller, relation).await?.map_or(relation, |aggregate| aggregate.materialization))
+    }
+
     async fn of_source(caller: &mut Caller<'_>, source: Oid) -> Result<Vec<Self>> {
         let sql = format!("SELECT {COLUMNS} FROM _timescaledb_catalog.continuous_agg WHERE source = $1");
         caller.query_as_owner(&sql, row![source]).await?.iter().map(Self::of).collect()

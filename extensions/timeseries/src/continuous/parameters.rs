@@ -31,11 +31,15 @@ impl View {
 pub async fn apply(mut caller: Caller<'_>, relation: Oid, written: Vec<(String, String)>, created: bool) -> Result<()> {
     match Aggregate::of_view(&mut caller, relation).await? {
         Some(mut aggregate) => {
-            for (name, value) in &written {
+            let mut of_rows = Vec::new();
+            for (name, value) in written {
                 match name.as_str() {
-                    "materialized_only" => aggregate.real_time = !boolean(name, value)?,
-                    _ => return Err(unknown(name)),
+                    "materialized_only" => aggregate.real_time = !boolean(&name, &value)?,
+                    _ => of_rows.push((name, value)),
                 }
+            }
+            if !of_rows.is_empty() {
+                hypertable::parameters(&mut caller, aggregate.materialization, &of_rows, false).await?;
             }
             create::renew(&mut caller, &aggregate).await
         }

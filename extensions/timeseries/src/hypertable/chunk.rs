@@ -9,6 +9,7 @@ use aegis_engine::extension::{
 
 use super::interval::{DAY, TimeType};
 use super::{hypertable, invalid, qualified};
+use crate::continuous::Aggregate;
 
 pub fn symbols() -> Symbols {
     vec![
@@ -22,7 +23,7 @@ pub fn symbols() -> Symbols {
         ("ts_to_timestamp", kernel!(|value: i64| TimestampTz(value))),
         ("ts_chunk_show", session!(show)),
         ("ts_chunk_drop", session!(drop_chunks)),
-        ("ts_chunks_rows", session!(rows_of_chunks)),
+        ("ts_chunks_size", session!(size_of_chunks)),
     ]
 }
 
@@ -132,6 +133,12 @@ pub fn time_of(relation: &Relation) -> Result<TimeType> {
     column.ok_or_else(|| Error::internal("a hypertable without its time"))
 }
 
+/// The chunks of a hypertable that are older than this, in units of the time, and were made before that.
+pub fn chosen_before(caller: &Caller<'_>, table: Oid, older: Option<i64>, created: Option<i64>) -> Result<Vec<Oid>> {
+    let bounds = Bounds { older_than: older, created_before: created, ..Bounds::default() };
+    Ok(chosen(caller, table, &bounds)?.into_iter().map(|chunk| chunk.oid).collect())
+}
+
 /// The chunks of a hypertable within bounds.
 fn chosen(caller: &Caller<'_>, table: Oid, bounds: &Bounds) -> Result<Vec<Arc<Relation>>> {
     let catalog = caller.catalog()?;
@@ -142,8 +149,9 @@ fn chosen(caller: &Caller<'_>, table: Oid, bounds: &Bounds) -> Result<Vec<Arc<Re
 /// `show_chunks(relation, older_than, newer_than, created_before, created_after)`
 async fn show(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     let table: Option<Oid> = arguments.get(0)?;
-    let (relation, _) =
-        hypertable(&caller, table.ok_or_else(|| invalid("invalid hypertable or continuous aggregate"))?)?;
+    let table = table.ok_or_else(|| invalid("invalid hypertable or continuous aggregate"))?;
+    let table = Aggregate::table_of(&mut caller, table).await?;
+    let (relation, _) = hypertable(&caller, table)?;
     let values = [arguments.value(1)?, arguments.value(2)?, arguments.value(3)?, arguments.value(4)?];
     let bounds = Bounds::of(&mut caller, time_of(&relation)?, values).await?;
     let chunks = chosen(&caller, relation.oid, &bounds)?;
@@ -153,8 +161,9 @@ async fn show(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
 /// `drop_chunks(relation, older_than, newer_than, verbose, created_before, created_after)`: their names.
 async fn drop_chunks(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     let table: Option<Oid> = arguments.get(0)?;
-    let (relation, _) =
-        hypertable(&caller, table.ok_or_else(|| invalid("invalid hypertable or continuous aggregate"))?)?;
+    let table = table.ok_or_else(|| invalid("invalid hypertable or continuous aggregate"))?;
+    let table = Aggregate::table_of(&mut caller, table).await?;
+    let (relation, _) = hypertable(&caller, table)?;
     caller.require_owner(&relation)?;
     let values = [arguments.value(1)?, arguments.value(2)?, arguments.value(4)?, arguments.value(5)?];
     let bounds = Bounds::of(&mut caller, time_of(&relation)?, values).await?;
@@ -191,15 +200,13 @@ pub async fn drop_before(caller: &mut Caller<'_>, table: Oid, older: Option<i64>
     if bounds.is_empty() { Ok(()) } else { drop_within(caller, &relation, &bounds).await.map(drop) }
 }
 
-/// Each chunk of a hypertable with its number of rows.
-async fn rows_of_chunks(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
+/// Each chunk of a hypertable with the bytes of its rows.
+async fn size_of_chunks(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     let (relation, _) = hypertable(&caller, arguments.get(0)?)?;
-    let catalog = caller.catalog()?;
     let mut rows = Vec::new();
     for chunk in chosen(&caller, relation.oid, &Bounds::default())? {
-        let sql = format!("SELECT count(*) FROM {}", qualified(&catalog, &chunk));
-        let count: i64 = caller.query_one(&sql, row![]).await?.get(0)?;
-        rows.push(row![chunk.oid, count]);
+        let bytes = caller.window_size(chunk.oid).await?.bytes();
+        rows.push(row![chunk.oid, i64::try_from(bytes).unwrap_or(i64::MAX)]);
     }
     Ok(rows)
 }

@@ -4,12 +4,14 @@ CREATE SCHEMA _timescaledb_internal;
 CREATE SCHEMA timescaledb_information;
 GRANT USAGE ON SCHEMA _timescaledb_catalog, _timescaledb_internal, timescaledb_information TO PUBLIC;
 
-CREATE TABLE _timescaledb_catalog.hypertable (id serial, relation oid PRIMARY KEY, integer_now regproc, columnstore boolean NOT NULL DEFAULT false, segmentby text, orderby text);
+CREATE TABLE _timescaledb_catalog.hypertable (id serial, relation oid PRIMARY KEY, integer_now regproc, columnstore boolean NOT NULL DEFAULT false);
+CREATE TABLE _timescaledb_catalog.compression_settings (relation oid PRIMARY KEY, segmentby smallint[] NOT NULL, orderby smallint[] NOT NULL, orderby_desc boolean[] NOT NULL, orderby_nullsfirst boolean[] NOT NULL);
+CREATE TABLE _timescaledb_catalog.compressed_chunk (chunk oid PRIMARY KEY, before_bytes bigint NOT NULL, after_bytes bigint NOT NULL, compressed timestamptz NOT NULL DEFAULT now());
 CREATE TABLE _timescaledb_catalog.dimension (id serial, relation oid, column_name name, partitions integer, PRIMARY KEY (relation, column_name));
 CREATE TABLE _timescaledb_catalog.continuous_agg (id serial PRIMARY KEY, view oid NOT NULL, direct oid NOT NULL, materialization oid NOT NULL, source oid NOT NULL, bucket name NOT NULL,
     floor text NOT NULL, next text NOT NULL, width text NOT NULL, real_time boolean NOT NULL, watermark bigint NOT NULL DEFAULT -9223372036854775808);
 CREATE TABLE _timescaledb_catalog.invalidation (aggregate integer NOT NULL, lo bigint NOT NULL, hi bigint NOT NULL);
-GRANT SELECT ON _timescaledb_catalog.hypertable, _timescaledb_catalog.dimension, _timescaledb_catalog.continuous_agg TO PUBLIC;
+GRANT SELECT ON _timescaledb_catalog.hypertable, _timescaledb_catalog.dimension, _timescaledb_catalog.continuous_agg, _timescaledb_catalog.compression_settings, _timescaledb_catalog.compressed_chunk TO PUBLIC;
 GRANT CREATE ON SCHEMA _timescaledb_internal TO PUBLIC;
 
 CREATE FUNCTION _timescaledb_functions.chunks_of(relation oid) RETURNS SETOF oid AS '$libdir/timescaledb', 'ts_chunks_of' LANGUAGE c STABLE STRICT;
@@ -18,7 +20,7 @@ CREATE FUNCTION _timescaledb_functions.chunk_end(chunk oid) RETURNS bigint AS '$
 CREATE FUNCTION _timescaledb_functions.chunk_created(chunk oid) RETURNS timestamptz AS '$libdir/timescaledb', 'ts_chunk_created' LANGUAGE c STABLE STRICT;
 CREATE FUNCTION _timescaledb_functions.time_column(relation oid) RETURNS smallint AS '$libdir/timescaledb', 'ts_hypertable_column' LANGUAGE c STABLE STRICT;
 CREATE FUNCTION _timescaledb_functions.chunk_interval(relation oid) RETURNS bigint AS '$libdir/timescaledb', 'ts_hypertable_interval' LANGUAGE c STABLE STRICT;
-CREATE FUNCTION _timescaledb_functions.rows_of_chunks(relation regclass, OUT chunk oid, OUT count bigint) RETURNS SETOF record AS '$libdir/timescaledb', 'ts_chunks_rows' LANGUAGE c VOLATILE STRICT;
+CREATE FUNCTION _timescaledb_functions.size_of_chunks(relation regclass, OUT chunk oid, OUT bytes bigint) RETURNS SETOF record AS '$libdir/timescaledb', 'ts_chunks_size' LANGUAGE c VOLATILE STRICT;
 
 CREATE TYPE _timescaledb_internal.dimension_info AS (kind text, column_name text, partition_interval text, interval_type oid, partitions integer, partition_func oid);
 CREATE FUNCTION by_range(column_name name, partition_interval anyelement DEFAULT NULL::bigint, partition_func regproc DEFAULT NULL) RETURNS _timescaledb_internal.dimension_info LANGUAGE sql IMMUTABLE
@@ -70,19 +72,18 @@ CREATE VIEW timescaledb_information.chunks AS
         _timescaledb_functions.bound(v.start, a.atttypid) AS range_start, _timescaledb_functions.bound(v.finish, a.atttypid) AS range_end,
         CASE WHEN a.atttypid = ANY (ARRAY['int2', 'int4', 'int8']::regtype[]) THEN v.start END AS range_start_integer,
         CASE WHEN a.atttypid = ANY (ARRAY['int2', 'int4', 'int8']::regtype[]) THEN v.finish END AS range_end_integer,
-        false AS is_compressed, NULL::name AS chunk_tablespace, _timescaledb_functions.chunk_created(v.chunk) AS chunk_creation_time
+        EXISTS (SELECT FROM _timescaledb_catalog.compressed_chunk z WHERE z.chunk = v.chunk) AS is_compressed, NULL::name AS chunk_tablespace, _timescaledb_functions.chunk_created(v.chunk) AS chunk_creation_time
     FROM _timescaledb_catalog.hypertable h JOIN pg_class c ON c.oid = h.relation JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = _timescaledb_functions.time_column(c.oid)
         CROSS JOIN LATERAL (SELECT k.oid AS chunk, s.nspname AS schema, k.relname AS name, _timescaledb_functions.chunk_start(k.oid) AS start, _timescaledb_functions.chunk_end(k.oid) AS finish
             FROM _timescaledb_functions.chunks_of(c.oid) o JOIN pg_class k ON k.oid = o JOIN pg_namespace s ON s.oid = k.relnamespace) v;
 GRANT SELECT ON timescaledb_information.hypertables, timescaledb_information.dimensions, timescaledb_information.chunks TO PUBLIC;
 
--- Sizes: of the whole by its files, of a chunk by its share of the rows.
+-- Sizes: of the whole by its files, of a chunk by its share of the files that hold rows of it.
 CREATE FUNCTION hypertable_size(hypertable regclass) RETURNS bigint LANGUAGE sql VOLATILE STRICT
     AS $$ SELECT CASE WHEN _timescaledb_functions.time_column($1) IS NOT NULL THEN pg_total_relation_size($1) END $$;
 CREATE FUNCTION hypertable_index_size(index_name regclass) RETURNS bigint LANGUAGE sql VOLATILE STRICT AS $$ SELECT pg_relation_size($1) $$;
 CREATE FUNCTION hypertable_detailed_size(hypertable regclass) RETURNS TABLE(table_bytes bigint, index_bytes bigint, toast_bytes bigint, total_bytes bigint, node_name text) LANGUAGE sql VOLATILE STRICT
     AS $$ SELECT pg_relation_size($1), pg_indexes_size($1), 0::bigint, pg_total_relation_size($1), NULL::text WHERE _timescaledb_functions.time_column($1) IS NOT NULL $$;
 CREATE FUNCTION chunks_detailed_size(hypertable regclass) RETURNS TABLE(chunk_schema name, chunk_name name, table_bytes bigint, index_bytes bigint, toast_bytes bigint, total_bytes bigint, node_name text) LANGUAGE sql VOLATILE STRICT
-    AS $$ SELECT n.nspname, c.relname, (pg_relation_size($1) * r.share)::bigint, (pg_indexes_size($1) * r.share)::bigint, 0::bigint, (pg_total_relation_size($1) * r.share)::bigint, NULL::text
-        FROM (SELECT chunk, count / greatest(sum(count) OVER (), 1) AS share FROM _timescaledb_functions.rows_of_chunks($1)) r JOIN pg_class c ON c.oid = r.chunk JOIN pg_namespace n ON n.oid = c.relnamespace $$;
+    AS $$ SELECT n.nspname, c.relname, s.bytes, 0::bigint, 0::bigint, s.bytes, NULL::text FROM _timescaledb_functions.size_of_chunks($1) s JOIN pg_class c ON c.oid = s.chunk JOIN pg_namespace n ON n.oid = c.relnamespace $$;

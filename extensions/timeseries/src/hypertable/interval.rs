@@ -98,6 +98,11 @@ impl TimeType {
         }
     }
 
+    /// A length in units of the column in µs; of integers it stays what it is.
+    pub fn micros(self, units: i64) -> i64 {
+        units.saturating_mul(self.unit.unwrap_or(1))
+    }
+
     /// A point of time in units of the column, for a bound that is µs since 1970 (or units, of an integer).
     pub fn units(self, value: i64) -> i64 {
         match self.unit {

@@ -12,7 +12,7 @@ use aegis_engine::extension::{
     Caller, Catalog, Error, Oid, Relation, Result, Symbols, Windows, quote_identifier, row, sqlstate,
 };
 
-pub use chunk::{bound, drop_before, time_of};
+pub use chunk::{bound, chosen_before, drop_before, time_of};
 pub use create::{Plan, create, greatest_common_divisor};
 pub use interval::{DAY, HOUR, TimeType, micros};
 pub use parameters::apply as parameters;

@@ -1,11 +1,12 @@
 //! `WITH (tsdb.…)` of CREATE TABLE, and `ALTER TABLE … SET (timescaledb.…)`.
 
-use aegis_engine::extension::{Caller, Column, Error, Oid, Relation, Result, Value, Windows, oid, row, sqlstate};
+use aegis_engine::extension::{Caller, Column, Error, Oid, Relation, Result, Value, oid, row, sqlstate};
 
 use super::create::{self, Plan};
 use super::interval::TimeType;
 use super::{invalid, relation};
 use crate::continuous::{boolean, unknown};
+use crate::{columnstore, jobs};
 
 /// What is said of a hypertable.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ struct Parameters {
     columnstore: Option<bool>,
     segment_by: Option<String>,
     order_by: Option<String>,
+    /// How old rows get.
+    ttl: Option<String>,
 }
 
 impl Parameters {
@@ -32,6 +35,7 @@ impl Parameters {
                 "columnstore" | "enable_columnstore" | "compress" => found.columnstore = Some(boolean(name, value)?),
                 "segmentby" | "segment_by" | "compress_segmentby" => found.segment_by = text(),
                 "orderby" | "order_by" | "compress_orderby" => found.order_by = text(),
+                "ttl" => found.ttl = text(),
                 _ => return Err(unknown(name)),
             }
         }
@@ -48,16 +52,25 @@ pub async fn apply(caller: &mut Caller<'_>, table: Oid, written: &[(String, Stri
         }
         make(caller, table, &given).await?;
     } else if relation(&*caller.catalog()?, table)?.windows().is_none() {
-        let name = relation(&*caller.catalog()?, table)?.name.clone();
-        return Err(invalid(format!("table \"{name}\" is not a hypertable")));
+        return Err(invalid("timescaledb options can only be set for hypertables"));
     } else if let Some(length) = &given.chunk_interval {
         let found = relation(&*caller.catalog()?, table)?;
         let interval = length_of(caller, time_column(&found)?, length).await?;
         create::set_length(caller, &found, &interval)?;
     }
-    let columnstore = given.columnstore.unwrap_or(created);
-    if columnstore || given.columnstore.is_some() || given.segment_by.is_some() || given.order_by.is_some() {
-        set_order(caller, table, &given, columnstore).await?;
+    if created || given.columnstore.is_some() || given.segment_by.is_some() || given.order_by.is_some() {
+        let wanted = columnstore::Wanted {
+            enabled: given.columnstore,
+            segment_by: given.segment_by.as_deref(),
+            order_by: given.order_by.as_deref(),
+        };
+        columnstore::set(caller, table, &wanted).await?;
+        if created && given.columnstore != Some(false) {
+            jobs::add_default_compression(caller, table).await?;
+        }
+    }
+    if let Some(ttl) = &given.ttl {
+        jobs::set_ttl(caller, table, ttl).await?;
     }
     Ok(())
 }
@@ -105,43 +118,4 @@ async fn length_of(caller: &mut Caller<'_>, column: &Column, written: &str) -> R
         return Ok(Value::from(written));
     }
     Ok(caller.query_one("SELECT $1::interval", row![written]).await?.value(0)?.clone())
-}
-
-/// How the rows of a window are sorted.
-async fn set_order(caller: &mut Caller<'_>, table: Oid, given: &Parameters, columnstore: bool) -> Result<()> {
-    let found = relation(&*caller.catalog()?, table)?;
-    caller.require_owner(&found)?;
-    let windows = found.windows().cloned().ok_or_else(|| Error::internal("a hypertable without its time"))?;
-    let syntax = |message: String| Error::new(sqlstate::SYNTAX_ERROR, message);
-    let column = |name: &str| {
-        let name = name.trim().trim_matches('"');
-        found.column_by_name(name).ok_or_else(|| syntax(format!("column \"{name}\" does not exist")))
-    };
-    let mut order = windows.order.clone();
-    if let Some(written) = &given.segment_by {
-        let names = written.split(',').filter(|name| !name.trim().is_empty());
-        order = names.map(|name| column(name).map(|column| column.attnum)).collect::<Result<_>>()?;
-    }
-    let present = format!("\"{}\" DESC", time_column(&found)?.name);
-    let mut order_by = None;
-    if let Some(written) = &given.order_by {
-        for part in written.split(',') {
-            let name = part.split_whitespace().next().unwrap_or_default();
-            let attnum = column(name)?.attnum;
-            if order.contains(&attnum) {
-                return Err(syntax(format!(
-                    "cannot use column \"{}\" for both ordering and segmenting",
-                    name.trim_matches('"')
-                )));
-            }
-        }
-        order_by = Some(written.clone());
-    }
-    const SQL: &str = "UPDATE _timescaledb_catalog.hypertable SET columnstore = $2, segmentby = coalesce($3, segmentby), orderby = coalesce($4, orderby, $5) WHERE relation = $1";
-    let segment_by = given.segment_by.as_deref();
-    caller.query_as_owner(SQL, row![table, columnstore, segment_by, order_by.as_deref(), present.as_str()]).await?;
-    if order != windows.order {
-        caller.set_windows(table, Windows { order, ..windows })?;
-    }
-    Ok(())
 }

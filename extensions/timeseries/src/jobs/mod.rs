@@ -1,6 +1,8 @@
 //! Jobs: procedures that run at intervals, with a history; policies are jobs whose procedures are here.
 
+mod compression;
 mod policy;
+mod ttl;
 
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use aegis_engine::extension::{
 };
 
 use crate::refuse;
+pub use compression::add_default as add_default_compression;
+pub use ttl::set as set_ttl;
 
 /// The scheduler: looks every second, and runs what is due one after the other.
 pub const BACKGROUND: Background = Background {
@@ -28,7 +32,7 @@ pub fn symbols() -> Symbols {
         ("ts_job_run", session!(run)),
         ("ts_job_done", session!(done)),
     ];
-    [jobs, policy::symbols()].into_iter().flatten().collect()
+    [jobs, policy::symbols(), compression::symbols()].into_iter().flatten().collect()
 }
 
 fn invalid(message: &str) -> Error {

@@ -5,7 +5,7 @@ use aegis_engine::extension::{
     sqlstate,
 };
 
-use super::{FIVE_MINUTES, Job, NewJob, insert, invalid, one_text, remove};
+use super::{FIVE_MINUTES, Job, NewJob, compression, insert, invalid, one_text, remove};
 use crate::continuous::{Aggregate, refresh_window};
 use crate::hypertable::{self, TimeType, drop_before, hypertable, micros};
 use crate::refuse;
@@ -13,7 +13,8 @@ use crate::refuse;
 /// Where the procedures of policies are.
 pub const SCHEMA: &str = "_timescaledb_functions";
 
-const RETENTION: &str = "policy_retention";
+pub(super) const RETENTION: &str = "policy_retention";
+pub(super) const COMPRESSION: &str = "policy_compression";
 const REFRESH: &str = "policy_refresh_continuous_aggregate";
 
 pub fn symbols() -> Symbols {
@@ -26,38 +27,50 @@ pub fn symbols() -> Symbols {
 }
 
 /// The job that is a policy of a table, and its configuration without the table's number.
-async fn policy_of(caller: &mut Caller<'_>, table: Oid, procedure: &str) -> Result<Option<i32>> {
+pub(super) async fn policy_of(caller: &mut Caller<'_>, table: Oid, procedure: &str) -> Result<Option<i32>> {
     const SQL: &str =
         "SELECT id FROM _timescaledb_catalog.job WHERE relation = $1 AND proc_schema = $2 AND proc_name = $3";
     let rows = caller.query_as_owner(SQL, row![table, SCHEMA, procedure]).await?;
     rows.first().map(|row| row.get(0)).transpose()
 }
 
-/// The hypertable that a name means: itself, or the rows of a continuous aggregate.
-async fn table_of(caller: &mut Caller<'_>, relation: Oid) -> Result<Oid> {
-    Ok(Aggregate::of_view(caller, relation).await?.map_or(relation, |aggregate| aggregate.materialization))
-}
-
-async fn remove_policy(caller: &mut Caller<'_>, relation: Oid, procedure: &str, if_exists: bool) -> Result<Vec<Row>> {
-    let table = table_of(caller, relation).await?;
+/// Was there one?
+pub(super) async fn remove_policy(
+    caller: &mut Caller<'_>,
+    relation: Oid,
+    procedure: &str,
+    if_exists: bool,
+) -> Result<bool> {
+    let table = Aggregate::table_of(caller, relation).await?;
     match policy_of(caller, table, procedure).await? {
         Some(job) => remove(caller, job).await?,
         None => {
             let catalog = caller.catalog()?;
             let name = catalog.relation(relation).map_or("", |relation| relation.name.as_str());
-            let what = if procedure == RETENTION { "retention" } else { "continuous aggregate" };
-            let missing = Error::new(sqlstate::UNDEFINED_OBJECT, format!("{what} policy not found for \"{name}\""));
+            let what = match procedure {
+                RETENTION => "retention policy not found for",
+                COMPRESSION => "columnstore policy not found for hypertable",
+                _ => "continuous aggregate policy not found for",
+            };
+            let missing = Error::new(sqlstate::UNDEFINED_OBJECT, format!("{what} \"{name}\""));
             if !if_exists {
                 return Err(missing);
             }
             caller.notice(missing);
+            return Ok(false);
         }
     }
-    Ok(Vec::new())
+    Ok(true)
 }
 
 /// Checks how long ago something is for a time of this type, and gives it as JSON has it. 22023 for another type.
-async fn ago(caller: &mut Caller<'_>, table: Oid, time: TimeType, value: &Value, name: &str) -> Result<Option<Value>> {
+pub(super) async fn ago(
+    caller: &mut Caller<'_>,
+    table: Oid,
+    time: TimeType,
+    value: &Value,
+    name: &str,
+) -> Result<Option<Value>> {
     if value.is_null() {
         return Ok(None);
     }
@@ -93,7 +106,7 @@ async fn integer_now(caller: &mut Caller<'_>, table: Oid) -> Result<i64> {
 async fn add_retention(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     refuse(&arguments, &[(5, "timezone")])?;
     let relation = arguments.get::<Option<Oid>>(0)?.ok_or_else(|| invalid("relation cannot be NULL"))?;
-    let table = table_of(&mut caller, relation).await?;
+    let table = Aggregate::table_of(&mut caller, relation).await?;
     let (found, _) = hypertable(&caller, table)?;
     caller.require_owner(&found)?;
     let time = hypertable::time_of(&found)?;
@@ -132,7 +145,12 @@ async fn add_retention(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row
 }
 
 /// There is a policy: -1, or an error.
-fn already(caller: &Caller<'_>, message: String, if_not_exists: bool, code: sqlstate::SqlState) -> Result<Vec<Row>> {
+pub(super) fn already(
+    caller: &Caller<'_>,
+    message: String,
+    if_not_exists: bool,
+    code: sqlstate::SqlState,
+) -> Result<Vec<Row>> {
     if !if_not_exists {
         return Err(Error::new(code, message));
     }
@@ -141,7 +159,11 @@ fn already(caller: &Caller<'_>, message: String, if_not_exists: bool, code: sqls
 }
 
 /// The configuration of a policy: intervals as text, integers as numbers.
-async fn config(caller: &mut Caller<'_>, entries: &[(&str, Option<Value>)], number: (&str, Oid)) -> Result<Value> {
+pub(super) async fn config(
+    caller: &mut Caller<'_>,
+    entries: &[(&str, Option<Value>)],
+    number: (&str, Oid),
+) -> Result<Value> {
     let mut sql = String::from("SELECT jsonb_build_object(");
     let mut values = Vec::new();
     for (key, value) in entries {
@@ -162,7 +184,8 @@ async fn config(caller: &mut Caller<'_>, entries: &[(&str, Option<Value>)], numb
 async fn remove_retention(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     let relation = arguments.get::<Option<Oid>>(0)?.ok_or_else(|| invalid("relation cannot be NULL"))?;
     let if_exists = arguments.get::<Option<bool>>(1)?.unwrap_or(false);
-    remove_policy(&mut caller, relation, RETENTION, if_exists).await
+    remove_policy(&mut caller, relation, RETENTION, if_exists).await?;
+    Ok(Vec::new())
 }
 
 /// `add_continuous_aggregate_policy(aggregate, start_offset, end_offset, schedule_interval, if_not_exists, initial_start, timezone)`
@@ -236,7 +259,8 @@ async fn check_window(caller: &mut Caller<'_>, aggregate: &Aggregate, start: &Va
 async fn remove_refresh(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     let view = arguments.get::<Option<Oid>>(0)?.ok_or_else(|| invalid("invalid continuous aggregate"))?;
     let if_exists = arguments.get::<Option<bool>>(2)?.or(arguments.get(1)?).unwrap_or(false);
-    remove_policy(&mut caller, view, REFRESH, if_exists).await
+    remove_policy(&mut caller, view, REFRESH, if_exists).await?;
+    Ok(Vec::new())
 }
 
 /// Does what a policy is for.
@@ -247,12 +271,13 @@ pub async fn run(caller: &mut Caller<'_>, job: &Job) -> Result<()> {
     match job.name.as_str() {
         RETENTION => {
             let older = before(caller, table, time, job, "drop_after").await?;
-            let created =
-                match one_text(caller, "SELECT $1 ->> 'drop_created_before'", Row(vec![job.config.clone()])).await? {
-                    Some(interval) => Some(ago_micros(caller, &interval).await?),
-                    None => None,
-                };
+            let created = created_before(caller, job, "drop_created_before").await?;
             drop_before(caller, table, older, created).await
+        }
+        COMPRESSION => {
+            let older = before(caller, table, time, job, "compress_after").await?;
+            let created = created_before(caller, job, "compress_created_before").await?;
+            compression::run(caller, table, older, created).await
         }
         REFRESH => {
             const SQL: &str = "SELECT view FROM _timescaledb_catalog.continuous_agg WHERE materialization = $1";
@@ -277,6 +302,14 @@ async fn before(caller: &mut Caller<'_>, table: Oid, time: TimeType, job: &Job, 
         return Ok(Some(integer_now(caller, table).await?.saturating_sub(length)));
     }
     ago_micros(caller, &text).await.map(|micros| Some(time.units(micros)))
+}
+
+/// The time before which chunks were made that an entry of the configuration means.
+async fn created_before(caller: &mut Caller<'_>, job: &Job, key: &str) -> Result<Option<i64>> {
+    match one_text(caller, &format!("SELECT $1 ->> '{key}'"), Row(vec![job.config.clone()])).await? {
+        Some(interval) => ago_micros(caller, &interval).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 async fn ago_micros(caller: &mut Caller<'_>, interval: &str) -> Result<i64> {

@@ -1,0 +1,87 @@
+//! Which segments of a table to merge because somebody asks for a range of one of its columns.
+
+use arrow::array::{ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+
+use super::noted_deletes;
+use super::policy::{MOST_INPUTS, Merge, Reason, Settings};
+use crate::Result;
+use crate::flush::Files;
+use crate::schema::{ColumnId, TableId};
+use crate::segment::Segment;
+
+/// Values of a timestamp, date or integer from `from` up to `until`, which are in units of the column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnRange {
+    pub column: ColumnId,
+    pub from: i64,
+    /// `i64::MAX` for no bound.
+    pub until: i64,
+}
+
+/// Where a segment's values lie beside a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Inside,
+    Outside,
+    /// Or it is not known.
+    Across,
+}
+
+impl ColumnRange {
+    pub fn holds(&self, value: i64) -> bool {
+        self.from <= value && (value < self.until || self.until == i64::MAX)
+    }
+
+    pub fn place(&self, segment: &Segment) -> Result<Place> {
+        let Some((least, greatest)) = extremes(segment, self.column)? else { return Ok(Place::Across) };
+        Ok(match (self.holds(least), self.holds(greatest)) {
+            (true, true) => Place::Inside,
+            (false, false) if greatest < self.from || least >= self.until => Place::Outside,
+            _ => Place::Across,
+        })
+    }
+}
+
+/// Least and greatest value of a column of whole numbers, if they are known.
+pub fn extremes(segment: &Segment, column: ColumnId) -> Result<Option<(i64, i64)>> {
+    let Some((least, greatest)) = segment.range(column)? else { return Ok(None) };
+    Ok(whole(&least)?.zip(whole(&greatest)?))
+}
+
+/// The first value as a number.
+fn whole(values: &ArrayRef) -> Result<Option<i64>> {
+    let values = cast(values, &DataType::Int64)?;
+    Ok(values.as_primitive::<Int64Type>().iter().next().flatten())
+}
+
+/// The smallest segments with values of the range, as many as may become one; or one that has dead rows. None if there is nothing to gain.
+pub fn choose(files: &Files, table: TableId, range: ColumnRange, settings: &Settings) -> Result<Option<Merge>> {
+    let Some(record) = files.state.tables.get(&table) else { return Ok(None) };
+    let mut found = Vec::new();
+    for (unit, noted) in &record.segments {
+        let Some(segment) = files.segments.get(&(table, *unit)).filter(|_| !files.busy.contains(&(table, *unit)))
+        else {
+            continue;
+        };
+        if range.place(segment)? != Place::Outside {
+            let dead = noted_deletes(files, table, *unit)?.map_or(0, |rows| rows.len());
+            found.push((noted.meta.bytes, u64::from(noted.meta.rows), dead, *unit));
+        }
+    }
+    found.sort_unstable();
+    let (mut bytes, mut rows) = (0u64, 0u64);
+    let fits = |(of, all, dead, _): &&(u64, u64, u64, u32)| {
+        bytes = bytes.saturating_add(*of);
+        rows = rows.saturating_add(all.saturating_sub(*dead));
+        bytes <= settings.max_bytes && rows <= settings.max_rows
+    };
+    let fitting = found.iter().take(MOST_INPUTS).take_while(fits).count();
+    let mut units: Vec<u32> = match fitting {
+        2.. => found.iter().take(fitting).map(|(.., unit)| *unit).collect(),
+        _ => found.iter().filter(|(_, _, dead, _)| *dead > 0).take(1).map(|(.., unit)| *unit).collect(),
+    };
+    units.sort_unstable();
+    Ok((!units.is_empty()).then_some(Merge { units, reason: Reason::Asked }))
+}
