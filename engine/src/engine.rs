@@ -100,6 +100,8 @@ impl Engine {
             transaction_bytes: budget.transaction,
             stage_bytes: budget.stage,
             row_group_rows: budget.row_group_rows,
+            merge_rows: budget.merge_rows / 2,
+            compaction_max_rows: budget.merge_rows,
             footer_cache_bytes: budget.footers,
             piece_cache_bytes: budget.pieces,
             wal_archive_dir: config.wal_archive_dir.clone(),

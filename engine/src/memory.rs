@@ -21,6 +21,8 @@ pub struct Budget {
     pub stage: usize,
     /// Rows of a row group: what writes segments holds two of them.
     pub row_group_rows: usize,
+    /// Rows that segments are merged up to: their new places and the hashes of their keys are in memory while they are merged.
+    pub merge_rows: u64,
 }
 
 /// The program itself (half of this are pages of its code) and what its libraries keep.
@@ -40,6 +42,7 @@ impl Budget {
             transaction: (limit / 3).clamp(16 * MIB, 2048 * MIB),
             stage: (limit / 32).clamp(4 * MIB, 64 * MIB),
             row_group_rows: (limit / (8 << 10)).clamp(16_384, 131_072),
+            merge_rows: (limit as u64 / 512).clamp(1 << 19, 4 << 20),
         }
     }
 }
@@ -56,5 +59,6 @@ mod tests {
         assert_eq!(container.queries / MIB, 64);
         assert_eq!((container.memtable, container.memtable_stall), (16 * MIB, 32 * MIB));
         assert_eq!((laptop.row_group_rows, container.row_group_rows), (131_072, 32_768));
+        assert_eq!((laptop.merge_rows, container.merge_rows), (4 << 20, 1 << 19));
     }
 }

@@ -20,7 +20,7 @@ use crate::segment::{Segment, SegmentFolder, stem};
 use crate::version::{RowMap, SegmentView, Shape, Table};
 use crate::{Error, Result};
 
-/// Rows that are put in order and written at a time.
+/// Rows that are put in order and written at a time, at most: half a row group, which is small where memory is short.
 const WRITE_ROWS: usize = 65_536;
 
 /// These chunks and segments of a table become one segment.
@@ -95,6 +95,10 @@ impl Rewrite {
         (self.table, self.unit)
     }
 
+    fn write_rows(&self) -> usize {
+        (self.row_group_rows / 2).clamp(1, WRITE_ROWS)
+    }
+
     /// Writes the segment and its key files. `pace` is told of the rows after each step; its error ends the work.
     pub fn run(&self, folder: &SegmentFolder, mut pace: impl FnMut(usize) -> Result<()>) -> Result<Rewritten> {
         let mut done = Rewritten { table: self.table, segment: None, maps: BTreeMap::new(), dead: HashMap::new() };
@@ -113,7 +117,7 @@ impl Rewrite {
         }
         let keys = Keys::of(&self.shape)?;
         let mut output = Output::new(self, folder, rows)?;
-        let mut merge = Merge { cursors: self.inputs(&keys)?, keys: &keys, view: &self.shape };
+        let mut merge = Merge { cursors: self.inputs(&keys)?, keys: &keys, view: &self.shape, write_rows: self.write_rows() };
         while let Some(step) = merge.next()? {
             output.write(&step, &mut done.maps)?;
             pace(step.ids.len())?;
@@ -147,7 +151,7 @@ impl Rewrite {
             }
         }
         let memory = match keys.converter {
-            Some(_) => sorted(unsorted, keys)?,
+            Some(_) => sorted(unsorted, keys, self.write_rows())?,
             None => unsorted,
         };
         cursors.push(Cursor { input: Input::Memory(memory.into_iter()), current: None, at: 0 });
@@ -168,14 +172,14 @@ impl Rewrite {
 }
 
 /// All rows in key order, in pieces.
-fn sorted(rowsets: Vec<Rowset>, keys: &Keys) -> Result<Vec<Rowset>> {
+fn sorted(rowsets: Vec<Rowset>, keys: &Keys, write_rows: usize) -> Result<Vec<Rowset>> {
     let encoded = rowsets.iter().map(|r| keys.rows(&r.batch)).collect::<Result<Vec<_>>>()?;
     let mut order: Vec<(usize, usize)> =
         rowsets.iter().enumerate().flat_map(|(i, r)| (0..r.ids.len()).map(move |row| (i, row))).collect();
     let key = |(i, row): &(usize, usize)| encoded[*i].as_ref().map(|rows| rows.row(*row));
     order.sort_by(|a, b| key(a).cmp(&key(b)));
     let batches: Vec<&RecordBatch> = rowsets.iter().map(|r| &r.batch).collect();
-    let pieces = order.chunks(WRITE_ROWS).map(|places| {
+    let pieces = order.chunks(write_rows).map(|places| {
         let batch = interleave(&batches, places)?;
         Ok(Rowset {
             keys: keys.rows(&batch)?,
@@ -230,16 +234,17 @@ struct Merge<'a> {
     cursors: Vec<Cursor<'a>>,
     keys: &'a Keys,
     view: &'a Shape,
+    write_rows: usize,
 }
 
 impl Merge<'_> {
-    /// The next rows, about [`WRITE_ROWS`].
+    /// The next rows, about as many as are written at a time.
     fn next(&mut self) -> Result<Option<Rowset>> {
         // Batches that rows were taken from; the cursors' own are the last ones of each.
         let mut batches: Vec<RecordBatch> = Vec::new();
         let mut batch_of: HashMap<usize, usize> = HashMap::new();
         let (mut places, mut origins, mut ids) = (Vec::new(), Vec::new(), Vec::new());
-        while places.len() < WRITE_ROWS {
+        while places.len() < self.write_rows {
             for (number, cursor) in self.cursors.iter_mut().enumerate() {
                 while cursor.current.as_ref().is_none_or(|rows| cursor.at == rows.ids.len()) {
                     cursor.current = cursor.input.next(self.keys, self.view)?;
@@ -254,7 +259,7 @@ impl Merge<'_> {
                     break;
                 }
             }
-            let Some((least, run)) = self.least(WRITE_ROWS - places.len()) else { break };
+            let Some((least, run)) = self.least(self.write_rows - places.len()) else { break };
             let cursor = &mut self.cursors[least];
             let Some(rows) = &cursor.current else { break };
             let batch = *batch_of.entry(least).or_insert_with(|| {
