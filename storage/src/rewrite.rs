@@ -20,8 +20,8 @@ use crate::segment::{Segment, SegmentFolder, stem};
 use crate::version::{RowMap, SegmentView, Shape, Table};
 use crate::{Error, Result};
 
-/// Rows that are put in order and written at a time, at most: half a row group, which is small where memory is short.
-const WRITE_ROWS: usize = 65_536;
+/// Steps in which the rows of a row group are put in order and written: groups are small where memory is short.
+const STEPS_OF_GROUP: usize = 4;
 
 /// These chunks and segments of a table become one segment.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Rewrite {
     }
 
     fn write_rows(&self) -> usize {
-        (self.row_group_rows / 2).clamp(1, WRITE_ROWS)
+        (self.row_group_rows / STEPS_OF_GROUP).max(1)
     }
 
     /// Writes the segment and its key files. `pace` is told of the rows after each step; its error ends the work.

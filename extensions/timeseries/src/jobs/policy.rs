@@ -88,10 +88,12 @@ pub(super) async fn ago(
     }
 }
 
-/// What "now" is for a time of integers. 22023 if nobody has said.
+/// What "now" is for a time of integers: what the hypertable says that the aggregates above it are of. 22023 if nobody has said.
 async fn integer_now(caller: &mut Caller<'_>, table: Oid) -> Result<i64> {
-    const SQL: &str = "SELECT n.nspname::text, p.proname::text FROM _timescaledb_catalog.hypertable h JOIN pg_proc p ON p.oid = h.integer_now JOIN pg_namespace n ON n.oid = p.pronamespace
-        WHERE h.relation = coalesce((SELECT a.source FROM _timescaledb_catalog.continuous_agg a WHERE a.materialization = $1), $1)";
+    const SQL: &str = "WITH RECURSIVE sources(relation) AS (SELECT $1 UNION
+            SELECT a.source FROM sources s JOIN _timescaledb_catalog.continuous_agg a ON a.materialization = s.relation)
+        SELECT n.nspname::text, p.proname::text FROM sources s JOIN _timescaledb_catalog.hypertable h ON h.relation = s.relation
+            JOIN pg_proc p ON p.oid = h.integer_now JOIN pg_namespace n ON n.oid = p.pronamespace";
     let rows = caller.query_as_owner(SQL, row![table]).await?;
     let missing =
         || invalid("integer_now function not set").with_hint("Use set_integer_now_func to say what the present is.");
