@@ -159,13 +159,14 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="aegis-day-"))
+    folder = Path(tempfile.mkdtemp(prefix="aegis-day-"))
     server = Aegis(folder, options.aegis)
-    connection = server.connect()
-    connection.execute(SCHEMA)
     day, memory, kills, good = Day(options.seed), {}, 0, True
     reader = seen = None
     print("| hour | memory MB | disk MB | files | raw reports | runs | failed |\n|---|---|---|---|---|---|---|")
     try:
+        connection = server.connect()
+        connection.execute(SCHEMA)
         for minute in range(1, options.hours * 60 + 1):
             began, batch = time.time(), day.batch(minute)
             there = False

@@ -1,4 +1,4 @@
-//! Chores for developers: `cargo xtask test | fix | coverage | bench | soak | slt NAME`.
+//! Chores for developers: `cargo xtask test | fix | coverage | bench | soak | day | slt NAME`.
 
 mod setup;
 
@@ -33,6 +33,11 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// A day of a fleet of devices with policies and three SIGKILLs on a release build; arguments go to benches/day.py
+    Day {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run the .slt files whose path contains NAME, on Aegis and on PostgreSQL 15
     Slt {
         name: Option<String>,
@@ -61,6 +66,7 @@ fn main() -> Result<()> {
         ]),
         Task::Bench { arguments } => measure("compare.py", &arguments),
         Task::Soak { arguments } => measure("soak.py", &arguments),
+        Task::Day { arguments } => measure("day.py", &arguments),
         Task::Slt { name, r#override } => slt(name, r#override),
     }
 }
