@@ -230,3 +230,111 @@ async fn writers_prove_who_they_are() {
     assert_eq!(post(&server, "/write?db=postgres&u=writer&p=secret", &[], b"new_table v=1").0, 403);
     assert_eq!(server.stop(), Some(0));
 }
+
+/// A field of a Protocol Buffers message that has bytes.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    let mut length = bytes.len();
+    while length > 0x7f {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    out.extend_from_slice(bytes);
+    out
+}
+
+/// A series of Prometheus's remote write: labels, and values at milliseconds.
+fn series(labels: &[(&str, &str)], samples: &[(f64, u64)]) -> Vec<u8> {
+    let label =
+        |(name, value): &(&str, &str)| field(1, &[field(1, name.as_bytes()), field(2, value.as_bytes())].concat());
+    let sample = |(value, time): &(f64, u64)| {
+        let mut out = vec![1 << 3 | 1];
+        out.extend(value.to_le_bytes());
+        let (mut time, start) = (*time, out.len());
+        out.push(2 << 3);
+        while time > 0x7f {
+            out.push(time as u8 | 0x80);
+            time >>= 7;
+        }
+        out.push(time as u8);
+        assert!(out.len() > start);
+        field(2, &out)
+    };
+    let labels = labels.iter().flat_map(label);
+    field(1, &labels.chain(samples.iter().flat_map(sample)).collect::<Vec<u8>>())
+}
+
+/// A block of snappy that compresses nothing.
+fn snappy(message: &[u8]) -> Vec<u8> {
+    let mut out = field(0, message).split_off(1);
+    out.truncate(out.len() - message.len());
+    for piece in message.chunks(1 << 16) {
+        out.push(61 << 2);
+        out.extend(u16::try_from(piece.len() - 1).expect("a short piece").to_le_bytes());
+        out.extend_from_slice(piece);
+    }
+    out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_writes_remotely() {
+    let server = Aegis::start();
+    let client = connect(&server).await;
+    client.batch_execute("SET timezone = 'UTC'; CREATE EXTENSION timescaledb").await.expect("the extension is there");
+    let protobuf = [("Content-Encoding", "snappy"), ("Content-Type", "application/x-protobuf")];
+    let write = |path: &str, message: &[u8]| post(&server, path, &protobuf, &snappy(message));
+    let stale = f64::from_bits(0x7ff0_0000_0000_0002);
+
+    let first = [
+        series(
+            &[("__name__", "up"), ("instance", "a:9100"), ("job", "node")],
+            &[(1.0, 1_700_000_000_000), (0.0, 1_700_000_015_000)],
+        ),
+        series(
+            &[("__name__", "up"), ("instance", "b:9100"), ("time", "x"), ("value", "y")],
+            &[(1.0, 1_700_000_000_500)],
+        ),
+        series(
+            &[("__name__", "temperature:avg")],
+            &[(f64::NAN, 1), (f64::INFINITY, 2), (f64::NEG_INFINITY, 3), (stale, 4)],
+        ),
+        field(3, b"\x08\x01\x12\x02up"),
+    ];
+    assert_eq!(write("/api/v1/write", &first.concat()), (204, String::new()));
+    let all = "SELECT extract(epoch FROM time)::float8 - 1700000000, instance, job, exported_time, exported_value, value FROM up ORDER BY instance, time";
+    assert_eq!(rows(&client, all).await, "0|a:9100|node|-|-|1 15|a:9100|node|-|-|0 0.5|b:9100|-|x|y|1");
+    assert_eq!(rows(&client, "SELECT value FROM \"temperature:avg\" ORDER BY time").await, "NaN Infinity -Infinity");
+    let hypertables = "SELECT hypertable_name FROM timescaledb_information.hypertables ORDER BY 1";
+    assert_eq!(rows(&client, hypertables).await, "temperature:avg up");
+
+    // Series that cannot be stored cost themselves alone.
+    let wide: Vec<String> = (0..2_000).map(|i| format!("l{i}")).collect();
+    let wide: Vec<(&str, &str)> =
+        std::iter::once(("__name__", "wide")).chain(wide.iter().map(|name| (name.as_str(), "x"))).collect();
+    let mixed = [
+        series(&[("job", "nameless")], &[(1.0, 1)]),
+        series(&wide, &[(1.0, 1)]),
+        series(&[("__name__", "up"), ("ctid", "1")], &[(1.0, 1)]),
+        series(&[("__name__", "up"), ("job", "a"), ("job", "b")], &[(1.0, 1)]),
+        series(&[("__name__", "up"), ("job", "late")], &[(1.0, u64::MAX >> 1)]),
+        series(&[("__name__", "pg_views_like"), ("job", "good")], &[(7.0, 1_700_000_000_000)]),
+    ];
+    let (status, body) = write("/api/v1/write?db=postgres", &mixed.concat());
+    assert_eq!(status, 400, "{body}");
+    for part in ["1 samples stored, 5 refused", "__name__ (22023)", "(54011)", "(42701)", "(22008)"] {
+        assert!(body.contains(part), "{part}: {body}");
+    }
+    assert_eq!(rows(&client, "SELECT job, value FROM pg_views_like").await, "good|7");
+    assert_eq!(rows(&client, "SELECT count(*) FROM up").await, "3");
+
+    // Bodies that are none, and those that would be too large.
+    assert_eq!(post(&server, "/api/v1/write", &protobuf, b"").0, 400);
+    assert_eq!(post(&server, "/api/v1/write", &protobuf, b"\xff\xff\xff\xff\x0f").0, 413);
+    assert_eq!(write("/api/v1/write", b"\x0a\x05up").0, 400);
+    assert_eq!(write("/api/v1/write?db=nowhere", &first.concat()).0, 404);
+    assert_eq!(post(&server, "/api/v1/write", &[("Content-Encoding", "gzip")], b"").0, 415);
+    let second = [("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v2.Request")];
+    assert_eq!(post(&server, "/api/v1/write", &second, b"").0, 415);
+    assert_eq!(server.stop(), Some(0));
+}

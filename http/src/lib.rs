@@ -1,9 +1,10 @@
-//! HTTP: SQL over JSON, points in InfluxDB's line protocol, health, metrics, cluster status.
+//! HTTP: SQL over JSON, points in InfluxDB's line protocol and from Prometheus, health, metrics, cluster status.
 
 mod authentication;
 mod line_protocol;
 mod metrics;
 mod query;
+mod remote_write;
 mod write;
 
 use std::net::SocketAddr;
@@ -61,6 +62,7 @@ pub async fn serve(engine: Arc<Engine>, config: Config) -> std::io::Result<Serve
         .route("/api/v1/query", post(query::run))
         .route("/ping", get(|| async { StatusCode::NO_CONTENT }))
         .route("/write", post(write::v1))
+        .route("/api/v1/write", post(remote_write::write))
         .route("/api/v2/write", post(write::v2))
         .route("/api/v3/write_lp", post(write::v3))
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))

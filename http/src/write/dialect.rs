@@ -125,16 +125,20 @@ impl Dialect {
     }
 
     pub fn error(self, error: &Error) -> Response {
-        let code = error.code();
-        let status = match code.class() {
-            "40" | "53" | "55" | "57" => StatusCode::SERVICE_UNAVAILABLE,
-            "58" | "XX" => StatusCode::INTERNAL_SERVER_ERROR,
-            "28" => StatusCode::UNAUTHORIZED,
-            _ if code == sqlstate::INVALID_CATALOG_NAME => StatusCode::NOT_FOUND,
-            _ if code == sqlstate::INSUFFICIENT_PRIVILEGE => StatusCode::FORBIDDEN,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        self.failure(status, error.message(), Some(code.as_str()))
+        self.failure(status_of(error), error.message(), Some(error.code().as_str()))
+    }
+}
+
+/// 5xx for what may succeed when it is tried again.
+pub fn status_of(error: &Error) -> StatusCode {
+    let code = error.code();
+    match code.class() {
+        "40" | "53" | "55" | "57" => StatusCode::SERVICE_UNAVAILABLE,
+        "58" | "XX" => StatusCode::INTERNAL_SERVER_ERROR,
+        "28" => StatusCode::UNAUTHORIZED,
+        _ if code == sqlstate::INVALID_CATALOG_NAME => StatusCode::NOT_FOUND,
+        _ if code == sqlstate::INSUFFICIENT_PRIVILEGE => StatusCode::FORBIDDEN,
+        _ => StatusCode::BAD_REQUEST,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod body;
 mod dialect;
+mod points;
 mod precision;
 mod schema;
 mod store;
@@ -22,17 +23,21 @@ use axum::response::Response;
 use crate::App;
 use crate::authentication::{authenticate, basic, token};
 use dialect::{Dialect, Parameters, Target};
-use precision::Clock;
-use store::Outcome;
+
+pub use body::MAX_TEXT_BYTES;
+pub use dialect::status_of;
+pub use points::Points;
+pub use precision::{Clock, Precision};
+pub use store::{Outcome, store};
 
 /// Writes that run at a time; each holds its text in memory. Further ones wait, unread.
 pub const MAX_CONCURRENT: usize = 8;
 
 /// How long a write waits for its turn, then 503.
-const MAX_WAIT: Duration = Duration::from_secs(10);
+pub const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a client may take to send its body.
-const MAX_RECEIVE: Duration = Duration::from_secs(60);
+pub const MAX_RECEIVE: Duration = Duration::from_secs(60);
 
 pub async fn v1(app: State<Arc<App>>, request: Request) -> Response {
     write(app, Dialect::V1, request).await
@@ -86,7 +91,7 @@ async fn run(app: &App, user: String, target: &Target, text: axum::body::Bytes) 
         ..ConnectRequest::default()
     };
     let mut session = app.engine.connect(request)?;
-    let result = store::store(&mut session, text, Clock::new(target.precision), target.partial).await;
+    let result = store(&mut session, Points::Lines(text), Clock::new(target.precision), target.partial).await;
     session.close().await;
     result
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aegis_engine::catalog::{Error, Oid, sqlstate};
 
+use super::points::Points;
 use super::precision::Clock;
 use super::value::{Cell, ColumnType, Content, cell};
-use crate::line_protocol::{Entry, Line, Lines};
+use crate::line_protocol::{Entry, Line};
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -236,13 +237,13 @@ pub struct Plan {
 
 impl Plan {
     /// `tables` are those that are there, of the names that [`measurements`] gives.
-    pub fn new(text: &[u8], mut tables: BTreeMap<String, Table>, clock: Clock) -> Self {
-        for name in measurements(text) {
+    pub fn new(points: &Points, mut tables: BTreeMap<String, Table>, clock: Clock) -> Self {
+        for name in measurements(points) {
             tables.entry(name).or_insert_with_key(|name| Table::new(name));
         }
         let mut plan = Self { tables, ..Self::default() };
         let mut budget = MAX_NEW_COLUMNS;
-        for mut entry in Lines::new(text) {
+        for mut entry in points.entries() {
             let line = std::mem::replace(&mut entry.line, Err(Error::internal("taken")));
             match line.and_then(|line| plan.admit(&line, clock, &mut budget)) {
                 Ok(()) => plan.lines += 1,
@@ -270,9 +271,9 @@ impl Plan {
 }
 
 /// The names of the measurements, as many as a request may have.
-pub fn measurements(text: &[u8]) -> HashSet<String> {
+pub fn measurements(points: &Points) -> HashSet<String> {
     let mut names = HashSet::new();
-    for line in Lines::new(text).filter_map(|entry| entry.line.ok()) {
+    for line in points.entries().filter_map(|entry| entry.line.ok()) {
         if names.len() < MAX_TABLES && !names.contains(&*line.measurement) {
             names.insert(line.measurement.into_owned());
         }
@@ -322,7 +323,8 @@ mod tests {
         let mut timeless = Table::existing("timeless", "r");
         timeless.add_existing("v".to_owned(), oid::FLOAT8);
         let tables = [table, timeless, Table::existing("view", "v")].map(|table| (table.name.clone(), table));
-        Plan::new(text.as_bytes(), tables.into(), Clock::new(Precision::Second))
+        let points = Points::Lines(text.as_bytes().to_vec().into());
+        Plan::new(&points, tables.into(), Clock::new(Precision::Second))
     }
 
     fn codes(plan: &Plan) -> Vec<(u32, String)> {

@@ -9,10 +9,10 @@ use aegis_engine::session::protocol::Response;
 use axum::body::Bytes;
 use serde_json::Value;
 
+use super::points::Points;
 use super::precision::Clock;
 use super::schema::{Column, Plan, Rejected, TIME, Table, measurements};
 use super::value;
-use crate::line_protocol::Lines;
 use crate::query::statement;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -44,9 +44,9 @@ pub struct Outcome {
 }
 
 /// Stores the lines that fit, all of them or, after an error, none; without `partial` none either if one does not fit.
-pub async fn store(session: &mut Session, text: Bytes, clock: Clock, partial: bool) -> Result<Outcome> {
-    let names = compute(&text, measurements).await?;
-    let mut plan = planned(session, &text, &names, clock).await?;
+pub async fn store(session: &mut Session, points: Points, clock: Clock, partial: bool) -> Result<Outcome> {
+    let names = compute(&points, measurements).await?;
+    let mut plan = planned(session, &points, &names, clock).await?;
     if !partial && !plan.rejected.numbers.is_empty() {
         return Ok(Outcome { stored: 0, rejected: plan.rejected });
     }
@@ -54,7 +54,7 @@ pub async fn store(session: &mut Session, text: Bytes, clock: Clock, partial: bo
         run(session, "BEGIN", &[]).await?;
         run(session, "SELECT pg_catalog.pg_advisory_xact_lock($1)", &[SCHEMA_LOCK.into()]).await?;
         // Another writer may have made what was missing, perhaps with other types.
-        plan = planned(session, &text, &names, clock).await?;
+        plan = planned(session, &points, &names, clock).await?;
         if !partial && !plan.rejected.numbers.is_empty() {
             return Ok(Outcome { stored: 0, rejected: plan.rejected });
         }
@@ -63,21 +63,21 @@ pub async fn store(session: &mut Session, text: Bytes, clock: Clock, partial: bo
     }
     if plan.lines > 0 {
         run(session, "BEGIN", &[]).await?;
-        insert(session, &text, &plan, clock).await?;
+        insert(session, &points, &plan, clock).await?;
         run(session, "COMMIT", &[]).await?;
     }
     Ok(Outcome { stored: plan.lines, rejected: plan.rejected })
 }
 
 /// Runs what takes a while on long texts, away from the threads that serve connections.
-async fn compute<T: Send + 'static>(text: &Bytes, work: impl FnOnce(&[u8]) -> T + Send + 'static) -> Result<T> {
-    let text = text.clone();
-    tokio::task::spawn_blocking(move || work(&text)).await.map_err(|error| Error::internal(error.to_string()))
+async fn compute<T: Send + 'static>(points: &Points, work: impl FnOnce(&Points) -> T + Send + 'static) -> Result<T> {
+    let points = points.clone();
+    tokio::task::spawn_blocking(move || work(&points)).await.map_err(|error| Error::internal(error.to_string()))
 }
 
-async fn planned(session: &mut Session, text: &Bytes, names: &HashSet<String>, clock: Clock) -> Result<Plan> {
+async fn planned(session: &mut Session, points: &Points, names: &HashSet<String>, clock: Clock) -> Result<Plan> {
     let tables = existing(session, names).await?;
-    compute(text, move |text| Plan::new(text, tables, clock)).await
+    compute(points, move |points| Plan::new(points, tables, clock)).await
 }
 
 async fn existing(session: &mut Session, names: &HashSet<String>) -> Result<BTreeMap<String, Table>> {
@@ -128,11 +128,11 @@ struct Waiting {
     rows: Vec<u8>,
 }
 
-async fn insert(session: &mut Session, text: &[u8], plan: &Plan, clock: Clock) -> Result<()> {
+async fn insert(session: &mut Session, points: &Points, plan: &Plan, clock: Clock) -> Result<()> {
     let mut rejected = plan.rejected.numbers.iter().peekable();
     let mut waiting: BTreeMap<&str, Waiting> = BTreeMap::new();
     let mut bytes = 0;
-    for (count, entry) in Lines::new(text).enumerate() {
+    for (count, entry) in points.entries().enumerate() {
         if count % LINES_PER_TURN == LINES_PER_TURN - 1 {
             tokio::task::yield_now().await;
         }
