@@ -26,7 +26,7 @@ use crate::schema::TableId;
 use crate::segment::{Segment, SegmentFolder};
 use crate::staged::StagingArea;
 use crate::transaction::{Isolation, KeptSnapshot, Snapshot};
-use crate::version::{OWN_UNITS, STAGED_UNITS, Table, Version};
+use crate::version::{KEY_BYTES, OWN_UNITS, STAGED_UNITS, Table, Version};
 use crate::wal::{self, LocalLog};
 use crate::{Error, Result, Transaction};
 
@@ -801,6 +801,16 @@ impl Store {
         let Some(table) = version.tables.get(&table) else { return 0 };
         let segments: u64 = table.segments.iter().map(|s| s.segment.meta.bytes).sum();
         segments + table.memtable_bytes() as u64
+    }
+
+    /// Bytes that the keys of an index take: in memory, and in the key files that there are.
+    pub fn index_bytes(&self, table: crate::TableId, index: crate::IndexId) -> u64 {
+        let version = self.shared.visible();
+        let Some(table) = version.tables.get(&table).filter(|table| table.shape.schema.index(index).is_some()) else {
+            return 0;
+        };
+        let in_memory: u64 = table.chunks.iter().map(|chunk| u64::from(chunk.rows) * KEY_BYTES as u64).sum();
+        in_memory + table.segments.iter().map(|view| view.segment.key_bytes(index)).sum::<u64>()
     }
 
     /// Bytes that the log occupies.

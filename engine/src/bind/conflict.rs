@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::definition::Printer;
 use aegis_catalog::object::{ConstraintKind, Index, Relation};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
@@ -9,6 +10,7 @@ use super::Binder;
 use super::scope::Clause;
 use super::tree::{ConflictUpdate, Expr, ExprKind, OnConflict, RelId};
 use super::updatable::{Change, TargetRow, TargetTable};
+use crate::deparse::{self, Layout, Target};
 use crate::parse::ast::{self, ConflictTarget, Ident, Span, TableAlias};
 
 impl Binder<'_> {
@@ -119,14 +121,23 @@ impl Binder<'_> {
         if !same_keys {
             return Ok(false);
         }
-        // A partial index arbitrates if its predicate is the one given.
-        Ok(match &index.predicate {
-            None => true,
-            Some(text) => {
-                let own = self.over_row(table, rel, text, Clause::IndexPredicate)?;
-                predicate == Some(&own)
-            }
-        })
+        // A partial index arbitrates if the one given implies its predicate.
+        let Some(own) = &index.predicate else { return Ok(true) };
+        let Some(given) = predicate else { return Ok(false) };
+        let own = self.over_row(table, rel, own, Clause::IndexPredicate)?;
+        let (own, given) = (self.conjuncts(&own, rel, table)?, self.conjuncts(given, rel, table)?);
+        Ok(own.iter().all(|condition| given.contains(condition)))
+    }
+
+    /// The conditions that AND joins, as text: in stored text casts are written that a statement leaves out.
+    fn conjuncts(&self, predicate: &Expr, rel: RelId, table: &Relation) -> Result<Vec<String>> {
+        let parts = match &predicate.kind {
+            ExprKind::And(parts) => parts.as_slice(),
+            _ => std::slice::from_ref(predicate),
+        };
+        let printer = Printer { catalog: &self.catalog, search_path: &self.context.search_path };
+        let target = Target { printer, format: &self.context.format, layout: Layout::STORED };
+        parts.iter().map(|part| deparse::expression(part, rel, table, target)).collect()
     }
 }
 

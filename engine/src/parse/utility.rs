@@ -488,6 +488,8 @@ pub struct CreateTableAs {
 pub struct AlterTable {
     /// Written ALTER VIEW.
     pub view: bool,
+    /// Written ALTER MATERIALIZED VIEW.
+    pub materialized_view: bool,
     pub name: Name,
     pub if_exists: bool,
     pub only: bool,

@@ -161,6 +161,16 @@ impl Prepared {
 
     /// The statement bound under the present catalog. 0A000 if the result would have other columns than Describe told.
     pub fn plan(&self, context: &StatementContext) -> Result<Arc<Plan>> {
+        // Clients know the types that the parameters had at first.
+        self.plan_of(&self.parameters, context)
+    }
+
+    /// The statement as preparing it under the present catalog would make it. An error if it would have other parameters or columns.
+    pub fn plan_anew(&self, context: &StatementContext) -> Result<Arc<Plan>> {
+        self.plan_of(&self.declared, context)
+    }
+
+    fn plan_of(&self, declared: &[Oid], context: &StatementContext) -> Result<Arc<Plan>> {
         let mut kept = self.plan.lock();
         if let Some(plan) = kept.as_ref().filter(|plan| plan.holds(context)) {
             return Ok(Arc::clone(plan));
@@ -168,12 +178,12 @@ impl Prepared {
         let Some(statement) = &self.statement else {
             return Err(Error::internal("an empty statement has no plan"));
         };
-        let tree = crate::bind::bind(&statement.statement, &self.sql, &self.declared, context)?;
+        let tree = crate::bind::bind(&statement.statement, &self.sql, declared, context)?;
         let types = |columns: Option<&Vec<OutputColumn>>| {
             columns.map(|all| all.iter().map(|c| (c.name.clone(), c.ty)).collect::<Vec<_>>())
         };
         let columns = tree.columns.as_deref().map(|columns| described(columns, context));
-        if types(columns.as_ref()) != types(self.columns.as_deref()) {
+        if types(columns.as_ref()) != types(self.columns.as_deref()) || tree.parameters != self.parameters {
             // asyncpg and pgjdbc prepare anew when they see this name.
             return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
                 .with_routine("RevalidateCachedQuery"));

@@ -103,7 +103,7 @@ impl Repeated {
     /// The unnamed statement of that text, if it still is what preparing it anew would make.
     pub(super) fn unnamed(&mut self, sql: &str, types: &[Oid], context: &StatementContext) -> Option<Arc<Prepared>> {
         match self.find(&unnamed_key(sql, types))? {
-            Kept::Unnamed(prepared) => prepared.plan(context).is_ok().then_some(prepared),
+            Kept::Unnamed(prepared) => prepared.plan_anew(context).is_ok().then_some(prepared),
             _ => None,
         }
     }
@@ -196,7 +196,7 @@ impl super::Session {
             let prepared = Prepared::new("", sql, Some(Arc::clone(statement)), &[], context)?;
             return Ok((Arc::new(prepared), Vec::new()));
         };
-        if template.prepared.plan(context).is_ok_and(|plan| !plan.is_general()) {
+        if template.prepared.plan_anew(context).is_ok_and(|plan| !plan.is_general()) {
             return Ok((Arc::clone(&template.prepared), values.clone()));
         }
         self.repeated.give_up(shape.clone());

@@ -207,11 +207,16 @@ impl SessionServices for Services {
     }
 
     fn table_bytes(&self, relation: Oid) -> u64 {
-        let storage = self.catalog.relation(relation).and_then(|r| match &r.kind {
-            aegis_catalog::object::RelationKind::Table(table) => Some(table.storage),
-            _ => None,
-        });
-        storage.map_or(0, |table| self.shared.store.table_bytes(table))
+        use aegis_catalog::object::RelationKind;
+        let Some(found) = self.catalog.relation(relation) else { return 0 };
+        match &found.kind {
+            RelationKind::Table(table) => self.shared.store.table_bytes(table.storage),
+            RelationKind::Index(index) => {
+                let table = self.catalog.relation(index.table).and_then(|table| table.table()?.rows());
+                table.map_or(0, |table| self.shared.store.index_bytes(table, relation))
+            }
+            _ => 0,
+        }
     }
 
     fn transaction_id(&self) -> u64 {

@@ -109,6 +109,9 @@ async fn run_in(
     if let Some(filter) = &copy.filter {
         crate::bind::filter_copy(&mut insert, filter, context)?;
     }
+    if options.freeze {
+        require_new_rows(session, &table)?;
+    }
     let (format, width) = (wire_format(&options), chosen.len());
     let reader = CopyReader::new(&table.name, chosen, options, context.format.clone())?;
     let parsing = Parsing::new(reader, session.shared.executor.handle()?);
@@ -119,6 +122,22 @@ async fn run_in(
     }
     session.copy = Some(CopyState::In(Box::new(state)));
     Ok(Outcome::CopyIn { format, columns: width })
+}
+
+/// COPY FREEZE: 55000 unless the table's rows began with this transaction. Freezing itself has no meaning here.
+fn require_new_rows(session: &Session, table: &Relation) -> Result<()> {
+    if table.partitioning().is_some() {
+        let message = "cannot perform COPY FREEZE on a partitioned table";
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+    }
+    let rows = |relation: &Relation| relation.table().map(|table| table.storage);
+    let committed = session.transaction.as_ref().and_then(|open| open.catalog.committed().relation(table.oid).cloned());
+    if committed.is_some_and(|committed| rows(&committed) == rows(table)) {
+        let message = "cannot perform COPY FREEZE because the table was not created or truncated in the current \
+                       subtransaction";
+        return Err(Error::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
+    }
+    Ok(())
 }
 
 /// Bytes of a server-side file read at a time.

@@ -267,6 +267,11 @@ impl Segment {
         self.path.with_extension(format!("{index}.keys"))
     }
 
+    /// Bytes of the key file of an index; 0 if it was not made yet.
+    pub fn key_bytes(&self, index: IndexId) -> u64 {
+        self.disk.open(&self.key_path(index)).and_then(|file| file.len()).unwrap_or(0)
+    }
+
     fn key_file(&self, schema: &TableSchema, index: &IndexSchema) -> Result<Arc<KeyFile>> {
         if let Some(file) = self.keys.lock().get(&index.id) {
             return Ok(file.clone());

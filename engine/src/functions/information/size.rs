@@ -19,9 +19,14 @@ pub fn functions() -> Vec<Row> {
         f("pg_table_size(regclass)", kernel!(|call; table: u32| table_size(call, table))),
         f("pg_relation_size(regclass)", kernel!(|call; table: u32| table_size(call, table))),
         f("pg_relation_size(regclass, text)", kernel!(|call; table: u32, fork: &str| fork_size(call, table, fork))),
-        f("pg_total_relation_size(regclass)", kernel!(|call; table: u32| table_size(call, table))),
-        // Keys live in the table's own segments.
-        f("pg_indexes_size(regclass)", kernel!(|call; table: u32| table_size(call, table).map(|_| 0i64))),
+        f(
+            "pg_total_relation_size(regclass)",
+            kernel!(|call; table: u32| table_size(call, table).map(|own| own + indexes_size(call, table))),
+        ),
+        f(
+            "pg_indexes_size(regclass)",
+            kernel!(|call; table: u32| table_size(call, table).map(|_| indexes_size(call, table))),
+        ),
         f("pg_database_size(oid)", kernel!(|call; _database: u32| database_size(call))),
         f("pg_database_size(name)", kernel!(|call; _database: &str| database_size(call))),
         f("pg_tablespace_size(oid)", kernel!(|call; tablespace: u32| tablespace_size(call, tablespace))),
@@ -51,6 +56,11 @@ pub fn functions() -> Vec<Row> {
 fn table_size(call: &Call<'_>, table: Oid) -> Option<i64> {
     call.context.catalog.relation(table)?;
     Some(call.context.services.table_bytes(table) as i64)
+}
+
+fn indexes_size(call: &Call<'_>, table: Oid) -> i64 {
+    let indexes = call.context.catalog.indexes_of(table);
+    indexes.map(|index| call.context.services.table_bytes(index.oid) as i64).sum()
 }
 
 fn fork_size(call: &Call<'_>, table: Oid, fork: &str) -> Result<Option<i64>> {

@@ -56,6 +56,7 @@ impl Lower<'_> {
             if_exists: node.has(K::IF_EXISTS),
             only: table.has(K::ONLY_KW),
             view: node.is(K::ALTER_VIEW),
+            materialized_view: node.is(K::ALTER_MATERIALIZED_VIEW),
             actions,
         })))
     }

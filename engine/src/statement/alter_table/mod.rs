@@ -23,7 +23,11 @@ use crate::session::Session;
 use crate::session::context::StatementContext;
 
 pub async fn run(session: &mut Session, alter: &AlterTable, context: &StatementContext) -> Result<Outcome> {
-    let tag = if alter.view { "ALTER VIEW" } else { "ALTER TABLE" };
+    let tag = match alter {
+        AlterTable { view: true, .. } => "ALTER VIEW",
+        AlterTable { materialized_view: true, .. } => "ALTER MATERIALIZED VIEW",
+        _ => "ALTER TABLE",
+    };
     let Some(table) = namespace::find(&alter.name, context)? else {
         let missing = namespace::existing(&alter.name, context).err();
         let missing = missing.unwrap_or_else(|| Error::internal("name resolution changed"));
