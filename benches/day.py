@@ -146,7 +146,8 @@ def proven(connection, day, minute):
         # What is not complete yet is not in an aggregate of complete buckets.
         expected = {key: values[:len(columns.split(","))] for key, values in day.aggregate(width).items() if view == "minutes" or key[0] + width <= now}
         wrong = [key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)]
-        print(f"{view}: {len(found)} groups of a whole day, {len(wrong)} wrong {[(k, expected.get(k), found.get(k)) for k in sorted(wrong)[:3]]}")
+        print(f"{view}: {len(found)} groups of a whole day, {len(wrong)} wrong {[(k, expected.get(k), found.get(k)) for k in sorted(wrong)[:3]]}"
+              f" in buckets {sorted({bucket for bucket, _ in wrong})}")
         good &= not wrong and len(rows) == len(found)
     return good
 

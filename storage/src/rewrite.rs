@@ -117,7 +117,8 @@ impl Rewrite {
         }
         let keys = Keys::of(&self.shape)?;
         let mut output = Output::new(self, folder, rows)?;
-        let mut merge = Merge { cursors: self.inputs(&keys)?, keys: &keys, view: &self.shape, write_rows: self.write_rows() };
+        let mut merge =
+            Merge { cursors: self.inputs(&keys)?, keys: &keys, view: &self.shape, write_rows: self.write_rows() };
         while let Some(step) = merge.next()? {
             output.write(&step, &mut done.maps)?;
             pace(step.ids.len())?;

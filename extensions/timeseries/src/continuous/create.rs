@@ -50,9 +50,9 @@ pub async fn create(mut caller: Caller<'_>, view: NewView, written: Vec<(String,
         materialization: rows,
         source: source.table,
         bucket: column,
-        floor: bucket.floor,
-        next: bucket.next,
-        width: bucket.width,
+        floor: bucket.floor.clone(),
+        next: bucket.next.clone(),
+        width: bucket.width.clone(),
         real_time: !wanted.materialized_only,
     };
     let names = column_names(&caller, rows)?;
@@ -64,9 +64,7 @@ pub async fn create(mut caller: Caller<'_>, view: NewView, written: Vec<(String,
     caller.depend(direct, aggregate.view)?;
     register(&mut caller, &aggregate).await?;
     aggregate.set_invalid(&mut caller, &[(i64::MIN, i64::MAX)]).await?;
-    if bucket.plain && !source.time.is_integer() {
-        finer_grain(&mut caller, &source)?;
-    }
+    finer_grain(&mut caller, &source, &bucket).await?;
     if view.with_data {
         refresh::all(&mut caller, &aggregate).await?;
     }
@@ -196,17 +194,29 @@ fn is_multiple(above: i64, below: i64) -> bool {
     below > 0 && above > 0 && above % below == 0
 }
 
-/// What is noted of changes gets as fine as hours.
-fn finer_grain(caller: &mut Caller<'_>, source: &Source) -> Result<()> {
-    /// Grains of a window at most.
-    const FINEST: i64 = 10_000;
-    let unit = source.time.units(hypertable::HOUR).max(1);
-    let grain = hypertable::greatest_common_divisor(source.windows.grain, unit);
-    let windows = caller.catalog()?.relation(source.table).and_then(|found| found.windows().cloned());
-    let Some(windows) = windows.filter(|windows| grain < windows.grain && windows.interval / grain <= FINEST) else {
-        return Ok(());
+/// What is noted of changes gets as fine as buckets, so that who refreshes a part of the time leaves no bucket of it half done: a rest that
+/// is refreshed later may be of rows that retention has dropped meanwhile.
+async fn finer_grain(caller: &mut Caller<'_>, source: &Source, bucket: &Bucket) -> Result<()> {
+    /// Grains of a window at most: each that changes is noted.
+    const FINEST: i64 = 20_000;
+    let (time, has) = (source.time, source.windows.grain);
+    let hour = hypertable::HOUR;
+    let width = if bucket.ty == oid::INTERVAL {
+        let width: Interval = caller.query_one(&format!("SELECT {}", bucket.width), row![]).await?.get(0)?;
+        let width = if width.months == 0 { hypertable::micros(width)? } else { hypertable::DAY };
+        // Zones are whole quarters of an hour from UTC; what an origin or an offset is, nobody knows.
+        time.units(if bucket.plain { width } else { hypertable::greatest_common_divisor(width, hour / 4) })
+    } else {
+        caller.query_one(&format!("SELECT ({})::bigint", bucket.width), row![]).await?.get(0)?
     };
-    caller.set_windows(source.table, Windows { grain, ..windows })
+    let coarser = if time.is_integer() { width } else { time.units(hour) };
+    let grains = [width, coarser].map(|unit| hypertable::greatest_common_divisor(has, unit.max(1)));
+    let fits = |grain: &i64| *grain < has && source.windows.interval / grain <= FINEST;
+    let windows = caller.catalog()?.relation(source.table).and_then(|found| found.windows().cloned());
+    match windows.zip(grains.into_iter().find(fits)) {
+        Some((windows, grain)) => caller.set_windows(source.table, Windows { grain, ..windows }),
+        None => Ok(()),
+    }
 }
 
 async fn next_number(caller: &mut Caller<'_>) -> Result<i32> {
