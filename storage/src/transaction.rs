@@ -13,6 +13,7 @@ pub use crate::scan::{
 };
 
 use crate::commit::{self, Prepared};
+use crate::compaction::range::ColumnRange;
 use crate::index::KeyIndex;
 use crate::memtable::{batch_bytes, compact};
 use crate::overlay::{Op, Overlay, OwnKeys, RowSet};
@@ -465,6 +466,17 @@ impl Transaction {
     /// Returns how many died.
     pub fn delete(&mut self, table: TableId, addresses: &UInt64Array) -> Result<usize> {
         let rows = self.live_rows(table, addresses)?;
+        Ok(usize::try_from(self.delete_rows(table, rows)).unwrap_or(usize::MAX))
+    }
+
+    /// Marks all rows of a range dead: of segments that lie in it without reading them.
+    pub fn delete_range(&mut self, table: TableId, range: ColumnRange) -> Result<u64> {
+        let rows = range.live_rows(&self.scan(table)?)?;
+        Ok(self.delete_rows(table, rows))
+    }
+
+    /// `rows` are live.
+    fn delete_rows(&mut self, table: TableId, rows: RowSet) -> u64 {
         let count = rows.values().map(RoaringBitmap::len).sum::<u64>();
         if count > 0 {
             let overlay = self.overlays.entry(table).or_default();
@@ -473,7 +485,7 @@ impl Transaction {
             }
             self.ops.push(Op::Delete { table, rows });
         }
-        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+        count
     }
 
     /// Makes the commit fail with [`Error::Conflict`] if another transaction deletes or updates one of these rows

@@ -13,6 +13,17 @@ impl Caller<'_> {
             .await
     }
 
+    /// Deletes the rows of a window: segments that lie in it as a whole. Waits for who changes the table, and tells nobody who watches it.
+    pub async fn delete_window(&mut self, window: Oid) -> Result<()> {
+        let (table, storage, range) = self.range_of(window)?;
+        let Some(storage) = storage else { return Ok(()) };
+        self.lock_exclusively(table).await?;
+        // With what was committed meanwhile.
+        self.session.see_own_changes(self.volatile)?;
+        let open = self.session.writable("DELETE")?;
+        tokio::task::block_in_place(|| open.tables.delete_range(storage, range)).map(drop)
+    }
+
     /// What the committed rows of a window take.
     pub async fn window_size(&mut self, window: Oid) -> Result<RangeSize> {
         self.of_window(window, |store, table, range| store.range_size(table, range)).await
@@ -32,15 +43,20 @@ impl Caller<'_> {
         window: Oid,
         work: impl FnOnce(&Store, u64, ColumnRange) -> aegis_storage::Result<T> + Send + 'static,
     ) -> Result<T> {
+        let (_, storage, range) = self.range_of(window)?;
+        let Some(storage) = storage else { return Ok(T::default()) };
+        self.on_store(move |store| work(store, storage, range)).await
+    }
+
+    /// The table of a window, its storage if it has some, and the range of its rows.
+    fn range_of(&self, window: Oid) -> Result<(Oid, Option<u64>, ColumnRange)> {
         let catalog = self.catalog()?;
         let missing = || Error::internal(format!("relation {window} is no window"));
         let window = catalog.relation(window).and_then(|found| found.window()).ok_or_else(missing)?;
         let table = catalog.relation(window.table).ok_or_else(missing)?;
-        let column = table.windows().ok_or_else(missing)?.column;
-        let Some(storage) = table.table().and_then(|table| table.rows()) else { return Ok(T::default()) };
-        let column = u32::try_from(column).map_err(|_| missing())?;
+        let column = u32::try_from(table.windows().ok_or_else(missing)?.column).map_err(|_| missing())?;
         let range = ColumnRange { column, from: window.from, until: window.until };
-        self.on_store(move |store| work(store, storage, range)).await
+        Ok((table.oid, table.table().and_then(|table| table.rows()), range))
     }
 
     async fn on_store<T: Default + Send + 'static>(

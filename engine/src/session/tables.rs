@@ -196,6 +196,11 @@ impl Tables {
         self.holder_mut(table).delete(table, addresses).map_err(Error::from)
     }
 
+    /// Deletes the rows of a range, without a note of it in the windows.
+    pub fn delete_range(&mut self, table: TableId, range: aegis_storage::ColumnRange) -> Result<u64> {
+        self.holder_mut(table).delete_range(table, range).map_err(Error::from)
+    }
+
     /// Notes the windows of all rows of a table as new.
     pub fn note_all(&mut self, table: TableId) -> Result<()> {
         let schema = self.table_schema(table)?;

@@ -3,13 +3,17 @@
 use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
+use roaring::RoaringBitmap;
 
 use super::noted_deletes;
 use super::policy::{MOST_INPUTS, Merge, Reason, Settings};
-use crate::Result;
 use crate::flush::Files;
+use crate::overlay::RowSet;
 use crate::schema::{ColumnId, TableId};
 use crate::segment::Segment;
+use crate::transaction::{RowAddress, TableScan};
+use crate::version::{row_of, unit_of};
+use crate::{Error, Result};
 
 /// Values of a timestamp, date or integer from `from` up to `until`, which are in units of the column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,53 @@ pub enum Place {
 impl ColumnRange {
     pub fn holds(&self, value: i64) -> bool {
         self.from <= value && (value < self.until || self.until == i64::MAX)
+    }
+
+    /// The live rows of the range.
+    pub fn live_rows(&self, scan: &TableScan) -> Result<RowSet> {
+        let missing = || Error::Internal(format!("there is no column {}", self.column));
+        let position = scan.table_schema.position(self.column).ok_or_else(missing)?;
+        let column = scan.table_schema.columns.get(position).ok_or_else(missing)?;
+        let mut found = RowSet::new();
+        let mut add = |first: RowAddress, rows: RoaringBitmap| {
+            if !rows.is_empty() {
+                *found.entry(unit_of(first)).or_default() |= rows;
+            }
+        };
+        for segment in &scan.segments {
+            let mut rows = RoaringBitmap::new();
+            match self.place(&segment.segment)? {
+                Place::Outside => continue,
+                Place::Inside => {
+                    rows.insert_range(0..segment.segment.meta.rows);
+                }
+                Place::Across => {
+                    let mut first = 0;
+                    for batch in segment.segment.read(None, &[column])? {
+                        rows.extend(self.places(batch.column(0), first)?);
+                        first += batch.num_rows() as u32;
+                    }
+                }
+            }
+            if let Some(deleted) = &segment.deleted {
+                rows -= deleted.as_ref();
+            }
+            add(segment.first_address, rows);
+        }
+        for chunk in &scan.chunks {
+            let first = row_of(chunk.first_address);
+            let visible = |row: &u32| chunk.visible.as_ref().is_none_or(|rows| rows.value((row - first) as usize));
+            let rows = self.places(chunk.batch.column(position), first)?.into_iter().filter(visible);
+            add(chunk.first_address, rows.collect());
+        }
+        Ok(found)
+    }
+
+    /// Which values are in the range, counted from `first`.
+    fn places(&self, values: &ArrayRef, first: u32) -> Result<Vec<u32>> {
+        let values = cast(values, &DataType::Int64)?;
+        let numbered = values.as_primitive::<Int64Type>().iter().zip(first..);
+        Ok(numbered.filter(|(value, _)| value.is_some_and(|value| self.holds(value))).map(|(_, row)| row).collect())
     }
 
     pub fn place(&self, segment: &Segment) -> Result<Place> {

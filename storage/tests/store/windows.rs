@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aegis_storage::{ColumnRange, Config, Store, TableSchema, Windows};
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringViewArray};
-use arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringViewArray};
+use arrow::datatypes::{DataType, Int64Type};
 
 use super::fixture::*;
 
@@ -93,4 +93,78 @@ async fn a_range_becomes_one_segment_and_is_measured() {
     again(2).await.unwrap().unwrap();
     assert_eq!(begin(&store).scan(TABLE).unwrap().row_count, Some(80_000));
     assert_eq!(store.range_size(TABLE, range(2)).unwrap().segments, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_whose_rows_are_all_dead_is_freed_when_nobody_reads_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config::new(dir.path());
+    config.merge_rows = 0;
+    let store = Store::open(config).unwrap();
+    let mut tx = begin(&store);
+    tx.create_table(TABLE, measured()).unwrap();
+    tx.commit(true).await.unwrap();
+    for number in [1, 2] {
+        write(&store, &day(number, 0, 5_000)).await;
+        store.flush().await.unwrap();
+    }
+    let reader = begin(&store);
+    let mut tx = begin(&store);
+    assert_eq!(tx.delete_range(TABLE, range(1)).unwrap(), 5_000);
+    assert_eq!(tx.delete_range(TABLE, range(1)).unwrap(), 0);
+    tx.commit(true).await.unwrap();
+    let files = || {
+        let names = std::fs::read_dir(dir.path().join("segments")).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().ends_with(".parquet")).count()
+    };
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while store.range_size(TABLE, range(1)).unwrap().segments > 0 {
+        assert!(std::time::Instant::now() < end, "no flush noted it");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(files(), 2, "somebody reads it");
+    assert_eq!(
+        reader.scan(TABLE).unwrap().read(Some(&[0]), false).unwrap().iter().map(|b| b.num_rows()).sum::<usize>(),
+        10_000
+    );
+    drop(reader);
+    while files() > 1 {
+        assert!(std::time::Instant::now() < end, "the file stays");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(begin(&store).scan(TABLE).unwrap().row_count, Some(5_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_goes_from_wherever_its_rows_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Config::new(dir.path())).unwrap();
+    let mut tx = begin(&store);
+    tx.create_table(TABLE, measured()).unwrap();
+    tx.commit(true).await.unwrap();
+    // One segment over two days, rows in memory, rows of the transaction's own, and some that are dead already.
+    let mut tx = begin(&store);
+    tx.insert(TABLE, &day(1, 0, 1_000)).unwrap();
+    tx.insert(TABLE, &day(2, 0, 1_000)).unwrap();
+    tx.commit(true).await.unwrap();
+    store.flush().await.unwrap();
+    write(&store, &day(1, 1_000, 100)).await;
+    let mut tx = begin(&store);
+    tx.insert(TABLE, &day(1, 2_000, 10)).unwrap();
+    tx.insert(TABLE, &day(2, 2_000, 10)).unwrap();
+    let half = ColumnRange { column: 1, from: DAY, until: DAY + 500 };
+    assert_eq!(tx.delete_range(TABLE, half).unwrap(), 500);
+    let before = tx.savepoint();
+    assert_eq!(tx.delete_range(TABLE, range(1)).unwrap(), 610);
+    tx.rollback_to(before).unwrap();
+    assert_eq!(tx.delete_range(TABLE, range(1)).unwrap(), 610);
+    tx.commit(true).await.unwrap();
+    let left = |store: &Arc<Store>| {
+        let rows = begin(store).scan(TABLE).unwrap().read(Some(&[0]), false).unwrap();
+        let days = rows.iter().flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec());
+        days.map(|at| at / DAY).fold((0, 0), |(n, other), day| (n + 1, other + i32::from(day != 2)))
+    };
+    assert_eq!(left(&store), (1_010, 0));
+    drop(store);
+    assert_eq!(left(&open_when_free(Config::new(dir.path()))), (1_010, 0), "the log says the same");
 }

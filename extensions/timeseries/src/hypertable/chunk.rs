@@ -183,9 +183,14 @@ async fn drop_chunks(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>>
 async fn drop_within(caller: &mut Caller<'_>, table: &Relation, bounds: &Bounds) -> Result<Vec<String>> {
     let chunks = chosen(caller, table.oid, bounds)?;
     let catalog = caller.catalog()?;
+    // Rows that refer to those that go are looked for by DELETE alone.
+    let is_referenced = catalog.referencing(table.oid).next().is_some();
     let mut names = Vec::with_capacity(chunks.len());
     for chunk in &chunks {
-        caller.delete_unseen(&format!("DELETE FROM {}", qualified(&catalog, chunk))).await?;
+        match is_referenced {
+            true => caller.delete_unseen(&format!("DELETE FROM {}", qualified(&catalog, chunk))).await?,
+            false => caller.delete_window(chunk.oid).await?,
+        }
         let schema = catalog.schema(chunk.schema).map_or("", |schema| schema.name.as_str());
         names.push(format!("{schema}.{}", chunk.name));
     }
