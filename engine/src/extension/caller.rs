@@ -57,9 +57,9 @@ pub struct Row(pub Vec<Value>);
 
 /// The session that calls, for as long as the call lasts.
 pub struct Caller<'a> {
-    session: &'a mut Session,
+    pub(super) session: &'a mut Session,
     /// Whether each statement sees what was committed until then: the function is volatile.
-    volatile: bool,
+    pub(super) volatile: bool,
     owner: Oid,
 }
 
