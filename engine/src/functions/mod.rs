@@ -13,6 +13,7 @@ mod coverage;
 pub mod datetime;
 mod enums;
 mod formatting;
+mod geometry;
 mod information;
 pub(crate) mod json;
 pub mod kernel;
@@ -57,6 +58,7 @@ const FAMILIES: &[fn() -> Vec<signature::Row>] = &[
     formatting::functions,
     datetime::functions,
     enums::functions,
+    geometry::functions,
     network::functions,
     text_search::functions,
     array::functions,

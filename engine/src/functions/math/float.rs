@@ -24,7 +24,7 @@ fn out_of_range() -> Error {
 
 macro_rules! operators {
     ($ty:ty, $module:ident) => {
-        mod $module {
+        pub mod $module {
             use super::*;
             pub fn add(a: $ty, b: $ty) -> Result<$ty> {
                 finite(a + b, a, b)

@@ -1,6 +1,6 @@
 //! Mathematical functions and operators (PostgreSQL manual 9.3).
 
-mod float;
+pub mod float;
 mod integer;
 mod larger;
 mod money;
