@@ -323,14 +323,6 @@ impl Segment {
         self.keys.lock().insert(index, file.clone());
         Ok(file)
     }
-
-    /// Smallest and largest value of a column, if known.
-    pub fn range(&self, column: u32) -> Result<Option<(ArrayRef, ArrayRef)>> {
-        let Some(statistics) = self.statistics()? else { return Ok(None) };
-        let values = statistics.column_by_name(&super::column_name(column));
-        let known = values.filter(|v| v.len() == 2 && v.null_count() == 0);
-        Ok(known.map(|v| (v.slice(0, 1), v.slice(1, 1))))
-    }
 }
 
 /// Whether a value lies between two others, for the types of most keys, without a kernel.

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef};
 use arrow::ipc::reader::StreamReader;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,9 @@ pub struct SegmentMeta {
     pub ranges: Option<Vec<u8>>,
 }
 
+/// Smallest and largest value of columns, each an array of one row.
+type Ranges = HashMap<ColumnId, (ArrayRef, ArrayRef)>;
+
 #[derive(Debug)]
 pub struct Segment {
     pub table: TableId,
@@ -92,7 +95,7 @@ pub struct Segment {
     file: CheckedFile,
     footers: Arc<FooterCache>,
     pieces: Arc<PieceCache>,
-    statistics: OnceLock<Option<RecordBatch>>,
+    ranges: OnceLock<Ranges>,
     keys: Mutex<HashMap<IndexId, Arc<keys::KeyFile>>>,
     /// No manifest names it any more: the files go when the last reader does.
     retired: AtomicBool,
@@ -118,9 +121,9 @@ impl Segment {
         if len != meta.bytes {
             return Err(damaged(format!("has {len} bytes instead of {}", meta.bytes)));
         }
-        let (statistics, keys, retired) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
+        let (ranges, keys, retired) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
         let file = CheckedFile::new(file, meta.bytes, &meta.blocks);
-        Ok(Self { table, unit, path, meta, disk, file, footers, pieces, statistics, keys, retired })
+        Ok(Self { table, unit, path, meta, disk, file, footers, pieces, ranges, keys, retired })
     }
 
     pub fn file(&self) -> &dyn File {
@@ -145,7 +148,7 @@ impl Segment {
             file: self.file.clone(),
             footers: self.footers.clone(),
             pieces: self.pieces.clone(),
-            statistics: OnceLock::new(),
+            ranges: OnceLock::new(),
             keys: Mutex::new(self.keys.lock().clone()),
             retired: AtomicBool::new(false),
         }
@@ -156,16 +159,28 @@ impl Segment {
         self.retired.store(true, Ordering::Release);
     }
 
-    /// Two rows, the smallest and the largest value of each column (`c<id>`); null where unknown.
-    pub fn statistics(&self) -> Result<Option<&RecordBatch>> {
-        if let Some(known) = self.statistics.get() {
-            return Ok(known.as_ref());
-        }
-        let batch = match &self.meta.ranges {
-            None => None,
-            Some(bytes) => StreamReader::try_new(bytes.as_slice(), None)?.next().transpose()?,
+    /// Smallest and largest value of a column, if known.
+    pub fn range(&self, column: ColumnId) -> Result<Option<(ArrayRef, ArrayRef)>> {
+        let ranges = match self.ranges.get() {
+            Some(known) => known,
+            None => {
+                let known = self.decode_ranges()?;
+                self.ranges.get_or_init(|| known)
+            }
         };
-        Ok(self.statistics.get_or_init(|| batch).as_ref())
+        Ok(ranges.get(&column).cloned())
+    }
+
+    fn decode_ranges(&self) -> Result<Ranges> {
+        let Some(bytes) = &self.meta.ranges else { return Ok(Ranges::new()) };
+        let Some(batch) = StreamReader::try_new(bytes.as_slice(), None)?.next().transpose()? else {
+            return Ok(Ranges::new());
+        };
+        let known = self.meta.columns.iter().filter_map(|id| {
+            let values = batch.column_by_name(&column_name(*id))?;
+            (values.len() == 2 && values.null_count() == 0).then(|| (*id, (values.slice(0, 1), values.slice(1, 1))))
+        });
+        Ok(known.collect())
     }
 }
 
