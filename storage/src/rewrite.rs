@@ -15,7 +15,7 @@ use crate::memtable::{Chunk, RowId, adapt, options};
 use crate::schema::{ColumnSchema, IndexId, TableId};
 use crate::segment::encoding::{WORTHWHILE_FLUSHED_ROWS, WORTHWHILE_ROWS};
 use crate::segment::reader::SegmentRows;
-use crate::segment::writer::SegmentWriter;
+use crate::segment::writer::{PAGE_ROWS, SegmentWriter};
 use crate::segment::{Segment, SegmentFolder, stem};
 use crate::version::{RowMap, SegmentView, Shape, Table};
 use crate::{Error, Result};
@@ -95,8 +95,9 @@ impl Rewrite {
         (self.table, self.unit)
     }
 
+    /// Whole pages, so that those of all columns end together.
     fn write_rows(&self) -> usize {
-        (self.row_group_rows / STEPS_OF_GROUP).max(1)
+        (self.row_group_rows / STEPS_OF_GROUP).max(1).next_multiple_of(PAGE_ROWS)
     }
 
     /// Writes the segment and its key files. `pace` is told of the rows after each step; its error ends the work.

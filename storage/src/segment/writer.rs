@@ -26,7 +26,7 @@ use crate::version::Shape;
 use crate::{Error, Result};
 
 /// Rows of a data page: what a read of one row has to decode. Tables with a primary key are read by row.
-const PAGE_ROWS: usize = 8192;
+pub const PAGE_ROWS: usize = 8192;
 const KEYED_PAGE_ROWS: usize = 2048;
 /// A dictionary is decoded whole for any row, so it stays small.
 const DICTIONARY_BYTES: usize = 128 << 10;
