@@ -2,4 +2,4 @@
 
 use aegis_engine::extension::Extension;
 
-pub const EXTENSIONS: &[&[Extension]] = &[&aegis_timeseries::EXTENSIONS];
+pub const EXTENSIONS: &[&[Extension]] = &[&aegis_timeseries::EXTENSIONS, &aegis_plpgsql::EXTENSIONS];

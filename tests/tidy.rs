@@ -10,10 +10,22 @@ use std::path::{Path, PathBuf};
 
 /// Edges between the workspace's crates: who, and whom it may depend on. Dev-dependencies are free.
 const ALLOWED_EDGES: &[(&str, &[&str])] = &[
-    ("aegis", &["aegis-storage", "aegis-catalog", "aegis-engine", "aegis-wire", "aegis-http", "aegis-timeseries"]),
+    (
+        "aegis",
+        &[
+            "aegis-storage",
+            "aegis-catalog",
+            "aegis-engine",
+            "aegis-wire",
+            "aegis-http",
+            "aegis-timeseries",
+            "aegis-plpgsql",
+        ],
+    ),
     ("aegis-wire", &["aegis-engine"]),
     ("aegis-http", &["aegis-engine"]),
     ("aegis-timeseries", &["aegis-engine"]),
+    ("aegis-plpgsql", &["aegis-engine"]),
     ("aegis-engine", &["aegis-catalog", "aegis-storage"]),
     ("aegis-catalog", &["aegis-storage"]),
     ("aegis-storage", &[]),

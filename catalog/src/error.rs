@@ -24,6 +24,8 @@ pub struct Fields {
     /// Byte offset into the statement's text, zero-based. The session turns it into PostgreSQL's one-based
     /// character position, since only it knows the text.
     pub position: Option<u32>,
+    /// Byte offset into a statement that the server itself has made, and its text.
+    pub internal: Option<(u32, String)>,
     /// Call stack of the error ("PL/pgSQL function …", "COPY t, line 3").
     pub context: Option<String>,
     pub schema: Option<String>,

@@ -46,6 +46,8 @@ pub const PG_DATABASE_OWNER: Oid = 6171;
 
 // Others.
 pub const INTERNAL_LANGUAGE: Oid = 12;
+pub const C_LANGUAGE: Oid = 13;
+pub const SQL_LANGUAGE: Oid = 14;
 pub const DEFAULT_TABLESPACE: Oid = 1663;
 pub const GLOBAL_TABLESPACE: Oid = 1664;
 pub const HEAP_ACCESS_METHOD: Oid = 2;

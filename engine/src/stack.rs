@@ -1,5 +1,9 @@
 //! Room on the stack for work that recurses as deep as a statement nests.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 /// Bytes that must be left when a level begins; more than any one level of ours or of DataFusion's planner takes.
 const RED_ZONE: usize = 256 * 1024;
 
@@ -10,4 +14,19 @@ const SEGMENT: usize = 8 * 1024 * 1024;
 /// deep it may go at all is the caller's to limit.
 pub fn with_room<T>(work: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(RED_ZONE, SEGMENT, work)
+}
+
+/// A future that finds room on the stack each time it goes on: routines call routines, each inside the other's future.
+pub fn roomy<'a, T: 'a>(work: impl Future<Output = T> + Send + 'a) -> Pin<Box<dyn Future<Output = T> + Send + 'a>> {
+    Box::pin(Roomy(Box::pin(work)))
+}
+
+struct Roomy<'a, T>(Pin<Box<dyn Future<Output = T> + Send + 'a>>);
+
+impl<T> Future for Roomy<'_, T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        with_room(|| self.0.as_mut().poll(context))
+    }
 }

@@ -238,11 +238,21 @@ fn fields(out: &mut Vec<u8>, severity: &str, error: &Error) {
     let error = error.fields();
     let position = error.position.map(|position| position.to_string());
     let routine = error.routine.map(str::to_owned);
+    let (internal_position, internal_query) = error
+        .internal
+        .as_ref()
+        .map(|(offset, sql)| {
+            let before = sql.get(..*offset as usize).unwrap_or(sql);
+            ((before.chars().count() + 1).to_string(), sql.clone())
+        })
+        .unzip();
     let required = [(b'S', severity), (b'V', severity), (b'C', error.code.as_str()), (b'M', &error.message)];
     let optional = [
         (b'D', &error.detail),
         (b'H', &error.hint),
         (b'P', &position),
+        (b'p', &internal_position),
+        (b'q', &internal_query),
         (b'W', &error.context),
         (b's', &error.schema),
         (b't', &error.table),

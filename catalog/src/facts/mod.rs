@@ -207,3 +207,18 @@ pub fn collation(name: &str) -> Option<Oid> {
 pub fn collation_name(oid: Oid) -> Option<&'static str> {
     COLLATIONS.iter().find(|(other, _)| *other == oid).map(|(_, name)| name.as_ref())
 }
+
+/// Names of `pg_language` by OID.
+static LANGUAGES: LazyLock<Vec<(Oid, String)>> = LazyLock::new(|| {
+    tsv::rows(include_str!("../../data/pg_language.tsv"))
+        .map(|mut fields| (fields.oid(), fields.text().into_owned()))
+        .collect()
+});
+
+pub fn language_name(oid: Oid) -> Option<&'static str> {
+    LANGUAGES.iter().find(|(known, _)| *known == oid).map(|(_, name)| name.as_str())
+}
+
+pub fn language_named(name: &str) -> Option<Oid> {
+    LANGUAGES.iter().find(|(_, known)| known == name).map(|(oid, _)| *oid)
+}

@@ -23,12 +23,17 @@ impl Binder<'_> {
     /// What an assignment's left side means.
     pub(super) fn target(&self, table: &Relation, written: &ast::AssignTarget) -> Result<Target> {
         let column = self.target_column(table, written)?.clone();
+        self.target_in(&column, written)
+    }
+
+    /// As [`Self::target`], of a column that is known.
+    pub(super) fn target_in(&self, column: &Column, written: &ast::AssignTarget) -> Result<Target> {
         let span = written.column.span;
         let mut ty = column.ty;
         for step in &written.path {
-            ty = self.step_type(&column, ty, step, span)?;
+            ty = self.step_type(column, ty, step, span)?;
         }
-        Ok(Target { column, path: written.path.clone(), span, ty })
+        Ok(Target { column: column.clone(), path: written.path.clone(), span, ty })
     }
 
     fn step_type(&self, column: &Column, ty: Type, step: &TargetStep, span: Span) -> Result<Type> {

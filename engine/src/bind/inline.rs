@@ -47,7 +47,7 @@ pub fn routine_of(function: &Function) -> Option<&Arc<Routine>> {
 
 /// Does it run in the caller's session if it can't be inlined?
 pub fn runs_in_session(function: &Function) -> bool {
-    matches!(function.body, Body::Sql(_) | Body::Session(_))
+    matches!(function.body, Body::Sql(_) | Body::Session(_) | Body::Language(_))
 }
 
 /// The arguments as the body's parameters: those of a variadic parameter as their array.
@@ -215,7 +215,7 @@ impl<'a> Inliner<'a> {
         });
         failed?;
         let ExprKind::Call { function, args, variadic, .. } = &mut expr.kind else { return Ok(()) };
-        self.left |= matches!(function.body, Body::Session(_));
+        self.left |= matches!(function.body, Body::Session(_) | Body::Language(_));
         if let Some(routine) = routine_of(function).cloned() {
             let args = parameters_of(function, args.clone(), *variadic, &self.context.catalog);
             if let Some(value) = self.value_of(function, &routine, args, expr.span)? {
@@ -254,7 +254,7 @@ impl<'a> Inliner<'a> {
     /// A call that stands beside others: as `unnest` of the array of its rows.
     fn set_call(&mut self, call: &mut SetCall) -> Result<()> {
         call.args.iter_mut().try_for_each(|expr| self.expr(expr))?;
-        self.left |= matches!(call.function.body, Body::Session(_));
+        self.left |= matches!(call.function.body, Body::Session(_) | Body::Language(_));
         if routine_of(&call.function).is_none() {
             return Ok(());
         }
@@ -390,7 +390,7 @@ impl<'a> Inliner<'a> {
 
     /// As [`Self::rows_of`]; `defined` says that the call's columns are those of its rows.
     fn rows(&mut self, call: &SetCall, defined: bool) -> Result<Option<Query>> {
-        self.left |= matches!(call.function.body, Body::Session(_));
+        self.left |= matches!(call.function.body, Body::Session(_) | Body::Language(_));
         let Some(routine) = routine_of(&call.function).cloned() else { return Ok(None) };
         let function = call.function.clone();
         let args = parameters_of(&function, call.args.clone(), call.variadic, &self.context.catalog);

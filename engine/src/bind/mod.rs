@@ -53,6 +53,7 @@ pub mod tree;
 mod types;
 pub mod updatable;
 pub mod user_aggregate;
+pub mod variables;
 pub mod walk;
 mod window;
 
@@ -436,6 +437,8 @@ struct Binder<'a> {
     in_call: bool,
     /// Names of the arguments, in the body of a function.
     arguments: Option<Arc<routine::ArgumentNames>>,
+    /// Variables of a procedural language.
+    variables: Option<variables::Named<'a>>,
     depth: usize,
     /// Views being expanded, outermost first: for recursion checks.
     views: Vec<Oid>,
@@ -464,6 +467,7 @@ impl<'a> Binder<'a> {
             fills_views: false,
             in_call: false,
             arguments: None,
+            variables: None,
             depth: 0,
             views: Vec::new(),
             domain_value: None,

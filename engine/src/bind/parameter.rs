@@ -35,6 +35,14 @@ impl Parameters {
         Self { types: types.to_vec(), open_uses: Vec::new(), allowed: true, fixed: true }
     }
 
+    /// The parameter at this position, from 0, has that type.
+    pub(super) fn declare(&mut self, position: usize, ty: Oid) {
+        if self.types.len() <= position {
+            self.types.resize(position + 1, 0);
+        }
+        self.types[position] = ty;
+    }
+
     /// All types, or 42P18 for a parameter whose type nothing told.
     pub(super) fn finish(&self) -> Result<Vec<Oid>> {
         for (number, span) in &self.open_uses {
@@ -57,6 +65,9 @@ fn indeterminate(number: usize) -> Error {
 
 impl Binder<'_> {
     pub(super) fn parameter(&mut self, number: u32, span: Span) -> Result<Expr> {
+        if let Some(variable) = self.numbered_variable(number, span)? {
+            return Ok(variable);
+        }
         let known = number as usize <= self.parameters.types.len();
         let allowed = self.parameters.allowed && (known || !self.parameters.fixed);
         if !allowed || number == 0 || number > MAX_PARAMETERS {

@@ -276,6 +276,9 @@ impl Binder<'_> {
 
     /// An argument by its name, as PostgreSQL's sql_fn_post_column_ref finds it where no column has the name.
     pub(super) fn argument_named(&mut self, name: &Name) -> Result<Option<Expr>> {
+        if self.variables.is_some() {
+            return self.variable_named(name);
+        }
         let Some(arguments) = self.arguments.clone() else { return Ok(None) };
         let position = |name: &str| arguments.names.iter().position(|other| other == name && !name.is_empty());
         let (position, field) = match name.parts.as_slice() {
@@ -329,7 +332,7 @@ fn check_fields(binder: &Binder<'_>, fields: &[Expr], columns: &[OutputColumn]) 
 }
 
 /// The targets of a SELECT whose output is nothing but them: they may be replaced.
-fn plain_targets(query: &mut Query) -> Option<&mut Vec<Expr>> {
+pub(super) fn plain_targets(query: &mut Query) -> Option<&mut Vec<Expr>> {
     let plain = query.order_by.is_empty();
     match &mut query.body {
         SetExpr::Select(select) if plain && select.distinct == Distinct::None => Some(&mut select.targets),

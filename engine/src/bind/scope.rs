@@ -405,6 +405,7 @@ impl Binder<'_> {
                 return Ok(Expr { kind: ExprKind::DomainValue, ty, span });
             }
             if let Some(expr) = self.column_named(&column.name, span)? {
+                self.refuse_ambiguous(name)?;
                 return Ok(expr);
             }
             if let Some(item) = self.item_named(None, &column.name, span)?
@@ -430,6 +431,7 @@ impl Binder<'_> {
             return Err(self.missing_from_entry(&table.name, span));
         };
         if let Some(expr) = item.column(&column.name, span)? {
+            self.refuse_ambiguous(name)?;
             return Ok(expr);
         }
         if let Some(row) = self.whole_row(&item, span)

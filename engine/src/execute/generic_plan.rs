@@ -45,6 +45,8 @@ pub struct GenericPlan {
     row: Option<KeyedRow>,
     /// What the rows consist of if they are those of a change.
     columns: Option<ChangeColumns>,
+    /// It surely takes no more than microseconds.
+    pub quick: bool,
 }
 
 /// The row that the statement reads.
@@ -64,6 +66,17 @@ struct KeyedRow {
 impl GenericPlan {
     /// None if the statement is of another kind.
     pub fn new(tree: &BoundStatement, context: &StatementContext, tables: &RowTables) -> Option<Self> {
+        Self::compiled(tree, context, tables).filter(|plan| plan.quick)
+    }
+
+    /// Of a query that reads nothing; it may take its time.
+    pub fn of_expression(tree: &BoundStatement, context: &StatementContext, tables: &RowTables) -> Option<Self> {
+        let Statement::Query(query) = &tree.statement else { return None };
+        plain_select(query).filter(|select| select.from.is_none())?;
+        Self::compiled(tree, context, tables)
+    }
+
+    fn compiled(tree: &BoundStatement, context: &StatementContext, tables: &RowTables) -> Option<Self> {
         let mut statement = tree.statement.clone();
         if !is_candidate(&statement, &context.catalog) {
             return None;
@@ -78,16 +91,17 @@ impl GenericPlan {
         let template = Template { table: read.as_ref().map(|(row, _)| row) };
         let context = LowerContext { deferred: true, ..LowerContext::new(Arc::new(detached), &template) };
         let (plan, columns) = lower(&statement, &context).ok()?;
-        if !is_plain(&plan) || !is_quick(&plan) {
+        if !is_plain(&plan) {
             return None;
         }
+        let quick = is_quick(&plan);
         let program = Program::compile(&plan, &parameters).ok()?;
         let row = match (read, program.reads()) {
             (Some((row, sources)), true) => Some(row.reading(&program.used, &sources)?),
             (None, true) => return None,
             (_, false) => None,
         };
-        Some(Self { program, parameters, late, row, columns })
+        Some(Self { program, parameters, late, row, columns, quick })
     }
 
     /// The statement's rows with the execution's parameters. None if they must take the general way.

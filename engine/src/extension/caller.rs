@@ -68,11 +68,11 @@ impl Value {
         Self { ty, array }
     }
 
-    fn scalar(ty: Type, value: &ScalarValue) -> Result<Self> {
+    pub(super) fn scalar(ty: Type, value: &ScalarValue) -> Result<Self> {
         Ok(Self { ty, array: value.to_array_of_size(1).map_err(from_datafusion)? })
     }
 
-    fn to_scalar(&self) -> Result<ScalarValue> {
+    pub(super) fn to_scalar(&self) -> Result<ScalarValue> {
         ScalarValue::try_from_array(&self.array, 0).map_err(from_datafusion)
     }
 
@@ -118,6 +118,10 @@ impl Row {
     /// As the session's code computes with them.
     pub(crate) fn of_scalars(values: &[(ScalarValue, Type)]) -> Result<Self> {
         values.iter().map(|(value, ty)| Value::scalar(*ty, value)).collect::<Result<_>>().map(Self)
+    }
+
+    pub(crate) fn to_scalars(&self) -> Result<Vec<ScalarValue>> {
+        self.0.iter().map(Value::to_scalar).collect()
     }
 
     /// The values, which must be those of columns of these types.
@@ -182,6 +186,10 @@ impl<'a> Caller<'a> {
 
     pub(crate) fn session(&mut self) -> &mut Session {
         self.session
+    }
+
+    pub(super) fn is_volatile(&self) -> bool {
+        self.volatile
     }
 
     /// The world as the caller's next statement sees it.
@@ -294,6 +302,37 @@ impl<'a> Caller<'a> {
     /// Windows are no more, by their views; the rows stay.
     pub fn drop_windows(&mut self, views: impl Iterator<Item = Oid>) -> Result<()> {
         self.session.drop_windows(views)
+    }
+
+    /// What a language keeps in this session.
+    pub fn state<T: Default + Send + Sync + 'static>(&mut self, name: &'static str) -> &mut T {
+        let kept = self.session.language_state.entry(name).or_insert_with(|| Box::new(T::default()));
+        if !kept.is::<T>() {
+            *kept = Box::new(T::default());
+        }
+        match kept.downcast_mut() {
+            Some(state) => state,
+            None => unreachable!("it was just made"),
+        }
+    }
+
+    /// The value of a setting.
+    pub fn setting(&self, name: &str) -> String {
+        self.session.backend.settings.lock().get(name).unwrap_or_default()
+    }
+
+    /// Ends with 57014 if the statement was cancelled, and lets others run on this thread.
+    pub async fn breathe(&mut self) -> Result<()> {
+        if self.session.backend.running_token().is_cancelled() {
+            return Err(Error::new(sqlstate::QUERY_CANCELED, "canceling statement due to user request"));
+        }
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    /// A message of that severity.
+    pub fn message(&self, severity: &'static str, fields: Error) {
+        self.session.backend.notice(severity, fields);
     }
 
     /// A NOTICE with a text, and perhaps a code, a detail and a hint.

@@ -19,17 +19,23 @@
 
 mod background;
 mod caller;
+mod cursor;
+mod fragment;
 mod grouped;
+mod language;
 mod pgcrypto;
+mod procedure;
 mod sha1;
 mod stored;
+mod subtransaction;
 pub mod transform;
+mod types;
 mod uuid_ossp;
 
 use std::collections::HashMap;
 
 pub use aegis_catalog::definition::quote_identifier;
-pub use aegis_catalog::object::{Column, Relation, RelationKind, Window, Windows};
+pub use aegis_catalog::object::{Column, Relation, RelationKind, Routine, Window, Windows};
 pub use aegis_catalog::sqlstate::SqlState;
 pub use aegis_catalog::types::datetime::ZoneSpecification;
 pub use aegis_catalog::types::{TimeZone, oid};
@@ -37,6 +43,7 @@ pub use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 pub use aegis_storage::{ColumnEncoding, RangeSize};
 
 pub use crate::bind::is_ordered;
+pub use crate::bind::routine::Returns;
 pub use crate::functions::aggregate::{Aggregate, Fold, Persist, Step, compare_floats, fold, one, whole, write_all};
 pub use crate::functions::array::List;
 pub use crate::functions::comparison::key::{comparison_type, key_array as comparison_key};
@@ -52,7 +59,14 @@ pub use crate::statement::storage_parameter::NewView;
 pub use crate::{kernel, row, session, set, volatile};
 pub use background::{Background, Workers};
 pub use caller::{Caller, Future, Row, SessionCode, Value};
+pub use cursor::{Fetched, Fetching};
+pub use fragment::{Form, Fragment, Ran, RowsOf, Variable, Variables, add_context, parse_fragment};
 pub use grouped::{GroupKey, GroupedQuery, KeyArgument};
+
+pub use language::{Invocation, Language};
+pub use procedure::{BoundProcedure, Outputs};
+pub use subtransaction::Subtransaction;
+pub use types::{column_type, element_type, fields_of, row_type, signature, type_name, type_named};
 
 /// Symbols of a library with the code behind them.
 pub type Symbols = Vec<(&'static str, Body)>;
@@ -73,6 +87,8 @@ pub struct Extension {
     /// Called before a commit that has changed rows of windows which somebody watches ([`Windows::watched`]).
     pub committing: Option<Committing>,
     pub background: Option<Background>,
+    /// Procedural languages.
+    pub languages: &'static [Language],
 }
 
 /// Storage parameters that mean something to an extension.
@@ -117,6 +133,11 @@ impl Extensions {
 
     pub fn named(&self, name: &str) -> Option<&Extension> {
         self.all.iter().find(|extension| extension.name == name)
+    }
+
+    /// The language of that name.
+    pub fn language(&self, name: &str) -> Option<&Language> {
+        self.all.iter().flat_map(|extension| extension.languages).find(|language| language.name == name)
     }
 
     /// The code of a function in C by its library (`$libdir/…`) and symbol.

@@ -112,6 +112,8 @@ pub enum Body {
     Window(fn(&AggregateTypes<'_>) -> Result<Arc<WindowUDF>>),
     /// Statements in SQL, that a user wrote.
     Sql(Arc<Routine>),
+    /// A body in a procedural language, that a user wrote.
+    Language(Arc<Routine>),
     /// A scalar function that is a part of a transform of groups.
     Transform {
         scalar: Kernel,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use aegis_catalog::facts::{self, FunctionRow};
+use aegis_catalog::fixed_oid::SQL_LANGUAGE;
 use aegis_catalog::object::Routine;
 use aegis_catalog::types::oid::{self, Oid};
 use aegis_catalog::{Error, Result};
@@ -152,7 +153,8 @@ pub fn of_routine(routine: &Arc<Routine>, context: &StatementContext) -> Result<
         }
         (None, None) if routine.is_range_constructor() => super::range::constructor(&routine.row.source)
             .ok_or_else(|| Error::internal(format!("no constructor {}", routine.row.source)))?,
-        (None, None) => Body::Sql(routine.clone()),
+        (None, None) if routine.row.language == SQL_LANGUAGE => Body::Sql(routine.clone()),
+        (None, None) => Body::Language(routine.clone()),
     };
     Ok(from_fact(&routine.row, body))
 }

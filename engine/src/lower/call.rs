@@ -75,7 +75,7 @@ impl Lowerer<'_> {
                 // JSON may hold values that a domain does not take.
                 if function.name.ends_with("_populate_record") { self.verify(value, ty) } else { Ok(value) }
             }
-            Body::Sql(_) | Body::Session(_) => {
+            Body::Sql(_) | Body::Session(_) | Body::Language(_) => {
                 Err(Error::unsupported(format!("function {} in this place", function.name)))
             }
             Body::Aggregate(_) | Body::UserAggregate(_) | Body::Window(_) | Body::Set { .. } => {

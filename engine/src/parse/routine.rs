@@ -150,3 +150,12 @@ pub enum AlterRoutineAction {
     Schema(Ident),
     Options(Vec<(RoutineOption, Span)>),
 }
+
+/// DO.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Do {
+    pub language: Option<String>,
+    pub text: String,
+    /// Where the text's literal is.
+    pub span: Span,
+}

@@ -241,6 +241,7 @@ pub enum Utility {
     AlterRoutine(Box<AlterRoutine>),
     DropRoutine(Box<DropRoutine>),
     /// The procedure with its arguments, and where they stand.
+    Do(super::routine::Do),
     Call(Box<(Call, Span)>),
     CreateExtension(CreateExtension),
     AlterExtension(AlterExtension),

@@ -123,7 +123,9 @@ impl Session {
     pub(crate) async fn end_transaction(&mut self, commit: bool) -> Result<()> {
         let ready = if commit { self.prepare_to_end().await } else { Ok(()) };
         let Some(open) = self.transaction.take() else { return Ok(()) };
-        self.portals.retain(|_, portal| portal.cursor.as_ref().is_some_and(|c| c.hold) && portal.is_held());
+        // The portal of a statement that goes on afterwards stays.
+        let goes_on = self.calls > 0;
+        self.portals.retain(|_, portal| portal.is_held() || goes_on && matches!(portal.state, PortalState::Ready));
         let pending = std::mem::take(&mut *self.pending_notifications.lock());
         let result = match ready {
             Ok(()) if commit => self.commit(open, pending).await,
@@ -136,6 +138,15 @@ impl Session {
             settings.rollback();
         }
         result
+    }
+
+    /// After the end of one, within a statement that goes on.
+    pub(crate) fn continue_in_new_transaction(&mut self) -> Result<()> {
+        let mut open = self.begin(Block::Implicit)?;
+        open.tables.patience = self.obeyed().patience;
+        open.used = true;
+        self.transaction = Some(open);
+        self.refresh_identity()
     }
 
     /// What a commit does while it may still fail.
@@ -369,6 +380,35 @@ impl Session {
         }
         let rows = futures::stream::iter(result.returning.into_iter().map(Ok)).boxed();
         Ok(Outcome::Rows { rows, tag: Tag::Counted(change.tag()) })
+    }
+
+    /// The value of a query that is an expression, computed in place; None if it must run as a query.
+    pub(crate) fn compute(
+        &mut self,
+        plan: &Plan,
+        values: &[ScalarValue],
+        context: &Arc<StatementContext>,
+    ) -> Result<Option<ScalarValue>> {
+        if !self.superuser {
+            plan.check_privileges(context)?;
+        }
+        let runtime = Arc::clone(&self.shared.executor);
+        let Some(open) = &mut self.transaction else { return Ok(None) };
+        let Some(expression) = plan.expression(context, &open.tables) else { return Ok(None) };
+        let execution = execute::Execution::new(&runtime, Arc::clone(context), &mut open.tables, values);
+        let threads = tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor());
+        let rows = match threads {
+            // Others' work on this thread must not wait for it.
+            Ok(tokio::runtime::RuntimeFlavor::MultiThread) if !expression.quick => {
+                tokio::task::block_in_place(|| expression.rows(&execution))
+            }
+            _ => expression.rows(&execution),
+        };
+        let Some(rows) = rows? else { return Ok(None) };
+        match rows.columns().first().filter(|_| rows.num_rows() == 1) {
+            Some(column) => super::routine::computed(column, 0).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The value of an expression without columns.

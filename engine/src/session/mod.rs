@@ -61,6 +61,10 @@ pub struct Session {
     pub(crate) superuser: bool,
     /// Bodies of functions that are running, one inside the other.
     pub(crate) calls: usize,
+    /// What runs may commit: a procedure, or DO, outside of a transaction block.
+    pub(crate) transactional: bool,
+    /// What procedural languages keep between statements.
+    pub(crate) language_state: HashMap<&'static str, Box<dyn std::any::Any + Send + Sync>>,
     /// Who it is in the lock table.
     pub(crate) owner: Arc<Owner>,
     /// The present statement is one of several of a query string, which are one transaction.
@@ -123,6 +127,8 @@ impl Session {
             backend,
             superuser,
             calls: 0,
+            transactional: false,
+            language_state: HashMap::new(),
             transaction: None,
             prepared: Arc::default(),
             portals: HashMap::new(),
@@ -696,6 +702,11 @@ impl Session {
     /// ON COMMIT DELETE ROWS or DROP of a temporary table.
     pub(crate) fn on_commit(&mut self, table: Oid, action: OnCommit) {
         self.on_commit.push((table, action));
+    }
+
+    /// Is what starts now the client's own statement, outside of a transaction block?
+    pub(crate) fn may_commit(&self) -> bool {
+        self.calls == 0 && self.require_no_block("").is_ok()
     }
 
     /// 25001 if a transaction block is open.

@@ -46,6 +46,8 @@ pub struct Plan {
     /// It has run before.
     used: AtomicBool,
     generic: OnceLock<Option<GenericPlan>>,
+    /// As an expression, which reads nothing.
+    expression: OnceLock<Option<GenericPlan>>,
 }
 
 impl Plan {
@@ -68,6 +70,7 @@ impl Plan {
             allowed: AtomicU32::new(0),
             used: AtomicBool::new(false),
             generic: OnceLock::new(),
+            expression: OnceLock::new(),
         }
     }
 
@@ -88,13 +91,21 @@ impl Plan {
         self.generic.get_or_init(|| GenericPlan::new(&self.tree, context, tables)).as_ref()
     }
 
+    /// What computes the statement's only row, if it reads nothing and changes nothing.
+    pub fn expression(&self, context: &StatementContext, tables: &Tables) -> Option<&GenericPlan> {
+        if self.calls {
+            return None;
+        }
+        self.expression.get_or_init(|| GenericPlan::of_expression(&self.tree, context, tables)).as_ref()
+    }
+
     /// It turned out to have no generic plan.
     pub fn is_general(&self) -> bool {
         matches!(self.generic.get(), Some(None))
     }
 
     /// Is it still what binding the statement again would make?
-    fn holds(&self, context: &StatementContext) -> bool {
+    pub fn holds(&self, context: &StatementContext) -> bool {
         self.catalog_version == context.catalog.version() && self.search_path == context.search_path
     }
 }

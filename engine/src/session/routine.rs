@@ -24,14 +24,14 @@ use crate::bind::tree::{
 };
 use crate::bind::{self, walk};
 use crate::execute::error::from_datafusion;
-use crate::extension::{Caller, Row, SessionCode};
+use crate::extension::{Caller, Extensions, Invocation, Language, Row, SessionCode};
 use crate::functions::{Body, Function, Volatility, set_returning};
 use crate::parse::ast::Statement as Parsed;
 use crate::parse::utility::Utility;
 use crate::statement::{self, Outcome};
 
 /// Routines that call routines.
-const MAX_CALLS: usize = 60;
+const MAX_CALLS: usize = 400;
 
 /// Rows that a call hands back at most: they are kept in memory.
 pub(super) const MAX_ROWS: usize = 10_000_000;
@@ -46,11 +46,8 @@ impl Session {
         args: Vec<(ScalarValue, Type)>,
         returns: &'a Returns,
     ) -> Boxed<'a, Vec<Vec<ScalarValue>>> {
-        Box::pin(async move {
-            if self.calls >= MAX_CALLS {
-                return Err(Error::new(sqlstate::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
-                    .with_hint("A function calls itself, or others that call it, too deep."));
-            }
+        crate::stack::roomy(async move {
+            self.require_depth()?;
             if function.strict && args.iter().any(|(value, _)| value.is_null()) {
                 return Ok(if returns.set { Vec::new() } else { vec![nulls(returns, &*self.catalog()?)?] });
             }
@@ -61,6 +58,15 @@ impl Session {
         })
     }
 
+    /// 54001 for routines that call routines too deep.
+    fn require_depth(&self) -> Result<()> {
+        if self.calls < MAX_CALLS {
+            return Ok(());
+        }
+        Err(Error::new(sqlstate::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+            .with_hint("A function calls itself, or others that call it, too deep."))
+    }
+
     async fn run_body(
         &mut self,
         function: &Function,
@@ -68,7 +74,7 @@ impl Session {
         returns: &Returns,
     ) -> Result<Vec<Vec<ScalarValue>>> {
         let routine = match &function.body {
-            Body::Sql(routine) => routine.clone(),
+            Body::Sql(routine) | Body::Language(routine) => routine.clone(),
             // One of our own, which belongs to whoever set the server up.
             Body::Session(code) if self.catalog()?.routine(function.oid).is_none() => {
                 let volatile = function.volatility == Volatility::Volatile;
@@ -94,16 +100,54 @@ impl Session {
             mark
         };
         self.refresh_identity()?;
+        // Only a procedure may end the transaction that it runs in.
+        let transactional = self.transactional;
+        self.transactional &= routine.row.kind == 'p' && mark.is_none();
         let result = match function.body {
+            Body::Language(_) => self.run_language(&routine, args, returns).await,
             Body::Session(code) => {
                 self.run_code(code, routine.row.volatility == 'v', routine.row.owner, args, returns).await
             }
             _ => self.run_statements(&routine, args, returns).await,
         };
+        self.transactional = transactional;
         if let Some(mark) = mark {
             self.backend.settings.lock().rollback_to(mark);
             self.refresh_identity()?;
         }
+        result
+    }
+
+    /// Runs a body in a procedural language.
+    async fn run_language(
+        &mut self,
+        routine: &Arc<Routine>,
+        args: Vec<(ScalarValue, Type)>,
+        returns: &Returns,
+    ) -> Result<Vec<Vec<ScalarValue>>> {
+        let language = language_of(routine, &self.shared.extensions)?;
+        let arguments = Row::of_scalars(&args)?;
+        let call = Invocation { routine: Arc::clone(routine), arguments, returns: returns.clone() };
+        let volatile = routine.row.volatility == 'v';
+        let rows = (language.call)(Caller::new(self, volatile, routine.row.owner), call).await?;
+        if returns.is_void() {
+            return Ok(Vec::new());
+        }
+        if returns.columns.is_empty() {
+            // Only its value tells what a record consists of.
+            return rows.iter().map(Row::to_scalars).collect();
+        }
+        let catalog = self.catalog()?;
+        rows.into_iter().map(|row| row.into_scalars(&returns.columns, &catalog)).collect()
+    }
+
+    /// Runs the text of DO.
+    pub(crate) async fn run_inline(&mut self, language: &Language, text: Arc<str>) -> Result<()> {
+        self.require_depth()?;
+        self.calls += 1;
+        let owner = self.context()?.user_oid;
+        let result = crate::stack::roomy((language.inline)(Caller::new(self, true, owner), text)).await;
+        self.calls -= 1;
         result
     }
 
@@ -497,6 +541,13 @@ impl Session {
     }
 }
 
+/// Who runs the bodies of a routine's language.
+pub(crate) fn language_of<'e>(routine: &Routine, extensions: &'e Extensions) -> Result<&'e Language> {
+    let name = aegis_catalog::facts::language_name(routine.row.language);
+    let language = name.and_then(|name| extensions.language(name));
+    language.ok_or_else(|| Error::unsupported(format!("LANGUAGE {}", name.unwrap_or("of that number"))))
+}
+
 /// 0A000 for a statement that changes something in a body that is not volatile.
 fn refuse_changes(statement: &Parsed, volatility: char) -> Result<()> {
     let command = match statement {
@@ -530,7 +581,7 @@ pub(crate) async fn drain(outcome: Outcome) -> Result<Vec<Vec<ScalarValue>>> {
 }
 
 /// A value as constants have it: numeric by its digits.
-fn computed(column: &ArrayRef, row: usize) -> Result<ScalarValue> {
+pub(crate) fn computed(column: &ArrayRef, row: usize) -> Result<ScalarValue> {
     let value = ScalarValue::try_from_array(column, row).map_err(from_datafusion)?;
     let ScalarValue::Decimal128(..) = value else { return Ok(value) };
     let numeric = Type::of(oid::NUMERIC);
@@ -555,7 +606,7 @@ pub(super) fn constant(value: ScalarValue, ty: Type) -> Expr {
     Expr { kind: ExprKind::Constant(value), ty, span: Default::default() }
 }
 
-fn constants(rows: Vec<Vec<ScalarValue>>, types: &[Type]) -> Vec<Vec<Expr>> {
+pub(super) fn constants(rows: Vec<Vec<ScalarValue>>, types: &[Type]) -> Vec<Vec<Expr>> {
     let row = |row: Vec<ScalarValue>| row.into_iter().zip(types).map(|(value, ty)| constant(value, *ty)).collect();
     rows.into_iter().map(row).collect()
 }
@@ -584,7 +635,7 @@ fn result_of(rows: Vec<Vec<ScalarValue>>, returns: &Returns, ty: Type, catalog: 
     let Some(row) = rows.into_iter().next().filter(|_| !returns.is_void()) else {
         return Ok(constant(null_of(ty, catalog)?, ty));
     };
-    if !returns.is_row {
+    if !returns.is_row || returns.columns.is_empty() {
         let value = row.into_iter().next().ok_or_else(|| Error::internal("a row without a column"))?;
         return Ok(constant(value, ty));
     }

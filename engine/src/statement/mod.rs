@@ -59,6 +59,8 @@ use aegis_catalog::{Error, Result, Type};
 
 use crate::parse::ast::{ParsedStatement, Statement};
 use crate::parse::utility::Utility;
+pub use cursor::fetch as cursor_fetch;
+
 use crate::session::Session;
 use crate::session::context::StatementContext;
 use crate::session::portal::{RowStream, Tag};
@@ -184,6 +186,7 @@ pub async fn run(session: &mut Session, utility: &Utility, sql: &str, context: &
         Utility::Maintenance { verb, tables } => maintenance::run(session, verb, tables, context).await,
         Utility::Cluster { table, index } => cluster::run(session, table.as_ref(), index.as_ref(), context).await,
         Utility::Reindex { target, concurrently } => reindex::run(session, target, *concurrently, context).await,
+        Utility::Do(block) => routine::run_inline(session, block, sql).await,
         Utility::Unsupported(feature) => Err(Error::unsupported(feature)),
         utility => run_of_users(session, utility, context).await,
     }

@@ -34,6 +34,7 @@ const TIMESCALEDB: Extension = Extension {
     parameters: Some(continuous::PARAMETERS),
     committing: Some(continuous::COMMITTING),
     background: Some(jobs::BACKGROUND),
+    languages: &[],
 };
 
 fn symbols() -> Symbols {

@@ -39,6 +39,7 @@ impl Lower<'_> {
             K::ALTER_FUNCTION | K::ALTER_PROCEDURE | K::ALTER_ROUTINE | K::ALTER_AGGREGATE => {
                 Utility::AlterRoutine(Box::new(self.alter_routine(node)?))
             }
+            K::DO => Utility::Do(self.do_block(node)?),
             K::CALL => Utility::Call(Box::new(self.call_procedure(node)?)),
             _ => return Ok(None),
         }))
@@ -248,6 +249,26 @@ impl Lower<'_> {
             }
         };
         Ok(AlterRoutine { routine, action })
+    }
+
+    fn do_block(&self, node: Node<'_>) -> Result<Do> {
+        let mut languages = node.children_of(K::DO_LANGUAGE);
+        let language = match languages.next() {
+            Some(clause) => {
+                let name = self.need(clause.nodes().next(), clause)?;
+                Some(match name.kind() {
+                    K::LITERAL => self.string(name)?,
+                    _ => self.ident(name)?.name,
+                })
+            }
+            None => None,
+        };
+        if let Some(second) = languages.next() {
+            let message = "conflicting or redundant options";
+            return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(self.position(second)));
+        }
+        let text = self.need(node.child(K::LITERAL), node)?;
+        Ok(Do { language, text: self.string(text)?, span: self.span(text) })
     }
 
     fn call_procedure(&self, node: Node<'_>) -> Result<(Call, Span)> {

@@ -23,7 +23,11 @@ pub async fn call(
     context: &StatementContext,
 ) -> Result<Outcome> {
     let bound = bind::bind_call(&call.0, call.1, parameters.0, context)?;
-    run(session, bound, parameters.1, context).await
+    let outer = session.transactional;
+    session.transactional = session.may_commit();
+    let result = run(session, bound, parameters.1, context).await;
+    session.transactional = outer;
+    result
 }
 
 /// CALL in the body of another routine, with that one's arguments.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use aegis_catalog::facts::{AggregateRow, FunctionRow};
+use aegis_catalog::facts::{self, AggregateRow, FunctionRow};
+use aegis_catalog::fixed_oid::{C_LANGUAGE, SQL_LANGUAGE};
 use aegis_catalog::object::{Dependency, DependencyKind, ObjectAddress, Routine};
 use aegis_catalog::types::{self, oid};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
@@ -11,18 +12,13 @@ use super::find::{signature, signature_of};
 use super::options::{self, Given};
 use super::parameters::{self, Parameters};
 use crate::bind::{self, routine as bodies};
-use crate::parse::ast::Statement;
-use crate::parse::routine::{CreateRoutine, SqlBody};
+use crate::parse::ast::{Span, Statement};
+use crate::parse::routine::{CreateRoutine, RoutineOption, SqlBody};
 use crate::parse::utility::Utility;
 use crate::privilege::Owned;
 use crate::session::Session;
 use crate::session::context::StatementContext;
 use crate::statement::{Outcome, namespace, privilege};
-
-/// `pg_language.oid` of SQL.
-const SQL: Oid = 14;
-/// Of C.
-const C: Oid = 13;
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(sqlstate::INVALID_FUNCTION_DEFINITION, message)
@@ -36,7 +32,11 @@ pub fn create(session: &mut Session, create: &CreateRoutine, context: &Statement
     let checked = session.backend.settings.lock().bool("check_function_bodies") || made.sql_body.is_some();
     let checked = checked && made.library.is_none();
     let read = match checked {
-        true => check_body(&made, &*session.context()?)?,
+        true if made.row.language == SQL_LANGUAGE => check_body(&made, &*session.context()?)?,
+        true => {
+            validate(&made, create, session)?;
+            Vec::new()
+        }
         false => Vec::new(),
     };
     let open = session.writable(tag)?;
@@ -94,11 +94,15 @@ fn routine(create: &CreateRoutine, session: &mut Session, context: &StatementCon
     let library = library(&given, context)?;
     let (source, sql_body) = match &library {
         Some((_, symbol)) => (symbol.clone(), None),
-        None => body(create, &given)?,
+        None => {
+            let (language, source, sql_body) = body(create, &given, context)?;
+            row.language = language;
+            (source, sql_body)
+        }
     };
     row.source = source.into();
     if library.is_some() {
-        row.language = C;
+        row.language = C_LANGUAGE;
         if !given.cost {
             row.cost = 1.0;
         }
@@ -119,7 +123,7 @@ fn routine(create: &CreateRoutine, session: &mut Session, context: &StatementCon
         }
         return Err(Error::unsupported("window functions in SQL"));
     }
-    if library.is_none() {
+    if library.is_none() && row.language == SQL_LANGUAGE {
         check_types(&row, &parameters, context)?;
     }
     if sql_body.is_some() && row.arg_types.iter().any(|&ty| bind::is_polymorphic(ty)) {
@@ -146,7 +150,7 @@ fn row_of(
     FunctionRow {
         schema,
         owner: context.user_oid,
-        language: SQL,
+        language: SQL_LANGUAGE,
         cost: 100.0,
         rows: 0.0,
         variadic: parameters.variadic,
@@ -178,29 +182,31 @@ fn library(given: &Given, context: &StatementContext) -> Result<Option<(String, 
 }
 
 /// The body of AS, and the one in the syntax of SQL.
-fn body(create: &CreateRoutine, given: &Given) -> Result<(String, Option<String>)> {
+fn body(create: &CreateRoutine, given: &Given, context: &StatementContext) -> Result<(Oid, String, Option<String>)> {
     let language = match (&given.language, &create.body) {
         (Some(language), _) => language.to_lowercase(),
         (None, Some(_)) => "sql".to_owned(),
         (None, None) => return Err(invalid("no language specified")),
     };
-    match language.as_str() {
-        "sql" => {}
-        "plpgsql" | "c" | "internal" => return Err(Error::unsupported(format!("LANGUAGE {language}"))),
-        other => {
-            let error = Error::new(sqlstate::UNDEFINED_OBJECT, format!("language \"{other}\" does not exist"));
-            return Err(error);
-        }
+    let Some(oid) = facts::language_named(&language) else {
+        let error = Error::new(sqlstate::UNDEFINED_OBJECT, format!("language \"{language}\" does not exist"));
+        return Err(error);
+    };
+    if oid != SQL_LANGUAGE && context.extensions.language(&language).is_none() {
+        return Err(Error::unsupported(format!("LANGUAGE {language}")));
+    }
+    if oid != SQL_LANGUAGE && create.body.is_some() {
+        return Err(invalid("inline SQL function body only valid for language SQL"));
     }
     match (&given.body, &create.body) {
         (Some(_), Some(_)) => Err(invalid("duplicate function body specified")),
         (None, None) => Err(invalid("no function body specified")),
-        (Some((body, None)), None) => Ok((body.clone(), None)),
-        (Some((_, Some(_))), None) => Err(invalid("only one AS item needed for language \"sql\"")),
-        (None, Some(SqlBody::Return(expr))) => Ok((String::new(), Some(format!("RETURN {expr}")))),
+        (Some((body, None)), None) => Ok((oid, body.clone(), None)),
+        (Some((_, Some(_))), None) => Err(invalid(format!("only one AS item needed for language \"{language}\""))),
+        (None, Some(SqlBody::Return(expr))) => Ok((oid, String::new(), Some(format!("RETURN {expr}")))),
         (None, Some(SqlBody::Atomic(statements))) => {
             let lines: String = statements.iter().map(|statement| format!(" {statement};\n")).collect();
-            Ok((String::new(), Some(format!("BEGIN ATOMIC\n{lines}END"))))
+            Ok((oid, String::new(), Some(format!("BEGIN ATOMIC\n{lines}END"))))
         }
     }
 }
@@ -263,6 +269,32 @@ fn check_body(routine: &Routine, context: &StatementContext) -> Result<Vec<Objec
     }
     bodies::as_declared(last.as_mut(), &returns, context, &mut numbers)?;
     Ok(read)
+}
+
+/// As the language's validator says; where the body is wrong is told as a place in the statement.
+fn validate(routine: &Arc<Routine>, create: &CreateRoutine, session: &Session) -> Result<()> {
+    let context = session.context()?;
+    let language = crate::session::routine::language_of(routine, &context.extensions)?;
+    let checked = (language.validate)(routine, &context);
+    let written = create.options.iter().find(|(option, _)| matches!(option, RoutineOption::As(..)));
+    checked.map_err(|error| match written {
+        Some((_, span)) => in_body(error, *span, &context.services.query(), &routine.row.source),
+        None => error,
+    })
+}
+
+/// A position in a body as one in the statement that makes it, if the body is there as it is.
+pub fn in_body(mut error: Error, clause: Span, sql: &str, body: &str) -> Error {
+    let fields = error.fields_mut();
+    let Some(position) = fields.position else { return error };
+    match sql.get(clause.start as usize..).and_then(|rest| rest.find(body)) {
+        Some(offset) => fields.position = Some(clause.start + offset as u32 + position),
+        None => {
+            fields.position = None;
+            fields.internal = Some((position, body.to_owned()));
+        }
+    }
+    error
 }
 
 fn without_position(mut error: Error) -> Error {

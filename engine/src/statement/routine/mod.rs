@@ -6,6 +6,7 @@ mod call;
 mod create;
 mod drop;
 mod find;
+mod inline;
 mod options;
 mod parameters;
 
@@ -15,3 +16,4 @@ pub use call::{call, call_within, describe, refuse_in_body};
 pub use create::create;
 pub use drop::drop;
 pub use find::{existing, row, signature};
+pub use inline::run as run_inline;

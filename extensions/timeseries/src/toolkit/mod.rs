@@ -24,6 +24,7 @@ pub const EXTENSION: Extension = Extension {
     parameters: None,
     committing: None,
     background: None,
+    languages: &[],
 };
 
 fn symbols() -> Symbols {
