@@ -513,7 +513,7 @@ impl Session {
                 let rows = self.run_routine(&function, values, &returns).await?;
                 *expr = match (&function.body, returns.is_void()) {
                     // Void of code is a value; of statements it is null.
-                    (Body::Session(_), true) => constant(ScalarValue::Boolean(Some(true)), expr.ty),
+                    (Body::Session(_) | Body::Language(_), true) => constant(ScalarValue::Boolean(Some(true)), expr.ty),
                     _ => result_of(rows, &returns, expr.ty, &context.catalog)?,
                 };
             }

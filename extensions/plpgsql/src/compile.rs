@@ -127,7 +127,7 @@ fn routine(
         _ => Shape::Value,
     };
     if matches!(row.return_type, oid::TRIGGER | oid::EVENT_TRIGGER) {
-        return Err(Error::unsupported("functions of triggers"));
+        return Err(Error::unsupported("RETURNS trigger in PL/pgSQL"));
     }
     let located = |error: Error| match check && error.fields().position.is_some() {
         true => error,

@@ -308,7 +308,7 @@ fn function_definition(call: &Call<'_>, proc: &FunctionRow) -> Result<String> {
     let routine = catalog.routine(proc.oid);
     let language = match &routine {
         Some(routine) if routine.library.is_some() => "c",
-        Some(_) => "sql",
+        Some(_) => aegis_catalog::facts::language_name(proc.language).unwrap_or("sql"),
         None => "internal",
     };
     text.push_str(&format!(" LANGUAGE {language}\n"));

@@ -93,11 +93,12 @@ const KINDS: &[Kind] = &[
         name: "language",
         privileges: &["USAGE"],
         public: &["USAGE"],
-        find: |_, name| match name {
-            "internal" => Ok(fixed_oid::INTERNAL_LANGUAGE),
-            name => Err(Error::new(sqlstate::UNDEFINED_OBJECT, format!("language \"{name}\" does not exist"))),
+        find: |_, name| {
+            let found = aegis_catalog::facts::language_named(name);
+            let missing = || Error::new(sqlstate::UNDEFINED_OBJECT, format!("language \"{name}\" does not exist"));
+            found.ok_or_else(missing)
         },
-        owner: |_, oid| (oid == fixed_oid::INTERNAL_LANGUAGE).then_some((fixed_oid::BOOTSTRAP_SUPERUSER, true)),
+        owner: |_, oid| aegis_catalog::facts::language_name(oid).map(|_| (fixed_oid::BOOTSTRAP_SUPERUSER, true)),
     },
     Kind {
         name: "tablespace",
