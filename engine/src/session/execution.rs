@@ -245,7 +245,12 @@ impl Session {
                     let parameters = (prepared.parameters.as_slice(), parameters.as_slice());
                     statement::routine::call(self, call, parameters, context).await?
                 }
-                utility => statement::run(self, utility, &prepared.sql, context).await?,
+                utility => {
+                    self.utility_parameters = (prepared.parameters.clone(), parameters);
+                    let outcome = statement::run(self, utility, &prepared.sql, context).await;
+                    self.utility_parameters = Default::default();
+                    outcome?
+                }
             },
             _ => {
                 let plan = prepared.plan(context)?;

@@ -75,6 +75,8 @@ pub struct Session {
     /// Shared with the running statement, which may list them.
     pub(crate) prepared: Arc<Mutex<HashMap<String, Arc<Prepared>>>>,
     pub(crate) portals: HashMap<String, Portal>,
+    /// Those of the utility statement that runs, for the statement in it to take.
+    pub(crate) utility_parameters: (Vec<Oid>, Vec<datafusion::scalar::ScalarValue>),
     /// The named ones among `portals`, for the running statement to list.
     pub(crate) named_portals: Arc<Mutex<Vec<Weak<PortalName>>>>,
     /// LISTEN and NOTIFY of the open transaction.
@@ -132,6 +134,7 @@ impl Session {
             transaction: None,
             prepared: Arc::default(),
             portals: HashMap::new(),
+            utility_parameters: Default::default(),
             named_portals: Arc::default(),
             pending_notifications: Arc::default(),
             copy: None,

@@ -145,7 +145,14 @@ impl Prepared {
                             prepared.parameters = parameters;
                             columns.map(|columns| described(&columns, context))
                         }
-                        utility => crate::statement::output_columns(utility),
+                        utility => {
+                            if statement.parameter_count > 0
+                                && let Some(inner) = crate::statement::inner(utility)
+                            {
+                                prepared.parameters = crate::bind::bind(&inner, sql, declared, context)?.parameters;
+                            }
+                            crate::statement::output_columns(utility)
+                        }
                     };
                     prepared.columns = columns.map(Arc::new);
                 }

@@ -115,5 +115,6 @@ async fn source(
         }
         return Ok((plan.tree.clone(), values));
     }
-    Ok((bind::bind(&create.source, sql, &[], context)?, Vec::new()))
+    let (types, values) = std::mem::take(&mut session.utility_parameters);
+    Ok((bind::bind(&create.source, sql, &types, context)?, values))
 }

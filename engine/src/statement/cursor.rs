@@ -44,13 +44,14 @@ pub async fn declare(
     session.require_new_portal(name)?;
     let parsed =
         ParsedStatement { span: query.span, statement: Statement::Query(Box::new(query.clone())), parameter_count: 0 };
-    let prepared = Arc::new(Prepared::new(name, &Arc::from(sql), Some(Arc::new(parsed)), &[], context)?);
+    let (types, values) = std::mem::take(&mut session.utility_parameters);
+    let prepared = Arc::new(Prepared::new(name, &Arc::from(sql), Some(Arc::new(parsed)), &types, context)?);
     let plan = prepared.plan(context)?;
     let (plan, position) = match current_of::positioned(&plan.tree).filter(|_| !plan.calls) {
         Some((tree, position)) => (Arc::new(Plan::new(tree, context)?), Some(position)),
         None => (plan, None),
     };
-    let Outcome::Rows { rows, .. } = session.run_plan(&plan, Vec::new(), &Arc::new(context.clone())).await? else {
+    let Outcome::Rows { rows, .. } = session.run_plan(&plan, values, &Arc::new(context.clone())).await? else {
         return Err(Error::internal("a cursor's query returned no rows"));
     };
     let format = if options.binary { vec![Format::Binary] } else { Vec::new() };

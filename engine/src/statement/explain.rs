@@ -63,7 +63,8 @@ pub async fn run(
     if let Statement::Utility(_) = &statement.statement {
         return Err(Error::unsupported("EXPLAIN of this statement"));
     }
-    let plan = Plan::new(crate::bind::bind(&statement.statement, sql, &[], context)?, context)?;
+    let (types, values) = std::mem::take(&mut session.utility_parameters);
+    let plan = Plan::new(crate::bind::bind(&statement.statement, sql, &types, context)?, context)?;
     if !session.superuser {
         plan.check_privileges(context)?;
     }
@@ -77,7 +78,7 @@ pub async fn run(
     }
     let runtime = Arc::clone(&session.shared.executor);
     let open = session.transaction.as_mut().ok_or_else(|| Error::internal("EXPLAIN outside a transaction"))?;
-    let mut execution = execute::Execution::new(&runtime, Arc::new(context.clone()), &mut open.tables, &[]);
+    let mut execution = execute::Execution::new(&runtime, Arc::new(context.clone()), &mut open.tables, &values);
     let start = Instant::now();
     let explained = execute::explain(&plan.tree.statement, options, &mut execution).await?;
     let milliseconds = start.elapsed().as_secs_f64() * 1e3;

@@ -52,6 +52,7 @@ pub mod truncate;
 mod user_type;
 mod view;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use aegis_catalog::types::oid;
@@ -226,6 +227,17 @@ async fn run_of_users(session: &mut Session, utility: &Utility, context: &Statem
         Utility::Call(call) => routine::call(session, call, (&[], &[]), context).await,
         _ => Err(Error::internal("a statement that nobody runs")),
     }
+}
+
+/// The statement in a utility statement, whose parameters are its own.
+pub fn inner(utility: &Utility) -> Option<Cow<'_, Statement>> {
+    match utility {
+        Utility::Declare { query, .. } => Some(Cow::Owned(Statement::Query(query.clone()))),
+        Utility::Explain { statement, .. } => Some(Cow::Borrowed(&statement.statement)),
+        Utility::CreateTableAs(create) => Some(Cow::Borrowed(&*create.source)),
+        _ => None,
+    }
+    .filter(|inner| !matches!(**inner, Statement::Utility(_)))
 }
 
 /// True for what a failed transaction block still takes.
