@@ -216,3 +216,37 @@ fn macros_are_grafanas() {
          AND h IN ('a','b') AND a >= 1704142800 AND a <= 1704153600"
     );
 }
+
+/// Queries that need nothing but the last row of each series say so, and others do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn last_rows_are_found_without_a_look_at_all() {
+    let server = Aegis::start();
+    let client = connect(&server).await;
+    rows(&client, "CREATE EXTENSION timescaledb").await;
+    rows(&client, "CREATE TABLE m (time timestamptz NOT NULL, device text, site text, v float8)").await;
+    let explain = async |sql: &str| -> String {
+        let lines = rows(&client, &format!("EXPLAIN {sql}")).await;
+        lines.into_iter().filter_map(|line| line.into_iter().next().flatten()).collect::<Vec<_>>().join("\n")
+    };
+    let by_device = "LastRowsExec: m, series=[device], time=time";
+    for (sql, expected) in [
+        ("SELECT DISTINCT ON (device) * FROM m ORDER BY device, time DESC", Some(by_device)),
+        ("SELECT device, last(v, time), max(time) FROM m WHERE device > 'd' GROUP BY device", Some(by_device)),
+        (
+            "SELECT DISTINCT ON (device) v FROM m WHERE site = 's' AND time < now() ORDER BY device, time DESC",
+            Some("LastRowsExec: m, series=[device, site], time=time"),
+        ),
+        (
+            "SELECT * FROM (VALUES ('d')) d(d), LATERAL (SELECT v FROM m WHERE device = d.d ORDER BY time DESC LIMIT 1) l",
+            Some(by_device),
+        ),
+        ("SELECT DISTINCT ON (device) * FROM m ORDER BY device, time", None),
+        ("SELECT DISTINCT ON (device) * FROM m WHERE v > 1 ORDER BY device, time DESC", None),
+        ("SELECT device, last(v, time), min(time) FROM m GROUP BY device", None),
+    ] {
+        let plan = explain(sql).await;
+        assert_eq!(plan.contains("LastRowsExec"), expected.is_some(), "{sql}\n{plan}");
+        assert!(plan.contains(expected.unwrap_or("TableScanExec")), "{sql}\n{plan}");
+    }
+    assert_eq!(server.stop(), Some(0));
+}

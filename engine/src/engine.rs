@@ -104,6 +104,7 @@ impl Engine {
             compaction_max_rows: budget.merge_rows,
             footer_cache_bytes: budget.footers,
             piece_cache_bytes: budget.pieces,
+            last_rows_cache_bytes: budget.footers,
             wal_archive_dir: config.wal_archive_dir.clone(),
             compaction_bytes_per_second: config.compaction.bytes_per_second,
             compaction_fan_in: config.compaction.fan_in,

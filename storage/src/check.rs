@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::file::read_only::ReadOnlyDisk;
 use crate::file::simulated::SimulatedDisk;
 use crate::file::{Disk, read_all};
+use crate::last_rows::LastRowsCache;
 use crate::manifest::{Manifest, ManifestState, TableRecord, sum_path};
 use crate::recovery::{self, Layout};
 use crate::schema::{TableId, TableSchema};
@@ -72,7 +73,9 @@ pub fn check(disk: Arc<dyn Disk>, data_dir: &Path) -> Result<Report> {
     let read_only: Arc<dyn Disk> = Arc::new(ReadOnlyDisk(disk));
     let footers = Arc::new(FooterCache::new(FOOTER_BYTES));
     let pieces = Arc::new(PieceCache::new(FOOTER_BYTES));
-    let folder = SegmentFolder { disk: read_only.clone(), dir: layout.segments.clone(), footers, pieces };
+    let last_rows = Arc::new(LastRowsCache::new(0));
+    let dir = layout.segments.clone();
+    let folder = SegmentFolder { disk: read_only.clone(), dir, footers, pieces, last_rows };
     let mut check = Check { disk: read_only, layout, folder, report: Report::default() };
     check.identity(data_dir);
     let state = check.manifest();

@@ -347,7 +347,7 @@ mod tests {
                 ignored_suffix: vec![],
                 deferrable: false,
             }],
-            windows: Some(Windows { owner: 20_000, column: 1, grain: 10 }),
+            windows: Some(Windows { owner: 20_000, column: 1, grain: 10, order: vec![2] }),
         };
         let arrow = Arc::new(Schema::new(vec![
             Field::new("a", DataType::Int32, true),
@@ -372,6 +372,7 @@ mod tests {
                     crc: 5,
                     blocks: vec![1, u32::MAX],
                     sorted_by: vec![1],
+                    sorted_within: None,
                     columns: vec![1, 2],
                     nulls: vec![0, 1],
                     min_ts: 0,

@@ -54,6 +54,8 @@ pub struct Config {
     pub footer_cache_bytes: usize,
     /// Bytes of decoded pieces of columns that are kept for look-ups of single rows. Default 256 MiB.
     pub piece_cache_bytes: usize,
+    /// Bytes of the last rows of series that are kept of segments. Default 64 MiB.
+    pub last_rows_cache_bytes: usize,
     /// Milliseconds since 1970, for commit timestamps. Correctness does not depend on it.
     pub now_millis: fn() -> u64,
     /// Called by a thread of the background when it has nothing to do, so that its memory can go back to the system.
@@ -93,6 +95,7 @@ impl Default for Config {
             compaction_max_rows: 4 << 20,
             footer_cache_bytes: 64 << 20,
             piece_cache_bytes: 256 << 20,
+            last_rows_cache_bytes: 64 << 20,
             now_millis: system_millis,
             on_idle: || {},
             disk: Arc::new(RealDisk),

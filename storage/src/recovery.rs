@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::dead_rows::DeadRows;
 use crate::file::{Disk, read_all, write_atomic};
 use crate::flush::Files;
+use crate::last_rows::LastRowsCache;
 use crate::manifest::{Manifest, ManifestState};
 use crate::memtable::{RowId, adapt};
 use crate::schema::TableId;
@@ -75,6 +76,7 @@ pub fn open(config: &Config) -> Result<Opened> {
         dir: layout.segments.clone(),
         footers: Arc::new(FooterCache::new(config.footer_cache_bytes)),
         pieces: Arc::new(PieceCache::new(config.piece_cache_bytes)),
+        last_rows: Arc::new(LastRowsCache::new(config.last_rows_cache_bytes)),
     };
     let Replayed { version, counters, segments, log, next_staged } = replay(&folder, &layout, &state)?;
     sweep(disk.as_ref(), &layout, &state, &version)?;

@@ -4,14 +4,15 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::{filter_record_batch, interleave_record_batch};
-use arrow::row::{RowConverter, Rows, SortField};
+use arrow::row::Rows;
 use roaring::RoaringBitmap;
 
 use crate::index::KeyColumns;
 use crate::memtable::{Chunk, RowId, adapt, options};
+use crate::order::Sorter;
 use crate::schema::{ColumnSchema, IndexId, TableId};
 use crate::segment::encoding::{WORTHWHILE_FLUSHED_ROWS, WORTHWHILE_ROWS};
 use crate::segment::reader::SegmentRows;
@@ -22,6 +23,11 @@ use crate::{Error, Result};
 
 /// Steps in which the rows of a row group are put in order and written: groups are small where memory is short.
 const STEPS_OF_GROUP: usize = 4;
+
+/// Rows of segments out of order that a merge puts in order: they are in memory then.
+pub fn most_unsorted(row_group_rows: usize) -> u64 {
+    row_group_rows as u64 * 4
+}
 
 /// These chunks and segments of a table become one segment.
 #[derive(Debug)]
@@ -68,24 +74,12 @@ struct Cursor<'a> {
     at: usize,
 }
 
-/// What turns batches into rowsets.
-struct Keys {
-    converter: Option<RowConverter>,
-    positions: Vec<usize>,
-}
+/// What turns batches into rowsets; None if the rows have no order.
+struct Keys(Option<Sorter>);
 
 impl Keys {
-    fn of(shape: &Shape) -> Result<Self> {
-        let Some(key) = shape.schema.primary() else { return Ok(Self { converter: None, positions: Vec::new() }) };
-        let positions = shape.schema.key_positions(key)?;
-        let types = positions.iter().map(|p| SortField::new(shape.schema.columns[*p].data_type.clone()));
-        Ok(Self { converter: Some(RowConverter::new(types.collect())?), positions })
-    }
-
     fn rows(&self, batch: &RecordBatch) -> Result<Option<Rows>> {
-        let Some(converter) = &self.converter else { return Ok(None) };
-        let columns: Vec<ArrayRef> = self.positions.iter().map(|p| batch.column(*p).clone()).collect();
-        Ok(Some(converter.convert_columns(&columns)?))
+        self.0.as_ref().map(|sorter| sorter.rows(batch)).transpose()
     }
 }
 
@@ -116,8 +110,12 @@ impl Rewrite {
         if rows == 0 {
             return Ok(done);
         }
-        let keys = Keys::of(&self.shape)?;
+        let sorts = self.sorts();
+        let keys = Keys(if sorts { Sorter::of(&self.shape.schema)? } else { None });
         let mut output = Output::new(self, folder, rows)?;
+        if !sorts {
+            output.writer.not_sorted();
+        }
         let mut merge =
             Merge { cursors: self.inputs(&keys)?, keys: &keys, view: &self.shape, write_rows: self.write_rows() };
         while let Some(step) = merge.next()? {
@@ -131,19 +129,31 @@ impl Rewrite {
         Ok(done)
     }
 
-    /// Segments in the key's order are read as they are; everything else is sorted first.
+    /// Will the rows be in order? Segments that are not are sorted in memory, which is for few rows of a table of windows only.
+    fn sorts(&self) -> bool {
+        let order = self.shape.schema.sort_order();
+        if self.shape.schema.windows.is_none()
+            || self.segments.iter().all(|view| view.segment.is_staged()) && self.segments.len() == 1
+        {
+            return true;
+        }
+        let unsorted = self.segments.iter().filter(|view| view.segment.meta.order() != order);
+        unsorted.map(SegmentView::live_rows).sum::<u64>() <= most_unsorted(self.row_group_rows)
+    }
+
+    /// Segments in the order are read as they are; everything else is sorted first.
     fn inputs(&self, keys: &Keys) -> Result<Vec<Cursor<'_>>> {
-        let key = self.shape.schema.primary().map(|k| k.columns.clone()).unwrap_or_default();
+        let order = self.shape.schema.sort_order();
         let columns: Vec<&ColumnSchema> = self.shape.schema.columns.iter().collect();
         let mut unsorted = Vec::new();
         let mut cursors = Vec::new();
         for view in &self.segments {
             let mut input = Input::Segment { rows: view.segment.rows(&columns)?, view, next: 0 };
-            if key.is_empty() || view.segment.meta.sorted_by == key {
+            if keys.0.is_none() || view.segment.meta.order() == order {
                 cursors.push(Cursor { input, current: None, at: 0 });
                 continue;
             }
-            while let Some(rows) = input.next(&Keys { converter: None, positions: Vec::new() }, &self.shape)? {
+            while let Some(rows) = input.next(&Keys(None), &self.shape)? {
                 unsorted.push(rows);
             }
         }
@@ -152,7 +162,7 @@ impl Rewrite {
                 unsorted.push(self.piece(chunk, piece)?);
             }
         }
-        let memory = match keys.converter {
+        let memory = match keys.0 {
             Some(_) => sorted(unsorted, keys, self.write_rows())?,
             None => unsorted,
         };
@@ -257,7 +267,7 @@ impl Merge<'_> {
                     }
                 }
                 // Without a key one input follows the other, and none is opened before its turn.
-                if self.keys.converter.is_none() && cursor.current.is_some() {
+                if self.keys.0.is_none() && cursor.current.is_some() {
                     break;
                 }
             }
@@ -289,7 +299,7 @@ impl Merge<'_> {
         };
         let mut open = (0..self.cursors.len()).filter(|c| self.cursors[*c].current.is_some());
         let (mut least, mut second) = (open.next()?, None);
-        if self.keys.converter.is_some() {
+        if self.keys.0.is_some() {
             for cursor in open {
                 if key(cursor) < key(least) {
                     (least, second) = (cursor, Some(least));

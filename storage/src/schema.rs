@@ -38,6 +38,9 @@ pub struct Windows {
     /// A timestamp, date or integer.
     pub column: ColumnId,
     pub grain: i64,
+    /// Columns that the rows of a window are in the order of, before that column.
+    #[serde(default)]
+    pub order: Vec<ColumnId>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -8,13 +8,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::row::{OwnedRow, RowConverter, SortField};
+use arrow::array::RecordBatch;
+use arrow::row::OwnedRow;
 use roaring::RoaringBitmap;
 use tokio::task::JoinHandle;
 
 use crate::index::KeyColumns;
 use crate::memtable::{Chunk, RowId, adapt};
+use crate::order::Sorter;
 use crate::overlay::Overlay;
 use crate::schema::{ColumnSchema, IndexId, TableId};
 use crate::segment::writer::SegmentWriter;
@@ -161,32 +162,25 @@ fn write(
     Ok(Arc::new(segment))
 }
 
-/// Do rows come in the order of the primary key?
+/// Do rows come in the order of the table?
 struct Order {
-    /// None without a key, and once they do not.
-    converter: Option<RowConverter>,
-    positions: Vec<usize>,
+    /// None without an order, and once they do not.
+    sorter: Option<Sorter>,
     last: Option<OwnedRow>,
 }
 
 impl Order {
     fn of(shape: &Shape) -> Result<Self> {
-        let Some(key) = shape.schema.primary() else {
-            return Ok(Self { converter: None, positions: Vec::new(), last: None });
-        };
-        let positions = shape.schema.key_positions(key)?;
-        let types = positions.iter().map(|p| SortField::new(shape.schema.columns[*p].data_type.clone()));
-        Ok(Self { converter: Some(RowConverter::new(types.collect())?), positions, last: None })
+        Ok(Self { sorter: Sorter::of(&shape.schema)?, last: None })
     }
 
     fn goes_on(&mut self, rows: &RecordBatch) -> Result<bool> {
-        let Some(converter) = &self.converter else { return Ok(false) };
-        let columns: Vec<ArrayRef> = self.positions.iter().map(|p| rows.column(*p).clone()).collect();
-        let keys = converter.convert_columns(&columns)?;
+        let Some(sorter) = &self.sorter else { return Ok(false) };
+        let keys = sorter.rows(rows)?;
         let Some(last) = keys.num_rows().checked_sub(1) else { return Ok(true) };
         let follows = self.last.as_ref().is_none_or(|last| last.row() <= keys.row(0));
         if !follows || (0..last).any(|i| keys.row(i) > keys.row(i + 1)) {
-            self.converter = None;
+            self.sorter = None;
             return Ok(false);
         }
         self.last = Some(keys.row(last).owned());

@@ -1,7 +1,5 @@
 //! `real` and `double precision` (manual 8.1.3).
 
-use std::io::Write as _;
-
 use super::text::{invalid_input, trim};
 use crate::error::{Error, Result};
 use crate::sqlstate;
@@ -85,8 +83,7 @@ pub fn write_float8(value: f64, extra_float_digits: i32, out: &mut Vec<u8>) {
         return;
     }
     if extra_float_digits >= 0 && value.abs() < PLAIN_WHOLE && value.trunc() == value {
-        // Writing to a vector does not fail.
-        _ = write!(out, "{}", value as i64);
+        out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
         return;
     }
     if extra_float_digits > 0 {

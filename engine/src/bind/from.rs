@@ -236,7 +236,7 @@ impl Binder<'_> {
         SearchPath::resolve(&self.catalog, &view.search_path, &self.context.user, temporary)
     }
 
-    fn from_subquery(
+    pub(super) fn from_subquery(
         &mut self,
         query: &ast::Query,
         lateral: bool,

@@ -8,9 +8,10 @@ use super::function::set_call_of;
 use super::output_name::output_name;
 use super::query::bare;
 use super::scope::{Clause, Item, ItemColumn, WholeRow};
-use super::tree::{Alias, Distinct, From, OutputColumn, Select, SetCall, SetExpr};
+use super::tree::{Alias, Distinct, Expr, ExprKind, From, OutputColumn, Select, SetCall, SetExpr};
 use super::{Binder, RelSource, walk};
-use crate::parse::ast::{self, TableFunction, TableFunctionCall};
+use crate::functions::Body;
+use crate::parse::ast::{self, TableAlias, TableFunction, TableFunctionCall};
 
 impl Binder<'_> {
     pub(super) fn function_scan(&mut self, table: &TableFunction) -> Result<(From, Vec<Item>)> {
@@ -24,6 +25,11 @@ impl Binder<'_> {
                 Some(call) => calls.push(call),
                 None => return self.scalar_scan(table, function),
             }
+        }
+        if let [call] = calls.as_slice()
+            && let Body::Query(make) = call.function.body
+        {
+            return self.query_scan(table, call, make);
         }
         let mut columns: Vec<OutputColumn> = calls.iter().flat_map(|call| call.columns.iter().cloned()).collect();
         let shown = match (&table.alias, table.functions.first()) {
@@ -66,12 +72,37 @@ impl Binder<'_> {
         Ok((From::Function { rel, calls, ordinality: table.ordinality, lateral, alias }, vec![item]))
     }
 
+    /// A call that stands for a query.
+    fn query_scan(
+        &mut self,
+        table: &TableFunction,
+        call: &SetCall,
+        make: fn(&[String]) -> Result<String>,
+    ) -> Result<(From, Vec<Item>)> {
+        let text = |arg: &Expr| match &arg.kind {
+            ExprKind::Constant(value) => value.try_as_str().flatten().map(str::to_owned),
+            _ => None,
+        };
+        let name = &call.function.name;
+        let Some(arguments) = call.args.iter().map(text).collect::<Option<Vec<_>>>() else {
+            return Err(Error::unsupported(format!("{name} of what is no constant text")).at(table.span.start));
+        };
+        if table.ordinality {
+            return Err(Error::unsupported(format!("{name} WITH ORDINALITY")).at(table.span.start));
+        }
+        let query = crate::parse::parse_query(&make(&arguments)?)?;
+        let named = || ast::Ident { name: name.clone(), span: table.span };
+        let alias = table.alias.clone().unwrap_or_else(|| TableAlias { name: named(), columns: Vec::new() });
+        self.from_subquery(&query, false, Some(&alias), table.span)
+    }
+
     /// The call with its result columns; None if the expression is no function call after all (`FROM current_date`, casts).
     fn table_function_call(&mut self, function: &TableFunctionCall) -> Result<Option<SetCall>> {
         let ast::ExprKind::Call(call) = &function.call.kind else { return Ok(None) };
         let span = function.call.span;
         let Some(resolved) = self.from_call(call, span)? else { return Ok(None) };
         let anonymous = resolved.columns.is_empty() && resolved.ty.oid == oid::RECORD;
+        let anonymous = anonymous && !matches!(resolved.function.body, Body::Query(_));
         if !function.column_definitions.is_empty() && !anonymous {
             let message = if resolved.columns.is_empty() {
                 "a column definition list is only allowed for functions returning \"record\""

@@ -23,6 +23,7 @@ pub mod index_key;
 pub mod interrupt;
 pub mod key;
 pub mod lambda;
+pub mod last_rows;
 pub mod lock;
 mod memory_pool;
 mod merge;

@@ -19,12 +19,13 @@ use datafusion::scalar::ScalarValue;
 
 use super::error::{from_arrow, from_datafusion};
 use super::key::key_type;
+use super::last_rows::LastRowsTable;
 use super::scan::predicate::{Columns, predicates};
 use super::scan::{ScanRequest, Source, TableScanExec, read_chunk};
 use super::shared::SharedTable;
 use super::system::{SequenceTable, SystemTable};
 use crate::bind::tree::SYSTEM_COLUMNS;
-use crate::lower::Tables;
+use crate::lower::{LastRows, Tables};
 use crate::session::context::StatementContext;
 use crate::session::tables::Tables as RowTables;
 
@@ -86,6 +87,16 @@ impl Tables for SnapshotTables<'_> {
         Ok(None)
     }
 
+    fn last_rows(&self, relation: &Arc<Relation>, wanted: &LastRows) -> Result<Option<Arc<dyn TableSource>>> {
+        let RelationKind::Table(table) = &relation.kind else { return Ok(None) };
+        if table.materialized.as_ref().is_some_and(|materialized| !materialized.populated) {
+            return Ok(None);
+        }
+        let scan = self.transaction.scan(table.storage).map_err(Error::from)?;
+        let table = StoredTable::new(relation, scan)?;
+        Ok(Some(provider_as_source(Arc::new(LastRowsTable::new(table, wanted)))))
+    }
+
     fn shared(&self, plan: LogicalPlan) -> Result<Arc<dyn TableSource>> {
         Ok(provider_as_source(Arc::new(SharedTable::new(plan))))
     }
@@ -102,10 +113,10 @@ pub fn relation_fields(relation: &Relation) -> Vec<Field> {
 /// A stored table at one snapshot.
 #[derive(Debug)]
 pub struct StoredTable {
-    name: String,
-    schema: SchemaRef,
-    sources: Vec<Source>,
-    scan: TableScan,
+    pub(super) name: String,
+    pub(super) schema: SchemaRef,
+    pub(super) sources: Vec<Source>,
+    pub(super) scan: TableScan,
 }
 
 impl StoredTable {

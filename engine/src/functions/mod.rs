@@ -123,6 +123,8 @@ pub enum Body {
     Session(SessionCode),
     /// An aggregate that a user made of functions.
     UserAggregate(Arc<Routine>),
+    /// In FROM, with constants as arguments: it stands for a query, whose text it makes of theirs.
+    Query(fn(&[String]) -> Result<String>),
     /// A set-returning function: one `List` per input row (of structs when there are several columns). `stream`, if given, makes the rows of
     /// a call with constant arguments a batch at a time.
     Set {

@@ -13,7 +13,7 @@ use arrow::datatypes::DataType;
 use datafusion::logical_expr::Expr;
 
 use super::value::{Value, apply};
-use super::{Lowerer, compare, is_numeric, numeric};
+use super::{Lowerer, compare, instant, is_numeric, numeric};
 use crate::execute::operator::{ScalarOperator, strict};
 use crate::functions::{Body, Call, Function, Kernel, Volatility};
 use crate::session::context::StatementContext;
@@ -47,6 +47,9 @@ impl Lowerer<'_> {
         if let Some(value) = compare::compare(function, &args)? {
             return Ok(value);
         }
+        if let Some(value) = instant::compare(&function.name, &args, &self.statement().format.time_zone) {
+            return Ok(value);
+        }
         if let [left, right] = args.as_slice()
             && let Some(value) = numeric::arithmetic(&function.name, left, right, ty)
         {
@@ -75,7 +78,7 @@ impl Lowerer<'_> {
                 // JSON may hold values that a domain does not take.
                 if function.name.ends_with("_populate_record") { self.verify(value, ty) } else { Ok(value) }
             }
-            Body::Sql(_) | Body::Session(_) | Body::Language(_) => {
+            Body::Sql(_) | Body::Session(_) | Body::Language(_) | Body::Query(_) => {
                 Err(Error::unsupported(format!("function {} in this place", function.name)))
             }
             Body::Aggregate(_) | Body::UserAggregate(_) | Body::Window(_) | Body::Set { .. } => {

@@ -347,7 +347,7 @@ impl Lowerer<'_> {
         }
         let source = match self.keyed_source(rel, relation)? {
             Some(source) => source,
-            None => self.context.tables.source(relation)?,
+            None => self.table_source(rel, relation)?,
         };
         let (plan, columns) = self.scan(&relation.name, source)?;
         let mut live = columns.iter();
@@ -363,6 +363,15 @@ impl Lowerer<'_> {
         let mut table = Relation::new(plan);
         table.rels.insert(rel, bindings);
         Ok(table)
+    }
+
+    /// All rows, or those that are enough.
+    fn table_source(&mut self, rel: RelId, relation: &Arc<CatalogRelation>) -> Result<Arc<dyn TableSource>> {
+        let last = self.reduced.remove(&rel).map(|last| self.context.tables.last_rows(relation, &last));
+        match last.transpose()?.flatten() {
+            Some(source) => Ok(source),
+            None => self.context.tables.source(relation),
+        }
     }
 
     /// The row that WHERE names by a unique key.

@@ -20,7 +20,9 @@ mod expr;
 pub mod free;
 mod from;
 pub mod inherit;
+mod instant;
 mod key;
+mod last_rows;
 mod late;
 mod limit;
 mod locking;
@@ -62,6 +64,7 @@ pub use dml::{
     ChangeColumns, Form, LoweredChange, lower_conflict_update, lower_constant, lower_constants, lower_delete,
     lower_insert, lower_over_row, lower_update,
 };
+pub use last_rows::LastRows;
 pub use locking::{LockedTable, lock_key};
 pub use merge::lower_merge;
 
@@ -100,6 +103,11 @@ pub trait Tables {
         relation: &Arc<CatalogRelation>,
         values: &[(i16, ScalarValue)],
     ) -> Result<Option<Arc<dyn TableSource>>>;
+
+    /// The rows of a relation, of which only the last ones of series are needed; perhaps others too. None if there are no such.
+    fn last_rows(&self, _: &Arc<CatalogRelation>, _: &LastRows) -> Result<Option<Arc<dyn TableSource>>> {
+        Ok(None)
+    }
 
     /// Makes a source whose rows are those of `plan`, run once however often it is read.
     fn shared(&self, plan: LogicalPlan) -> Result<Arc<dyn TableSource>>;
@@ -142,6 +150,8 @@ pub(crate) struct Lowerer<'a> {
     demanded: HashMap<ColumnRef, ScalarValue>,
     /// Values that it compares columns with otherwise.
     compared: Vec<inherit::Compared>,
+    /// Relations of which some rows are enough.
+    reduced: HashMap<RelId, LastRows>,
     /// Relations of the statement's own FROM whose rows are locked.
     locked: Vec<locking::Place>,
     /// The same of its sub-queries.
@@ -166,6 +176,7 @@ impl<'a> Lowerer<'a> {
             domains: Vec::new(),
             demanded: HashMap::new(),
             compared: Vec::new(),
+            reduced: HashMap::new(),
             locked: Vec::new(),
             locked_within: HashMap::new(),
             case_operands: Vec::new(),

@@ -25,6 +25,9 @@ impl Lowerer<'_> {
             Some((transform, select)) => (Some(transform), select),
             None => (None, select),
         };
+        if transform.is_none() && locked.is_empty() {
+            self.reduce_to_last_rows(query, select, base.is_some())?;
+        }
         let mut input = self.select_input(select, transform, base)?;
         if let Some(set_functions) = &select.set_functions {
             self.set_functions(set_functions, &mut input)?;
@@ -198,7 +201,7 @@ impl Lowerer<'_> {
     }
 }
 
-fn comparison_of(operator: &str) -> Option<Comparison> {
+pub(super) fn comparison_of(operator: &str) -> Option<Comparison> {
     Some(match operator {
         "=" => Comparison::Equal,
         "<" => Comparison::Less,
@@ -210,7 +213,7 @@ fn comparison_of(operator: &str) -> Option<Comparison> {
 }
 
 /// The column behind an expression that is nothing else (but perhaps under another type name).
-fn plain_column(expr: &tree::Expr) -> Option<super::ColumnRef> {
+pub(super) fn plain_column(expr: &tree::Expr) -> Option<super::ColumnRef> {
     match &expr.kind {
         ExprKind::Column { rel, column } => Some((*rel, *column)),
         ExprKind::Cast { arg, method: tree::CastMethod::Relabel, .. } => plain_column(arg),

@@ -80,6 +80,7 @@ pub fn schema<'a>(
         owner: table.oid,
         column: u32::try_from(windows.column).unwrap_or_default(),
         grain: windows.grain,
+        order: windows.order.iter().filter_map(|column| u32::try_from(*column).ok()).collect(),
     });
     Ok(TableSchema { columns, indexes: kept, windows })
 }

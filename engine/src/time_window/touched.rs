@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn grains_are_counted_from_the_epoch_and_note_new_rows() {
-        let windows = Windows { owner: 7, column: 1, grain: 10 };
+        let windows = Windows { owner: 7, column: 1, grain: 10, order: vec![] };
         let mut touched = Touched::default();
         let times: ArrayRef =
             Arc::new(TimestampMicrosecondArray::from(vec![Some(-1), Some(3), None, Some(9), Some(25)]));

@@ -8,6 +8,7 @@ mod gapfill;
 mod histogram;
 mod hypertable;
 mod jobs;
+mod latest;
 mod size;
 mod time_bucket;
 mod toolkit;
@@ -46,6 +47,7 @@ fn symbols() -> Symbols {
         time_bucket::symbols(),
         gapfill::symbols(),
         bookend::symbols(),
+        latest::symbols(),
         histogram::symbols(),
         size::symbols(),
         uuid::symbols(),

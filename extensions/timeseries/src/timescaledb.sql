@@ -59,3 +59,9 @@ CREATE FUNCTION _timescaledb_functions.hist_finalfunc(state internal, val double
 CREATE AGGREGATE histogram(double precision, double precision, double precision, integer) (SFUNC = _timescaledb_functions.hist_sfunc, STYPE = internal, FINALFUNC = _timescaledb_functions.hist_finalfunc, FINALFUNC_EXTRA, PARALLEL = safe);
 
 CREATE FUNCTION approximate_row_count(relation regclass) RETURNS bigint AS '$libdir/timescaledb', 'ts_approximate_row_count' LANGUAGE c STABLE STRICT;
+
+-- The last row of each series: stands for a query with DISTINCT ON.
+CREATE FUNCTION latest(relation text, "time" text) RETURNS SETOF record AS '$libdir/timescaledb', 'latest' LANGUAGE c STABLE STRICT;
+CREATE FUNCTION latest(relation text, "time" text, series text) RETURNS SETOF record AS '$libdir/timescaledb', 'latest' LANGUAGE c STABLE STRICT;
+CREATE FUNCTION latest(relation text, "time" text, series text, series2 text) RETURNS SETOF record AS '$libdir/timescaledb', 'latest' LANGUAGE c STABLE STRICT;
+CREATE FUNCTION latest(relation text, "time" text, series text, series2 text, series3 text) RETURNS SETOF record AS '$libdir/timescaledb', 'latest' LANGUAGE c STABLE STRICT;

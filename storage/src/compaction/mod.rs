@@ -14,12 +14,12 @@ use roaring::RoaringBitmap;
 
 use crate::flush::Files;
 use crate::manifest::{SegmentRecord, TableRecord};
-use crate::rewrite::{Rewrite, Rewritten};
+use crate::rewrite::{Rewrite, Rewritten, most_unsorted};
 use crate::schema::TableId;
 use crate::segment::{Segment, deletes};
-use crate::version::{RowMap, SegmentView, Shape};
+use crate::version::{RowMap, STAGED_UNITS, SegmentView, Shape};
 use crate::{Config, Error, Result};
-use policy::{Merge, SegmentFacts, Settings};
+use policy::{Merge, Reason, SegmentFacts, Settings};
 
 pub use worker::{Compactor, Pace};
 
@@ -38,6 +38,7 @@ pub fn settings(config: &Config) -> Settings {
         dead_percent: config.compaction_dead_percent.clamp(1, 100),
         max_bytes: config.compaction_max_bytes,
         max_rows: config.compaction_max_rows,
+        max_unsorted: most_unsorted(config.row_group_rows),
     }
 }
 
@@ -47,18 +48,43 @@ pub fn choose(files: &Files, settings: &Settings, tables: Option<&[TableId]>) ->
         let idle = record.segments.keys().filter(|unit| !files.busy.contains(&(*id, **unit)));
         let facts = idle.map(|unit| facts(files, *id, record, *unit)).collect::<Result<Vec<_>>>()?;
         if let Some(merge) = policy::choose(&facts, settings) {
+            let merge = put_in_order(record, &merge, settings).unwrap_or(merge);
             return Ok(Some((*id, merge)));
         }
     }
     Ok(None)
 }
 
+/// The rewrite of a segment whose rows are to be put in order before the merge, which can read it as it is then, and need not have all of it in
+/// memory.
+fn put_in_order(record: &TableRecord, merge: &Merge, settings: &Settings) -> Option<Merge> {
+    let order = record.schema.sort_order();
+    record.schema.windows.as_ref().filter(|_| merge.units.len() > 1 && !order.columns.is_empty())?;
+    let segments = merge.units.iter().filter_map(|unit| Some((*unit, record.segments.get(unit)?)));
+    let unsorted: Vec<_> = segments.filter(|(_, segment)| segment.meta.order() != order).collect();
+    let rows = |segment: &SegmentRecord| u64::from(segment.meta.rows);
+    if unsorted.iter().map(|(_, segment)| rows(segment)).sum::<u64>() <= settings.max_unsorted {
+        return None;
+    }
+    let (unit, _) = unsorted.iter().find(|(unit, _)| is_unordered(record, *unit, settings))?;
+    Some(Merge { units: vec![*unit], reason: Reason::Order })
+}
+
+/// Is a segment of a table of windows out of order, and small enough to be put in order alone?
+fn is_unordered(record: &TableRecord, unit: u32, settings: &Settings) -> bool {
+    let Some(segment) = record.segments.get(&unit).filter(|_| record.schema.windows.is_some()) else { return false };
+    let small = unit >= STAGED_UNITS || u64::from(segment.meta.rows) <= settings.max_unsorted;
+    small && segment.meta.order() != record.schema.sort_order()
+}
+
 fn facts(files: &Files, id: TableId, record: &TableRecord, unit: u32) -> Result<SegmentFacts> {
     let missing = || Error::Internal(format!("segment {id}-{unit} is not open"));
     let noted = record.segments.get(&unit).ok_or_else(missing)?;
     let segment = files.segments.get(&(id, unit)).ok_or_else(missing)?;
-    let key = record.schema.primary().and_then(|key| key.columns.first());
-    let keys = match key.filter(|key| noted.meta.sorted_by.first() == Some(key)) {
+    let primary = record.schema.primary().and_then(|key| key.columns.first());
+    let primary = primary.filter(|key| noted.meta.sorted_by.first() == Some(key));
+    // Those of a table of windows are neighbours by their times, whatever order their rows have.
+    let keys = match record.schema.windows.as_ref().map(|windows| &windows.column).or(primary) {
         Some(key) => key_range(segment, *key)?,
         None => None,
     };

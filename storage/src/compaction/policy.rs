@@ -28,6 +28,8 @@ pub struct Settings {
     /// Bytes and rows that a merged segment may have.
     pub max_bytes: u64,
     pub max_rows: u64,
+    /// Rows of segments out of order that a merge may put in order.
+    pub max_unsorted: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub enum Reason {
     Small,
     /// Somebody wants a range of the table as one.
     Asked,
+    /// Its rows are out of order.
+    Order,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +136,14 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn settings() -> Settings {
-        Settings { fan_in: 4, overlap: 8, dead_percent: 20, max_bytes: 512 * MIB, max_rows: 1 << 30 }
+        Settings {
+            fan_in: 4,
+            overlap: 8,
+            dead_percent: 20,
+            max_bytes: 512 * MIB,
+            max_rows: 1 << 30,
+            max_unsorted: 1 << 20,
+        }
     }
 
     fn segment(unit: u32, bytes: u64, keys: Option<(u16, u16)>) -> SegmentFacts {

@@ -5,8 +5,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use roaring::RoaringBitmap;
 
-use super::noted_deletes;
 use super::policy::{MOST_INPUTS, Merge, Reason, Settings};
+use super::{is_unordered, noted_deletes, put_in_order};
 use crate::flush::Files;
 use crate::overlay::RowSet;
 use crate::schema::{ColumnId, TableId};
@@ -133,6 +133,10 @@ pub fn choose(files: &Files, table: TableId, range: ColumnRange, settings: &Sett
         2.. => found.iter().take(fitting).map(|(.., unit)| *unit).collect(),
         _ => found.iter().filter(|(_, _, dead, _)| *dead > 0).take(1).map(|(.., unit)| *unit).collect(),
     };
+    if units.is_empty() {
+        units.extend(found.iter().map(|(.., unit)| *unit).find(|unit| is_unordered(record, *unit, settings)));
+    }
     units.sort_unstable();
-    Ok((!units.is_empty()).then_some(Merge { units, reason: Reason::Asked }))
+    let merge = (!units.is_empty()).then_some(Merge { units, reason: Reason::Asked });
+    Ok(merge.map(|merge| put_in_order(record, &merge, settings).unwrap_or(merge)))
 }

@@ -27,7 +27,7 @@ type On<'a> = (&'a Predicate, &'a ColumnSchema);
 
 impl SegmentScan {
     /// Appends the row groups that may hold a row that meets all conditions, with the rows of their pages that may.
-    pub(super) fn parts(
+    pub(crate) fn parts(
         &self,
         schema: &TableSchema,
         predicates: &[Predicate],

@@ -7,8 +7,8 @@ use arrow::compute::concat;
 use arrow::row::{RowConverter, SortField};
 
 use super::TableScan;
-use crate::Result;
 use crate::schema::ColumnSchema;
+use crate::{Error, Result};
 
 /// Rows in memory up to which they are looked at.
 const LOOKED_AT: usize = 100_000;
@@ -88,14 +88,19 @@ impl TableScan {
     /// Columns (positions) that each part's rows, and the parts one after the other, are sorted by: ascending, no nulls.
     /// Empty if that is not so.
     pub fn sorted_by(&self) -> Result<Vec<usize>> {
-        let Some(key) = self.table_schema.primary().filter(|_| self.chunks.is_empty()) else { return Ok(Vec::new()) };
-        let columns = self.table_schema.key_positions(key)?;
+        let order = self.table_schema.sort_order();
+        if order.columns.is_empty() || order.within.is_some() || !self.chunks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let missing = |id: &u32| Error::Internal(format!("the order of rows names absent column {id}"));
+        let position = |id: &u32| self.table_schema.position(*id).ok_or_else(|| missing(id));
+        let columns = order.columns.iter().map(position).collect::<Result<Vec<_>>>()?;
         let sorted = self.segments.iter().all(|s| {
             let no_nulls =
                 |id| s.column_ids.iter().position(|c| c == id).and_then(|at| s.segment.meta.nulls.get(at)) == Some(&0);
-            s.segment.meta.sorted_by == key.columns && key.columns.iter().all(no_nulls)
+            s.segment.meta.order() == order && order.columns.iter().all(no_nulls)
         });
-        if !sorted || !self.in_key_order(key.columns.first().copied().unwrap_or(0))? {
+        if !sorted || !self.in_key_order(order.columns.first().copied().unwrap_or(0))? {
             return Ok(Vec::new());
         }
         Ok(columns)

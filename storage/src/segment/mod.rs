@@ -24,6 +24,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::blocks::{self, CheckedFile};
 use crate::file::{Disk, File};
+use crate::last_rows::LastRowsCache;
+use crate::order::SortOrder;
 use crate::schema::{ColumnId, IndexId, TableId};
 use crate::version::STAGED_UNITS;
 use crate::{Error, Result};
@@ -45,6 +47,7 @@ pub struct SegmentFolder {
     pub dir: PathBuf,
     pub footers: Arc<FooterCache>,
     pub pieces: Arc<PieceCache>,
+    pub last_rows: Arc<LastRowsCache>,
 }
 
 impl SegmentFolder {
@@ -68,8 +71,11 @@ pub struct SegmentMeta {
     /// And of its blocks; empty if it is from before there were any.
     #[serde(default, with = "blocks::hex")]
     pub blocks: Vec<u32>,
-    /// The primary key that its rows are in the order of; empty if it had none.
+    /// The columns that its rows are in the order of; empty if there are none.
     pub sorted_by: Vec<ColumnId>,
+    /// See [`SortOrder::within`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sorted_within: Option<(ColumnId, i64)>,
     pub columns: Vec<ColumnId>,
     /// Nulls in each of them.
     pub nulls: Vec<u64>,
@@ -80,6 +86,12 @@ pub struct SegmentMeta {
     /// beside the JSON of the rest.
     #[serde(skip)]
     pub ranges: Option<Vec<u8>>,
+}
+
+impl SegmentMeta {
+    pub fn order(&self) -> SortOrder {
+        SortOrder { columns: self.sorted_by.clone(), within: self.sorted_within }
+    }
 }
 
 /// Smallest and largest value of columns, each an array of one row.
@@ -95,6 +107,7 @@ pub struct Segment {
     file: CheckedFile,
     footers: Arc<FooterCache>,
     pieces: Arc<PieceCache>,
+    pub(crate) last_rows: Arc<LastRowsCache>,
     ranges: OnceLock<Ranges>,
     keys: Mutex<HashMap<IndexId, Arc<keys::KeyFile>>>,
     /// No manifest names it any more: the files go when the last reader does.
@@ -108,7 +121,7 @@ pub fn stem(table: TableId, unit: u32) -> String {
 
 impl Segment {
     pub fn open(folder: &SegmentFolder, table: TableId, unit: u32, meta: Arc<SegmentMeta>) -> Result<Self> {
-        let SegmentFolder { disk, dir, footers, pieces } = folder.clone();
+        let SegmentFolder { disk, dir, footers, pieces, last_rows } = folder.clone();
         let path = dir.join(stem(table, unit)).with_extension("parquet");
         let damaged = |what: String| {
             Error::Corrupt(format!(
@@ -123,7 +136,7 @@ impl Segment {
         }
         let (ranges, keys, retired) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
         let file = CheckedFile::new(file, meta.bytes, &meta.blocks);
-        Ok(Self { table, unit, path, meta, disk, file, footers, pieces, ranges, keys, retired })
+        Ok(Self { table, unit, path, meta, disk, file, footers, pieces, last_rows, ranges, keys, retired })
     }
 
     pub fn file(&self) -> &dyn File {
@@ -148,6 +161,7 @@ impl Segment {
             file: self.file.clone(),
             footers: self.footers.clone(),
             pieces: self.pieces.clone(),
+            last_rows: self.last_rows.clone(),
             ranges: OnceLock::new(),
             keys: Mutex::new(self.keys.lock().clone()),
             retired: AtomicBool::new(false),
@@ -191,6 +205,7 @@ impl Drop for Segment {
             return;
         }
         self.pieces.forget(self.table, self.unit);
+        self.last_rows.forget(self.table, self.unit);
         let prefix = format!("{}.", stem(self.table, self.unit));
         let dir = self.path.parent().unwrap_or(Path::new("."));
         let names = self.disk.list(dir).unwrap_or_default();

@@ -11,6 +11,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
     RowSelector,
 };
+use parquet::basic::{Encoding, Type as PhysicalType};
 use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::PageIndexPolicy;
 
@@ -19,7 +20,7 @@ use super::stored::from_stored;
 use super::{ROW_COLUMN, Segment, TS_COLUMN, column_name};
 use crate::file::ParquetSource;
 use crate::memtable::{RowId, options};
-use crate::schema::ColumnSchema;
+use crate::schema::{ColumnId, ColumnSchema};
 use crate::{Error, Result};
 
 /// Rows per batch of a whole read.
@@ -80,6 +81,18 @@ impl Segment {
             builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(within, all.len()));
         }
         builder.build().map_err(|e| self.damaged(e))
+    }
+
+    /// Is a column encoded as numbers of the values in a dictionary, which means that it takes few values? By the first and the last row group.
+    pub fn has_dictionary(&self, column: ColumnId) -> Result<bool> {
+        let (footer, name) = (self.footer()?, column_name(column));
+        let groups = footer.metadata().row_groups();
+        let ends = groups.first().into_iter().chain(groups.last());
+        let mut chunks = ends.flat_map(|group| group.columns()).filter(|chunk| chunk.column_path().string() == name);
+        Ok(chunks.all(|chunk| {
+            let plain = chunk.column_type() == PhysicalType::BOOLEAN;
+            plain || chunk.page_encoding_stats_mask().is_some_and(|mask| mask.is_only(Encoding::RLE_DICTIONARY))
+        }))
     }
 
     /// The Bloom filter of a column of a row group, if it has one.

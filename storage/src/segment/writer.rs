@@ -21,6 +21,7 @@ use super::stored::{stored_type, to_stored};
 use super::{ROW_COLUMN, SegmentMeta, TS_COLUMN, column_name};
 use crate::file::{Disk, File, FileWriter};
 use crate::memtable::{RowId, options};
+use crate::order::SortOrder;
 use crate::schema::ColumnId;
 use crate::version::Shape;
 use crate::{Error, Result};
@@ -50,7 +51,7 @@ pub struct SegmentWriter<'a> {
     rows: u32,
     min_ts: u64,
     max_ts: u64,
-    sorted_by: Vec<ColumnId>,
+    order: SortOrder,
 }
 
 /// Smallest and largest value of one column so far.
@@ -77,7 +78,7 @@ impl<'a> SegmentWriter<'a> {
         let file = disk.create(&path).map_err(Error::at(&path))?;
         let ranges = shape.schema.columns.iter().map(|c| Range::new(&c.data_type)).collect::<Result<_>>()?;
         let nulls = vec![0; shape.schema.columns.len()];
-        let sorted_by = shape.schema.primary().map(|key| key.columns.clone()).unwrap_or_default();
+        let order = shape.schema.sort_order();
         let (min_ts, max_ts) = (u64::MAX, 0);
         Ok(Self {
             path,
@@ -93,7 +94,7 @@ impl<'a> SegmentWriter<'a> {
             rows: 0,
             min_ts,
             max_ts,
-            sorted_by,
+            order,
         })
     }
 
@@ -120,9 +121,9 @@ impl<'a> SegmentWriter<'a> {
         Ok(self.writer.insert(writer))
     }
 
-    /// The rows do not come in the order of the primary key.
+    /// The rows do not come in the order of the table.
     pub fn not_sorted(&mut self) {
-        self.sorted_by.clear();
+        self.order = SortOrder::default();
     }
 
     pub fn write(&mut self, rows: &RecordBatch, ids: &[RowId]) -> Result<()> {
@@ -171,7 +172,8 @@ impl<'a> SegmentWriter<'a> {
             bytes: self.file.len().map_err(Error::at(&self.path))?,
             crc,
             blocks,
-            sorted_by: self.sorted_by,
+            sorted_by: self.order.columns,
+            sorted_within: self.order.within,
             columns: self.shape.columns.to_vec(),
             nulls: self.nulls,
             min_ts: self.min_ts,

@@ -8,6 +8,7 @@ mod crash;
 mod durability;
 mod faults;
 mod fixture;
+mod last_rows;
 mod model;
 mod scans;
 mod serializable;

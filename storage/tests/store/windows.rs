@@ -18,7 +18,7 @@ fn measured() -> TableSchema {
             column(3, "value", DataType::Float64),
         ],
         indexes: Vec::new(),
-        windows: Some(Windows { owner: 1, column: 1, grain: DAY }),
+        windows: Some(Windows { owner: 1, column: 1, grain: DAY, order: vec![] }),
     }
 }
 

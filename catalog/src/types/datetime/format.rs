@@ -103,9 +103,11 @@ fn write_moment(local: i64, zone: Option<(i64, i32)>, settings: &FormatSettings,
     let civil = Civil::from_micros(local);
     match settings.date_style {
         DateStyle::Iso => {
-            write_numeric_date(&civil, b'-', settings, out);
-            out.push(b' ');
-            write_clock(&civil, out);
+            if !write_iso(&civil, out) {
+                write_numeric_date(&civil, b'-', settings, out);
+                out.push(b' ');
+                write_clock(&civil, out);
+            }
             if let Some((_, offset)) = zone {
                 write_displacement(offset, out);
             }
@@ -139,6 +141,20 @@ fn write_moment(local: i64, zone: Option<(i64, i32)>, settings: &FormatSettings,
         }
     }
     write_era(&civil, out);
+}
+
+/// `yyyy-mm-dd hh:mm:ss` with its fraction, of years of four digits, all at once.
+fn write_iso(civil: &Civil, out: &mut Vec<u8>) -> bool {
+    if !(1..10_000).contains(&civil.year) {
+        return false;
+    }
+    let digits = |value: i32| [b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8];
+    let ([a, b], [c, d]) = (digits(civil.year / 100), digits(civil.year % 100));
+    let ([e, f], [g, h]) = (digits(civil.month), digits(civil.day));
+    let ([i, j], [k, l], [m, n]) = (digits(civil.hour), digits(civil.minute), digits(civil.second));
+    out.extend_from_slice(&[a, b, c, d, b'-', e, f, b'-', g, h, b' ', i, j, b':', k, l, b':', m, n]);
+    write_fraction(civil.micros, out);
+    true
 }
 
 fn write_abbreviation(zone: Option<(i64, i32)>, settings: &FormatSettings, out: &mut Vec<u8>) {

@@ -18,6 +18,10 @@ const REPEATED_YEARS: i32 = 2060;
 
 const MICROS: i64 = 1_000_000;
 
+fn is_utc(zone: Tz) -> bool {
+    matches!(zone, Tz::UTC | Tz::Etc__UTC | Tz::GMT | Tz::Etc__GMT)
+}
+
 impl TimeZone {
     pub const UTC: Self = Self::Named(Tz::UTC);
 
@@ -43,6 +47,14 @@ impl TimeZone {
         Self::Fixed { east_seconds, name: format!("<{east}>{west}") }
     }
 
+    /// Is it always as far from UTC?
+    pub fn is_fixed(&self) -> bool {
+        match self {
+            Self::Fixed { .. } => true,
+            Self::Named(zone) => is_utc(*zone),
+        }
+    }
+
     /// What `SHOW timezone` prints.
     pub fn name(&self) -> &str {
         match self {
@@ -55,7 +67,7 @@ impl TimeZone {
     pub fn offset_at(&self, utc_micros: i64) -> i32 {
         match self {
             Self::Fixed { east_seconds, .. } => *east_seconds,
-            Self::Named(Tz::UTC) => 0,
+            Self::Named(zone) if is_utc(*zone) => 0,
             Self::Named(zone) => named_offset(*zone, utc_micros.div_euclid(MICROS)),
         }
     }
@@ -98,7 +110,7 @@ impl TimeZone {
     pub fn offset_of_local(&self, local_micros: i64) -> i32 {
         let zone = match self {
             Self::Fixed { east_seconds, .. } => return *east_seconds,
-            Self::Named(Tz::UTC) => return 0,
+            Self::Named(zone) if is_utc(*zone) => return 0,
             Self::Named(zone) => *zone,
         };
         let local = local_micros.div_euclid(MICROS);

@@ -1,7 +1,7 @@
 //! Physical scan of a stored table: chunks in memory and row groups of segments, read one after the other in each partition, and
 //! filtered there: by what the statement says and by what sorts and joins above find out while it runs.
 
-mod filter;
+pub(super) mod filter;
 pub mod predicate;
 mod read;
 
@@ -167,7 +167,7 @@ impl TableScanExec {
     }
 }
 
-fn storage(error: aegis_storage::Error) -> DataFusionError {
+pub(super) fn storage(error: aegis_storage::Error) -> DataFusionError {
     to_datafusion(aegis_catalog::Error::from(error))
 }
 
@@ -253,6 +253,12 @@ impl DisplayAs for TableScanExec {
         }
         if let Some(limit) = self.reader.limit {
             write!(f, ", limit={limit}")?;
+        }
+        let stored: u64 = self.scan.segments.iter().map(|segment| segment.rows).sum();
+        let read: usize =
+            self.partitions.iter().flatten().filter(|part| matches!(part, Part::Rows(_))).map(Part::rows).sum();
+        if (read as u64) < stored && self.index.is_none() {
+            write!(f, ", reads={read} of {stored} stored rows")?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Between, BinaryExpr, Cast, Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
 use super::Source;
+use crate::functions::datetime::extract::length_of_unit;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 /// The function that makes comparison keys.
@@ -19,6 +20,12 @@ pub struct Columns<'a> {
     pub schema: &'a SchemaRef,
     pub sources: &'a [Source],
     pub table: &'a TableSchema,
+}
+
+/// How far from its bucket's start a value may be, earlier and later, in µs.
+struct Reach {
+    before: i64,
+    behind: Option<i64>,
 }
 
 /// What the filters, all of which must hold, say of single columns.
@@ -39,8 +46,59 @@ impl Columns<'_> {
                 out.extend(self.comparison(expr, Operator::GtEq, low));
                 out.extend(self.comparison(expr, Operator::LtEq, high));
             }
-            other => out.extend(self.predicate(other)),
+            other => {
+                if let Expr::BinaryExpr(BinaryExpr { left, op, right }) = other {
+                    self.through_bucket(left, *op, right, out);
+                    op.swap().into_iter().for_each(|op| self.through_bucket(right, op, left, out));
+                }
+                out.extend(self.predicate(other));
+            }
         }
+    }
+
+    /// What a comparison with the start of a column's bucket (`time_bucket`, `date_trunc`) says of the column: the start is no later, and
+    /// no more than a bucket earlier.
+    fn through_bucket(&self, left: &Expr, op: Operator, right: &Expr, out: &mut Vec<Predicate>) {
+        let Some((column, reach)) = self.bucketed(left) else { return };
+        let Some(ScalarValue::TimestampMicrosecond(Some(start), zone)) = self.value(column, right) else { return };
+        let bound = |micros: Option<i64>| {
+            let value = ScalarValue::TimestampMicrosecond(Some(micros?), zone.clone()).to_array().ok()?;
+            Some(Bound { value, inclusive: true })
+        };
+        let low = matches!(op, Operator::Gt | Operator::GtEq | Operator::Eq)
+            .then(|| bound(start.checked_sub(reach.before)))
+            .flatten();
+        let high = matches!(op, Operator::Lt | Operator::LtEq | Operator::Eq)
+            .then(|| bound(start.checked_add(reach.behind?)))
+            .flatten();
+        if low.is_some() || high.is_some() {
+            out.extend(Predicate::new(column, Test::Range { low, high }));
+        }
+    }
+
+    /// The column whose bucket an expression is.
+    fn bucketed(&self, expr: &Expr) -> Option<(u32, Reach)> {
+        let Expr::ScalarFunction(function) = expr else { return None };
+        let [width, time] = function.args.as_slice() else { return None };
+        let column = self.column(time)?;
+        let Expr::Literal(width, _) = width else { return None };
+        let reach = match (function.func.name(), width) {
+            ("time_bucket", ScalarValue::IntervalMonthDayNano(Some(width))) => {
+                let days = i64::from(width.months).checked_mul(31)?.checked_add(i64::from(width.days))?;
+                let behind = days.checked_mul(DAY_MICROS)?.checked_add(width.nanoseconds / 1000);
+                Reach { before: 0, behind }
+            }
+            // Where clocks are set back, a local time may stand for a later instant; no unit that is asked for by name is longer than a year here.
+            ("date_trunc", ScalarValue::Utf8View(Some(unit))) => {
+                let behind = match length_of_unit(unit) {
+                    Some(length) => Some(length),
+                    None => matches!(unit.as_str(), "month" | "quarter" | "year").then_some(366 * DAY_MICROS),
+                };
+                Reach { before: DAY_MICROS, behind: behind.and_then(|behind| behind.checked_add(DAY_MICROS)) }
+            }
+            _ => return None,
+        };
+        Some((column, reach))
     }
 
     fn predicate(&self, filter: &Expr) -> Option<Predicate> {

@@ -157,19 +157,14 @@ impl Reader {
         let Some(stored) = columns.next() else { return internal_err!("a part has too few pieces") };
         let mut stored = stored.map_err(storage)?.into_iter();
         let (rows, first) = (piece.rows.len(), part.address(&piece.rows));
-        let addresses = first..first + rows as u64;
+        let addresses = (0..rows).map(move |row| first + row as u64);
         for at in wanted {
-            let array: ArrayRef = match self.sources.get(*at) {
-                Some(Source::Stored(_)) => match stored.next() {
-                    Some(array) => array,
-                    None => return internal_err!("a part has too few columns"),
-                },
-                Some(Source::TableOid(oid)) => Arc::new(UInt32Array::from_value(*oid, rows)),
-                Some(Source::Address) => Arc::new(UInt64Array::from_iter_values(addresses.clone())),
-                Some(Source::TupleId) => Arc::new(UInt64Array::from_iter_values(addresses.clone().map(tuple_id))),
-                Some(Source::Constant(value)) => constant(self.layout.field(*at).data_type(), *value, rows),
+            let array = match self.sources.get(*at) {
+                Some(Source::Stored(_)) => stored.next(),
+                Some(source) => source.computed(self.layout.field(*at).data_type(), addresses.clone()),
                 None => return internal_err!("a scan has too few columns"),
             };
+            let Some(array) = array else { return internal_err!("a part has too few columns") };
             if let Some(place) = piece.columns.get_mut(*at) {
                 *place = Some(array);
             }
@@ -222,6 +217,20 @@ impl Progress {
                 },
             }
         }
+    }
+}
+
+impl Source {
+    /// The column of rows at these addresses, if it is not stored.
+    pub fn computed(self, data_type: &DataType, addresses: impl ExactSizeIterator<Item = u64>) -> Option<ArrayRef> {
+        let rows = addresses.len();
+        Some(match self {
+            Self::Stored(_) => return None,
+            Self::TableOid(oid) => Arc::new(UInt32Array::from_value(oid, rows)),
+            Self::Address => Arc::new(UInt64Array::from_iter_values(addresses)),
+            Self::TupleId => Arc::new(UInt64Array::from_iter_values(addresses.map(tuple_id))),
+            Self::Constant(value) => constant(data_type, value, rows),
+        })
     }
 }
 

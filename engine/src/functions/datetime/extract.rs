@@ -287,6 +287,20 @@ pub fn truncate(field: &str, value: Timestamp, ty: &str) -> Result<Timestamp> {
     }
 }
 
+/// What a unit of which all are of one length takes.
+pub fn length_of_unit(field: &str) -> Option<i64> {
+    Some(match canonical(field).as_ref() {
+        "microsecond" => 1,
+        "millisecond" => 1000,
+        "second" => SECOND,
+        "minute" => MINUTE,
+        "hour" => HOUR,
+        "day" => DAY,
+        "week" => 7 * DAY,
+        _ => return None,
+    })
+}
+
 pub fn truncate_interval(field: &str, value: Interval) -> Result<Interval> {
     let name = canonical(field);
     let months = |unit: i32| Interval::new(value.months / unit * unit, 0, 0);

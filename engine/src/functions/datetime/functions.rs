@@ -1,16 +1,21 @@
 //! Date/time functions: the current time, truncation, construction, zones.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use aegis_catalog::types::interval::{justify_days, justify_hours, justify_interval};
 use aegis_catalog::{Error, Result, sqlstate};
+use arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray};
+use arrow::datatypes::TimestampMicrosecondType;
 
 use super::arithmetic::{add_interval, add_interval_in, age, turned};
 use super::calendar::{
     DAY, HOUR, MINUTE, SECOND, days_from_civil, days_in_month, interval_out_of_range, timestamp_out_of_range,
 };
-use super::extract::{truncate, truncate_interval};
+use super::extract::{length_of_unit, truncate, truncate_interval};
 use super::zone;
 use crate::functions::Call;
-use crate::functions::kernel::{kernel, volatile};
+use crate::functions::kernel::{Inputs, batch, kernel, volatile};
 use crate::functions::signature::{Row, f};
 use crate::functions::value::{Date, Interval, Time, TimeTz, Timestamp, TimestampTz};
 
@@ -63,13 +68,20 @@ fn truncation() -> Vec<Row> {
     vec![
         f(
             "date_trunc(text, timestamp)",
-            kernel!(|field: &str, a: Timestamp| truncate(field, a, "timestamp without time zone")),
+            batch(|call, inputs| {
+                let cut = |field: &str, time| Ok(truncate(field, Timestamp(time), "timestamp without time zone")?.0);
+                truncate_all(call, inputs, true, cut)
+            }),
         ),
         f(
             "date_trunc(text, timestamptz)",
-            kernel!(|call; field: &str, a: TimestampTz| {
+            batch(|call, inputs| {
                 let zone = &call.context.format.time_zone;
-                zone::to_instant(zone, truncate(field, zone::to_local(zone, a)?, INSTANT)?)
+                let cut = |field: &str, time| {
+                    let local = zone::to_local(zone, TimestampTz(time))?;
+                    Ok(zone::to_instant(zone, truncate(field, local, INSTANT)?)?.0)
+                };
+                truncate_all(call, inputs, zone.is_fixed(), cut)
             }),
         ),
         f(
@@ -97,6 +109,48 @@ fn truncation() -> Vec<Row> {
         f("justify_hours(interval)", kernel!(|a: Interval| justify_hours(a))),
         f("justify_interval(interval)", kernel!(|a: Interval| justify_interval(a))),
     ]
+}
+
+/// `date_trunc` of a column. Times often share their unit with the one before: where clocks are never set (`steady`), all from the unit's start to
+/// its end, else those that are equal.
+fn truncate_all(
+    call: &Call<'_>,
+    inputs: &Inputs,
+    steady: bool,
+    cut: impl Fn(&str, i64) -> Result<i64>,
+) -> Result<ArrayRef> {
+    let fields = inputs.reader::<&str>(0)?;
+    let times = inputs.array(1).and_then(|array| array.as_primitive_opt::<TimestampMicrosecondType>());
+    let times = times.ok_or_else(|| Error::internal("date_trunc needs a timestamp"))?;
+    let (constant, one) = (inputs.is_constant(0), inputs.is_constant(1));
+    let length = if constant && !fields.skips(0) { length_of_unit(fields.get(0)).unwrap_or(0) } else { 0 };
+    // The times of this range have this start.
+    let mut unit: Option<(Range<i64>, i64)> = None;
+    let mut starts = Vec::with_capacity(call.rows);
+    for row in 0..call.rows {
+        let at = if one { 0 } else { row };
+        if fields.skips(row) || times.is_null(at) {
+            starts.push(None);
+            continue;
+        }
+        let time = times.value(at);
+        let known = unit.as_ref().filter(|(range, _)| range.contains(&time)).map(|(_, start)| *start);
+        let start = match known {
+            Some(start) => start,
+            None => {
+                let start = cut(fields.get(row), time)?;
+                let range = match steady {
+                    true => start..time.saturating_add(1).max(start.saturating_add(length)),
+                    false => time..time.saturating_add(1),
+                };
+                unit = constant.then_some((range, start)).filter(|_| Timestamp(time).is_finite());
+                start
+            }
+        };
+        starts.push(Some(start));
+    }
+    let starts = TimestampMicrosecondArray::from(starts);
+    Ok(Arc::new(starts.with_data_type(times.data_type().clone())))
 }
 
 fn bin(stride: Interval, value: i64, origin: i64) -> Result<i64> {

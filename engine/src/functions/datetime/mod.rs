@@ -3,7 +3,7 @@
 pub mod arithmetic;
 pub mod calendar;
 mod casts;
-mod extract;
+pub mod extract;
 mod functions;
 pub mod zone;
 
