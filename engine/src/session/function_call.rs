@@ -50,7 +50,7 @@ impl Session {
         };
         if called.kind != 'f' || called.returns_set {
             let message = format!("cannot call function \"{}\" via fastpath interface", called.name);
-            return Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message));
+            return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
         }
         if called.arg_types.len() != arguments.len() {
             let message = format!(
