@@ -312,7 +312,7 @@ fn function_definition(call: &Call<'_>, proc: &FunctionRow) -> Result<String> {
         None => "internal",
     };
     text.push_str(&format!(" LANGUAGE {language}\n"));
-    let options = attributes(proc, language == "sql");
+    let options = attributes(proc, !matches!(language, "c" | "internal"));
     if !options.is_empty() {
         text.push_str(&format!(" {}\n", options.join(" ")));
     }

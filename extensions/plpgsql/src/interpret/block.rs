@@ -71,13 +71,9 @@ impl Run<'_> {
             }
             Err(error) => error,
         };
-        let Some(handler) =
-            exceptions.handlers.iter().find(|handler| handler.conditions.iter().any(|c| c.catches(&error)))
-        else {
-            // What is above undoes it.
-            return Err(error);
-        };
         self.caller.undo(part)?;
+        let catches = |handler: &&Handler| handler.conditions.iter().any(|condition| condition.catches(&error));
+        let Some(handler) = exceptions.handlers.iter().find(catches) else { return Err(error) };
         self.located = false;
         let text = |text: String| Slot::Scalar(Value::from(text));
         let values =
