@@ -19,7 +19,7 @@ use crate::object::{
 use crate::system;
 use crate::types::oid::Oid;
 use crate::types::{Structure, Type, TypeLookup, structure};
-use crate::{Result, fixed_oid};
+use crate::{Result, built_in_extension, fixed_oid, text_search};
 
 pub use crate::type_entry::TypeEntry;
 
@@ -224,7 +224,8 @@ impl Catalog {
     }
 
     pub fn descriptor(&self, oid: Oid) -> Option<&Arc<Descriptor>> {
-        self.descriptors.get(&oid).or_else(|| crate::text_search::built_in_by_oid(oid))
+        let built_in = || text_search::built_in_by_oid(oid).or_else(|| built_in_extension::built_in_by_oid(oid));
+        self.descriptors.get(&oid).or_else(built_in)
     }
 
     /// One of the class by its name in a schema; extensions are in none.
@@ -232,8 +233,9 @@ impl Catalog {
         let is_it = |found: &&Arc<Descriptor>| {
             found.name == name && found.class() == class && (found.schema == schema || class == fixed_oid::PG_EXTENSION)
         };
-        let built_in = if schema == fixed_oid::PG_CATALOG_SCHEMA { crate::text_search::built_in() } else { &[] };
-        self.descriptors.values().find(is_it).or_else(|| built_in.iter().find(is_it))
+        let text_search = if schema == fixed_oid::PG_CATALOG_SCHEMA { text_search::built_in() } else { &[] };
+        let made = self.descriptors.values().find(is_it);
+        made.or_else(|| text_search.iter().chain(built_in_extension::built_in()).find(is_it))
     }
 
     /// The name of a collation, with its schema's OID.

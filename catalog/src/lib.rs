@@ -3,6 +3,7 @@
 
 pub mod acl;
 mod bootstrap;
+pub mod built_in_extension;
 pub mod builtins;
 mod change;
 pub mod definition;

@@ -2,9 +2,10 @@
 
 use super::identifier::{quote_identifier, relation_name};
 use super::{Printer, type_name};
+use crate::facts;
 use crate::fixed_oid::{
-    PG_ATTRDEF, PG_AUTHID, PG_CLASS, PG_CONSTRAINT, PG_DATABASE, PG_EXTENSION, PG_NAMESPACE, PG_PROC, PG_REWRITE,
-    PG_TYPE,
+    PG_ATTRDEF, PG_AUTHID, PG_CLASS, PG_CONSTRAINT, PG_DATABASE, PG_EXTENSION, PG_LANGUAGE, PG_NAMESPACE, PG_PROC,
+    PG_REWRITE, PG_TYPE,
 };
 use crate::object::{DescriptorKind, ObjectAddress};
 
@@ -20,6 +21,7 @@ pub fn describe(printer: Printer<'_>, address: ObjectAddress) -> String {
         PG_DATABASE => {
             printer.catalog.database_by_oid(address.object).map(|database| format!("database {}", database.name))
         }
+        PG_LANGUAGE => facts::language_name(address.object).map(|name| format!("language {name}")),
         PG_AUTHID => printer.catalog.role(address.object).map(|role| format!("role {}", role.name)),
         PG_PROC => printer.catalog.proc(address.object).map(|function| {
             let arguments: Vec<_> = function.arg_types.iter().map(|&ty| type_name(printer, ty)).collect();

@@ -2,7 +2,7 @@
 
 use super::SystemContext;
 use super::rows::{Cell, Rows, row};
-use crate::Result;
+use crate::{Result, built_in_extension};
 
 pub(super) fn made_collations(context: &SystemContext<'_>, rows: &mut Rows<'_>) {
     for descriptor in context.catalog.descriptors() {
@@ -24,7 +24,10 @@ pub(super) fn made_collations(context: &SystemContext<'_>, rows: &mut Rows<'_>) 
 }
 
 pub(super) fn pg_extension(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
-    for descriptor in context.catalog.descriptors() {
+    let made = |name: &str| context.catalog.descriptors().any(|of| of.extension().is_some() && of.name == name);
+    // A data directory of an older version may have the same extension as one that was made.
+    let built_in = built_in_extension::built_in().into_iter().filter(|extension| !made(&extension.name));
+    for descriptor in built_in.chain(context.catalog.descriptors()) {
         let Some(extension) = descriptor.extension() else { continue };
         rows.push(row![
             descriptor.oid,

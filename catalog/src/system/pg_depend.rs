@@ -1,14 +1,14 @@
-//! `pg_depend`: what can't live without what. System objects are in no row.
+//! `pg_depend`: what can't live without what. System objects are in no row, but for members of extensions.
 
 use super::SystemContext;
 use super::rows::{Rows, row};
-use crate::Result;
 use crate::fixed_oid::{
     PG_ATTRDEF, PG_CLASS, PG_COLLATION, PG_CONSTRAINT, PG_EXTENSION, PG_NAMESPACE, PG_PROC, PG_REWRITE,
     PG_STATISTIC_EXT, PG_TS_CONFIG, PG_TS_DICT, PG_TYPE,
 };
 use crate::object::{Dependency, ObjectAddress};
 use crate::types::oid::Oid;
+use crate::{Result, built_in_extension};
 
 /// The classes of what depends and is depended on.
 const CLASSES: &[Oid] = &[
@@ -28,6 +28,11 @@ const CLASSES: &[Oid] = &[
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     let catalog = context.catalog;
+    let asked = |column: &str, oid: Oid| context.oids(column).is_none_or(|oids| oids.contains(&oid));
+    let members = built_in_extension::members();
+    members
+        .filter(|edge| asked("objid", edge.dependent.object) && asked("refobjid", edge.referenced.object))
+        .for_each(|edge| push(edge, rows));
     let addresses = |oids: &[Oid]| -> Vec<ObjectAddress> {
         oids.iter().flat_map(|&oid| CLASSES.iter().map(move |&class| ObjectAddress::new(class, oid))).collect()
     };

@@ -22,7 +22,8 @@ static BUILTIN: LazyLock<Vec<(ObjectAddress, String)>> = LazyLock::new(|| {
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     let wanted = context.oids("objoid");
     let is_wanted = |address: &ObjectAddress| wanted.is_none_or(|oids| oids.contains(&address.object));
-    for (address, text) in BUILTIN.iter().filter(|(address, _)| is_wanted(address) && exists(context, *address)) {
+    let shown = |address: ObjectAddress| exists(context, address) && context.catalog.comment(address).is_none();
+    for (address, text) in BUILTIN.iter().filter(|(address, _)| is_wanted(address) && shown(*address)) {
         rows.push(row![address.object, address.class, address.sub, text]);
     }
     for (address, text) in context.catalog.comments().filter(|(address, _)| is_wanted(address)) {

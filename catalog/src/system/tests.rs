@@ -1,4 +1,5 @@
 use super::*;
+use crate::built_in_extension;
 use crate::builtins::Builtins;
 use crate::facts;
 use crate::image::Catalog;
@@ -203,7 +204,8 @@ fn dependencies_are_found_from_either_end() {
         let context = SystemContext { catalog: &catalog, server: &NoServer, filters };
         rows(2608, &context).unwrap().num_rows()
     };
-    assert_eq!(count(&[]), catalog.dependencies().count());
+    assert_eq!(count(&[]), catalog.dependencies().count() + built_in_extension::members().count());
+    assert_eq!(count(&[Filter::oids("refobjid", vec![13_559])]), 4);
     assert_eq!(count(&[Filter::oids("objid", vec![20002])]), 2);
     assert_eq!(count(&[Filter::oids("refobjid", vec![20003])]), 2);
 }

@@ -60,8 +60,9 @@ pub fn run(session: &mut Session, drop: &Drop, context: &StatementContext) -> Re
         return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
     }
     for root in &roots {
-        if aegis_catalog::text_search::built_in_by_oid(root.object).is_some() {
-            if root.object >= FIRST_UNPINNED {
+        let of_text_search = aegis_catalog::text_search::built_in_by_oid(root.object).is_some();
+        if of_text_search || aegis_catalog::built_in_extension::built_in_by_oid(root.object).is_some() {
+            if of_text_search && root.object >= FIRST_UNPINNED {
                 return Err(Error::unsupported("DROP of a text search object of PostgreSQL's own"));
             }
             let printer = Printer { catalog: &context.catalog, search_path: &context.search_path };

@@ -6,6 +6,7 @@ mod administration;
 mod comment;
 mod definition;
 mod expression;
+mod language;
 mod lock;
 mod privilege;
 mod role;
@@ -34,6 +35,7 @@ pub fn functions() -> Vec<Row> {
         activity::functions(),
         statistics::functions(),
         lock::functions(),
+        language::functions(),
     ]
     .into_iter()
     .flatten()
