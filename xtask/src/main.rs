@@ -1,12 +1,16 @@
-//! Chores for developers: `cargo xtask test | fix | coverage | bench | soak | day | slt NAME`.
+//! Chores for developers: `cargo xtask test | fix | coverage | shares REPORT | bench | soak | day | slt NAME`.
 
+mod comparison;
 mod setup;
+mod shares;
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use shares::Mode;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Chores for developers")]
@@ -23,6 +27,16 @@ enum Task {
     Fix,
     /// Count the functions of the manual's chapter 9 that are there, and write COMPATIBILITY.md's table of them
     Coverage,
+    /// Write COMPATIBILITY.md's table of shares of PostgreSQL's regression statements from the comparison's report; fails if one fell
+    Shares {
+        report: PathBuf,
+        /// Write it even if shares fell
+        #[arg(long)]
+        accept: bool,
+        /// Compare only
+        #[arg(long, conflicts_with = "accept")]
+        check: bool,
+    },
     /// Measure a release build beside PostgreSQL 15 and DuckDB; arguments go to benches/compare.py
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -64,6 +78,14 @@ fn main() -> Result<()> {
             "--exact",
             "functions::coverage::write_coverage",
         ]),
+        Task::Shares { report, accept, check } => shares::run(
+            &report,
+            match (accept, check) {
+                (true, _) => Mode::Accept,
+                (_, true) => Mode::Check,
+                _ => Mode::Write,
+            },
+        ),
         Task::Bench { arguments } => measure("compare.py", &arguments),
         Task::Soak { arguments } => measure("soak.py", &arguments),
         Task::Day { arguments } => measure("day.py", &arguments),
@@ -83,7 +105,11 @@ fn test() -> Result<()> {
     step("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--quiet"]))?;
     step("dependencies", || environment.cargo_deny())?;
     step("tests", || cargo(&["test", "--workspace"]))?;
-    step("drivers", || environment.drivers())
+    step("drivers", || environment.drivers())?;
+    match std::env::var_os(comparison::FOLDER) {
+        Some(folder) => step("regression statements", || comparison::run(folder.as_ref())),
+        None => Ok(()),
+    }
 }
 
 /// Runs one step and says how long it took.

@@ -41,9 +41,8 @@ pub fn run() -> Result<Environment> {
 pub fn measure(script: &str, arguments: &[String]) -> Result<()> {
     install_system_packages()?;
     let python = python_environment(&cache_folder()?, "benches", "benches/requirements.txt")?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let mut command = Command::new(python);
-    command.arg(root().join("benches").join(script)).arg("--aegis").arg(target.join("release/aegis")).args(arguments);
+    command.arg(root().join("benches").join(script)).arg("--aegis").arg(target().join("release/aegis")).args(arguments);
     execute(&mut command)
 }
 
@@ -144,6 +143,11 @@ fn node_environment(cache: &Path) -> Result<PathBuf> {
         execute(Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&folder))?;
     }
     Ok(folder.join("node_modules"))
+}
+
+/// Where cargo builds.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// The checkout that cargo runs us for. (What the compiler knew may be another one, if two share a build folder.)
