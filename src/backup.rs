@@ -2,28 +2,39 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use aegis_storage::backup::{end_of_millisecond, milliseconds, restore};
+use aegis_storage::backup::repository::{RETRY_FOR, is_remote};
+use aegis_storage::backup::{Access, Progress, Repository, end_of_millisecond, milliseconds, open, restore};
 use aegis_storage::{Config, Store};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use crate::client::print;
 use crate::control;
 
+/// How long a request for the archive of the log is tried again, before the log itself tries again: short, since a stop waits for it.
+const ARCHIVE_RETRY: Duration = Duration::from_secs(10);
+/// How often the progress is told where there is no terminal.
+const TELL_EVERY: Duration = Duration::from_secs(30);
+
 #[derive(Debug, Args)]
 pub struct BackupOptions {
-    /// Folder for backups; segments that an earlier one has copied there are not copied again
-    dest: PathBuf,
+    /// Folder for backups, or s3://BUCKET/PREFIX; segments that an earlier one has copied there are not copied again
+    dest: String,
     /// The data directory, of a server that runs or not
     #[arg(long, env = "AEGIS_DATA_DIR", value_name = "DIR", default_value = "./aegis-data")]
     data_dir: PathBuf,
+    #[command(flatten)]
+    reaching: Reaching,
 }
 
 #[derive(Debug, Args)]
 pub struct RestoreOptions {
-    /// Folder with backups
-    src: PathBuf,
+    /// Folder with backups, or s3://BUCKET/PREFIX
+    src: String,
     /// The data directory to make; it must be empty or not there
     #[arg(long, env = "AEGIS_DATA_DIR", value_name = "DIR", default_value = "./aegis-data")]
     data_dir: PathBuf,
@@ -31,8 +42,37 @@ pub struct RestoreOptions {
     #[arg(long, value_name = "TIMESTAMP")]
     to: Option<String>,
     /// The wal_archive_dir of the server that was backed up, to go on after the backup
-    #[arg(long, env = "AEGIS_WAL_ARCHIVE_DIR", value_name = "DIR")]
-    wal_archive_dir: Option<PathBuf>,
+    #[arg(long, env = "AEGIS_WAL_ARCHIVE_DIR", value_name = "PLACE")]
+    wal_archive_dir: Option<String>,
+    #[command(flatten)]
+    reaching: Reaching,
+}
+
+/// How an object store is reached, besides the variables AWS_….
+#[derive(Debug, Args)]
+struct Reaching {
+    /// How long to try a request again that an object store fails or does not answer
+    #[arg(long, env = "AEGIS_OBJECT_STORE_RETRY_SECONDS", value_name = "N", default_value_t = RETRY_FOR.as_secs())]
+    object_store_retry_seconds: u64,
+}
+
+impl Reaching {
+    fn access(&self) -> Access {
+        Access { variables: variables(), retry: Duration::from_secs(self.object_store_retry_seconds) }
+    }
+}
+
+/// What this process's environment says of object stores.
+pub fn variables() -> std::collections::BTreeMap<String, String> {
+    let all =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    all.filter(|(name, _)| name.starts_with("AWS_")).collect()
+}
+
+/// Where the server archives its log.
+pub fn log_archive(place: &str) -> Result<Arc<dyn Repository>> {
+    let access = Access { variables: variables(), retry: ARCHIVE_RETRY };
+    open(place, &access).context("wal_archive_dir")
 }
 
 pub fn run_backup(options: &BackupOptions) -> ExitCode {
@@ -57,21 +97,35 @@ fn finish(command: &str, outcome: Result<String>) -> ExitCode {
 }
 
 fn backup(options: &BackupOptions) -> Result<String> {
-    let dest = std::path::absolute(&options.dest)?;
+    let dest = match options.dest.as_str() {
+        remote if is_remote(remote) => remote.to_owned(),
+        // The server's working directory is another.
+        folder => std::path::absolute(folder)?
+            .into_os_string()
+            .into_string()
+            .ok()
+            .context("the destination's name must be UTF-8")?,
+    };
+    let (access, mut shown) = (options.reaching.access(), Shown::new("backup"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    if let Some(done) = runtime.block_on(control::backup(&options.data_dir, &dest))? {
+    let mut report = |progress| shown.update(progress);
+    if let Some(done) = runtime.block_on(control::backup(&options.data_dir, &dest, &access, &mut report))? {
         return Ok(done);
     }
-    offline(&options.data_dir, &dest)
+    offline(&options.data_dir, open(&dest, &access)?.as_ref(), shown)
 }
 
 /// Of a directory that no server uses.
-fn offline(data_dir: &Path, dest: &Path) -> Result<String> {
+fn offline(data_dir: &Path, dest: &dyn Repository, mut shown: Shown) -> Result<String> {
     if !data_dir.join("identity").exists() {
         bail!("{} is no data directory", data_dir.display());
     }
     let store = Store::open(Config { compaction_background: false, ..Config::new(data_dir) })?;
-    Ok(control::describe(&store.backup(dest)?))
+    let taken = store.backup(dest, &mut |progress| {
+        shown.update(progress);
+        Ok(())
+    })?;
+    Ok(control::describe(&taken))
 }
 
 fn restore_to(options: &RestoreOptions) -> Result<String> {
@@ -81,9 +135,51 @@ fn restore_to(options: &RestoreOptions) -> Result<String> {
             Some(moment(text).with_context(|| format!("--to: \"{text}\" is no moment such as 2026-11-22T10:30:00Z"))?)
         }
     };
-    let done = restore(&options.src, &options.data_dir, until, options.wal_archive_dir.as_deref())?;
+    let access = options.reaching.access();
+    let (src, mut shown) = (open(&options.src, &access)?, Shown::new("restore"));
+    let archive = options.wal_archive_dir.as_ref().map(|place| open(place, &access)).transpose()?;
+    let done = restore(src.as_ref(), &options.data_dir, until, archive.as_deref(), &mut |progress| {
+        shown.update(progress);
+        Ok(())
+    })?;
     let millis = milliseconds(done.ts);
     Ok(format!("restored {} up to {} from backup {:016x}", options.data_dir.display(), show(millis), done.from.ts))
+}
+
+/// How far the work is, on stderr: a bar on a terminal, else a line now and then.
+struct Shown {
+    command: &'static str,
+    bar: ProgressBar,
+    told: Instant,
+}
+
+impl Shown {
+    fn new(command: &'static str) -> Self {
+        let bar = ProgressBar::new(0);
+        if let Ok(style) =
+            ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")
+        {
+            bar.set_style(style);
+        }
+        Self { command, bar, told: Instant::now() }
+    }
+
+    fn update(&mut self, progress: Progress) {
+        if progress.total > 0 {
+            self.bar.set_length(progress.total);
+            self.bar.set_position(progress.done);
+        }
+        if self.bar.is_hidden() && self.told.elapsed() >= TELL_EVERY {
+            self.told = Instant::now();
+            eprintln!("aegis {}: {} of {}", self.command, HumanBytes(progress.done), HumanBytes(progress.total));
+        }
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 /// The last commit timestamp of a moment: sixteen hexadecimal digits, or a date and time.

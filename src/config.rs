@@ -3,10 +3,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use aegis_storage::backup::Repository;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Deserialize;
+
+use crate::backup;
 
 /// Options of `aegis start` (and `aegis demo`). A flag wins over its environment variable, that over the file's key of the same name
 /// with underscores, that over the default.
@@ -20,9 +24,9 @@ pub struct Options {
     /// Where everything durable lives [default: ./aegis-data]
     #[arg(long, env = "AEGIS_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Copy complete files of the log here, for restoring to any moment [default: none]
-    #[arg(long, env = "AEGIS_WAL_ARCHIVE_DIR", value_name = "DIR")]
-    pub wal_archive_dir: Option<PathBuf>,
+    /// Copy complete files of the log to this folder or s3://BUCKET/PREFIX, for restoring to any moment [default: none]
+    #[arg(long, env = "AEGIS_WAL_ARCHIVE_DIR", value_name = "PLACE")]
+    pub wal_archive_dir: Option<String>,
     /// Address for PostgreSQL clients [default: 127.0.0.1:5432]
     #[arg(long, env = "AEGIS_LISTEN", value_name = "HOST:PORT")]
     pub listen: Option<String>,
@@ -90,7 +94,7 @@ pub enum Auth {
 #[derive(Debug, Clone)]
 pub struct Config {
     pub data_dir: PathBuf,
-    pub wal_archive_dir: Option<PathBuf>,
+    pub wal_archive: Option<Arc<dyn Repository>>,
     pub listen: SocketAddr,
     pub http_listen: SocketAddr,
     pub node_id: u64,
@@ -145,7 +149,7 @@ impl Config {
         let compaction = compaction(&options)?;
         Ok(Self {
             data_dir: options.data_dir.unwrap_or_else(|| PathBuf::from("./aegis-data")),
-            wal_archive_dir: options.wal_archive_dir,
+            wal_archive: options.wal_archive_dir.as_deref().map(backup::log_archive).transpose()?,
             auth: auth(options.auth.as_deref(), listen, http_listen)?,
             http_listen,
             node_id: options.node_id.unwrap_or(1),

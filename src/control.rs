@@ -1,5 +1,5 @@
-//! How commands on the same machine reach a running server: a socket in its data directory that only its own user may open. One line asks,
-//! one line answers.
+//! How commands on the same machine reach a running server: a socket in its data directory that only its own user may open. One line of
+//! JSON asks, lines of JSON answer.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -7,13 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aegis_storage::Store;
-use aegis_storage::backup::Taken;
+use aegis_storage::backup::{Access, Progress, Taken};
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tracing::warn;
 
-/// Longest line, a path included.
+use crate::backup;
+
+/// Longest request, a path and credentials included.
 const LINE_BYTES: u64 = 64 << 10;
 
 /// Emptied at each start, so that no socket is left of a server that was killed.
@@ -48,22 +53,66 @@ pub fn listen(data_dir: &Path, store: &Arc<Store>) {
     });
 }
 
+/// What a command asks of a server.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Request {
+    /// `access` is how the command would reach the place itself.
+    Backup { to: String, access: Access },
+}
+
+/// A line of the server's answer; the last is not [`Answer::Progress`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Progress(Progress),
+    Done(String),
+    Failed(String),
+}
+
 async fn answer(stream: UnixStream, store: Arc<Store>) -> Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(tokio::io::AsyncReadExt::take(read, LINE_BYTES)).read_line(&mut line).await?;
-    let answer = match line.trim_end_matches('\n').split_once(' ') {
-        Some(("backup", dest)) => {
-            let dest = PathBuf::from(dest);
-            match tokio::task::spawn_blocking(move || store.backup(&dest)).await? {
-                Ok(taken) => format!("ok {}\n", describe(&taken)),
-                Err(error) => format!("error {error}\n"),
-            }
-        }
-        _ => "error unknown request\n".to_owned(),
+    let answer = match serde_json::from_str(&line) {
+        Ok(Request::Backup { to, access }) => match take_backup(store, to, access, &mut write).await? {
+            Ok(done) => Answer::Done(done),
+            Err(error) => Answer::Failed(format!("{error:#}")),
+        },
+        Err(error) => Answer::Failed(format!("this server does not understand the request: {error}")),
     };
-    write.write_all(answer.as_bytes()).await?;
-    Ok(())
+    send(&mut write, &answer).await
+}
+
+async fn send(write: &mut OwnedWriteHalf, answer: &Answer) -> Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    Ok(write.write_all(&line).await?)
+}
+
+/// The inner result is for the command, the outer one says that the command is gone: the backup ends then, at its next step.
+async fn take_backup(
+    store: Arc<Store>,
+    to: String,
+    mut access: Access,
+    write: &mut OwnedWriteHalf,
+) -> Result<Result<String>> {
+    if access.variables.is_empty() {
+        access.variables = backup::variables();
+    }
+    let (sender, mut steps) = mpsc::channel(1);
+    let taking = tokio::task::spawn_blocking(move || {
+        let to = aegis_storage::backup::open(&to, &access)?;
+        let mut report = |progress| match sender.try_send(progress) {
+            Err(TrySendError::Closed(_)) => Err(aegis_storage::Error::Interrupted),
+            Ok(()) | Err(TrySendError::Full(_)) => Ok(()),
+        };
+        store.backup(to.as_ref(), &mut report)
+    });
+    while let Some(progress) = steps.recv().await {
+        send(write, &Answer::Progress(progress)).await?;
+    }
+    Ok(taking.await?.map(|taken| describe(&taken)).map_err(Into::into))
 }
 
 pub fn describe(taken: &Taken) -> String {
@@ -74,22 +123,27 @@ pub fn describe(taken: &Taken) -> String {
 }
 
 /// Asks the server of a data directory for a backup; None if none runs.
-pub async fn backup(data_dir: &Path, dest: &Path) -> Result<Option<String>> {
-    let dest = dest
-        .to_str()
-        .filter(|text| !text.contains('\n'))
-        .context("the destination's name must be UTF-8 without newlines")?;
+pub async fn backup(
+    data_dir: &Path,
+    to: &str,
+    access: &Access,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Option<String>> {
     let mut stream = match UnixStream::connect(path(data_dir)).await {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
         Err(error) => return Err(error).context("can't reach the server"),
     };
-    stream.write_all(format!("backup {dest}\n").as_bytes()).await?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).await?;
-    match line.trim_end().split_once(' ') {
-        Some(("ok", what)) => Ok(Some(what.to_owned())),
-        Some(("error", why)) => bail!("{why}"),
-        _ => bail!("the server ended before the backup did"),
+    let mut request = serde_json::to_vec(&Request::Backup { to: to.to_owned(), access: access.clone() })?;
+    request.push(b'\n');
+    stream.write_all(&request).await?;
+    let mut lines = BufReader::new(stream).lines();
+    while let Some(line) = lines.next_line().await? {
+        match serde_json::from_str(&line).context("the server's answer")? {
+            Answer::Progress(progress) => report(progress),
+            Answer::Done(what) => return Ok(Some(what)),
+            Answer::Failed(why) => bail!("{why}"),
+        }
     }
+    bail!("the server ended before the backup did")
 }

@@ -44,7 +44,7 @@ fn raise_open_files() {
 async fn serve(config: Config, demo: Option<DataSet>) -> Result<()> {
     let engine = Engine::open(aegis_engine::Config {
         data_dir: config.data_dir.clone(),
-        wal_archive_dir: config.wal_archive_dir.clone(),
+        wal_archive: config.wal_archive.clone(),
         memory_limit: config.memory_limit,
         compaction: config.compaction,
         max_connections: config.max_connections,

@@ -42,7 +42,7 @@ async fn measure() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = Config {
         data_dir: folder.path().to_owned(),
-        wal_archive_dir: None,
+        wal_archive: None,
         memory_limit: 1 << 30,
         compaction: Compaction::default(),
         max_connections: 10,

@@ -26,7 +26,7 @@ use crate::settings::{Settings, values_of};
 pub struct Config {
     pub data_dir: PathBuf,
     /// Where complete files of the log are copied to.
-    pub wal_archive_dir: Option<PathBuf>,
+    pub wal_archive: Option<Arc<dyn aegis_storage::backup::Repository>>,
     /// Most bytes that queries may hold; beyond it they spill, then fail with 53200.
     pub memory_limit: usize,
     pub compaction: Compaction,
@@ -105,7 +105,7 @@ impl Engine {
             footer_cache_bytes: budget.footers,
             piece_cache_bytes: budget.pieces,
             last_rows_cache_bytes: budget.footers,
-            wal_archive_dir: config.wal_archive_dir.clone(),
+            wal_archive: config.wal_archive.clone(),
             compaction_bytes_per_second: config.compaction.bytes_per_second,
             compaction_fan_in: config.compaction.fan_in,
             compaction_dead_percent: config.compaction.dead_percent,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::backup::Repository;
 use crate::file::{Disk, RealDisk};
 
 /// Every field has the default that the configuration reference shows.
@@ -28,9 +29,9 @@ pub struct Config {
     pub wal_flush_bytes: u64,
     /// Milliseconds that an asynchronous commit may stay unsynced. Default 200.
     pub wal_sync_delay_ms: u64,
-    /// Where complete files of the log are copied to, below a folder named after the node, before they may be deleted.
+    /// Where complete files of the log are copied to, in a folder named after the node, before they may be deleted.
     /// Default none.
-    pub wal_archive_dir: Option<PathBuf>,
+    pub wal_archive: Option<Arc<dyn Repository>>,
     /// Rows of a Parquet row group. Default 131,072.
     pub row_group_rows: usize,
     /// Rows up to which a flush merges small segments into one. Default 2,097,152.
@@ -82,7 +83,7 @@ impl Default for Config {
             wal_batch_bytes: 16 << 20,
             wal_flush_bytes: 512 << 20,
             wal_sync_delay_ms: 200,
-            wal_archive_dir: None,
+            wal_archive: None,
             row_group_rows: 131_072,
             merge_rows: 2 << 20,
             merge_bytes: 64 << 20,

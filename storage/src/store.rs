@@ -1,7 +1,6 @@
 //! The store: opens a data directory, begins transactions, flushes, closes.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, oneshot};
 
-use crate::backup::{self, Taken, take::Source};
+use crate::backup::{self, Report, Repository, Taken, take::Source};
 use crate::commit::{self, Prepared};
 use crate::compaction::{self, Compaction, Compactor, Pace};
 use crate::file::DirectoryLock;
@@ -91,6 +90,8 @@ struct Durable {
     /// A flush has ended.
     flushed: Notify,
     node: uuid::Uuid,
+    /// Held while a backup is taken.
+    backing_up: Mutex<()>,
     /// The log after these timestamps is needed by backups that are being made.
     held: Mutex<Vec<u64>>,
     /// Segments that commits have attached and that the log still names, by commit: their files are needed by a replay.
@@ -116,8 +117,8 @@ impl Durable {
 const CHECKS_AHEAD: usize = 2;
 
 /// Where complete files of the log are copied to.
-fn archive_of(config: &Config, node: uuid::Uuid) -> Option<PathBuf> {
-    config.wal_archive_dir.as_ref().map(|dir| dir.join(node.to_string()))
+fn archive_of(config: &Config, node: uuid::Uuid) -> Option<Arc<dyn Repository>> {
+    config.wal_archive.as_ref().map(|archive| archive.within(&node.to_string()))
 }
 
 /// The segments of a version that the manifest does not name yet.
@@ -166,6 +167,7 @@ impl Store {
             flush_failure: RwLock::default(),
             flushed: Notify::new(),
             node,
+            backing_up: Mutex::default(),
             held: Mutex::default(),
             attached: Mutex::new(attached),
             _lock: lock,
@@ -211,7 +213,7 @@ impl Store {
         &self.locks
     }
 
-    fn log_archive(&self) -> Option<PathBuf> {
+    fn log_archive(&self) -> Option<Arc<dyn Repository>> {
         archive_of(&self.config, self.node())
     }
 
@@ -274,7 +276,10 @@ impl Store {
         let folder = &durable.folder;
         folder.disk.sync_dir(&folder.dir).map_err(Error::at(&folder.dir))?;
         if let Some(archive) = self.log_archive() {
-            prepared.iter().flat_map(Prepared::attached).try_for_each(|s| backup::archive_segment(s, &archive))?;
+            prepared
+                .iter()
+                .flat_map(Prepared::attached)
+                .try_for_each(|s| backup::archive_segment(s, archive.as_ref()))?;
         }
         for _ in 0..CHECKS_AHEAD {
             let version = self.visible();
@@ -598,10 +603,12 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a backup below `dest` while the store goes on. See [`crate::backup`]. Blocking.
-    pub fn backup(&self, dest: &Path) -> Result<Taken> {
+    /// Takes a backup while the store goes on; one at a time. See [`crate::backup`]. Blocking.
+    pub fn backup<'a>(&self, to: &'a dyn Repository, report: &'a mut Report<'a>) -> Result<Taken> {
         let Some(durable) = &self.durable else { return Err(Error::Internal("a store in memory has no files".into())) };
+        let _one_at_a_time = durable.backing_up.lock();
         self.check_running()?;
+        let layout = Layout::new(&self.config.data_dir);
         let (flushed_ts, source) = {
             let files = durable.files.lock();
             durable.held.lock().push(files.state.flushed_ts);
@@ -609,7 +616,8 @@ impl Store {
             let source = deletes.map(|deletes| Source {
                 node: durable.node,
                 folder: files.folder.clone(),
-                wal: Layout::new(&self.config.data_dir).wal,
+                wal: layout.wal,
+                scratch: layout.tmp.join("backup"),
                 state: files.state.clone(),
                 segments: files.segments.clone(),
                 deletes,
@@ -622,7 +630,7 @@ impl Store {
             let needed = attached.iter().filter(|(at, _)| (flushed_ts + 1..=ts).contains(at));
             Ok((ts, needed.map(|(_, segment)| segment.clone()).collect()))
         };
-        let taken = source.and_then(|source| backup::take(&source, dest, last));
+        let taken = source.and_then(|source| backup::take(&source, to, report, last));
         let mut held = durable.held.lock();
         if let Some(at) = held.iter().position(|ts| *ts == flushed_ts) {
             held.swap_remove(at);
@@ -639,7 +647,7 @@ impl Store {
         Ok(version)
     }
 
-    /// Ends the log's newest file and waits until it is archived, if `wal_archive_dir` is set; false if that takes longer
+    /// Ends the log's newest file and waits until it is archived, if there is an archive; false if that takes longer
     /// than `patience`. Blocking.
     pub fn switch_log(&self, patience: Duration) -> Result<bool> {
         self.log.switch(patience)

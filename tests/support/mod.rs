@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -52,13 +53,23 @@ impl Aegis {
         Self::run(&["start"], data_dir, options)
     }
 
+    /// The same with further variables.
+    pub fn start_in(data_dir: &Path, options: &[&str], environment: &BTreeMap<String, String>) -> Self {
+        Self::run_in(&["start"], data_dir, options, environment)
+    }
+
     /// `aegis COMMAND` that serves.
     pub fn run(command: &[&str], data_dir: &Path, options: &[&str]) -> Self {
+        Self::run_in(command, data_dir, options, &BTreeMap::new())
+    }
+
+    fn run_in(command: &[&str], data_dir: &Path, options: &[&str], environment: &BTreeMap<String, String>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_aegis"))
             .args(command)
             .args(["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
             .args(options)
+            .envs(environment)
             .stderr(Stdio::piped())
             .spawn()
             .expect("the server starts");

@@ -1,34 +1,41 @@
 //! Backups of a running store, and restoring one, up to any moment that its log reaches.
 //!
 //! ```text
-//! DEST/segments/<table>-<unit>-<crc32>.parquet    shared by all backups: written once, since segments never change
-//! DEST/<commit timestamp, 16 hex>/backup.json     written last: without it the backup is not one
-//!                                 catalog.redb    the manifest
-//!                                 deletes/        deletion vectors
-//!                                 wal/            the log after the manifest, up to the backup's timestamp
+//! segments/<table>-<unit>-<crc32>.parquet    shared by all backups: sent once, since segments never change
+//! <commit timestamp, 16 hex>/backup.json     put last: without it the backup is not one
+//!                            catalog.redb    the manifest
+//!                            deletes/        deletion vectors
+//!                            wal/            the log after the manifest, up to the backup's timestamp
 //! ```
 //!
-//! Key files are left out: they are built anew when they are first needed. With `wal_archive_dir`, closed segments of the
-//! log are copied to `<archive>/<node>/` too, with the segments that they name in `segments/` below, and a restore can go on with them.
+//! That is below a [`Repository`]: a folder, or a bucket. Key files are left out: they are built anew when they are first needed. With an archive
+//! of the log, closed segments of the log are copied to `<node>/` in it too, with the segments that they name in `segments/` below, and a
+//! restore can go on with them.
 
+pub mod repository;
 mod restore;
 pub(crate) mod take;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use repository::{Access, Repository, open};
 pub use restore::{Restored, restore};
 pub use take::{Taken, take};
 
-use crate::segment::Segment;
-
-use crate::file::{Disk, File, RealDisk, read_all};
 use crate::schema::TableId;
-use crate::wal;
+use crate::segment::Segment;
 use crate::{Error, Result};
 
 const FORMAT: u32 = 1;
+
+/// The names within a repository.
+const SEGMENTS: &str = "segments";
+const DESCRIPTION: &str = "backup.json";
+const MANIFEST: &str = "catalog.redb";
+const DELETES: &str = "deletes";
+const LOG: &str = "wal";
 
 /// What `backup.json` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +47,44 @@ pub struct Description {
     pub ts: u64,
     /// Its segments do up to here.
     pub flushed_ts: u64,
+    /// Checksums of the files beside it; backups of earlier programs have none.
+    #[serde(default)]
+    pub files: BTreeMap<String, FileSum>,
+    /// crc32 of all of this without it.
+    #[serde(default)]
+    pub crc32: Option<u32>,
+}
+
+impl Description {
+    fn sum(&self) -> Result<u32> {
+        let json =
+            serde_json::to_vec(&Self { crc32: None, ..self.clone() }).map_err(|e| Error::Internal(e.to_string()))?;
+        Ok(crc32fast::hash(&json))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FileSum {
+    pub bytes: u64,
+    pub crc32: u32,
+}
+
+/// How far a backup or a restore is, in bytes of segments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    pub done: u64,
+    pub total: u64,
+}
+
+/// Hears of progress; its error ends the work.
+pub type Report<'a> = dyn FnMut(Progress) -> Result<()> + 'a;
+
+impl Progress {
+    /// Bytes that were moved.
+    fn moved(&mut self, bytes: u64, report: &mut Report) -> Result<()> {
+        self.done += bytes;
+        report(*self)
+    }
 }
 
 /// The last timestamp of a millisecond since 1970: what a restore to that moment takes.
@@ -53,69 +98,42 @@ pub fn milliseconds(ts: u64) -> u64 {
 }
 
 fn segment_name(table: TableId, unit: u32, crc: u32) -> String {
-    format!("{table}-{unit}-{crc:08x}.parquet")
+    format!("{SEGMENTS}/{table}-{unit}-{crc:08x}.parquet")
 }
 
-/// Writes a file so that it is there whole and synced, or not at all.
-fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let tmp = with_suffix(path, ".tmp");
-    crate::file::write_atomic(&RealDisk, path, &tmp, bytes).map_err(Error::at(path))
+/// The folder of a backup, from which its name is read too.
+fn folder_name(ts: u64) -> String {
+    format!("{ts:016x}")
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
+/// Of the backup in a folder; None if it is not a complete one.
+fn describe(backup: &dyn Repository) -> Result<Option<Description>> {
+    let Some(json) = backup.get(DESCRIPTION)? else { return Ok(None) };
+    let damaged = |what: String| Error::Corrupt(format!("\"{}\" {what}", backup.locate(DESCRIPTION)));
+    let found: Description = serde_json::from_slice(&json).map_err(|e| damaged(format!("is damaged: {e}")))?;
+    if found.format != FORMAT {
+        return Err(damaged(format!("has format {}, this program reads {FORMAT}", found.format)));
+    }
+    if found.crc32.is_some() && found.crc32 != Some(found.sum()?) {
+        return Err(damaged("is damaged: its checksum is wrong".into()));
+    }
+    Ok(Some(found))
 }
 
-/// Bytes read at a time.
-const COPY_BYTES: usize = 4 << 20;
-
-/// Copies a file durably and returns the crc32 of what was copied.
-fn copy(from: &dyn File, to: &Path) -> Result<u32> {
-    let tmp = with_suffix(to, ".tmp");
-    let copied = || -> std::io::Result<u32> {
-        let (out, len) = (RealDisk.create(&tmp)?, from.len()?);
-        let (mut offset, mut hasher) = (0, crc32fast::Hasher::new());
-        while offset < len {
-            let mut bytes = vec![0; usize::try_from(len - offset).unwrap_or(COPY_BYTES).min(COPY_BYTES)];
-            from.read_exact_at(&mut bytes, offset)?;
-            hasher.update(&bytes);
-            out.write_all_at(&bytes, offset)?;
-            offset += bytes.len() as u64;
-        }
-        out.sync_data()?;
-        RealDisk.rename(&tmp, to)?;
-        Ok(hasher.finalize())
-    };
-    copied().map_err(Error::at(to))
+/// Copies a segment.
+fn put_segment(segment: &Segment, to: &dyn Repository, sent: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+    let name = segment_name(segment.table, segment.unit, segment.meta.crc);
+    match to.put_file(&name, segment.file(), segment.meta.crc, sent)? {
+        true => Ok(()),
+        false => Err(segment.damaged("its checksum is wrong")),
+    }
 }
 
 /// Copies a segment that the log is going to name to where the log is archived.
-pub(crate) fn archive_segment(segment: &Segment, archive: &Path) -> Result<()> {
-    let dir = archive.join("segments");
-    RealDisk.create_dir_all(&dir).map_err(Error::at(&dir))?;
-    take::copy_segment(segment, &dir)?;
-    RealDisk.sync_dir(&dir).map_err(Error::at(&dir))
-}
-
-/// The numbers of the log segments in a folder.
-fn log_numbers(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>> {
-    let names = match disk.list(dir) {
-        Ok(names) => names,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(Error::at(dir)(error)),
-    };
-    let mut numbers: Vec<u64> = names.iter().filter_map(|name| wal::segment_number(name)).collect();
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-/// A whole file; None if there is none.
-fn read_if_there(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>> {
-    match disk.open(path).and_then(|file| read_all(file.as_ref())) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::at(path)(error)),
+pub(crate) fn archive_segment(segment: &Segment, archive: &dyn Repository) -> Result<()> {
+    let name = segment_name(segment.table, segment.unit, segment.meta.crc);
+    match archive.len(&name)? {
+        Some(len) if len == segment.meta.bytes => Ok(()),
+        _ => put_segment(segment, archive, &mut |_| Ok(())),
     }
 }

@@ -1,11 +1,15 @@
 //! Copies what a store is made of while it goes on.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Description, FORMAT, copy, log_numbers, segment_name, write_file};
-use crate::file::{Disk, RealDisk, read_all};
+use super::repository::Repository;
+use super::{
+    DELETES, DESCRIPTION, Description, FORMAT, FileSum, LOG, MANIFEST, Progress, Report, SEGMENTS, describe,
+    folder_name, put_segment, segment_name,
+};
+use crate::file::read_all;
 use crate::manifest::{Manifest, ManifestState};
 use crate::schema::TableId;
 use crate::segment::{Segment, SegmentFolder, deletes};
@@ -27,7 +31,9 @@ pub struct Taken {
 pub struct Source {
     pub node: uuid::Uuid,
     pub folder: SegmentFolder,
-    pub wal: std::path::PathBuf,
+    pub wal: PathBuf,
+    /// A folder for what is made only to be copied.
+    pub scratch: PathBuf,
     pub state: ManifestState,
     pub segments: BTreeMap<(TableId, u32), Arc<Segment>>,
     /// Deletion vectors by file name.
@@ -49,66 +55,118 @@ impl Source {
         }
         Ok(out)
     }
+
+    /// The bytes of a manifest that says what this one said.
+    fn manifest(&self) -> Result<Vec<u8>> {
+        let disk = &self.folder.disk;
+        let path = self.scratch.join(MANIFEST);
+        disk.create_dir_all(&self.scratch).map_err(Error::at(&self.scratch))?;
+        let made = Manifest::create(disk, &path, &path.with_extension("tmp"), &self.state);
+        let bytes =
+            made.and_then(|()| disk.open(&path).and_then(|file| read_all(file.as_ref())).map_err(Error::at(&path)));
+        let _ = disk.remove(&self.scratch);
+        bytes
+    }
+
+    /// The log's files with the records up to `ts`, without the empty rest of each.
+    fn log(&self, ts: u64) -> Result<impl Iterator<Item = Result<(String, Vec<u8>)>>> {
+        let disk = self.folder.disk.as_ref();
+        let names = disk.list(&self.wal).map_err(Error::at(&self.wal))?;
+        Ok(names.into_iter().filter_map(move |name| {
+            let number = wal::segment_number(&name)?;
+            let path = self.wal.join(&name);
+            let mut bytes = match disk.open(&path).and_then(|file| read_all(file.as_ref())) {
+                Ok(bytes) => bytes,
+                // It held nothing any more that is needed.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+                Err(error) => return Some(Err(Error::at(&path)(error))),
+            };
+            let (end, _) = wal::prefix(&bytes, number, ts);
+            bytes.truncate(end);
+            Some(Ok((name, bytes)))
+        }))
+    }
 }
 
-/// Writes a backup below `dest`. `durable` returns a timestamp up to which the log is on disk, with the segments that the log up to there
-/// names besides those of the manifest, and is asked when all else was copied.
-pub fn take(source: &Source, dest: &Path, durable: impl FnOnce() -> Result<(u64, Vec<Arc<Segment>>)>) -> Result<Taken> {
-    let segments = dest.join("segments");
-    RealDisk.create_dir_all(&segments).map_err(Error::at(&segments))?;
-    let (mut copied_segments, mut copied_bytes, mut kept_segments) = (0, 0, 0);
-    let mut copy_all = |all: &mut dyn Iterator<Item = &Arc<Segment>>| -> Result<()> {
-        for segment in all {
-            match copy_segment(segment, &segments)? {
-                true => (copied_segments, copied_bytes) = (copied_segments + 1, copied_bytes + segment.meta.bytes),
-                false => kept_segments += 1,
-            }
+/// Segments that are being copied.
+struct Copying<'a> {
+    to: &'a dyn Repository,
+    /// What earlier backups have copied, with lengths.
+    there: BTreeMap<String, u64>,
+    progress: Progress,
+    report: &'a mut Report<'a>,
+    segments: usize,
+    kept: usize,
+}
+
+impl Copying<'_> {
+    fn copy(&mut self, segments: Vec<Arc<Segment>>) -> Result<()> {
+        let is_there = |segment: &Arc<Segment>| {
+            let name = segment_name(segment.table, segment.unit, segment.meta.crc);
+            let file = name.rsplit('/').next().unwrap_or_default();
+            self.there.get(file) == Some(&segment.meta.bytes)
+        };
+        let (kept, new): (Vec<_>, Vec<_>) = segments.into_iter().partition(is_there);
+        self.kept += kept.len();
+        self.progress.total += new.iter().map(|segment| segment.meta.bytes).sum::<u64>();
+        self.progress.moved(0, self.report)?;
+        for segment in new {
+            put_segment(&segment, self.to, &mut |bytes| self.progress.moved(bytes, self.report))?;
+            self.segments += 1;
         }
-        RealDisk.sync_dir(&segments).map_err(Error::at(&segments))
-    };
-    copy_all(&mut source.segments.values())?;
+        Ok(())
+    }
+}
+
+/// Takes a backup. `durable` returns a timestamp up to which the log is on disk, with the segments that the log up to there names besides those
+/// of the manifest, and is asked when all else was copied.
+pub fn take<'a>(
+    source: &Source,
+    to: &'a dyn Repository,
+    report: &'a mut Report<'a>,
+    durable: impl FnOnce() -> Result<(u64, Vec<Arc<Segment>>)>,
+) -> Result<Taken> {
+    let there = to.list(SEGMENTS)?;
+    let mut copying = Copying { to, there, progress: Progress::default(), report, segments: 0, kept: 0 };
+    copying.copy(source.segments.values().cloned().collect())?;
     let (ts, attached) = durable()?;
-    copy_all(&mut attached.iter())?;
-    let flushed_ts = source.state.flushed_ts;
-    let description = Description { format: FORMAT, node: source.node.to_string(), ts, flushed_ts };
-    let dir = dest.join(format!("{ts:016x}"));
-    for dir in [dir.join("deletes"), dir.join("wal")] {
-        RealDisk.create_dir_all(&dir).map_err(Error::at(&dir))?;
+    copying.copy(attached)?;
+    let taken = |description| Taken {
+        description,
+        copied_segments: copying.segments,
+        copied_bytes: copying.progress.done,
+        kept_segments: copying.kept,
+    };
+    let backup = to.within(&folder_name(ts));
+    let node = source.node.to_string();
+    match describe(backup.as_ref()) {
+        // Nothing was committed since. Writing it again would leave none if it failed halfway.
+        Ok(Some(same)) if same.node == node => return Ok(taken(same)),
+        Ok(Some(_)) => {
+            let what =
+                format!("\"{}\" is a backup of another data directory; choose another destination", backup.locate(""));
+            return Err(Error::Io(std::io::Error::other(what)));
+        }
+        Ok(None) | Err(Error::Corrupt(_)) => {}
+        Err(error) => return Err(error),
     }
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    Manifest::create(&disk, &dir.join("catalog.redb"), &dir.join("catalog.tmp"), &source.state)?;
+    let mut files = BTreeMap::new();
+    let mut put = |name: String, bytes: Vec<u8>| {
+        files.insert(name.clone(), FileSum { bytes: bytes.len() as u64, crc32: crc32fast::hash(&bytes) });
+        backup.put(&name, bytes.into())
+    };
+    put(MANIFEST.to_owned(), source.manifest()?)?;
     for (name, bytes) in &source.deletes {
-        write_file(&dir.join("deletes").join(name), bytes)?;
+        put(format!("{DELETES}/{name}"), bytes.clone())?;
     }
-    copy_log(source, &dir.join("wal"), ts)?;
+    for file in source.log(ts)? {
+        let (name, bytes) = file?;
+        put(format!("{LOG}/{name}"), bytes)?;
+    }
+    let flushed_ts = source.state.flushed_ts;
+    let mut description = Description { format: FORMAT, node, ts, flushed_ts, files, crc32: None };
+    description.crc32 = Some(description.sum()?);
     let json = serde_json::to_vec_pretty(&description).map_err(|e| Error::Internal(e.to_string()))?;
-    write_file(&dir.join("backup.json"), &json)?;
-    RealDisk.sync_dir(dest).map_err(Error::at(dest))?;
-    Ok(Taken { description, copied_segments, copied_bytes, kept_segments })
-}
-
-/// Copies a segment's file into a folder of backups; false if it is there already.
-pub fn copy_segment(segment: &Segment, to: &Path) -> Result<bool> {
-    let to = to.join(segment_name(segment.table, segment.unit, segment.meta.crc));
-    if RealDisk.open(&to).and_then(|file| file.len()).is_ok_and(|len| len == segment.meta.bytes) {
-        return Ok(false);
-    }
-    if copy(segment.file(), &to)? != segment.meta.crc {
-        let _ = RealDisk.remove(&to);
-        return Err(segment.damaged("its checksum is wrong"));
-    }
-    Ok(true)
-}
-
-/// The records up to `ts`, without the empty rest of each file.
-fn copy_log(source: &Source, to: &Path, ts: u64) -> Result<()> {
-    let disk = source.folder.disk.as_ref();
-    for number in log_numbers(disk, &source.wal)? {
-        let path = wal::segment_path(&source.wal, number);
-        // Files that no longer held what is needed may have gone since.
-        let Some(bytes) = super::read_if_there(disk, &path)? else { continue };
-        let (end, _) = wal::prefix(&bytes, number, ts);
-        write_file(&wal::segment_path(to, number), &bytes[..end])?;
-    }
-    Ok(())
+    backup.put(DESCRIPTION, json.into())?;
+    Ok(taken(description))
 }

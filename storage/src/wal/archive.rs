@@ -1,20 +1,21 @@
 //! Copies log segments that are complete to an archive, from which a restore can go on after a backup.
 
-use std::io::Result;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::prefix;
-use super::segment_path;
 use super::writer::Shared;
-use crate::file::{Disk, RealDisk, read_all, write_atomic};
+use super::{segment_name, segment_path};
+use crate::backup::Repository;
+use crate::file::{Disk, read_all};
+use crate::{Error, Result};
 
 /// Pause after a copy that failed.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The thread: copies each segment once the writer has gone on to the next, oldest first, until the log is closed.
-pub fn run(shared: &Arc<Shared>, archive: &Path) {
+pub fn run(shared: &Arc<Shared>, archive: &dyn Repository) {
     loop {
         let number = {
             let mut state = shared.state.lock();
@@ -35,7 +36,7 @@ pub fn run(shared: &Arc<Shared>, archive: &Path) {
                 shared.archive_done.notify_all();
             }
             Err(error) => {
-                tracing::warn!(number, archive = %archive.display(), %error, "a log segment could not be archived");
+                tracing::warn!(number, archive = archive.locate(""), %error, "a log segment could not be archived");
                 let mut state = shared.state.lock();
                 if state.closed {
                     return;
@@ -47,13 +48,13 @@ pub fn run(shared: &Arc<Shared>, archive: &Path) {
 }
 
 /// Does not touch a copy that holds as much.
-fn copy(disk: &dyn Disk, from: &Path, number: u64, archive: &Path) -> Result<()> {
-    let bytes = read_all(disk.open(from)?.as_ref())?;
+fn copy(disk: &dyn Disk, from: &Path, number: u64, archive: &dyn Repository) -> Result<()> {
+    let mut bytes = disk.open(from).and_then(|file| read_all(file.as_ref())).map_err(Error::at(from))?;
     let (end, _) = prefix(&bytes, number, u64::MAX);
-    let to: PathBuf = segment_path(archive, number);
-    if RealDisk.open(&to).and_then(|file| file.len()).is_ok_and(|len| len >= end as u64) {
+    let name = segment_name(number);
+    if archive.len(&name)?.is_some_and(|len| len >= end as u64) {
         return Ok(());
     }
-    RealDisk.create_dir_all(archive)?;
-    write_atomic(&RealDisk, &to, &to.with_extension("tmp"), &bytes[..end])
+    bytes.truncate(end);
+    archive.put(&name, bytes.into())
 }

@@ -16,7 +16,11 @@ pub use writer::{LocalLog, Options};
 use std::path::{Path, PathBuf};
 
 pub(crate) fn segment_path(dir: &Path, number: u64) -> PathBuf {
-    dir.join(format!("{number:016x}.wal"))
+    dir.join(segment_name(number))
+}
+
+fn segment_name(number: u64) -> String {
+    format!("{number:016x}.wal")
 }
 
 pub(crate) fn segment_number(name: &str) -> Option<u64> {

@@ -14,6 +14,7 @@ use super::archive;
 use super::format::{self, HEADER, MIN_ROOM, RecordHeader};
 use super::reader::{Recovered, SegmentInfo};
 use super::segment_path;
+use crate::backup::Repository;
 use crate::file::{Disk, File};
 use crate::log::{Done, Entry, Log};
 use crate::{Error, Result};
@@ -36,7 +37,7 @@ pub struct Options {
     /// How long an asynchronous entry may stay unsynced.
     pub sync_delay: Duration,
     /// Where complete segments are copied to before they may be released.
-    pub archive: Option<PathBuf>,
+    pub archive: Option<Arc<dyn Repository>>,
 }
 
 /// The log of a node on its own disk. Any error of a write or sync is final: the kernel may have dropped the very pages
@@ -185,7 +186,7 @@ impl LocalLog {
             None => None,
             Some(archive) => {
                 let shared = shared.clone();
-                let run = move || archive::run(&shared, &archive);
+                let run = move || archive::run(&shared, archive.as_ref());
                 Some(std::thread::Builder::new().name("aegis-archive".into()).spawn(run)?)
             }
         };

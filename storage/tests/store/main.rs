@@ -10,6 +10,7 @@ mod faults;
 mod fixture;
 mod last_rows;
 mod model;
+mod s3;
 mod scans;
 mod serializable;
 mod staged;

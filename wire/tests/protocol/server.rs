@@ -18,7 +18,7 @@ pub fn start() -> Running {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let engine = runtime.block_on(Engine::open(Config {
         data_dir: data.path().to_owned(),
-        wal_archive_dir: None,
+        wal_archive: None,
         memory_limit: 256 << 20,
         max_connections: 100,
         compaction: Default::default(),
