@@ -24,6 +24,7 @@ pub mod interrupt;
 pub mod key;
 pub mod lambda;
 pub mod last_rows;
+mod late_start;
 pub mod lock;
 mod memory_pool;
 mod merge;

@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::again::ReadAgain;
 use super::error::from_datafusion;
+use super::late_start::LateStart;
 use super::memory_pool::SharedPool;
 use super::node::Planner;
 use super::sort_copies::SortCopies;
@@ -23,6 +24,10 @@ pub(super) const BATCH_ROWS: usize = 8192;
 /// Side of a hash join that one thread builds for all.
 const SHARED_BUILD_BYTES: usize = 64 * 1024 * 1024;
 const SHARED_BUILD_ROWS: usize = 2 * 1024 * 1024;
+/// Integer keys of a build side are looked up by their place in an array instead of a hash table, if they span at most so many values (an array
+/// that fits in a core's cache), or if the array has at most so many places for each of them.
+const ARRAY_KEYS: usize = 256 * 1024;
+const ARRAY_PLACES_PER_KEY: f64 = 25.0;
 /// Bytes that a sort keeps back to merge its runs, as a part of the memory for queries, and the most it can use.
 const SORT_RESERVATION_PART: usize = 32;
 const SORT_RESERVATION_MAX: usize = 8 * 1024 * 1024;
@@ -130,6 +135,8 @@ fn template(
     // One hash table that all threads probe, up to a size at which building it alone takes longer than dealing out both sides.
     settings.optimizer.hash_join_single_partition_threshold = SHARED_BUILD_BYTES;
     settings.optimizer.hash_join_single_partition_threshold_rows = SHARED_BUILD_ROWS;
+    settings.execution.perfect_hash_join_small_build_threshold = ARRAY_KEYS;
+    settings.execution.perfect_hash_join_min_key_density = 1.0 / ARRAY_PLACES_PER_KEY;
     settings.execution.sort_spill_reservation_bytes = (memory_limit / SORT_RESERVATION_PART).min(SORT_RESERVATION_MAX);
     settings.execution.max_spill_file_size_bytes =
         ConfigNonZeroUsize::try_new(SPILL_FILE_BYTES).map_err(from_datafusion)?;
@@ -141,6 +148,7 @@ fn template(
         .with_optimizer_rules(optimizer_rules)
         .with_physical_optimizer_rule(Arc::new(SortCopies))
         .with_physical_optimizer_rule(Arc::new(ReadAgain))
+        .with_physical_optimizer_rule(Arc::new(LateStart))
         .build())
 }
 
