@@ -21,6 +21,7 @@ pub mod given;
 pub mod in_order;
 pub mod index_key;
 pub mod interrupt;
+mod join_keys;
 pub mod key;
 pub mod lambda;
 pub mod last_rows;

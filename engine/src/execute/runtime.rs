@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::again::ReadAgain;
 use super::error::from_datafusion;
+use super::join_keys::TellKeys;
 use super::late_start::LateStart;
 use super::memory_pool::SharedPool;
 use super::node::Planner;
@@ -148,6 +149,7 @@ fn template(
         .with_optimizer_rules(optimizer_rules)
         .with_physical_optimizer_rule(Arc::new(SortCopies))
         .with_physical_optimizer_rule(Arc::new(ReadAgain))
+        .with_physical_optimizer_rule(Arc::new(TellKeys))
         .with_physical_optimizer_rule(Arc::new(LateStart))
         .build())
 }

@@ -17,6 +17,8 @@ use datafusion::physical_expr::expressions::{
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::scalar::ScalarValue;
 
+use crate::execute::join_keys::JoinKeys;
+
 /// One of the conditions, all of which must hold.
 #[derive(Debug, Clone)]
 pub struct Conjunct {
@@ -28,6 +30,8 @@ pub struct Conjunct {
     /// Positions in the scan.
     pub columns: Vec<usize>,
     order: Order,
+    /// The keys of the join whose filter it is, which are looked up in its place once they are known.
+    keys: Option<Arc<JoinKeys>>,
 }
 
 /// In which order conditions are evaluated: first what is cheap, last what can fail, so that it does not on rows that are not wanted.
@@ -65,7 +69,22 @@ impl Conjunct {
             (false, true) => Order::Total,
             (false, false) => Order::Fallible,
         };
-        Ok(Self { whole, expr, schema, columns, order })
+        Ok(Self { whole, expr, schema, columns, order, keys: None })
+    }
+
+    /// Whether something further up in the plan has made it, to spare itself rows: the plan is right without it.
+    pub fn is_dynamic(&self) -> bool {
+        self.order == Order::Dynamic
+    }
+
+    /// Lets it look rows up in a join's keys, if it is the filter of that id and is over a column.
+    pub fn ask(&mut self, filter: u64, keys: &Arc<JoinKeys>) -> bool {
+        let over_a_column = matches!(self.whole.children().as_slice(), [child] if child.is::<Column>());
+        let asks = self.is_dynamic() && over_a_column && self.whole.expression_id() == Some(filter);
+        if asks {
+            self.keys = Some(keys.clone());
+        }
+        asks
     }
 
     pub fn whole(&self) -> &Arc<dyn PhysicalExpr> {
@@ -99,6 +118,11 @@ impl Conjunct {
 
     /// Which rows meet it; None for all.
     fn evaluate(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<Option<BooleanBuffer>> {
+        if let (Some(keys), [column]) = (&self.keys, columns.as_slice())
+            && let Some(met) = keys.lookup(column)
+        {
+            return Ok(Some(met));
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
         match self.expr.evaluate(&batch)? {

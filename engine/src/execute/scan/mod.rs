@@ -39,6 +39,7 @@ use futures::StreamExt;
 use self::filter::{Conjunct, arrange, with_columns};
 use self::read::Reader;
 use super::error::to_datafusion;
+use super::join_keys::JoinKeys;
 use super::runtime::BATCH_ROWS;
 
 /// What a column of the scan is made from.
@@ -142,6 +143,13 @@ impl TableScanExec {
         scan.row_count = self.row_count.to_inexact();
         scan.properties = Arc::new((*self.properties).clone().with_eq_properties(equivalences));
         Ok(scan)
+    }
+
+    /// The same scan, whose filter of that id looks rows up in a join's keys; None if it has no such filter.
+    pub(super) fn with_keys(&self, filter: u64, keys: &Arc<JoinKeys>) -> Option<Self> {
+        let mut scan = self.clone();
+        let asked = scan.reader.conjuncts.iter_mut().map(|conjunct| conjunct.ask(filter, keys));
+        asked.fold(false, |any, asks| any | asks).then_some(scan)
     }
 
     /// What the store knows of each column's values: estimates, good for choosing plans.
@@ -291,6 +299,14 @@ impl ExecutionPlan for TableScanExec {
 
     fn with_new_children(self: Arc<Self>, _children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(self)
+    }
+
+    /// What joins found out in an earlier execution may not hold in the next.
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut scan = self.as_ref().clone();
+        scan.reader.conjuncts.retain(|conjunct| !conjunct.is_dynamic());
+        scan.metrics = ExecutionPlanMetricsSet::new();
+        Ok(Arc::new(scan))
     }
 
     fn execute(&self, partition: usize, _context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
