@@ -216,6 +216,12 @@ impl<F: Fold> GroupsAccumulator for ManyGroups<F> {
         if whole && self.fold.add_grouped(&mut self.states, &columns, groups).map_err(external)? {
             return Ok(());
         }
+        if whole {
+            let mut rows = groups.iter().enumerate();
+            return rows
+                .try_for_each(|(row, &group)| self.fold.add(&mut self.states[group], &columns, row))
+                .map_err(external);
+        }
         for (row, &group) in groups.iter().enumerate() {
             if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) && passes(filter, row) {
                 self.fold.add(&mut self.states[group], &columns, row).map_err(external)?;

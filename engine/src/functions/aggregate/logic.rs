@@ -51,7 +51,7 @@ macro_rules! truths {
                         *state = (state.0 + 1, state.1 + i64::from(value));
                         Ok(())
                     },
-                    remove: Some(|state, value| {
+                    remove: Some(|state: &mut (i64, i64), value: bool| {
                         *state = (state.0 - 1, state.1 - i64::from(value));
                         Ok(())
                     }),

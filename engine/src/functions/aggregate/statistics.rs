@@ -41,7 +41,7 @@ macro_rules! exact {
                 types,
                 Step {
                     add: |state: &mut NumericMoments, value: $ty| state.add(&$convert(value)),
-                    remove: Some(|state, value| state.remove(&$convert(value))),
+                    remove: Some(|state: &mut NumericMoments, value: $ty| state.remove(&$convert(value))),
                     merge: merge_moments,
                     finish: |state| state.variance($sample, $root),
                 },

@@ -7,19 +7,20 @@ use super::fold::Fold;
 use super::persist::Persist;
 use crate::functions::value::{Read, Write};
 
-/// A fold of values `T` into a state `S` with result `O`.
-pub struct Step<T, S, O> {
-    pub add: fn(&mut S, T) -> Result<()>,
+/// A fold of values `T` into a state `S` with result `O`. What adds a row has a type of its own, so that loops over rows contain it.
+pub struct Step<T, S, O, A> {
+    pub add: A,
     pub remove: Option<fn(&mut S, T) -> Result<()>>,
     pub merge: fn(&mut S, S) -> Result<()>,
     pub finish: fn(&S) -> Result<Option<O>>,
 }
 
-impl<T, S, O> Fold for Step<T, S, O>
+impl<T, S, O, A> Fold for Step<T, S, O, A>
 where
     T: for<'a> Read<'a> + 'static,
     S: Default + Persist + Send + Sync + 'static,
     O: Write + 'static,
+    A: Fn(&mut S, T) -> Result<()> + Send + Sync + 'static,
 {
     type State = S;
     type Columns<'a> = <T as Read<'a>>::Column;
