@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::ipc::writer::StreamWriter;
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::Encoding;
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
@@ -187,7 +187,7 @@ fn properties(shape: &Shape, choices: &[Option<Choice>], rows: u64, row_group_ro
     let page_rows = if shape.schema.primary().is_some() { KEYED_PAGE_ROWS } else { PAGE_ROWS };
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("aegis ", env!("CARGO_PKG_VERSION")).into())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_compression(encoding::compression(&DataType::Null, None)?)
         .set_max_row_group_row_count(Some(row_group_rows))
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_data_page_row_count_limit(page_rows);
@@ -200,8 +200,10 @@ fn properties(shape: &Shape, choices: &[Option<Choice>], rows: u64, row_group_ro
     for (column, choice) in shape.schema.columns.iter().zip(choices) {
         if let Some(Choice { dictionary, encoding }) = choice {
             let path = ColumnPath::from(column_name(column.id));
-            builder =
-                builder.set_column_dictionary_enabled(path.clone(), *dictionary).set_column_encoding(path, *encoding);
+            builder = builder
+                .set_column_compression(path.clone(), encoding::compression(&column.data_type, *choice)?)
+                .set_column_dictionary_enabled(path.clone(), *dictionary)
+                .set_column_encoding(path, *encoding);
         }
     }
     for column in shape.schema.columns.iter().filter(|c| is_whole_key(shape, c.id)) {
