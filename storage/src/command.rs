@@ -10,6 +10,7 @@
 //! tag 4       insert: column count u32, column id u32 *, Arrow IPC stream
 //! tag 5       delete: (commit timestamp u64, ordinal u32) *
 //! tag 7       insert of few rows: column count u32, column id u32 *, rows (see [`crate::few_rows`])
+//! tag 8       delete of a range: column u32, from i64, until i64, newest commit timestamp u64, number of rows u64
 //! tag 6       attach: unit u32, ordinal of the first row u32, length u32, the segment as the manifest has it, dead rows as a Roaring bitmap
 //! ```
 //!
@@ -26,6 +27,7 @@ use arrow::ipc::writer::StreamWriter;
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
+use crate::compaction::range::ColumnRange;
 use crate::few_rows;
 use crate::manifest::{SegmentRecord, decode_segment, encode_segment};
 use crate::memtable::RowId;
@@ -52,7 +54,17 @@ pub enum ChangeKind {
     Drop,
     Insert { columns: Vec<ColumnId>, rows: Vec<RecordBatch> },
     Delete(Vec<RowId>),
+    DeleteRange(RangeDelete),
     Attach(Attach),
+}
+
+/// Deletes the rows of a range that commits up to `ts` have written, those that live then and that the changes of the same transaction before
+/// this one leave: `rows` of them. A few bytes, whatever their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeDelete {
+    pub range: ColumnRange,
+    pub ts: u64,
+    pub rows: u64,
 }
 
 /// A segment that the transaction wrote before it committed (see [`crate::staged`]); its file was synced before this was logged.
@@ -75,6 +87,7 @@ const INSERT: u8 = 4;
 const DELETE: u8 = 5;
 const ATTACH: u8 = 6;
 const INSERT_FEW: u8 = 7;
+const DELETE_RANGE: u8 = 8;
 
 impl Command {
     pub fn encode(&self) -> Result<Vec<u8>> {
@@ -126,6 +139,7 @@ impl Change {
                 _ => INSERT,
             },
             ChangeKind::Delete(_) => DELETE,
+            ChangeKind::DeleteRange(_) => DELETE_RANGE,
             ChangeKind::Attach(_) => ATTACH,
         };
         out.push(tag);
@@ -143,6 +157,7 @@ impl Change {
                     out.extend(row.ordinal.to_le_bytes());
                 }
             }
+            ChangeKind::DeleteRange(delete) => delete.encode(out),
             ChangeKind::Attach(attach) => attach.encode(out)?,
         }
         let length = (out.len() - length_at - 8) as u64;
@@ -165,10 +180,27 @@ impl Change {
                 }
                 ChangeKind::Delete(ids.iter().map(decode_row_id).collect())
             }
+            DELETE_RANGE => ChangeKind::DeleteRange(RangeDelete::decode(body)?),
             ATTACH => ChangeKind::Attach(Attach::decode(body)?),
             tag => return Err(Error::Corrupt(format!("the log holds a change of unknown tag {tag}"))),
         };
         Ok(Self { table, kind })
+    }
+}
+
+impl RangeDelete {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let ColumnRange { column, from, until } = self.range;
+        out.extend(column.to_le_bytes());
+        for number in [from.cast_unsigned(), until.cast_unsigned(), self.ts, self.rows] {
+            out.extend(number.to_le_bytes());
+        }
+    }
+
+    fn decode(body: &[u8]) -> Result<Self> {
+        let mut input = Input(body);
+        let (column, from, until) = (input.u32()?, input.u64()?.cast_signed(), input.u64()?.cast_signed());
+        Ok(Self { range: ColumnRange { column, from, until }, ts: input.u64()?, rows: input.u64()? })
     }
 }
 
@@ -363,6 +395,11 @@ mod tests {
             change(ChangeKind::Drop),
             change(ChangeKind::Insert { columns: vec![1, 2], rows: vec![rows.slice(0, 2), rows.slice(2, 1)] }),
             change(ChangeKind::Delete(vec![RowId { ts: 7, ordinal: 3 }, RowId { ts: u64::MAX, ordinal: 0 }])),
+            change(ChangeKind::DeleteRange(RangeDelete {
+                range: ColumnRange { column: 3, from: i64::MIN, until: -1 },
+                ts: 5,
+                rows: u64::MAX,
+            })),
             change(ChangeKind::Attach(Attach {
                 unit: 1 << 30,
                 first: 9,

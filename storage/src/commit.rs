@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::command::{Attach, Change, ChangeKind, Command};
+use crate::command::{Attach, Change, ChangeKind, Command, RangeDelete};
 use crate::memtable::{BULK_ROWS, RowId, adapt, compact};
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, RowSet, count};
 use crate::schema::{ColumnSchema, TableId, TableSchema};
 use crate::segment::Segment;
 use crate::staged::Attached;
 use crate::transaction::RowAddress;
-use crate::version::{IndexedRows, OWN_UNITS, SegmentView, Shape, Table, Version, address, row_of, unit_of};
+use crate::version::{IndexedRows, OWN_UNITS, SegmentView, Shape, Table, Version, row_of, unit_of};
 use crate::view::{TableView, row_keys};
 use crate::{Error, Result};
 
@@ -28,6 +28,8 @@ pub struct Prepared {
     base_rows_ts: u64,
     /// Deletes by identity, for the log.
     row_ids: Vec<RowId>,
+    /// And those that a range names.
+    ranges: Vec<RangeDelete>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,8 +46,8 @@ pub struct TableChange {
     pub ddl: Option<Ddl>,
     pub attached: Vec<Attached>,
     pub rows: Vec<IndexedRows>,
-    /// Addresses in the head version, ascending.
-    pub kills: Vec<RowAddress>,
+    /// In the head version.
+    pub kills: RowSet,
 }
 
 impl Prepared {
@@ -61,16 +63,16 @@ impl Prepared {
             (None, _, false) => None,
         };
         let shape = overlay.shape.take().or_else(|| table.map(|t| t.shape.clone()));
-        let (rows, attached, row_ids) = (vec![], vec![], vec![]);
+        let (rows, attached, row_ids, ranges) = (vec![], vec![], vec![], vec![]);
         let mut prepared =
-            Self { table: id, ddl, shape, rows, attached, overlay, base_schema_ts, base_rows_ts, row_ids };
+            Self { table: id, ddl, shape, rows, attached, overlay, base_schema_ts, base_rows_ts, row_ids, ranges };
         if !matches!(prepared.ddl, Some(Ddl::Drop)) {
             prepared.attached = prepared.overlay.attached();
             prepared.gather_rows()?;
-            prepared.gather_row_ids(table.map(|t| t.as_ref()))?;
+            prepared.gather_deletes(table.map(|t| t.as_ref()))?;
         }
         let empty = prepared.ddl.is_none() && prepared.rows.is_empty() && prepared.row_ids.is_empty();
-        let empty = empty && prepared.attached.is_empty();
+        let empty = empty && prepared.attached.is_empty() && prepared.ranges.is_empty();
         Ok((!empty || !prepared.overlay.locked.is_empty()).then_some(prepared))
     }
 
@@ -117,15 +119,21 @@ impl Prepared {
         Ok(())
     }
 
-    fn gather_row_ids(&mut self, base: Option<&Table>) -> Result<()> {
+    fn gather_deletes(&mut self, base: Option<&Table>) -> Result<()> {
         let Some(shape) = &self.shape else { return Ok(()) };
         let view = TableView { shape, base, own: None };
         for (unit, rows) in self.overlay.base_deletes() {
-            if !rows.iter().all(|row| view.is_live(address(unit, row))) {
+            if !base.is_some_and(|base| base.all_live(unit, rows)) {
                 return Err(Error::Conflict { table: self.table });
             }
-            view.row_ids(unit, rows, &mut self.row_ids)?;
+            let mut named = rows.clone();
+            self.overlay.ranges.iter().filter_map(|range| range.rows.get(&unit)).for_each(|rows| named -= rows);
+            if !named.is_empty() {
+                view.row_ids(unit, &named, &mut self.row_ids)?;
+            }
         }
+        let ranges = self.overlay.ranges.iter();
+        self.ranges.extend(ranges.map(|r| RangeDelete { range: r.range, ts: r.ts, rows: count(&r.rows) }));
         Ok(())
     }
 
@@ -141,6 +149,7 @@ impl Prepared {
         if !self.row_ids.is_empty() {
             push(ChangeKind::Delete(self.row_ids.clone()));
         }
+        self.ranges.iter().for_each(|range| push(ChangeKind::DeleteRange(*range)));
         for Attached { segment, first, deleted } in &self.attached {
             let (meta, deleted) = (segment.meta.clone(), deleted.clone());
             push(ChangeKind::Attach(Attach { unit: segment.unit, first: *first, meta, deleted }));
@@ -162,23 +171,21 @@ impl Prepared {
                 return Err(conflict());
             }
             let Self { table, ddl, attached, rows, .. } = self;
-            return Ok(TableChange { table, ddl, attached, rows, kills: vec![] });
+            return Ok(TableChange { table, ddl, attached, rows, kills: RowSet::new() });
         }
         let table = table.filter(|t| t.schema_ts == self.base_schema_ts).ok_or_else(conflict)?;
         if matches!(self.ddl, Some(Ddl::Alter(_))) && table.rows_ts > self.base_rows_ts && self.adds_keys(table) {
             return Err(conflict());
         }
         self.overlay.follow(table);
-        let mut kills = Vec::new();
-        for (unit, rows) in self.overlay.base_deletes() {
-            kills.extend(rows.iter().map(|row| address(unit, row)));
-        }
-        let locked = self.overlay.locked.iter().flat_map(|(unit, rows)| rows.iter().map(|r| address(*unit, r)));
-        if !kills.iter().copied().chain(locked).all(|row| unit_of(row) >= OWN_UNITS || table.is_live(row)) {
+        let locked = self.overlay.locked.range(..OWN_UNITS).map(|(unit, rows)| (*unit, rows));
+        if !self.overlay.base_deletes().chain(locked).all(|(unit, rows)| table.all_live(unit, rows)) {
             return Err(conflict());
         }
         self.check_keys(table)?;
-        let Self { table, ddl, attached, rows, .. } = self;
+        let Self { table, ddl, attached, rows, overlay, .. } = self;
+        let mut kills = overlay.deleted;
+        kills.split_off(&OWN_UNITS);
         Ok(TableChange { table, ddl, attached, rows, kills })
     }
 

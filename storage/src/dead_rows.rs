@@ -36,12 +36,17 @@ impl DeadRows {
     }
 
     /// Adds rows that are not in it.
-    pub fn add(&mut self, rows: impl Iterator<Item = u32>) {
+    pub fn add(&mut self, rows: &RoaringBitmap) {
         let recent = Arc::make_mut(&mut self.recent);
-        recent.extend(rows);
+        *recent |= rows;
         if recent.len() > MAX_RECENT {
             *Arc::make_mut(&mut self.settled) |= std::mem::take(recent);
         }
+    }
+
+    /// Is none of these rows among them?
+    pub fn has_none_of(&self, rows: &RoaringBitmap) -> bool {
+        self.recent.is_disjoint(rows) && self.settled.is_disjoint(rows)
     }
 
     /// Is one of these rows among them?
@@ -68,7 +73,7 @@ mod tests {
         let mut before = Vec::new();
         for row in 100..100 + 3 * MAX_RECENT as u32 {
             before.push((rows.clone(), row));
-            rows.add(std::iter::once(row));
+            rows.add(&RoaringBitmap::from([row]));
         }
         for (copy, row) in before {
             assert!(copy.contains(7) && !copy.contains(row) && (row == 100 || copy.contains(row - 1)));

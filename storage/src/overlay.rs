@@ -7,6 +7,7 @@ use imbl::OrdMap;
 use roaring::RoaringBitmap;
 
 use crate::Result;
+use crate::compaction::range::ColumnRange;
 use crate::index::KeyIndex;
 use crate::memtable::{Chunk, RowId};
 use crate::schema::{IndexId, TableId};
@@ -15,6 +16,10 @@ use crate::version::{IndexedRows, KEY_BYTES, OWN_UNITS, Shape, Table, address, r
 
 /// Rows by unit.
 pub type RowSet = BTreeMap<u32, RoaringBitmap>;
+
+pub fn count(rows: &RowSet) -> u64 {
+    rows.values().map(RoaringBitmap::len).sum()
+}
 
 #[derive(Debug, Clone, Default)]
 pub struct Overlay {
@@ -31,11 +36,22 @@ pub struct Overlay {
     pub next_ordinal: u32,
     /// Rows deleted, base and own.
     pub deleted: RowSet,
+    /// Ranges whose base rows are among them, for the log: see [`crate::command::RangeDelete`].
+    pub ranges: Vec<DeletedRange>,
     /// Base rows that nobody else may delete before this transaction commits.
     pub locked: RowSet,
     pub keys: BTreeMap<IndexId, OwnKeys>,
     /// Unique keys were checked against all commits up to here.
     pub checked_ts: Option<u64>,
+}
+
+/// What deleting a range has deleted.
+#[derive(Debug, Clone)]
+pub struct DeletedRange {
+    pub range: ColumnRange,
+    /// The newest commit that was seen.
+    pub ts: u64,
+    pub rows: RowSet,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -60,10 +76,27 @@ impl OwnKeys {
 /// One change, with what undoing it takes.
 #[derive(Debug)]
 pub enum Op {
-    Insert { table: TableId, unit: u32, start: u32 },
-    Delete { table: TableId, rows: RowSet },
-    Lock { table: TableId, rows: RowSet },
-    Ddl { table: TableId, before: Option<Box<Overlay>> },
+    Insert {
+        table: TableId,
+        unit: u32,
+        start: u32,
+    },
+    Delete {
+        table: TableId,
+        rows: RowSet,
+    },
+    Lock {
+        table: TableId,
+        rows: RowSet,
+    },
+    /// What the deletion before it deleted is a range.
+    Range {
+        table: TableId,
+    },
+    Ddl {
+        table: TableId,
+        before: Option<Box<Overlay>>,
+    },
 }
 
 impl Overlay {
@@ -116,6 +149,7 @@ impl Overlay {
     pub fn follow(&mut self, table: &Table) {
         self.deleted = follow(&self.deleted, table);
         self.locked = follow(&self.locked, table);
+        self.ranges.iter_mut().for_each(|range| range.rows = follow(&range.rows, table));
     }
 
     /// Undoes one change of rows.
@@ -134,6 +168,7 @@ impl Overlay {
             }
             Op::Delete { rows, .. } => subtract(&mut self.deleted, rows),
             Op::Lock { rows, .. } => subtract(&mut self.locked, rows),
+            Op::Range { .. } => drop(self.ranges.pop()),
             Op::Ddl { .. } => {}
         }
     }
@@ -153,7 +188,7 @@ impl Op {
                     before.follow(table);
                 }
             }
-            Op::Ddl { before: None, .. } | Op::Insert { .. } => {}
+            Op::Ddl { before: None, .. } | Op::Insert { .. } | Op::Range { .. } => {}
         }
     }
 }
@@ -176,7 +211,7 @@ fn follow(rows: &RowSet, table: &Table) -> RowSet {
     out
 }
 
-fn subtract(from: &mut RowSet, rows: &RowSet) {
+pub fn subtract(from: &mut RowSet, rows: &RowSet) {
     for (unit, gone) in rows {
         if let Some(set) = from.get_mut(unit) {
             *set -= gone;

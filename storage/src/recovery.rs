@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::command::{Change, ChangeKind, Command};
+use crate::command::{Change, ChangeKind, Command, RangeDelete};
 use crate::commit::{self, Ddl, TableChange};
 use crate::config::Config;
 use crate::dead_rows::DeadRows;
@@ -15,13 +15,14 @@ use crate::flush::Files;
 use crate::last_rows::LastRowsCache;
 use crate::manifest::{Manifest, ManifestState};
 use crate::memtable::{RowId, adapt};
+use crate::overlay::{RowSet, count, subtract};
 use crate::schema::TableId;
 use crate::segment::footers::FooterCache;
 use crate::segment::hot::PieceCache;
 use crate::segment::{Segment, SegmentFolder, deletes};
 use crate::staged::Attached;
 use crate::transaction::RowAddress;
-use crate::version::{IndexedRows, STAGED_UNITS, SegmentView, Table, Version, address};
+use crate::version::{IndexedRows, STAGED_UNITS, SegmentView, Table, Version, address, row_of, unit_of};
 use crate::wal::{self, Recovered};
 use crate::{Error, Result};
 
@@ -285,7 +286,7 @@ impl Replay<'_> {
     }
 
     fn table_change(&mut self, id: TableId, changes: Vec<Change>) -> Result<TableChange> {
-        let (attached, rows, kills) = (Vec::new(), Vec::new(), Vec::new());
+        let (attached, rows, kills) = (Vec::new(), Vec::new(), RowSet::new());
         let mut out = TableChange { table: id, ddl: None, attached, rows, kills };
         let mut shape = self.version.tables.get(&id).map(|t| t.shape.clone());
         for change in changes {
@@ -300,8 +301,15 @@ impl Replay<'_> {
                 }
                 ChangeKind::Drop => out.ddl = Some(Ddl::Drop),
                 ChangeKind::Delete(rows) => {
-                    out.kills = rows.into_iter().map(|row| self.find(id, row)).collect::<Result<_>>()?;
-                    out.kills.sort_unstable();
+                    for row in rows {
+                        let address = self.find(id, row)?;
+                        out.kills.entry(unit_of(address)).or_default().insert(row_of(address));
+                    }
+                }
+                ChangeKind::DeleteRange(delete) => {
+                    for (unit, rows) in self.find_range(id, &delete, &out.kills)? {
+                        *out.kills.entry(unit).or_default() |= rows;
+                    }
                 }
                 ChangeKind::Attach(attach) => {
                     self.next_staged = self.next_staged.max(attach.unit + 1);
@@ -318,6 +326,21 @@ impl Replay<'_> {
             }
         }
         Ok(out)
+    }
+
+    /// What deleting a range deletes besides `dead`.
+    fn find_range(&self, id: TableId, delete: &RangeDelete, dead: &RowSet) -> Result<RowSet> {
+        let version = Arc::new(self.version.clone());
+        let table = version.tables.get(&id).ok_or_else(|| unknown(id))?;
+        let mut rows = delete.range.live_rows_until(&version, table, delete.ts)?;
+        subtract(&mut rows, dead);
+        match count(&rows) {
+            found if found == delete.rows => Ok(rows),
+            found => Err(Error::Corrupt(format!(
+                "the log deletes {} rows of table {id} where there are {found}; restore a backup or re-seed this node",
+                delete.rows
+            ))),
+        }
     }
 
     /// Where a row is now.

@@ -24,8 +24,8 @@ use crate::rewrite::{Rewrite, Rewritten};
 use crate::schema::TableId;
 use crate::segment::{Segment, SegmentFolder};
 use crate::staged::StagingArea;
-use crate::transaction::{Isolation, KeptSnapshot, RowAddress, Snapshot};
-use crate::version::{KEY_BYTES, OWN_UNITS, STAGED_UNITS, Table, Version, unit_of};
+use crate::transaction::{Isolation, KeptSnapshot, Snapshot};
+use crate::version::{KEY_BYTES, OWN_UNITS, STAGED_UNITS, Table, Version};
 use crate::wal::{self, LocalLog};
 use crate::{Error, Result, Transaction};
 
@@ -126,11 +126,6 @@ fn attached_of(version: &Version, files: &Files) -> Vec<(u64, Arc<Segment>)> {
     let all = version.tables.iter().flat_map(|(id, table)| table.segments.iter().map(move |view| (*id, &view.segment)));
     let new = all.filter(|(id, segment)| !files.segments.contains_key(&(*id, segment.unit)));
     new.map(|(_, segment)| (segment.meta.max_ts, segment.clone())).collect()
-}
-
-/// The units of sorted addresses.
-fn units_of(rows: &[RowAddress]) -> impl Iterator<Item = u32> + '_ {
-    rows.chunk_by(|a, b| unit_of(*a) == unit_of(*b)).filter_map(|rows| rows.first().map(|row| unit_of(*row)))
 }
 
 type Outcome = oneshot::Receiver<Result<(), String>>;
@@ -401,7 +396,7 @@ impl Store {
         let ts = self.next_ts(&sequencer);
         let attached: Vec<_> =
             changes.iter().flat_map(|c| c.attached.iter().map(|a| (c.table, a.segment.unit))).collect();
-        let killed: Vec<_> = changes.iter().flat_map(|c| units_of(&c.kills).map(|unit| (c.table, unit))).collect();
+        let killed: Vec<_> = changes.iter().flat_map(|c| c.kills.keys().map(|unit| (c.table, *unit))).collect();
         let version = Arc::new(commit::apply(&sequencer.head, ts, changes, &self.shared.oldest())?);
         if let Some(durable) = self.durable.as_ref().filter(|_| !attached.is_empty()) {
             let tables = &version.tables;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch, UInt64Array};
 use arrow::datatypes::SchemaRef;
-use roaring::RoaringBitmap;
 
 pub use crate::memtable::RowId;
 pub use crate::scan::{
@@ -16,7 +15,7 @@ use crate::commit::{self, Prepared};
 use crate::compaction::range::ColumnRange;
 use crate::index::KeyIndex;
 use crate::memtable::{batch_bytes, compact};
-use crate::overlay::{Op, Overlay, OwnKeys, RowSet};
+use crate::overlay::{self, DeletedRange, Op, Overlay, OwnKeys, RowSet};
 use crate::pins::Pinned;
 use crate::read_set::{HeldReads, ReadSet};
 use crate::schema::{IndexId, IndexSchema, TableId, TableSchema};
@@ -135,7 +134,7 @@ impl Transaction {
         &self.store
     }
 
-    pub(crate) fn base_version(&self) -> &Version {
+    pub(crate) fn base_version(&self) -> &Arc<Version> {
         self.base.version()
     }
 
@@ -469,15 +468,28 @@ impl Transaction {
         Ok(usize::try_from(self.delete_rows(table, rows)).unwrap_or(usize::MAX))
     }
 
-    /// Marks all rows of a range dead: of segments that lie in it without reading them.
+    /// Marks all rows of a range dead: of segments that lie in it without reading them, and without naming them in the log.
     pub fn delete_range(&mut self, table: TableId, range: ColumnRange) -> Result<u64> {
         let rows = range.live_rows(&self.scan(table)?)?;
-        Ok(self.delete_rows(table, rows))
+        Ok(self.delete_rows_of(table, range, self.snapshot(), rows))
+    }
+
+    /// `rows` are the live ones of the range that commits up to `ts` have written, and own ones.
+    pub(crate) fn delete_rows_of(&mut self, table: TableId, range: ColumnRange, ts: u64, rows: RowSet) -> u64 {
+        let base: RowSet = rows.range(..OWN_UNITS).map(|(unit, rows)| (*unit, rows.clone())).collect();
+        let count = self.delete_rows(table, rows);
+        // A replay applies the range to the table as others see it now, which may not have a column that this transaction has added.
+        let overlay = self.overlays.get_mut(&table).filter(|overlay| overlay.shape.is_none() && !base.is_empty());
+        if let Some(overlay) = overlay {
+            overlay.ranges.push(DeletedRange { range, ts, rows: base });
+            self.ops.push(Op::Range { table });
+        }
+        count
     }
 
     /// `rows` are live.
     fn delete_rows(&mut self, table: TableId, rows: RowSet) -> u64 {
-        let count = rows.values().map(RoaringBitmap::len).sum::<u64>();
+        let count = overlay::count(&rows);
         if count > 0 {
             let overlay = self.overlays.entry(table).or_default();
             for (unit, set) in &rows {
@@ -600,7 +612,7 @@ impl Transaction {
                 Op::Ddl { table, before: None } => {
                     self.overlays.remove(&table);
                 }
-                Op::Insert { table, .. } | Op::Delete { table, .. } | Op::Lock { table, .. } => {
+                Op::Insert { table, .. } | Op::Delete { table, .. } | Op::Lock { table, .. } | Op::Range { table } => {
                     if let Some(overlay) = self.overlays.get_mut(&table) {
                         overlay.undo(&op);
                     }

@@ -3,9 +3,10 @@
 use arrow::array::UInt64Array;
 use roaring::RoaringBitmap;
 
-use crate::command::{Change, ChangeKind, Command};
+use crate::command::{Change, ChangeKind, Command, RangeDelete};
 use crate::commit::{self, Prepared};
 use crate::memtable::{RowId, adapt};
+use crate::overlay::subtract;
 use crate::schema::TableId;
 use crate::transaction::{RowAddress, Transaction};
 use crate::version::{Shape, address};
@@ -42,6 +43,17 @@ impl Transaction {
             ChangeKind::Delete(rows) => {
                 let addresses = UInt64Array::from(self.addresses_of(table, &rows)?);
                 match self.delete(table, &addresses)? == rows.len() {
+                    true => Ok(()),
+                    false => Err(Error::Conflict { table }),
+                }
+            }
+            ChangeKind::DeleteRange(RangeDelete { range, ts, rows: wanted }) => {
+                let version = self.base_version().clone();
+                let mut rows = range.live_rows_until(&version, version.table(table)?, ts)?;
+                if let Some((_, overlay)) = self.overlays().find(|(id, _)| **id == table) {
+                    subtract(&mut rows, &overlay.deleted);
+                }
+                match self.delete_rows_of(table, range, ts, rows) == wanted {
                     true => Ok(()),
                     false => Err(Error::Conflict { table }),
                 }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use imbl::OrdMap;
+use roaring::RoaringBitmap;
 
 use crate::dead_rows::DeadRows;
 use crate::index::{KeyColumns, KeyIndex};
 use crate::memtable::{Chunk, RowId, adapt};
+use crate::overlay::RowSet;
 use crate::schema::{ColumnId, IndexId, TableId, TableSchema};
 use crate::segment::Segment;
 use crate::transaction::RowAddress;
@@ -187,6 +189,17 @@ impl Table {
         }
     }
 
+    /// Are all these rows of a unit live?
+    pub fn all_live(&self, unit: u32, rows: &RoaringBitmap) -> bool {
+        match (self.chunk(unit), self.segment(unit)) {
+            (Some(chunk), _) => rows.iter().all(|row| chunk.is_live(row)),
+            (_, Some(view)) => {
+                rows.max().is_none_or(|last| last < view.segment.meta.rows) && view.deleted.has_none_of(rows)
+            }
+            _ => rows.is_empty(),
+        }
+    }
+
     /// The address in this version of a row that an older version had at `address`; None if it is gone.
     pub fn translate(&self, address: RowAddress) -> Option<RowAddress> {
         let (mut unit, mut row) = (unit_of(address), row_of(address));
@@ -274,19 +287,17 @@ impl Table {
         Ok(unit)
     }
 
-    /// Kills rows that are live in this version. `addresses` are sorted.
-    pub fn kill(&mut self, addresses: &[RowAddress], ts: u64) -> Result<()> {
-        for rows in addresses.chunk_by(|a, b| unit_of(*a) == unit_of(*b)) {
-            let unit = unit_of(rows[0]);
-            if let Ok(at) = self.chunks.binary_search_by_key(&unit, |c| c.unit) {
-                Arc::make_mut(&mut self.chunks[at]).kill(rows.iter().map(|a| row_of(*a)));
-            } else if let Ok(at) = self.segments.binary_search_by_key(&unit, |s| s.segment.unit) {
-                let view = &mut Arc::make_mut(&mut self.segments)[at];
-                view.deleted.add(rows.iter().map(|a| row_of(*a)));
+    /// Kills rows that are live in this version.
+    pub fn kill(&mut self, rows: &RowSet, ts: u64) -> Result<()> {
+        for (unit, rows) in rows.iter().filter(|(_, rows)| !rows.is_empty()) {
+            if let Ok(at) = self.chunks.binary_search_by_key(unit, |c| c.unit) {
+                Arc::make_mut(&mut self.chunks[at]).kill(rows);
+            } else if let Ok(at) = self.segments.binary_search_by_key(unit, |s| s.segment.unit) {
+                Arc::make_mut(&mut self.segments)[at].deleted.add(rows);
             } else {
                 return Err(Error::Internal(format!("table {} has no unit {unit}", self.id)));
             }
-            self.live_rows = self.live_rows.saturating_sub(rows.len() as u64);
+            self.live_rows = self.live_rows.saturating_sub(rows.len());
             self.rows_ts = ts;
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Which segments of a table to merge because somebody asks for a range of one of its columns.
 
+use std::sync::Arc;
+
 use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
@@ -12,7 +14,8 @@ use crate::overlay::RowSet;
 use crate::schema::{ColumnId, TableId};
 use crate::segment::Segment;
 use crate::transaction::{RowAddress, TableScan};
-use crate::version::{row_of, unit_of};
+use crate::version::{Table, Version, row_of, unit_of};
+use crate::view::TableView;
 use crate::{Error, Result};
 
 /// Values of a timestamp, date or integer from `from` up to `until`, which are in units of the column.
@@ -75,6 +78,20 @@ impl ColumnRange {
             let rows = self.places(chunk.batch.column(position), first)?.into_iter().filter(visible);
             add(chunk.first_address, rows.collect());
         }
+        Ok(found)
+    }
+
+    /// The live rows of the range that commits up to `ts` have written.
+    pub fn live_rows_until(&self, version: &Arc<Version>, table: &Table, ts: u64) -> Result<RowSet> {
+        let view = TableView { shape: &table.shape, base: Some(table), own: None };
+        let mut found = self.live_rows(&view.scan(version.clone())?)?;
+        let all_older = |unit| table.segment(unit).is_some_and(|view| view.segment.meta.max_ts <= ts);
+        for (unit, rows) in found.iter_mut().filter(|(unit, _)| !all_older(**unit)) {
+            let mut ids = Vec::new();
+            view.row_ids(*unit, rows, &mut ids)?;
+            *rows = rows.iter().zip(ids).filter(|(_, id)| id.ts <= ts).map(|(row, _)| row).collect();
+        }
+        found.retain(|_, rows| !rows.is_empty());
         Ok(found)
     }
 

@@ -10,7 +10,7 @@ use aegis_storage::backup::repository::{Folder, PART_BYTES};
 use aegis_storage::backup::{Access, Repository, Restored, Taken, restore};
 use aegis_storage::check::check;
 use aegis_storage::file::RealDisk;
-use aegis_storage::{Config, Error, Store};
+use aegis_storage::{ColumnRange, Config, Error, Store};
 use arrow::array::RecordBatch;
 
 use crate::fixture::*;
@@ -79,6 +79,10 @@ async fn change(store: &Arc<Store>, i: i32) -> u64 {
     if i > 2 {
         delete(&mut tx, &[(i - 2) * 10 + 3]).unwrap();
         update(&mut tx, (i - 3) * 10 + 4, ((i - 3) * 10 + 4, "updated")).unwrap();
+    }
+    if i > 3 && i % 6 == 5 {
+        let from = i64::from(i - 4) * 10;
+        assert!(tx.delete_range(TABLE, ColumnRange { column: 1, from, until: from + 6 }).unwrap() > 0);
     }
     tx.commit(i % 3 != 0).await.unwrap()
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use aegis_storage::{ColumnSchema, Config, Error, IndexSchema, Store, TableSchema};
+use aegis_storage::{ColumnRange, ColumnSchema, Config, Error, IndexSchema, Store, TableSchema};
 use arrow::array::*;
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::*;
@@ -421,10 +421,11 @@ async fn changes_written_down_are_made_later_wherever_their_rows_have_gone() {
     create(&store).await;
     insert(&store, &[(1, "one"), (2, "two")]).await.unwrap();
     store.flush().await.unwrap();
-    insert(&store, &[(3, "three"), (4, "four")]).await.unwrap();
+    insert(&store, &[(3, "three"), (4, "four"), (6, "six"), (7, "seven"), (8, "eight")]).await.unwrap();
     let mut tx = begin(&store);
     update(&mut tx, 1, (1, "uno")).unwrap();
-    delete(&mut tx, &[4]).unwrap();
+    delete(&mut tx, &[4, 7]).unwrap();
+    assert_eq!(tx.delete_range(TABLE, ColumnRange { column: 1, from: 6, until: 9 }).unwrap(), 2);
     tx.insert(TABLE, &rows(&[(5, "five")])).unwrap();
     let expected = contents(&tx);
     let changes = tx.encode_changes().unwrap();
@@ -436,6 +437,7 @@ async fn changes_written_down_are_made_later_wherever_their_rows_have_gone() {
     let mut tx = begin(&store);
     tx.apply_changes(&changes).unwrap();
     assert_eq!(contents(&tx), expected);
+    assert_eq!(tx.encode_changes().unwrap().len(), changes.len(), "a range is written down as one again");
     tx.commit(true).await.unwrap();
     assert_eq!(read(&store), expected);
     // A row that is gone meanwhile is a conflict.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aegis_storage::file::simulated::{Faults, SimulatedDisk};
-use aegis_storage::{Config, Error, Store, TableSchema};
+use aegis_storage::{ColumnRange, Config, Error, Store, TableSchema};
 
 use crate::fixture::*;
 
@@ -66,6 +66,10 @@ async fn try_work(disk: &SimulatedDisk, outcome: &mut Outcome) -> Result<(), Err
         if step > 0 {
             update(&mut tx, base - 9, (base - 9, "updated"))?;
             delete(&mut tx, &[base - 8])?;
+        }
+        if step > 1 {
+            let from = i64::from(base) - 15;
+            tx.delete_range(TABLE, ColumnRange { column: 1, from, until: from + 3 })?;
         }
         if step == 4 {
             tx.insert(TABLE, &many(1000..1300))?;

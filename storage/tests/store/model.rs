@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aegis_storage::store::Written;
-use aegis_storage::{Config, Error, Isolation, Store, Transaction};
+use aegis_storage::{ColumnRange, Config, Error, Isolation, Store, Transaction};
 use proptest::prelude::*;
 
 use crate::fixture::*;
@@ -27,6 +27,11 @@ enum Step {
     Delete {
         slot: usize,
         key: i32,
+    },
+    DeleteRange {
+        slot: usize,
+        key: i32,
+        count: i32,
     },
     Update {
         slot: usize,
@@ -72,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (slot.clone(), any::<bool>()).prop_map(|(slot, read_committed)| Step::Begin { slot, read_committed }),
         6 => (slot.clone(), key.clone(), 1..4).prop_map(|(slot, key, count)| Step::Insert { slot, key, count }),
         4 => (slot.clone(), key.clone()).prop_map(|(slot, key)| Step::Delete { slot, key }),
+        3 => (slot.clone(), key.clone(), 1..KEYS).prop_map(|(slot, key, count)| Step::DeleteRange { slot, key, count }),
         6 => (slot.clone(), key.clone(), key.clone()).prop_map(|(slot, key, to)| Step::Update { slot, key, to }),
         1 => (slot.clone(), key).prop_map(|(slot, key)| Step::Lock { slot, key }),
         2 => slot.clone().prop_map(|slot| Step::Savepoint { slot }),
@@ -215,6 +221,13 @@ impl World {
                     assert_eq!(delete(&mut open.real, &[key]).unwrap(), 1);
                     open.take(key);
                 }
+            }
+            Step::DeleteRange { slot, key, count } => {
+                let Some(open) = &mut self.slots[slot] else { return };
+                let range = ColumnRange { column: 1, from: i64::from(key), until: i64::from(key + count) };
+                let keys: Vec<i32> = open.rows().range(key..key + count).map(|(key, _)| *key).collect();
+                assert_eq!(open.real.delete_range(TABLE, range).unwrap(), keys.len() as u64);
+                keys.into_iter().for_each(|key| open.take(key));
             }
             Step::Lock { slot, key } => {
                 let Some(open) = &mut self.slots[slot] else { return };

@@ -168,3 +168,84 @@ async fn a_range_goes_from_wherever_its_rows_are() {
     drop(store);
     assert_eq!(left(&open_when_free(Config::new(dir.path()))), (1_010, 0), "the log says the same");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_takes_a_few_bytes_of_log_and_dies_again_at_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { compaction_background: false, ..Config::new(dir.path()) };
+    let store = Store::open(config.clone()).unwrap();
+    let mut tx = begin(&store);
+    tx.create_table(TABLE, measured()).unwrap();
+    tx.commit(true).await.unwrap();
+    for first in 0..10 {
+        write(&store, &day(1, first * 1_000, 1_000)).await;
+    }
+    write(&store, &day(2, 0, 1_000)).await;
+    store.flush().await.unwrap();
+    write(&store, &day(1, 20_000, 1_000)).await;
+    // Rows of the range that others add after the snapshot stay, in memory and in a segment.
+    let reader = begin(&store);
+    let mut tx = begin(&store);
+    write(&store, &day(1, 30_000, 7)).await;
+    let half = ColumnRange { column: 1, from: DAY, until: DAY + 500 };
+    assert_eq!(tx.delete_range(TABLE, half).unwrap(), 500);
+    let one = tx.scan(TABLE).unwrap().read(Some(&[0]), true).unwrap()[0].column(1).slice(0, 1);
+    assert_eq!(tx.delete(TABLE, one.as_any().downcast_ref().unwrap()).unwrap(), 1);
+    let undone = tx.savepoint();
+    assert_eq!(tx.delete_range(TABLE, ColumnRange { column: 1, from: 0, until: i64::MAX }).unwrap(), 11_499);
+    tx.rollback_to(undone).unwrap();
+    let day_one = tx.delete_range(TABLE, range(1)).unwrap();
+    assert!((10_499..=10_500).contains(&day_one), "{day_one}");
+    let bytes = tx.encode_changes().unwrap().len();
+    assert!(bytes < 200, "{bytes}");
+    store.flush().await.unwrap();
+    tx.commit(true).await.unwrap();
+    let count = |tx: &aegis_storage::Transaction| {
+        tx.scan(TABLE).unwrap().read(Some(&[0]), false).unwrap().iter().map(RecordBatch::num_rows).sum::<usize>()
+    };
+    assert_eq!(count(&reader), 12_000, "an older snapshot has them all");
+    let left = 1_007 - usize::from(day_one == 10_500);
+    assert_eq!(count(&begin(&store)), left);
+    drop((reader, store));
+    let store = open_when_free(config);
+    assert_eq!(count(&begin(&store)), left);
+    assert_eq!(begin(&store).delete_range(TABLE, range(1)).unwrap(), 7);
+}
+
+/// What dropping a window of a million rows takes: `cargo test -p aegis-storage -- --ignored --nocapture a_window_is_dropped`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn a_window_is_dropped() {
+    const COMMITS: i64 = 100;
+    const ROWS: i64 = 10_000;
+    for (what, days) in [("segments of the window alone", false), ("one segment over it and more", true)] {
+        let dir = tempfile::tempdir_in(".").unwrap();
+        let store = Store::open(Config { compaction_background: false, ..Config::new(dir.path()) }).unwrap();
+        let schema = TableSchema { windows: None, ..measured() };
+        let mut tx = begin(&store);
+        tx.create_table(TABLE, schema).unwrap();
+        tx.commit(true).await.unwrap();
+        let window = ColumnRange { column: 1, from: 0, until: COMMITS * ROWS };
+        for commit in 0..COMMITS {
+            write(&store, &day(0, commit * ROWS, ROWS)).await;
+        }
+        if !days {
+            store.flush().await.unwrap();
+        }
+        write(&store, &day(1000, 0, 1000)).await;
+        store.flush().await.unwrap();
+        let start = std::time::Instant::now();
+        let mut tx = begin(&store);
+        assert_eq!(tx.delete_range(TABLE, window).unwrap(), (COMMITS * ROWS) as u64);
+        let deleted = start.elapsed();
+        let bytes = tx.encode_changes().unwrap().len();
+        let start = std::time::Instant::now();
+        tx.commit(true).await.unwrap();
+        eprintln!("{what}: deleted in {deleted:.1?}, committed in {:.1?}, {bytes} bytes of log", start.elapsed());
+        drop(store);
+        let start = std::time::Instant::now();
+        let store = open_when_free(Config { compaction_background: false, ..Config::new(dir.path()) });
+        eprintln!("{what}: opened again in {:.1?}", start.elapsed());
+        assert_eq!(begin(&store).scan(TABLE).unwrap().row_count, Some(1000));
+    }
+}
