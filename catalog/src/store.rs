@@ -121,6 +121,16 @@ impl CatalogStore {
         self.oids.reserve_ahead().await
     }
 
+    /// Grows with every change of any database.
+    pub fn newest_version(&self) -> u64 {
+        self.versions.load(Ordering::Relaxed)
+    }
+
+    /// Is this so in any database?
+    pub fn any(&self, holds: impl Fn(&Catalog) -> bool) -> bool {
+        self.images.read().values().any(|image| holds(image))
+    }
+
     pub(crate) fn next_version(&self) -> u64 {
         self.versions.fetch_add(1, Ordering::Relaxed)
     }

@@ -20,6 +20,7 @@ use crate::session::sequence::Sequences;
 use crate::session::snapshot::ExportedSnapshots;
 use crate::session::two_phase::PreparedTransactions;
 use crate::settings::{Settings, values_of};
+use crate::statement_statistics::StatementStatistics;
 
 /// Limits of the engine; each field's default is what the configuration reference shows.
 #[derive(Debug, Clone)]
@@ -79,6 +80,7 @@ pub struct Shared {
     pub sequences: Sequences,
     pub prepared: PreparedTransactions,
     pub snapshots: Arc<ExportedSnapshots>,
+    pub statements: StatementStatistics,
     /// µs since 1970-01-01 UTC.
     pub started: i64,
 }
@@ -122,6 +124,7 @@ impl Engine {
             shared: Arc::new(Shared {
                 prepared: PreparedTransactions::open(&store).await?,
                 snapshots: Arc::default(),
+                statements: StatementStatistics::default(),
                 sequences: Sequences::new(Arc::clone(&store)),
                 executor: Arc::new(executor),
                 extensions: Arc::new(Extensions::new(config.extensions)),

@@ -17,6 +17,7 @@ pub mod session;
 pub mod settings;
 mod stack;
 pub mod statement;
+pub mod statement_statistics;
 pub mod time_window;
 
 pub use aegis_catalog as catalog;

@@ -23,6 +23,7 @@ mod cursor;
 mod fragment;
 mod grouped;
 mod language;
+mod pg_stat_statements;
 mod pgcrypto;
 mod procedure;
 mod sha1;
@@ -105,7 +106,7 @@ pub struct Parameters {
 /// A table, and ranges of its time with changed rows: the first value, and the first behind it.
 pub type Committing = for<'a> fn(Caller<'a>, Oid, Vec<(i64, i64)>) -> Future<'a, ()>;
 
-const BUILT_IN: &[Extension] = &[pgcrypto::EXTENSION, uuid_ossp::EXTENSION];
+const BUILT_IN: &[Extension] = &[pg_stat_statements::EXTENSION, pgcrypto::EXTENSION, uuid_ossp::EXTENSION];
 
 /// The extensions that CREATE EXTENSION can make, with their libraries.
 pub struct Extensions {

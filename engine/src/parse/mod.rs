@@ -9,6 +9,7 @@ pub mod constants;
 pub mod definition;
 mod guard;
 mod lower;
+pub mod normalize;
 pub mod routine;
 mod scan;
 #[cfg(test)]

@@ -46,6 +46,9 @@ pub(super) struct Obeyed {
     pub as_shown: bool,
     /// `synchronous_commit`.
     pub synchronous: bool,
+    /// `pg_stat_statements.track` and `.track_utility`.
+    pub counts_statements: bool,
+    pub counts_utilities: bool,
 }
 
 impl Obeyed {
@@ -64,6 +67,8 @@ impl Obeyed {
             read_only: settings.bool("default_transaction_read_only"),
             as_shown: shown,
             synchronous: settings.text("synchronous_commit") != "off",
+            counts_statements: settings.text("pg_stat_statements.track") != "none",
+            counts_utilities: settings.bool("pg_stat_statements.track_utility"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Running portals inside transactions: opening one for a statement, committing, failing.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use aegis_catalog::object::Relation;
 use aegis_catalog::transaction::CatalogTransaction;
@@ -233,6 +234,14 @@ impl Session {
 
     /// Starts the portal's statement.
     pub(crate) async fn run_portal(&mut self, name: &str, context: &Arc<StatementContext>) -> Result<Response> {
+        let Some(entry) = self.counted(name, context) else { return self.start_portal(name, context).await };
+        let since = Instant::now();
+        let response = self.start_portal(name, context).await?;
+        self.count(name, entry, since, &response);
+        Ok(response)
+    }
+
+    async fn start_portal(&mut self, name: &str, context: &Arc<StatementContext>) -> Result<Response> {
         let portal = self.find_portal(name)?;
         let prepared = Arc::clone(&portal.prepared);
         let parameters = std::mem::take(&mut portal.parameters);
@@ -464,7 +473,20 @@ impl Session {
                 format!("portal \"{name}\" cannot be run"),
             ));
         };
+        let since = portal.counting.is_some().then(Instant::now);
         let fetched = rows.fetch(max_rows).await;
+        if let (Some(execution), Some(since)) = (&mut portal.counting, since) {
+            match &fetched {
+                Ok(Fetched::Batch(batch)) => execution.add(since, batch.num_rows() as u64),
+                Ok(_) => execution.add(since, 0),
+                Err(_) => execution.fail(),
+            }
+            if let Ok(Fetched::Complete(tag)) = &fetched
+                && let Some(execution) = portal.counting.take()
+            {
+                execution.end(tag);
+            }
+        }
         let fetched = fetched.inspect_err(|_| portal.state = PortalState::Done)?;
         let position = portal.cursor.as_mut().and_then(|cursor| cursor.position.as_mut());
         Ok(match (fetched, position) {

@@ -8,6 +8,7 @@ pub mod advisory;
 pub mod backend;
 pub mod clock;
 pub mod context;
+mod counting;
 mod derived;
 mod execution;
 mod function_call;
@@ -28,7 +29,7 @@ pub mod two_phase;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aegis_catalog::TemporaryObjects;
 use aegis_catalog::{Catalog, Error, Oid, Result, sqlstate};
@@ -41,6 +42,7 @@ use crate::engine::Shared;
 use crate::parse::ast::ParsedStatement;
 use crate::parse::utility::OnCommit;
 use crate::statement::copy::CopyState;
+use crate::statement_statistics::Execution;
 use backend::{Backend, TimeoutGuard};
 use context::StatementContext;
 use notify::Notification;
@@ -82,6 +84,8 @@ pub struct Session {
     /// LISTEN and NOTIFY of the open transaction.
     pub(crate) pending_notifications: Arc<Mutex<notify::Pending>>,
     pub(crate) copy: Option<CopyState>,
+    /// The COPY that is counted, and since when it waits for the client.
+    counting_copy: Option<(Execution, Instant)>,
     pub(crate) used_sequences: Arc<Mutex<UsedSequences>>,
     /// Rows of temporary tables, made with the first of them.
     pub(crate) temporary_store: Option<Arc<Store>>,
@@ -138,6 +142,7 @@ impl Session {
             named_portals: Arc::default(),
             pending_notifications: Arc::default(),
             copy: None,
+            counting_copy: None,
             used_sequences: Arc::default(),
             temporary_store: None,
             temporary_objects: TemporaryObjects::default(),
@@ -450,6 +455,7 @@ impl Session {
             formats,
             state: PortalState::Ready,
             cursor: None,
+            counting: None,
             depth: self.transaction.as_ref().map_or(0, |open| open.savepoints.len()),
             listed: None,
         }
@@ -566,6 +572,7 @@ impl Session {
     /// The command tag.
     pub async fn copy_done(&mut self) -> Result<String> {
         let result = self.copy_finish().await;
+        self.count_copy(result.as_deref().ok());
         self.conclude("", result)
     }
 
@@ -588,7 +595,9 @@ impl Session {
     }
 
     pub fn copy_tag(&mut self) -> String {
-        self.copy.take().map_or_else(|| "COPY 0".to_owned(), |copy| copy.tag())
+        let tag = self.copy.take().map_or_else(|| "COPY 0".to_owned(), |copy| copy.tag());
+        self.count_copy(Some(&tag));
+        tag
     }
 
     /// An error found by the wire itself (bad message, bad UTF-8) while a statement or transaction was open.

@@ -11,6 +11,7 @@ use futures::stream::BoxStream;
 use super::prepared::Prepared;
 use super::protocol::{Fetched, Format, OutputColumn};
 use crate::statement::current_of::Position;
+use crate::statement_statistics::Execution;
 
 /// Result rows on their way.
 pub type RowStream = BoxStream<'static, Result<RecordBatch>>;
@@ -24,6 +25,8 @@ pub struct Portal {
     pub state: PortalState,
     /// Declared by SQL DECLARE.
     pub cursor: Option<Cursor>,
+    /// Its execution, if somebody counts.
+    pub counting: Option<Execution>,
     /// Savepoint depth at which it was made: ROLLBACK TO an outer one closes it.
     pub depth: usize,
     /// Lets others list the portal as long as it is there; None for the unnamed one.

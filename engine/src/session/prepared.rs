@@ -14,6 +14,7 @@ use crate::execute::GenericPlan;
 use crate::parse::ast::{ParsedStatement, Statement};
 use crate::parse::utility::Utility;
 use crate::statement::lock::Needs;
+use crate::statement_statistics::Entry;
 
 /// A statement ready to run with parameters.
 pub struct Prepared {
@@ -30,6 +31,8 @@ pub struct Prepared {
     declared: Vec<Oid>,
     columns: Option<Arc<Vec<OutputColumn>>>,
     plan: Mutex<Option<Arc<Plan>>>,
+    /// Where its executions are counted.
+    pub counted: Mutex<Option<Arc<Entry>>>,
 }
 
 /// A bound statement, with what was worked out for it.
@@ -135,6 +138,7 @@ impl Prepared {
             declared: declared.to_vec(),
             columns: None,
             plan: Mutex::new(None),
+            counted: Mutex::new(None),
         };
         if let Some(statement) = &prepared.statement {
             match &statement.statement {
