@@ -9,6 +9,7 @@ use std::sync::Arc;
 use imbl::{HashMap, OrdMap, OrdSet};
 
 use crate::builtins::Builtins;
+use crate::extension_facts::ExtensionOperator;
 use crate::facts::FunctionRow;
 use crate::name::SearchPath;
 use crate::object::privilege::PRIVILEGES_OF;
@@ -19,7 +20,7 @@ use crate::object::{
 use crate::system;
 use crate::types::oid::Oid;
 use crate::types::{Structure, Type, TypeLookup, structure};
-use crate::{Result, built_in_extension, fixed_oid, text_search};
+use crate::{Result, built_in_extension, extension_facts, fixed_oid, text_search};
 
 pub use crate::type_entry::TypeEntry;
 
@@ -529,6 +530,20 @@ impl Catalog {
         self.routine_names.get(name).into_iter().flatten().filter_map(|oid| self.routines.get(oid))
     }
 
+    /// Operators of that symbol that extensions bring which are there.
+    pub fn extension_operators(&self, symbol: &str) -> impl Iterator<Item = &'static ExtensionOperator> {
+        extension_facts::operators()
+            .iter()
+            .filter(move |of| of.row.name == symbol && self.types.contains_key(&of.owner))
+    }
+
+    /// The function of an extension's type by name and arguments: it is in the type's schema.
+    pub fn extension_function(&self, owner: Oid, name: &str, args: &[Oid]) -> Option<Oid> {
+        let schema = self.types.get(&owner)?.schema;
+        let mut found = self.routines_named(name).filter(|routine| routine.row.schema == schema);
+        found.find(|routine| routine.row.arg_types == args).map(|routine| routine.row.oid)
+    }
+
     pub fn builtins(&self) -> &Arc<Builtins> {
         &self.builtins
     }
@@ -542,6 +557,7 @@ impl TypeLookup for Catalog {
                 UserTypeKind::Range(range) | UserTypeKind::Multirange(range) => Structure::Range(range.structure()?),
                 UserTypeKind::Enum(_) => Structure::Enum(user_type.clone()),
                 UserTypeKind::Domain(domain) => Structure::Domain(domain.base),
+                UserTypeKind::Base => return None,
             });
         }
         let relation = self.relation_of_type(ty)?;

@@ -9,6 +9,7 @@ mod change;
 pub mod definition;
 pub mod dependency;
 pub mod error;
+pub mod extension_facts;
 pub mod facts;
 pub mod fixed_oid;
 pub mod image;

@@ -424,7 +424,7 @@ impl CatalogTransaction {
         self.assign(&mut ty.oid)?;
         match &mut ty.kind {
             UserTypeKind::Enum(labels) => labels.labels.iter_mut().try_for_each(|label| self.assign(&mut label.oid)),
-            UserTypeKind::Range(_) | UserTypeKind::Multirange(_) => Ok(()),
+            UserTypeKind::Range(_) | UserTypeKind::Multirange(_) | UserTypeKind::Base => Ok(()),
             UserTypeKind::Domain(domain) => {
                 domain.constraints.iter_mut().try_for_each(|constraint| self.assign(&mut constraint.oid))
             }
@@ -708,7 +708,9 @@ impl CatalogTransaction {
     /// Records that `dependent` can't live without `referenced`; nothing happens if that is known, or if what it refers to
     /// is part of the system.
     pub fn add_dependency(&mut self, transaction: &mut Transaction, edge: Dependency) -> Result<()> {
-        if edge.referenced.object < fixed_oid::FIRST_NORMAL && edge.referenced.object != fixed_oid::PUBLIC_SCHEMA {
+        if crate::extension_facts::is_permanent(edge.referenced.object)
+            && edge.referenced.object != fixed_oid::PUBLIC_SCHEMA
+        {
             return Ok(());
         }
         let known = self.image.dependency(edge.dependent, edge.referenced);

@@ -6,6 +6,7 @@ use crate::facts::{self, TypeRow};
 use crate::image::Catalog;
 use crate::object::{Relation, RelationKind, UserType, UserTypeKind};
 use crate::types::oid::{self, Oid};
+use crate::types::type_info;
 
 /// The part of `pg_type` that name resolution and type functions need.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,11 +77,16 @@ impl TypeEntry {
         };
         if is_array {
             let name = array_type_name(&ty.name).into();
-            let collation = ty.domain().map_or(0, |domain| domain.collation);
+            let own = type_info(ty.oid).map_or(0, |info| info.collation);
+            let collation = ty.domain().map_or(own, |domain| domain.collation);
             return Self { name, kind: 'b', category: 'A', element: ty.oid, array: 0, len: -1, collation, ..entry };
         }
         match &ty.kind {
             UserTypeKind::Enum(_) => entry,
+            UserTypeKind::Base => match type_info(ty.oid) {
+                Some(info) => Self { category: info.category, len: info.len, collation: info.collation, ..entry },
+                None => entry,
+            },
             UserTypeKind::Range(_) | UserTypeKind::Multirange(_) => Self { category: 'R', len: -1, ..entry },
             UserTypeKind::Domain(domain) => Self {
                 category: base.as_ref().map_or('U', |base| base.category),

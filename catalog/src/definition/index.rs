@@ -159,7 +159,7 @@ pub fn default_operator_class(method: &str, ty: Oid) -> Option<Oid> {
     // Types without a class of their own use that of the type whose values theirs are.
     let category = facts::type_row(ty).map(|row| row.category);
     let fallback = match (ty, category) {
-        (oid::VARCHAR, _) => oid::TEXT,
+        (oid::VARCHAR | oid::CITEXT, _) => oid::TEXT,
         (_, Some('A')) => oid::ANYARRAY,
         (_, Some('R')) => oid::ANYRANGE,
         (_, Some('E')) => oid::ANYENUM,

@@ -2,12 +2,13 @@
 
 use super::Printer;
 use super::identifier::{in_schema, quote_identifier};
+use crate::extension_facts::is_permanent;
 use crate::types::oid::{self, Oid};
 use crate::types::{self, Type};
 
 /// The type's SQL name with its modifier; `???` if there is no such type.
 pub fn format_type(printer: Printer<'_>, ty: Type) -> String {
-    if types::type_info(ty.oid).is_some() {
+    if types::type_info(ty.oid).is_some() && is_permanent(ty.oid) {
         return types::format_type(ty);
     }
     let Some(entry) = printer.catalog.type_entry(ty.oid) else { return "???".to_owned() };

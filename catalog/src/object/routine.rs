@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Dependency, DependencyKind, ObjectAddress};
+use crate::extension_facts::is_made;
 use crate::facts::{AggregateRow, FunctionRow};
 use crate::fixed_oid::{FIRST_NORMAL, INTERNAL_LANGUAGE, PG_NAMESPACE, PG_PROC, PG_TYPE};
 
@@ -56,7 +57,7 @@ impl Routine {
         let row = &self.row;
         let all = row.all_arg_types.as_ref().unwrap_or(&row.arg_types);
         let states = self.aggregate.iter().flat_map(|of| [of.transition_type, of.moving_transition_type]);
-        let types = all.iter().copied().chain([row.return_type]).chain(states).filter(|&ty| ty >= FIRST_NORMAL);
+        let types = all.iter().copied().chain([row.return_type]).chain(states).filter(|&ty| is_made(ty));
         let types = types.map(|ty| ObjectAddress::new(PG_TYPE, ty));
         let functions = self.aggregate.iter().flat_map(AggregateRow::functions).filter(|&oid| oid >= FIRST_NORMAL);
         let functions = functions.map(|oid| ObjectAddress::new(PG_PROC, oid));

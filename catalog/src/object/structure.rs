@@ -2,7 +2,8 @@
 //! its table, an index with its columns. They are those that PostgreSQL writes to `pg_depend`.
 
 use super::{ConstraintKind, Dependency, DependencyKind, ObjectAddress, Relation, RelationKind};
-use crate::fixed_oid::{FIRST_NORMAL, PG_ATTRDEF, PG_CONSTRAINT, PG_NAMESPACE, PG_REWRITE, PG_TYPE};
+use crate::extension_facts::is_made;
+use crate::fixed_oid::{PG_ATTRDEF, PG_CONSTRAINT, PG_NAMESPACE, PG_REWRITE, PG_TYPE};
 use crate::types::oid::Oid;
 
 impl Relation {
@@ -23,7 +24,7 @@ impl Relation {
             let whole = if is_composite { ObjectAddress::new(PG_TYPE, self.row_type) } else { relation };
             edges.add(whole, ObjectAddress::new(PG_NAMESPACE, self.schema), DependencyKind::Normal);
         }
-        let of_table = |column: &&super::Column| self.index().is_none() && column.ty.oid >= FIRST_NORMAL;
+        let of_table = |column: &&super::Column| self.index().is_none() && is_made(column.ty.oid);
         for column in self.live_columns().filter(of_table) {
             let ty = ObjectAddress::new(PG_TYPE, column.ty.oid);
             // A view goes as a whole.

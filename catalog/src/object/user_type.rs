@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Constraint, Dependency, DependencyKind, ObjectAddress};
-use crate::fixed_oid::{FIRST_NORMAL, PG_CONSTRAINT, PG_NAMESPACE, PG_PROC, PG_TYPE};
+use crate::extension_facts::is_made;
+use crate::fixed_oid::{PG_CONSTRAINT, PG_NAMESPACE, PG_PROC, PG_TYPE};
 use crate::types::range::{RangeType, Subtype};
 use crate::types::{Type, oid::Oid};
 use crate::{Error, Result, sqlstate};
@@ -28,6 +29,8 @@ pub enum UserTypeKind {
     Range(Range),
     /// Made along with its range.
     Multirange(Range),
+    /// A base type of an extension ([`crate::extension_facts`]).
+    Base,
 }
 
 /// A range and its multirange (`pg_range`).
@@ -178,7 +181,7 @@ impl UserType {
     pub fn range(&self) -> Option<&Range> {
         match &self.kind {
             UserTypeKind::Range(range) | UserTypeKind::Multirange(range) => Some(range),
-            UserTypeKind::Enum(_) | UserTypeKind::Domain(_) => None,
+            UserTypeKind::Enum(_) | UserTypeKind::Domain(_) | UserTypeKind::Base => None,
         }
     }
 
@@ -189,6 +192,7 @@ impl UserType {
             UserTypeKind::Domain(_) => 'd',
             UserTypeKind::Range(_) => 'r',
             UserTypeKind::Multirange(_) => 'm',
+            UserTypeKind::Base => 'b',
         }
     }
 
@@ -212,7 +216,7 @@ impl UserType {
                 kind: DependencyKind::Internal,
             },
         ];
-        if let Some(domain) = self.domain().filter(|domain| domain.base.oid >= FIRST_NORMAL) {
+        if let Some(domain) = self.domain().filter(|domain| is_made(domain.base.oid)) {
             edges.push(Dependency {
                 dependent: address,
                 referenced: ObjectAddress::new(PG_TYPE, domain.base.oid),
@@ -227,11 +231,11 @@ impl UserType {
         match &self.kind {
             UserTypeKind::Range(range) => {
                 let used = [(PG_TYPE, range.element), (PG_PROC, range.difference)];
-                let used = used.into_iter().filter(|(_, oid)| *oid >= FIRST_NORMAL);
+                let used = used.into_iter().filter(|(_, oid)| is_made(*oid));
                 edges.extend(used.map(|(class, oid)| on(class, oid, DependencyKind::Normal)));
             }
             UserTypeKind::Multirange(range) => edges.push(on(PG_TYPE, range.range, DependencyKind::Internal)),
-            UserTypeKind::Enum(_) | UserTypeKind::Domain(_) => {}
+            UserTypeKind::Enum(_) | UserTypeKind::Domain(_) | UserTypeKind::Base => {}
         }
         edges.extend(self.constraints().iter().map(|constraint| Dependency {
             dependent: ObjectAddress::new(PG_CONSTRAINT, constraint.oid),

@@ -7,9 +7,11 @@ use std::sync::LazyLock;
 use super::rows::{Rows, row};
 use super::{SystemContext, pg_operator};
 use crate::Result;
+use crate::extension_facts::CITEXT_OPS;
 use crate::facts::tsv;
+use crate::fixed_oid::BTREE_ACCESS_METHOD;
 use crate::object::UserTypeKind;
-use crate::types::oid::Oid;
+use crate::types::oid::{self, Oid};
 
 /// Access methods that tables and indexes can have.
 const ACCESS_METHODS: &[&str] = &["heap", "btree", "hash", "gist", "gin", "spgist", "brin"];
@@ -26,9 +28,16 @@ pub(super) fn pg_am(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<
     Ok(())
 }
 
-pub(super) fn pg_opclass(_: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+pub(super) fn pg_opclass(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+    if let Some(ty) = context.catalog.user_type(oid::CITEXT) {
+        let class = "citext_ops".to_owned();
+        rows.push(row![CITEXT_OPS, BTREE_ACCESS_METHOD, class, ty.schema, ty.owner, TEXT_FAMILY, ty.oid, true, 0_u32]);
+    }
     of_methods(include_str!("../../data/pg_opclass.tsv"), 1, rows)
 }
+
+/// `text_ops` of btree, for want of a family of its own.
+const TEXT_FAMILY: Oid = 1994;
 
 pub(super) fn pg_opfamily(_: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     of_methods(include_str!("../../data/pg_opfamily.tsv"), 1, rows)

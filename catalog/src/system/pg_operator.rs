@@ -2,9 +2,9 @@
 
 use super::SystemContext;
 use super::rows::{Rows, row};
-use crate::Result;
 use crate::facts::{self, OperatorRow};
 use crate::types::oid::Oid;
+use crate::{Result, extension_facts};
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     for row in facts::operators().iter().filter(|row| exists(context, row)) {
@@ -24,6 +24,29 @@ pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<(
             row.function,
             context.existing_function(row.restrict_selectivity),
             context.existing_function(row.join_selectivity),
+        ]);
+    }
+    let catalog = context.catalog;
+    for made in extension_facts::operators() {
+        let (row, Some(ty)) = (&made.row, catalog.user_type(made.owner)) else { continue };
+        let operands = [row.left, row.right];
+        let args = if row.left == 0 { &operands[1..] } else { &operands[..] };
+        rows.push(row![
+            row.oid,
+            row.name.clone(),
+            ty.schema,
+            ty.owner,
+            row.kind,
+            row.can_merge,
+            row.can_hash,
+            row.left,
+            row.right,
+            row.result,
+            row.commutator,
+            row.negator,
+            catalog.extension_function(made.owner, made.function, args).unwrap_or(0),
+            0_u32,
+            0_u32,
         ]);
     }
     Ok(())

@@ -103,6 +103,8 @@ fn push_of_user_type(context: &SystemContext<'_>, ty: &UserType, oid: Oid, rows:
     let entry = TypeEntry::of_user_type(ty, oid, context.catalog);
     let own = match &ty.kind {
         UserTypeKind::Enum(_) => Physical::ENUM,
+        // Their own functions of input and output are nobody's to call.
+        UserTypeKind::Base => Physical::of(context, crate::types::oid::TEXT),
         UserTypeKind::Domain(domain) => Physical::of_domain(context, domain.base.oid),
         UserTypeKind::Range(_) => Physical { functions: RANGE_FUNCTIONS, ..Physical::RANGE },
         UserTypeKind::Multirange(_) => Physical { analyze: MULTIRANGE_ANALYZE, ..Physical::RANGE },
@@ -112,7 +114,7 @@ fn push_of_user_type(context: &SystemContext<'_>, ty: &UserType, oid: Oid, rows:
         return;
     }
     let base = match &ty.kind {
-        UserTypeKind::Enum(_) | UserTypeKind::Range(_) | UserTypeKind::Multirange(_) => Base::NONE,
+        UserTypeKind::Enum(_) | UserTypeKind::Range(_) | UserTypeKind::Multirange(_) | UserTypeKind::Base => Base::NONE,
         UserTypeKind::Domain(domain) => Base {
             oid: domain.base.oid,
             typmod: domain.base.typmod,

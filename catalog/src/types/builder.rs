@@ -12,6 +12,7 @@ use super::binary::Reader;
 use super::datetime::{date, time, timestamp};
 use super::enums::EnumValues;
 use super::geometry::is_geometric;
+use super::hstore::Hstore;
 use super::interval::{self, Interval};
 use super::nested::{ArrayValues, RecordValues};
 use super::network::Network;
@@ -108,7 +109,9 @@ impl ColumnBuilder {
             | oid::JSON
             | oid::JSONB
             | oid::BIT
-            | oid::VARBIT => Values::Text(StringViewBuilder::with_capacity(capacity)),
+            | oid::VARBIT
+            | oid::CITEXT
+            | oid::HSTORE => Values::Text(StringViewBuilder::with_capacity(capacity)),
             oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR | oid::MACADDR8 | oid::TSVECTOR | oid::TSQUERY => {
                 Values::Bytes(BinaryViewBuilder::with_capacity(capacity))
             }
@@ -248,6 +251,9 @@ impl ColumnBuilder {
             }
             Values::Text(values) if matches!(ty.oid, oid::BIT | oid::VARBIT) => {
                 values.append_value(bit::from_binary(bytes, ty)?);
+            }
+            Values::Text(values) if ty.oid == oid::HSTORE => {
+                values.append_value(Hstore::from_binary(bytes)?.to_string());
             }
             Values::Text(values) if ty.oid == oid::JSONB => {
                 let version = reader.u8()?;
@@ -403,6 +409,7 @@ fn append_string(values: &mut StringViewBuilder, ty: Type, input: &str) -> Resul
             return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
         }
         oid::BIT | oid::VARBIT => values.append_value(bit::parse(input, ty)?),
+        oid::HSTORE => values.append_value(Hstore::parse(input)?.to_string()),
         _ => values.append_value(input),
     }
     Ok(())

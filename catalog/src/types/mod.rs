@@ -27,6 +27,7 @@
 //! | arrays, int2vector, oidvector | Struct { elements: List<item>, shape: List<Int32> } (`array.rs`); `shape` is null for an empty array and the common one-dimensional one with lower bound 1, else [dim1, lower1, dim2, lower2, …] |
 //! | record, composite | Struct of the fields, each marked with its PostgreSQL type ([`field_with_type`]) |
 //! | bit, varbit | Utf8View of zeros and ones |
+//! | citext, hstore (of extensions) | Utf8View (hstore in its canonical output form) |
 //! | void | Null |
 //! | an enum | Int64, in the order of the labels ([`crate::object::EnumLabel::key`]) |
 //! | a domain | as its base type |
@@ -43,6 +44,7 @@ pub mod enums;
 pub mod float;
 pub mod formatting;
 pub mod geometry;
+pub mod hstore;
 pub mod int;
 pub mod interval;
 pub mod json;

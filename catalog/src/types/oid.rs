@@ -192,3 +192,9 @@ pub const TSMULTIRANGE_ARRAY: Oid = 6152;
 pub const TSTZMULTIRANGE_ARRAY: Oid = 6153;
 pub const DATEMULTIRANGE_ARRAY: Oid = 6155;
 pub const INT8MULTIRANGE_ARRAY: Oid = 6157;
+
+// Types of extensions, which PostgreSQL gives other OIDs in each database.
+pub const CITEXT: Oid = 15_001;
+pub const CITEXT_ARRAY: Oid = 15_002;
+pub const HSTORE: Oid = 15_003;
+pub const HSTORE_ARRAY: Oid = 15_004;

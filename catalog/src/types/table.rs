@@ -249,6 +249,11 @@ pub static TYPES: &[TypeInfo] = &[
     row(6153, "_tstzmultirange", 0, 4534, -1, 'b', 'A', false, 0),
     row(6155, "_datemultirange", 0, 4535, -1, 'b', 'A', false, 0),
     row(6157, "_int8multirange", 0, 4536, -1, 'b', 'A', false, 0),
+    // Types of extensions (`extension_facts`): they have a name only where the extension is.
+    row(15001, "citext", 15002, 0, -1, 'b', 'S', false, 100),
+    row(15002, "_citext", 0, 15001, -1, 'b', 'A', false, 100),
+    row(15003, "hstore", 15004, 0, -1, 'b', 'U', false, 0),
+    row(15004, "_hstore", 0, 15003, -1, 'b', 'A', false, 0),
 ];
 
 #[cfg(test)]

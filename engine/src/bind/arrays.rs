@@ -1,6 +1,5 @@
 //! Arrays: constructors, subscripts, `op ANY/ALL (array)`.
 
-use aegis_catalog::facts;
 use aegis_catalog::types::array::MAX_DIMENSIONS;
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
@@ -173,7 +172,7 @@ impl Binder<'_> {
             let message = "op ANY/ALL (array) requires operator to yield boolean";
             return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message).at(op.span.start));
         }
-        let function = self.function(row.function)?;
+        let function = self.operator_function(row)?;
         let wanted = self.array_of(declared[1]).ok_or_else(|| {
             let message = format!("could not find array type for data type {}", self.oid_name(declared[1]));
             Error::new(sqlstate::UNDEFINED_OBJECT, message).at(op.span.start)
@@ -188,8 +187,8 @@ impl Binder<'_> {
             && (negated || (!all && operator == "="))
             && !elements.iter().any(|element| self.element_of(element.ty.oid).is_some())
         {
-            let equal = match (negated, facts::operator(row.negator)) {
-                (true, Some(negator)) => self.function(negator.function)?,
+            let equal = match (negated, self.negator(row)) {
+                (true, Some(negator)) => self.operator_function(negator)?,
                 _ => function,
             };
             let kind = ExprKind::InList { equal, left, list: elements.clone(), negated };

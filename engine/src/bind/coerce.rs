@@ -1,5 +1,6 @@
 //! Conversions between types (PostgreSQL's parse_coerce.c; manual chapter 10 and `CREATE CAST`).
 
+use aegis_catalog::extension_facts;
 use aegis_catalog::facts::{self, CastContext, CastMethod as FactMethod};
 use aegis_catalog::image::Catalog;
 use aegis_catalog::types::{self, oid};
@@ -74,6 +75,15 @@ impl Binder<'_> {
                 FactMethod::InOut => Path::InputOutput,
                 FactMethod::Binary => Path::Relabel,
             });
+        }
+        if let Some(cast) = extension_facts::cast(source, target) {
+            if !context.allows(cast.row.context) {
+                return None;
+            }
+            return match cast.function {
+                None => Some(Path::Relabel),
+                Some(name) => self.catalog.extension_function(cast.owner, name, &[source]).map(Path::Function),
+            };
         }
         if context == Context::Explicit
             && let Some(range) = types::range::multirange_type(target, &*self.catalog)

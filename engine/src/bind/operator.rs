@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::extension_facts;
 use aegis_catalog::facts::{self, OperatorRow};
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
@@ -56,7 +57,7 @@ impl Binder<'_> {
         let result = self.resolve_generic(&actual, &mut declared, row.result, op.span)?;
         let left = self.coerce(left, Type::of(declared[0]), Context::Implicit, true)?;
         let right = self.coerce(right, Type::of(declared[1]), Context::Implicit, true)?;
-        let function = self.function(row.function)?;
+        let function = self.operator_function(row)?;
         Ok(Applied { function, left, right, result })
     }
 
@@ -66,7 +67,7 @@ impl Binder<'_> {
         let mut declared = [row.right];
         let result = self.resolve_generic(&[actual], &mut declared, row.result, op.span)?;
         let arg = self.coerce(arg, Type::of(declared[0]), Context::Implicit, true)?;
-        let function = self.function(row.function)?;
+        let function = self.operator_function(row)?;
         let form = CallForm::Operator(canonical(op).to_owned());
         let kind = ExprKind::Call { function, args: vec![arg], form, variadic: false };
         Ok(Expr { kind, ty: Type::of(result), span })
@@ -82,6 +83,17 @@ impl Binder<'_> {
                 both => both,
             };
             if let Some(row) = facts::operator_exact(name, exact.0, exact.1) {
+                return Ok(row);
+            }
+        }
+        if self.may_be_of_extension(op) {
+            let exact = match (left, right) {
+                (oid::UNKNOWN, right) => (right, right),
+                (left, oid::UNKNOWN) => (left, left),
+                both => both,
+            };
+            let mut rows = self.extension_operators(op);
+            if let Some(row) = rows.find(|row| (row.left, row.right) == exact) {
                 return Ok(row);
             }
         }
@@ -105,8 +117,12 @@ impl Binder<'_> {
         operands: impl Fn(&OperatorRow) -> Option<Vec<Oid>>,
     ) -> Result<&'static OperatorRow> {
         let rows = if self.is_searched(op) { facts::operators_named(canonical(op)) } else { &[] };
-        let candidates: Vec<_> =
-            rows.iter().filter_map(|row| Some(OperatorCandidate { row, operands: operands(row)? })).collect();
+        let of_extensions = self.may_be_of_extension(op).then(|| self.extension_operators(op)).into_iter().flatten();
+        let candidates: Vec<_> = rows
+            .iter()
+            .chain(of_extensions)
+            .filter_map(|row| Some(OperatorCandidate { row, operands: operands(row)? }))
+            .collect();
         let mut fitting = self.matching(actual, candidates);
         match fitting.len() {
             0 => {
@@ -127,6 +143,40 @@ impl Binder<'_> {
         }
     }
 
+    /// Is the operator looked for outside of `pg_catalog`?
+    fn may_be_of_extension(&self, op: &ast::Operator) -> bool {
+        op.schema.as_deref() != Some("pg_catalog")
+    }
+
+    /// Operators that extensions bring: in the schema that is written, or in any, so that stored expressions mean the same whatever the path is.
+    fn extension_operators<'o>(&'o self, op: &'o ast::Operator) -> impl Iterator<Item = &'static OperatorRow> + 'o {
+        let is_found = move |owner: Oid| {
+            let schema = self.catalog.user_type(owner).map(|ty| ty.schema);
+            match &op.schema {
+                Some(written) => {
+                    schema.and_then(|schema| self.catalog.schema(schema)).is_some_and(|of| of.name == *written)
+                }
+                None => schema.is_some(),
+            }
+        };
+        let rows = self.catalog.extension_operators(canonical(op));
+        rows.filter(move |of| is_found(of.owner)).map(|of| &of.row)
+    }
+
+    /// The operator that is true where this one is false.
+    pub(super) fn negator(&self, row: &OperatorRow) -> Option<&'static OperatorRow> {
+        facts::operator(row.negator).or_else(|| extension_facts::operator(row.negator).map(|of| &of.row))
+    }
+
+    /// The function behind an operator.
+    pub(super) fn operator_function(&self, row: &OperatorRow) -> Result<Arc<Function>> {
+        let Some(of) = extension_facts::operator(row.oid) else { return self.function(row.function) };
+        let operands = [row.left, row.right];
+        let args = if row.left == 0 { &operands[1..] } else { &operands[..] };
+        let found = self.catalog.extension_function(of.owner, of.function, args);
+        self.function(found.ok_or_else(|| Error::internal(format!("an extension without {}", of.function)))?)
+    }
+
     fn is_searched(&self, op: &ast::Operator) -> bool {
         op.schema.as_deref().is_none_or(|schema| schema == "pg_catalog")
     }
@@ -144,7 +194,7 @@ impl Binder<'_> {
     /// The type's equality function; 42883 if it has none.
     pub(super) fn equality(&self, ty: Oid, span: Span) -> Result<Arc<Function>> {
         match self.binary_operator(&operator("=", span), ty, ty) {
-            Ok(row) => self.function(row.function),
+            Ok(row) => self.operator_function(row),
             Err(_) => {
                 let message = format!("could not identify an equality operator for type {}", self.oid_name(ty));
                 Err(Error::new(sqlstate::UNDEFINED_FUNCTION, message).at(span.start))
@@ -155,7 +205,7 @@ impl Binder<'_> {
     /// The type's `<` function; 42883 if it has no order.
     pub(super) fn ordering(&self, ty: Oid, span: Span) -> Result<Arc<Function>> {
         match self.binary_operator(&operator("<", span), ty, ty) {
-            Ok(row) => self.function(row.function),
+            Ok(row) => self.operator_function(row),
             Err(_) => {
                 let message = format!("could not identify an ordering operator for type {}", self.oid_name(ty));
                 Err(Error::new(sqlstate::UNDEFINED_FUNCTION, message)

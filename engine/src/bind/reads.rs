@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aegis_catalog::fixed_oid::{FIRST_NORMAL, PG_PROC, PG_TYPE};
+use aegis_catalog::extension_facts::is_made;
+use aegis_catalog::fixed_oid::{PG_PROC, PG_TYPE};
 use aegis_catalog::object::{ObjectAddress, RelationKind};
 use aegis_catalog::{Catalog, Oid, Type};
 
@@ -67,7 +68,7 @@ impl<'a> Reads<'a> {
                 .catalog
                 .relation_of_type(expr.ty.oid)
                 .is_some_and(|relation| relation.kind != RelationKind::Composite);
-        if expr.ty.oid >= FIRST_NORMAL && !is_table_row {
+        if is_made(expr.ty.oid) && !is_table_row {
             self.types.push(ObjectAddress::new(PG_TYPE, expr.ty.oid));
         }
     }

@@ -128,7 +128,12 @@ fn changed_indexes(
     };
     let changed = |index: &&IndexSchema| index_key::has_column(index) || index.columns.iter().any(differs);
     let changed: Vec<&IndexSchema> = schema.unique_indexes().filter(changed).collect();
-    let referable = changed.iter().filter(|index| !index_key::has_column(index) && !index.deferrable);
+    let over_columns = |index: &IndexSchema| {
+        let definition = execution.context.catalog.relation(index.id).and_then(|relation| relation.index());
+        definition.is_some_and(index_key::is_over_columns)
+    };
+    let can_be_referred_to = |index: &IndexSchema| !index_key::has_column(index) || over_columns(index);
+    let referable = changed.iter().filter(|index| can_be_referred_to(index) && !index.deferrable);
     Ok((changed.iter().map(|index| index.id).collect(), referable.map(|index| index.id).collect()))
 }
 

@@ -18,6 +18,7 @@ use super::change::storage_of;
 use super::cross_type::referring;
 use super::deferred::Keys;
 use super::error::from_arrow;
+use super::index_key;
 use super::key::keys;
 use super::referential_action;
 use super::row_rules::key_text;
@@ -236,6 +237,14 @@ fn index_order(
 ) -> Result<RecordBatch> {
     let schema = execution.transaction.table_schema(storage_of(target)?).map_err(Error::from)?;
     let index = schema.index(index).ok_or_else(|| Error::internal("a foreign key without its index"))?;
+    if index_key::has_column(index) {
+        let catalog = &execution.context.catalog;
+        let definition = catalog.relation(index.id).and_then(|relation| relation.index());
+        let definition = definition.ok_or_else(|| Error::internal("a foreign key without its index"))?;
+        let place = |wanted: i16| referenced_columns.iter().position(|attnum| *attnum == wanted);
+        let value = |attnum| key.get(place(attnum)?).cloned();
+        return index_key::of_values(target, definition, value, catalog);
+    }
     let mut fields = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();
     for id in &index.columns {

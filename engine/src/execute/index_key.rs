@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use aegis_catalog::definition::{Printer, is_call};
+use aegis_catalog::extension_facts::CITEXT_OPS;
 use aegis_catalog::object::{Index, Relation};
-use aegis_catalog::types::text_of;
-use aegis_catalog::{Error, Oid, Result};
+use aegis_catalog::types::{oid, text_of};
+use aegis_catalog::{Catalog, Error, Oid, Result, Type};
 use aegis_storage::{ColumnId, ColumnSchema, TableSchema};
 use arrow::array::{Array, ArrayRef, AsArray, BinaryViewBuilder, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -25,7 +26,37 @@ use crate::session::context::StatementContext;
 
 /// Does the store keep the keys of this index in a column of their own?
 pub fn is_computed(index: &Index) -> bool {
-    index.unique && (index.predicate.is_some() || index.keys.iter().any(|key| key.expression.is_some()))
+    index.unique && (!is_over_columns(index) || index.keys.iter().any(|key| key.operator_class == CITEXT_OPS))
+}
+
+/// Are its keys those of columns, in all rows?
+pub fn is_over_columns(index: &Index) -> bool {
+    index.predicate.is_none() && index.keys.iter().all(|key| key.expression.is_none())
+}
+
+/// The operator class that a unique index over a column of this type has unless told otherwise: 0 if that need not be said.
+pub fn unique_class(ty: Type, catalog: &Catalog) -> Oid {
+    if catalog.base_type(ty).oid == oid::CITEXT { CITEXT_OPS } else { 0 }
+}
+
+/// Keys to look up in an index over columns that has a hidden column: their values by `attnum`.
+pub fn of_values(
+    table: &Relation,
+    index: &Index,
+    value: impl Fn(i16) -> Option<ArrayRef>,
+    catalog: &Catalog,
+) -> Result<RecordBatch> {
+    let mut columns = Vec::with_capacity(index.keys.len());
+    for key in &index.keys {
+        let (Some(column), Some(value)) = (table.column(key.attnum), value(key.attnum)) else {
+            return Err(Error::internal("a foreign key does not match its index"));
+        };
+        columns.push(keys(catalog.erased(column.ty), &value)?);
+    }
+    let rows = columns.first().map_or(0, |column| column.len());
+    let key = encoded(&columns, None, index.nulls_not_distinct, rows)?;
+    let schema = Schema::new(vec![Field::new("key", key.data_type().clone(), true)]);
+    RecordBatch::try_new(Arc::new(schema), vec![key]).map_err(from_arrow)
 }
 
 /// The hidden column of an index. Its id is the index's OID, which is above all numbers of columns.
@@ -50,7 +81,8 @@ pub fn stored_keys(
         return Ok(None);
     }
     let parts = Parts::bind(table, index, context)?;
-    parts.bytes(&parts.evaluate(table, rows, context)?, index.nulls_not_distinct, rows.num_rows()).map(Some)
+    let values = parts.evaluate(table, rows, context)?;
+    parts.bytes(&values, index.nulls_not_distinct, rows.num_rows(), &context.catalog).map(Some)
 }
 
 /// A key to look up in an index with a hidden column, by rows that would have it.
@@ -127,26 +159,37 @@ impl Parts {
         over_row::values(table, &exprs, rows, Form::Computed, context)
     }
 
-    fn bytes(&self, values: &[ArrayRef], nulls_not_distinct: bool, rows: usize) -> Result<ArrayRef> {
+    fn bytes(&self, values: &[ArrayRef], nulls_not_distinct: bool, rows: usize, catalog: &Catalog) -> Result<ArrayRef> {
         let mut columns = Vec::with_capacity(self.keys.len());
         for (key, value) in self.keys.iter().zip(values) {
-            columns.push(keys(key.ty, value)?);
+            columns.push(keys(catalog.erased(key.ty), value)?);
         }
-        let predicate = self.predicate.as_ref().and_then(|_| values.last()).and_then(|value| value.as_boolean_opt());
-        let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
-        let converter = RowConverter::new(fields).map_err(from_arrow)?;
-        let encoded = converter.convert_columns(&columns).map_err(from_arrow)?;
-        let nulls: Vec<_> = columns.iter().filter_map(|column| column.logical_nulls()).collect();
-        let mut builder = BinaryViewBuilder::with_capacity(rows);
-        for row in 0..rows {
-            let left_out = self.predicate.is_some()
-                && !predicate.is_some_and(|predicate| predicate.is_valid(row) && predicate.value(row));
-            let null = !nulls_not_distinct && nulls.iter().any(|nulls| nulls.is_null(row));
-            match left_out || null {
-                true => builder.append_null(),
-                false => builder.append_value(encoded.row(row).data()),
-            }
-        }
-        Ok(Arc::new(builder.finish()))
+        let predicate = self.predicate.as_ref().and_then(|_| values.last());
+        encoded(&columns, predicate, nulls_not_distinct, rows)
     }
+}
+
+/// Bytes that are equal if the keys are; null where the predicate is not true, and for keys that equal none.
+fn encoded(
+    columns: &[ArrayRef],
+    predicate: Option<&ArrayRef>,
+    nulls_not_distinct: bool,
+    rows: usize,
+) -> Result<ArrayRef> {
+    let included = predicate.and_then(|value| value.as_boolean_opt());
+    let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+    let converter = RowConverter::new(fields).map_err(from_arrow)?;
+    let encoded = converter.convert_columns(columns).map_err(from_arrow)?;
+    let nulls: Vec<_> = columns.iter().filter_map(|column| column.logical_nulls()).collect();
+    let mut builder = BinaryViewBuilder::with_capacity(rows);
+    for row in 0..rows {
+        let left_out =
+            predicate.is_some() && !included.is_some_and(|included| included.is_valid(row) && included.value(row));
+        let null = !nulls_not_distinct && nulls.iter().any(|nulls| nulls.is_null(row));
+        match left_out || null {
+            true => builder.append_null(),
+            false => builder.append_value(encoded.row(row).data()),
+        }
+    }
+    Ok(Arc::new(builder.finish()))
 }

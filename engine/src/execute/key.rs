@@ -7,6 +7,7 @@
 //! | numrange, nummultirange | the bytes without the display scales |
 //! | interval | total µs with months of 30 days, as Decimal128(38, 0) |
 //! | bpchar | the text without trailing blanks |
+//! | citext | the text in lower case |
 //! | jsonb | bytes that sort like PostgreSQL |
 //! | timetz | UTC time and zone, in bytes that sort like PostgreSQL |
 //! | arrays, records | Arrow's row format over the elements' keys |
@@ -33,7 +34,7 @@ pub fn key_type(ty: Type, data_type: &DataType) -> Option<DataType> {
     match data_type {
         DataType::BinaryView if ty.oid == oid::NUMERIC => Some(DataType::BinaryView),
         DataType::BinaryView if is_numeric_range(ty) => Some(DataType::BinaryView),
-        DataType::Utf8View if ty.oid == oid::BPCHAR => Some(DataType::Utf8View),
+        DataType::Utf8View if matches!(ty.oid, oid::BPCHAR | oid::CITEXT) => Some(DataType::Utf8View),
         DataType::Utf8View if ty.oid == oid::JSONB => Some(DataType::BinaryView),
         DataType::Interval(_) => Some(DataType::Decimal128(38, 0)),
         DataType::FixedSizeBinary(12) => Some(DataType::FixedSizeBinary(12)),
@@ -58,7 +59,7 @@ pub fn keys(ty: Type, array: &ArrayRef) -> Result<ArrayRef> {
                 values.iter().map(|value| value.map(|text| text.trim_end_matches(' '))).collect();
             Ok(Arc::new(trimmed))
         }
-        DataType::Utf8View if ty.oid == oid::JSONB => key_array(ty, array),
+        DataType::Utf8View if matches!(ty.oid, oid::JSONB | oid::CITEXT) => key_array(ty, array),
         DataType::BinaryView if is_numeric_range(ty) => key_array(ty, array),
         DataType::Float32 => {
             let values = array.as_primitive_opt::<Float32Type>().ok_or_else(wrong)?;

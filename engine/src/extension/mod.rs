@@ -19,9 +19,11 @@
 
 mod background;
 mod caller;
+mod citext;
 mod cursor;
 mod fragment;
 mod grouped;
+mod hstore;
 mod language;
 mod pg_stat_statements;
 mod pgcrypto;
@@ -82,6 +84,8 @@ pub struct Extension {
     /// Run in the extension's schema, which `@extschema@` names; its functions are in `LANGUAGE c` and name `$libdir/` with the extension's name,
     /// and a symbol. An aggregate whose transition function's symbol is an aggregate is that one.
     pub script: &'static str,
+    /// Base types that it makes before its script runs, which values have a form of their own for (`aegis_catalog::extension_facts`).
+    pub types: &'static [Oid],
     /// The symbols of the library.
     pub symbols: fn() -> Symbols,
     pub parameters: Option<Parameters>,
@@ -106,7 +110,8 @@ pub struct Parameters {
 /// A table, and ranges of its time with changed rows: the first value, and the first behind it.
 pub type Committing = for<'a> fn(Caller<'a>, Oid, Vec<(i64, i64)>) -> Future<'a, ()>;
 
-const BUILT_IN: &[Extension] = &[pg_stat_statements::EXTENSION, pgcrypto::EXTENSION, uuid_ossp::EXTENSION];
+const BUILT_IN: &[Extension] =
+    &[citext::EXTENSION, hstore::EXTENSION, pg_stat_statements::EXTENSION, pgcrypto::EXTENSION, uuid_ossp::EXTENSION];
 
 /// The extensions that CREATE EXTENSION can make, with their libraries.
 pub struct Extensions {

@@ -21,6 +21,7 @@ pub const EXTENSION: Extension = Extension {
     comment: "track planning and execution statistics of all SQL statements executed",
     relocatable: true,
     script: include_str!("pg_stat_statements.sql"),
+    types: &[],
     symbols,
     parameters: None,
     committing: None,

@@ -15,6 +15,7 @@ pub const EXTENSION: Extension = Extension {
     comment: "cryptographic functions",
     relocatable: true,
     script: include_str!("pgcrypto.sql"),
+    types: &[],
     symbols,
     parameters: None,
     committing: None,

@@ -12,6 +12,7 @@ pub const EXTENSION: Extension = Extension {
     comment: "generate universally unique identifiers (UUIDs)",
     relocatable: true,
     script: include_str!("uuid-ossp.sql"),
+    types: &[],
     symbols,
     parameters: None,
     committing: None,

@@ -138,7 +138,9 @@ pub fn representative(value: Expr, ty: Type, data_type: &DataType) -> Result<Exp
         DataType::Struct(_) | DataType::List(_) | DataType::FixedSizeBinary(_) | DataType::Interval(_) => {
             crate::execute::aggregate::any_value(data_type.clone()).call(vec![value])
         }
-        _ if ty.oid == oid::JSONB => crate::execute::aggregate::any_value(data_type.clone()).call(vec![value]),
+        _ if matches!(ty.oid, oid::JSONB | oid::CITEXT) => {
+            crate::execute::aggregate::any_value(data_type.clone()).call(vec![value])
+        }
         _ => min_udaf().call(vec![value]),
     })
 }

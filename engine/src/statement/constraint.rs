@@ -344,7 +344,11 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered
             let index = match index {
                 Some(index) => adopt_index(session, index, &name, primary)?,
                 None => {
-                    let kind = Index { include, invalid, ..key_index(table, &attnums, primary, nulls_not_distinct) };
+                    let kind = Index {
+                        include,
+                        invalid,
+                        ..key_index(table, &attnums, primary, nulls_not_distinct, &context.catalog)
+                    };
                     let command = if altered { "ALTER TABLE / ADD" } else { "CREATE TABLE /" };
                     let key = if primary { "PRIMARY KEY" } else { "UNIQUE" };
                     let message =
@@ -445,8 +449,11 @@ fn included_columns(table: &Relation, columns: &[String]) -> Result<Vec<i16>> {
     columns.iter().map(attnum).collect()
 }
 
-fn key_index(table: &Relation, attnums: &[i16], primary: bool, nulls_not_distinct: bool) -> Index {
-    let key = |&attnum| IndexKey { attnum, expression: None, descending: false, nulls_first: false, operator_class: 0 };
+fn key_index(table: &Relation, attnums: &[i16], primary: bool, nulls_not_distinct: bool, catalog: &Catalog) -> Index {
+    let key = |&attnum: &i16| {
+        let operator_class = table.column(attnum).map_or(0, |column| index_key::unique_class(column.ty, catalog));
+        IndexKey { attnum, expression: None, descending: false, nulls_first: false, operator_class }
+    };
     Index {
         table: table.oid,
         method: "btree".to_owned(),
@@ -634,7 +641,7 @@ fn referenced_key(referenced: &Relation, named: &[String], catalog: &Catalog) ->
     let keys = referenced.constraints().iter().filter(|constraint| same(constraint.columns()));
     let mut found: Vec<Oid> = keys.filter_map(|constraint| constraint.key_index()).collect();
     found.extend(catalog.indexes_of(referenced.oid).filter_map(|relation| {
-        let index = relation.index().filter(|index| index.unique && !index_key::is_computed(index))?;
+        let index = relation.index().filter(|index| index.unique && index_key::is_over_columns(index))?;
         let columns: Vec<i16> = index.keys.iter().map(|key| key.attnum).collect();
         same(&columns).then_some(relation.oid)
     }));

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use aegis_catalog::definition::quote_identifier;
 use aegis_catalog::fixed_oid::{PG_EXTENSION, PG_NAMESPACE, PG_TYPE};
 use aegis_catalog::object::{
-    Dependency, DependencyKind, Descriptor, DescriptorKind, Extension, ObjectAddress, RelationKind,
+    Dependency, DependencyKind, Descriptor, DescriptorKind, Extension, ObjectAddress, RelationKind, UserType,
+    UserTypeKind,
 };
+use aegis_catalog::types::type_info;
 use aegis_catalog::{Catalog, Error, Result, sqlstate};
 
 use super::{Outcome, descriptor, namespace};
@@ -52,6 +54,13 @@ pub async fn create(session: &mut Session, create: &CreateExtension, context: &S
     let open = session.writable(TAG)?;
     let made = open.catalog.create_descriptor(open.tables.permanent(), made)?;
     let before = objects(&*session.catalog()?);
+    for oid in found.types {
+        let Some(info) = type_info(*oid) else { continue };
+        let (name, owner) = (info.name.to_owned(), context.user_oid);
+        let ty = UserType { oid: *oid, array_type: info.array, schema, name, owner, kind: UserTypeKind::Base };
+        let open = session.writable(TAG)?;
+        open.catalog.create_type(open.tables.permanent(), ty)?;
+    }
     let schema = context.catalog.schema(schema).map_or("", |schema| schema.name.as_str());
     run_script(session, found.script, schema).await?;
     for member in objects(&*session.catalog()?).difference(&before) {

@@ -176,6 +176,9 @@ fn keys(
                     Error::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
                 })?;
                 key.attnum = column.attnum;
+                if create.unique && method == "btree" && key.operator_class == 0 {
+                    key.operator_class = index_key::unique_class(column.ty, &context.catalog);
+                }
                 columns.push(plain_column(column, position));
             }
             None => {

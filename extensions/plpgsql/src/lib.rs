@@ -19,6 +19,7 @@ pub const EXTENSIONS: [Extension; 1] = [Extension {
     comment: "PL/pgSQL procedural language",
     relocatable: false,
     script: "",
+    types: &[],
     symbols: Vec::new,
     parameters: None,
     committing: None,

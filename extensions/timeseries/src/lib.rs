@@ -31,6 +31,7 @@ const TIMESCALEDB: Extension = Extension {
         include_str!("jobs/jobs.sql"),
         include_str!("columnstore/columnstore.sql")
     ),
+    types: &[],
     symbols,
     parameters: Some(continuous::PARAMETERS),
     committing: Some(continuous::COMMITTING),

@@ -16,12 +16,13 @@ use super::super::builder::JSONB_VERSION;
 use super::super::datetime::{date, timestamp};
 use super::super::enums::EnumColumn;
 use super::super::geometry::is_geometric;
+use super::super::hstore::Hstore;
 use super::super::interval::Interval;
 use super::super::network::Network;
 use super::super::oid::Oid;
 use super::super::range::any_range_type;
 use super::super::representation::{is_reg_type, type_of_field};
-use super::super::structure::{element, erased};
+use super::super::structure::{Structure, TypeLookup, element, erased};
 use super::super::{Names, Type, bit, numeric, oid, text, text_search};
 use super::range::RangeColumn;
 use super::wrong_representation;
@@ -60,6 +61,7 @@ enum BinaryColumn {
     Range(Box<RangeColumn<BinaryEncoder>>),
     Jsonb(StringViewArray),
     Bits(StringViewArray),
+    Hstore(StringViewArray),
     TsVector(BinaryViewArray),
     TsQuery(BinaryViewArray),
     Array(Box<ArrayBinary>),
@@ -86,10 +88,16 @@ impl BinaryEncoder {
             });
         }
         if let Some(record) = array.as_struct_opt() {
-            let fields = record.fields().iter().zip(record.columns());
-            let columns = fields.map(|(field, column)| {
+            // A field of a domain is of the domain, though its value is of the base type.
+            let declared = match names.structure(ty.oid) {
+                Some(Structure::Composite(fields)) if fields.len() == record.num_columns() => fields,
+                _ => Vec::new(),
+            };
+            let fields = record.fields().iter().zip(record.columns()).enumerate();
+            let columns = fields.map(|(position, (field, column))| {
                 let ty = type_of_field(field);
-                Ok((ty.oid, Self::new(ty, column, names)?))
+                let shown = declared.get(position).map_or(ty.oid, |(_, declared)| declared.oid);
+                Ok((shown, Self::new(ty, column, names)?))
             });
             return Ok(Self { nulls, column: BinaryColumn::Record(columns.collect::<Result<_>>()?) });
         }
@@ -138,6 +146,7 @@ impl BinaryEncoder {
             oid::INTERVAL => array.as_primitive_opt::<IntervalMonthDayNanoType>().cloned().map(BinaryColumn::Interval),
             oid::JSONB => array.as_string_view_opt().cloned().map(BinaryColumn::Jsonb),
             oid::BIT | oid::VARBIT => array.as_string_view_opt().cloned().map(BinaryColumn::Bits),
+            oid::HSTORE => array.as_string_view_opt().cloned().map(BinaryColumn::Hstore),
             oid::CHAR => array.as_string_view_opt().cloned().map(BinaryColumn::Char),
             _ => match EnumColumn::new(ty.oid, array, names) {
                 Some(column) => Some(BinaryColumn::Enum(column)),
@@ -187,6 +196,7 @@ impl BinaryEncoder {
                 out.push(JSONB_VERSION);
                 out.extend_from_slice(array.value(row).as_bytes());
             }
+            BinaryColumn::Hstore(array) => Hstore::of_text(array.value(row)).write_binary(out),
             BinaryColumn::Bits(array) => bit::write_binary(array.value(row), out),
             BinaryColumn::TsVector(array) => text_search::vector::write_binary(array.value(row), out),
             BinaryColumn::TsQuery(array) => text_search::TsQuery::from_bytes(array.value(row)).write_binary(out),

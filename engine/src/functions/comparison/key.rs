@@ -41,6 +41,8 @@ pub enum Key {
     Numeric,
     /// Without trailing blanks.
     Bpchar,
+    /// In lower case.
+    Citext,
     /// In microseconds, a month being 30 days.
     Interval,
     /// UTC time, then zone.
@@ -63,6 +65,7 @@ pub fn key_of(ty: Type) -> Option<Key> {
         oid::FLOAT8 => Key::Float8,
         oid::NUMERIC => Key::Numeric,
         oid::BPCHAR => Key::Bpchar,
+        oid::CITEXT => Key::Citext,
         oid::INTERVAL => Key::Interval,
         oid::TIMETZ => Key::TimeTz,
         oid::JSONB => Key::Jsonb,
@@ -104,7 +107,7 @@ impl Key {
         match self {
             Self::Float4 => DataType::Float32,
             Self::Float8 => DataType::Float64,
-            Self::Bpchar => DataType::Utf8View,
+            Self::Bpchar | Self::Citext => DataType::Utf8View,
             Self::Interval => DataType::Decimal128(38, 0),
             Self::DateTimestamp => DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None),
             Self::Numeric
@@ -149,6 +152,12 @@ impl Key {
                 let values = downcast::<arrow::array::StringViewArray>(array)?;
                 let mut keys = StringViewBuilder::with_capacity(values.len());
                 values.iter().for_each(|value| keys.append_option(value.map(|value| value.trim_end_matches(' '))));
+                Arc::new(keys.finish())
+            }
+            Self::Citext => {
+                let values = downcast::<arrow::array::StringViewArray>(array)?;
+                let mut keys = StringViewBuilder::with_capacity(values.len());
+                values.iter().for_each(|value| keys.append_option(value.map(str::to_lowercase)));
                 Arc::new(keys.finish())
             }
             Self::TimeTz => {

@@ -175,6 +175,17 @@ fn pair(args: Vec<Expr>) -> (Expr, Expr) {
     (args.next().unwrap_or_else(null), args.next().unwrap_or_else(null))
 }
 
+/// The comparison of a type whose values, or their keys, compare natively, by its symbol; None if there is no such operator.
+pub fn comparison(symbol: &str, ty: aegis_catalog::Oid) -> Option<Body> {
+    let (_, operator, _) = OPERATORS.iter().find(|(known, ..)| *known == symbol)?;
+    Some(same(*operator, key_of(Type::of(ty))))
+}
+
+/// Negative, zero or positive.
+pub fn three_way_comparison() -> Body {
+    columns(three_way)
+}
+
 fn same(operator: Operator, key: Option<Key>) -> Body {
     Body::Expression(Arc::new(move |args| {
         let (left, right) = pair(args);

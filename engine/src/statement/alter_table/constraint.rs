@@ -11,6 +11,7 @@ use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use super::column::children;
 use super::{using_index, validate};
+use crate::execute::index_key;
 use crate::parse::ast::Ident;
 use crate::parse::utility::{ConstraintTiming, TableConstraint};
 use crate::session::Session;
@@ -59,6 +60,7 @@ pub async fn add_declared(
     let known: Vec<_> = before.constraints().iter().map(|constraint| constraint.oid).collect();
     let declared = declared.into_iter().map(|constraint| constraint.only(only)).collect();
     let after = constraint::add_all(session, before, declared, true)?;
+    let after = compute_keys(session, after, &known).await?;
     let added = after.constraints().iter().filter(|constraint| !known.contains(&constraint.oid));
     for constraint in added {
         if constraint.validated {
@@ -76,6 +78,17 @@ pub async fn add_declared(
         }
     }
     Ok(after)
+}
+
+/// Gives the rows that are there the keys of indexes that the store keeps in columns of their own.
+async fn compute_keys(session: &mut Session, table: Arc<Relation>, known: &[Oid]) -> Result<Arc<Relation>> {
+    let catalog = session.catalog()?;
+    let added = table.constraints().iter().filter(|constraint| !known.contains(&constraint.oid));
+    let mut indexes = added.filter_map(|constraint| catalog.relation(constraint.key_index()?));
+    let Some(index) = indexes.find(|of| of.index().is_some_and(index_key::is_computed)) else { return Ok(table) };
+    crate::statement::index::compute_keys(session, &table, index).await?;
+    let now = session.catalog()?.relation(table.oid).cloned();
+    now.ok_or_else(|| Error::internal("the table went while it was altered"))
 }
 
 /// A check that a parent has got: for a child, and what inherits from it.

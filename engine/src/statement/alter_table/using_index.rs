@@ -1,6 +1,7 @@
 //! `ADD CONSTRAINT … PRIMARY KEY | UNIQUE USING INDEX`: a unique index that is there becomes the index of a constraint (PostgreSQL
 //! manual, "ALTER TABLE").
 
+use aegis_catalog::extension_facts::CITEXT_OPS;
 use aegis_catalog::object::{Index, Relation};
 use aegis_catalog::{Error, Result, sqlstate};
 
@@ -64,7 +65,10 @@ fn check(relation: &Relation, index: &Index, table: &Relation, context: &Stateme
     if index.predicate.is_some() {
         return unfit(format!("\"{name}\" is a partial index"));
     }
-    let unsorted = index.keys.iter().position(|key| key.descending || key.nulls_first || key.operator_class != 0);
+    let unsorted = index
+        .keys
+        .iter()
+        .position(|key| key.descending || key.nulls_first || !matches!(key.operator_class, 0 | CITEXT_OPS));
     if let Some(key) = unsorted {
         return unfit(format!("index \"{name}\" column number {} does not have default sorting behavior", key + 1));
     }

@@ -20,6 +20,7 @@ pub const EXTENSION: Extension = Extension {
     comment: "Library of analytical hyperfunctions, time-series pipelining, and other SQL utilities",
     relocatable: false,
     script: include_str!("toolkit.sql"),
+    types: &[],
     symbols,
     parameters: None,
     committing: None,
