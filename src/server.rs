@@ -16,8 +16,8 @@ use crate::{control, memory};
 #[error("{0}")]
 pub struct Usage(String);
 
-/// Stack of a thread that serves connections: passes over the tree of a deeply nested statement run there.
-const CONNECTION_STACK_BYTES: usize = 16 * 1024 * 1024;
+/// Stack of a thread that may run statements: passes over the tree of a deeply nested one run there.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(config: Config, demo: Option<DataSet>) -> Result<()> {
@@ -25,8 +25,8 @@ pub fn run(config: Config, demo: Option<DataSet>) -> Result<()> {
     memory::obey(config.memory_limit);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .thread_name("aegis-connection")
-        .thread_stack_size(CONNECTION_STACK_BYTES)
+        .thread_name("aegis-main")
+        .thread_stack_size(STACK_BYTES)
         .on_thread_park(memory::give_back)
         .build()?;
     runtime.block_on(serve(config, demo))
@@ -110,6 +110,7 @@ fn wire_config(config: &Config) -> aegis_wire::Config {
         tls: config.tls.clone().map(|(certificate, key)| aegis_wire::TlsFiles { certificate, key }),
         tls_required: config.tls_required,
         max_connections: config.max_connections,
+        on_idle: memory::give_back,
         ..aegis_wire::Config::default()
     }
 }

@@ -17,7 +17,7 @@ use crate::object::{
     Constraint, ConstraintKind, Database, DefaultPrivileges, Dependency, DependencyKind, Descriptor, Object,
     ObjectAddress, Privileges, Relation, RelationKind, Role, Routine, Schema, UserType, UserTypeKind, Window,
 };
-use crate::system;
+use crate::system::{self, Shown};
 use crate::types::oid::Oid;
 use crate::types::{Structure, Type, TypeLookup, structure};
 use crate::{Result, built_in_extension, extension_facts, fixed_oid, text_search};
@@ -64,6 +64,7 @@ pub struct Catalog {
     dependencies: OrdMap<(ObjectAddress, ObjectAddress), DependencyKind>,
     /// (referenced, dependent).
     dependents: OrdMap<(ObjectAddress, ObjectAddress), DependencyKind>,
+    shown: Shown,
 }
 
 impl Catalog {
@@ -95,6 +96,7 @@ impl Catalog {
             comments: OrdMap::new(),
             dependencies: OrdMap::new(),
             dependents: OrdMap::new(),
+            shown: Shown::default(),
         }
     }
 
@@ -495,6 +497,11 @@ impl Catalog {
         made.or_else(|| self.builtins.get(oid).map(|row| &**row))
     }
 
+    /// What computed relations have shown of this image.
+    pub(crate) fn shown(&self) -> &Shown {
+        &self.shown
+    }
+
     /// The privileges on an object, if they are not those of its kind.
     pub fn privileges(&self, on: ObjectAddress) -> Option<&Arc<Privileges>> {
         self.privileges.get(&(on.class, on.object))
@@ -613,6 +620,7 @@ impl Catalog {
     }
 
     pub(crate) fn put(&mut self, object: &Object) {
+        self.shown = Shown::default();
         match object {
             Object::Database(database) => {
                 self.databases.insert(database.oid, database.clone());
@@ -638,6 +646,7 @@ impl Catalog {
 
     /// Removes the object with its comments and with the dependencies from it and to it.
     pub(crate) fn remove(&mut self, class: Oid, oid: Oid) {
+        self.shown = Shown::default();
         match class {
             fixed_oid::PG_DATABASE => drop(self.databases.remove(&oid)),
             fixed_oid::PG_AUTHID => drop(self.roles.remove(&oid)),
@@ -817,6 +826,7 @@ impl Catalog {
     }
 
     pub(crate) fn set_comment(&mut self, address: ObjectAddress, text: Option<&str>) {
+        self.shown = Shown::default();
         match text {
             Some(text) => drop(self.comments.insert(address, text.into())),
             None => drop(self.comments.remove(&address)),
@@ -824,11 +834,13 @@ impl Catalog {
     }
 
     pub(crate) fn put_dependency(&mut self, edge: Dependency) {
+        self.shown = Shown::default();
         self.dependencies.insert((edge.dependent, edge.referenced), edge.kind);
         self.dependents.insert((edge.referenced, edge.dependent), edge.kind);
     }
 
     pub(crate) fn remove_dependency(&mut self, dependent: ObjectAddress, referenced: ObjectAddress) {
+        self.shown = Shown::default();
         self.dependencies.remove(&(dependent, referenced));
         self.dependents.remove(&(referenced, dependent));
     }

@@ -235,6 +235,9 @@ impl<'a> TableView<'a> {
         keys: &RowKeys,
         mut probes: Vec<(usize, u32)>,
     ) -> Result<Vec<(usize, u32)>> {
+        if keys.columns.hashes_are_exact() {
+            return Ok(probes);
+        }
         let mut rows: Vec<u32> = probes.iter().map(|(_, row)| *row).collect();
         rows.sort_unstable();
         rows.dedup();

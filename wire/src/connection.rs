@@ -35,10 +35,11 @@ pub struct Connection {
 /// Awaits a call of the session while watching the client.
 macro_rules! call {
     ($connection:ident, $method:ident ( $($argument:expr),* $(,)? )) => {{
-        let result = $connection
-            .transport
-            .run(&mut $connection.interrupt, $connection.session.$method($($argument),*))
-            .await;
+        let result = {
+            // Pinned here: it is large, and would be copied.
+            let work = std::pin::pin!($connection.session.$method($($argument),*));
+            $connection.transport.run(&mut $connection.interrupt, work).await
+        };
         $connection.send_notices();
         result
     }};
@@ -193,6 +194,9 @@ impl Connection {
     async fn wait_for_input(&mut self) -> Result<(), Stop> {
         if !self.idle {
             return self.wait_for_rest().await;
+        }
+        if self.transport.read_soon() {
+            return Ok(());
         }
         let timeout = self.session.idle_timeout();
         let listening = self.session.transaction_status() == TransactionStatus::Idle;

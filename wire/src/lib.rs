@@ -3,6 +3,7 @@
 //! [`serve`] listens; each connection goes through `startup` (encryption, authentication) into `connection`, whose loop hands messages to the
 //! simple (`simple`) and extended (`extended`) query cycles. Codecs (`message`, `reply`, `format`) are pure functions on bytes.
 
+mod anticipation;
 mod auth;
 mod cancel;
 mod connection;
@@ -19,6 +20,7 @@ mod simple;
 mod startup;
 mod stop;
 mod stream;
+mod threads;
 mod tls;
 mod transport;
 

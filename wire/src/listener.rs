@@ -10,7 +10,7 @@ use std::time::Duration;
 use aegis_engine::Engine;
 use aegis_engine::catalog::{Error, sqlstate};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -18,6 +18,7 @@ use crate::connection::Connection;
 use crate::interrupt::{Phase, Shutdown};
 use crate::startup;
 use crate::stream::Stream;
+use crate::threads::Threads;
 use crate::tls::{ServeError, Tls, TlsFiles};
 
 /// How long cancelled statements may take to end before their connections are dropped.
@@ -45,6 +46,10 @@ pub struct Config {
     pub write_timeout: Option<Duration>,
     /// Idle time on a socket after which the kernel asks whether the client's machine still lives.
     pub keepalive: Duration,
+    /// Threads that serve connections.
+    pub threads: usize,
+    /// Called by such a thread when it has nothing to do.
+    pub on_idle: fn(),
 }
 
 impl Default for Config {
@@ -60,6 +65,8 @@ impl Default for Config {
             send_buffer_bytes: 128 << 10,
             write_timeout: None,
             keepalive: Duration::from_secs(60),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            on_idle: || {},
         }
     }
 }
@@ -76,6 +83,7 @@ pub struct Shared {
     pub engine: Arc<Engine>,
     pub config: Config,
     pub tls: Option<Tls>,
+    threads: Threads,
     phase: watch::Sender<Phase>,
     sessions: AtomicUsize,
     pending: AtomicUsize,
@@ -112,7 +120,7 @@ pub struct Server {
     acceptors: Vec<JoinHandle<()>>,
 }
 
-/// Starts listening and returns at once; connections run on the current tokio runtime.
+/// Starts listening and returns at once: the current tokio runtime accepts, threads of the server's own serve.
 pub async fn serve(engine: Arc<Engine>, config: Config) -> Result<Server, ServeError> {
     let tls = config.tls.as_ref().map(Tls::load).transpose()?;
     let mut acceptors = Vec::new();
@@ -120,10 +128,12 @@ pub async fn serve(engine: Arc<Engine>, config: Config) -> Result<Server, ServeE
         acceptors.push(Acceptor::bind(listen).await?);
     }
     let local_addresses = acceptors.iter().filter_map(Acceptor::local_address).collect();
+    let threads = Threads::start(config.threads, config.on_idle).map_err(ServeError::Threads)?;
     let shared = Arc::new(Shared {
         engine,
         config,
         tls,
+        threads,
         phase: watch::Sender::new(Phase::Serving),
         sessions: AtomicUsize::new(0),
         pending: AtomicUsize::new(0),
@@ -202,16 +212,32 @@ impl Acceptor {
         }
     }
 
-    async fn accept(&self, keepalive: Duration) -> io::Result<Stream> {
+    async fn accept(&self, keepalive: Duration) -> io::Result<Accepted> {
         match self {
             Acceptor::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 if let Err(error) = tune(&stream, keepalive) {
                     tracing::debug!(%error, "socket options refused");
                 }
-                Ok(Stream::Tcp(stream))
+                stream.into_std().map(Accepted::Tcp)
             }
-            Acceptor::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
+            Acceptor::Unix(listener) => listener.accept().await?.0.into_std().map(Accepted::Unix),
+        }
+    }
+}
+
+/// A socket that no thread polls yet.
+enum Accepted {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Accepted {
+    /// To be polled by the thread that calls this.
+    fn stream(self) -> io::Result<Stream> {
+        match self {
+            Accepted::Tcp(socket) => TcpStream::from_std(socket).map(Stream::Tcp),
+            Accepted::Unix(socket) => UnixStream::from_std(socket).map(Stream::Unix),
         }
     }
 }
@@ -231,7 +257,7 @@ async fn accept(acceptor: Acceptor, shared: Arc<Shared>) {
             () = shutdown.draining() => break,
             Some(ended) = connections.join_next(), if !connections.is_empty() => log_panic(ended),
             accepted = acceptor.accept(shared.config.keepalive) => match accepted {
-                Ok(stream) => admit(stream, &shared, &mut connections),
+                Ok(accepted) => admit(accepted, &shared, &mut connections),
                 Err(error) => {
                     // Out of file descriptors, most likely: more will not come at once.
                     tracing::warn!(%error, "cannot accept a connection");
@@ -254,13 +280,22 @@ fn log_panic(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-fn admit(stream: Stream, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
+fn admit(accepted: Accepted, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
     if shared.pending.fetch_add(1, Ordering::Relaxed) >= shared.config.max_pending_connections {
         shared.pending.fetch_sub(1, Ordering::Relaxed);
         tracing::warn!("too many connections that do not authenticate");
         return;
     }
-    connections.spawn(handle(stream, Pending(shared.clone())));
+    let pending = Pending(shared.clone());
+    let Some((thread, seat)) = shared.threads.seat() else { return };
+    let serve = async move {
+        match accepted.stream() {
+            Ok(stream) => handle(stream, pending).await,
+            Err(error) => tracing::warn!(%error, "cannot serve a connection"),
+        }
+        drop(seat);
+    };
+    connections.spawn_on(serve, &thread);
 }
 
 /// Held from accepting to the end of authentication.

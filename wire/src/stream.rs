@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
@@ -12,6 +13,17 @@ pub enum Stream {
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
+}
+
+impl Stream {
+    /// The socket if its bytes are the client's own.
+    pub fn socket(&self) -> Option<SockRef<'_>> {
+        match self {
+            Stream::Tcp(stream) => Some(SockRef::from(stream)),
+            Stream::Unix(stream) => Some(SockRef::from(stream)),
+            Stream::Tls(_) => None,
+        }
+    }
 }
 
 impl AsyncRead for Stream {

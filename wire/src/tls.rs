@@ -53,6 +53,8 @@ fn unreadable(path: &Path, error: impl std::fmt::Display) -> ServeError {
 pub enum ServeError {
     #[error("cannot listen on {address}: {source}")]
     Listen { address: String, source: std::io::Error },
+    #[error("cannot start threads: {0}")]
+    Threads(std::io::Error),
     #[error("cannot use {path} for TLS: {reason}")]
     Tls { path: PathBuf, reason: String },
 }

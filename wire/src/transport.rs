@@ -16,6 +16,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
 
+use crate::anticipation::Anticipation;
 use crate::interrupt::Interrupt;
 use crate::message::{self, Frame, violation};
 use crate::stop::Stop;
@@ -41,6 +42,7 @@ pub struct Transport {
     write_timeout: Option<Duration>,
     /// The client closed its side, or the socket failed.
     gone: bool,
+    anticipation: Anticipation,
 }
 
 impl Transport {
@@ -54,6 +56,7 @@ impl Transport {
             send_buffer_bytes: config.send_buffer_bytes,
             write_timeout: config.write_timeout,
             gone: false,
+            anticipation: Anticipation::new(),
         }
     }
 
@@ -103,6 +106,16 @@ impl Transport {
 
     // ------------------------------------------------------------------------------------------ input
 
+    /// Whether input has come while waiting a moment awake.
+    pub fn read_soon(&mut self) -> bool {
+        let Some(socket) = self.stream.socket() else { return false };
+        match self.anticipation.wait(&socket, &mut self.input) {
+            Ok(Some(count)) => count > 0,
+            // What is wrong, the next read will say.
+            Ok(None) | Err(_) => false,
+        }
+    }
+
     /// Waits for more input; false at its end.
     pub async fn read(&mut self) -> io::Result<bool> {
         if self.gone {
@@ -111,6 +124,7 @@ impl Transport {
         self.input.reserve(READ_SIZE);
         let count = self.stream.read_buf(&mut self.input).await?;
         self.gone = count == 0;
+        self.anticipation.came();
         Ok(count > 0)
     }
 

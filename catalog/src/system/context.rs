@@ -1,17 +1,19 @@
 //! What the rows of a system relation are computed from.
 
+use std::cell::Cell;
+
 use crate::Result;
 use crate::image::Catalog;
 use crate::object::Relation;
 use crate::types::oid::Oid;
 
 /// The image, facts that only the running server knows, and hints about which rows are wanted.
-#[derive(Clone, Copy)]
 pub struct SystemContext<'a> {
     pub catalog: &'a Catalog,
-    pub server: &'a dyn ServerFacts,
-    /// The reader wants only rows that meet all of these; other rows may be left out, and need not.
-    pub filters: &'a [Filter],
+    server: &'a dyn ServerFacts,
+    filters: &'a [Filter],
+    /// Something besides the image was asked for: the rows are right for this reader at this moment.
+    particular: Cell<bool>,
 }
 
 /// What is not in the catalog but shown by it.
@@ -57,9 +59,30 @@ impl Filter {
 }
 
 impl<'a> SystemContext<'a> {
+    /// The reader wants only rows that meet all of `filters`; other rows may be left out, and need not.
+    pub fn new(catalog: &'a Catalog, server: &'a dyn ServerFacts, filters: &'a [Filter]) -> Self {
+        Self { catalog, server, filters, particular: Cell::new(false) }
+    }
+
+    /// Whether rows computed so far are those of the image, the same for every reader.
+    pub(super) fn is_of_image(&self) -> bool {
+        !self.particular.get()
+    }
+
+    pub(super) fn server(&self) -> &'a dyn ServerFacts {
+        self.particular.set(true);
+        self.server
+    }
+
+    fn filter<T>(&self, column: &str, values: impl Fn(&'a FilterValues) -> Option<T>) -> Option<T> {
+        let found = self.filters.iter().filter(|filter| filter.column == column).find_map(|f| values(&f.values));
+        self.particular.set(self.particular.get() || found.is_some());
+        found
+    }
+
     /// The OIDs that a column is restricted to, if it is.
     pub fn oids(&self, column: &str) -> Option<&'a [Oid]> {
-        self.filters.iter().filter(|filter| filter.column == column).find_map(|filter| match &filter.values {
+        self.filter(column, |values| match values {
             FilterValues::Oids(oids) => Some(oids.as_slice()),
             FilterValues::Texts(_) => None,
         })
@@ -67,7 +90,7 @@ impl<'a> SystemContext<'a> {
 
     /// The texts that a column is restricted to, if it is.
     pub fn texts(&self, column: &str) -> Option<&'a [String]> {
-        self.filters.iter().filter(|filter| filter.column == column).find_map(|filter| match &filter.values {
+        self.filter(column, |values| match values {
             FilterValues::Texts(texts) => Some(texts.as_slice()),
             FilterValues::Oids(_) => None,
         })

@@ -29,6 +29,7 @@ mod pg_rewrite;
 mod pg_sequence;
 mod pg_type;
 mod rows;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod text_search;
@@ -42,6 +43,7 @@ pub use pg_database::UTF8;
 pub use pg_description::builtin_comment;
 pub use pg_proc::{function_behind_type, functions_shown};
 pub use rows::{Cell, Rows};
+pub use shown::Shown;
 
 use crate::facts::tsv;
 use crate::fixed_oid::{BOOTSTRAP_SUPERUSER, INFORMATION_SCHEMA, PG_CATALOG_SCHEMA, PG_TOAST_SCHEMA};
@@ -199,14 +201,22 @@ pub fn relation_of_type(ty: Oid) -> Option<&'static Arc<Relation>> {
     SYSTEM.by_type.get(&ty).and_then(|&position| SYSTEM.relations.get(position))
 }
 
-/// The rows of a base relation (`RelationKind::System`), all its columns.
-pub fn rows(oid: Oid, context: &SystemContext<'_>) -> Result<RecordBatch> {
+/// The rows of a base relation (`RelationKind::System`): the columns at `wanted`, in that order.
+pub fn rows(oid: Oid, context: &SystemContext<'_>, wanted: &[usize]) -> Result<RecordBatch> {
     let (Some(relation), Some(fill)) = (relation(oid), SYSTEM.rows.get(&oid)) else {
         return Err(Error::internal(format!("relation {oid} is not computed")));
     };
-    let mut rows = Rows::new(&relation.columns);
+    let shown = context.catalog.shown();
+    if let Some(known) = shown.rows(relation, wanted)? {
+        return Ok(known);
+    }
+    let mut rows = Rows::new(&relation.columns, wanted);
     fill(context, &mut rows)?;
-    rows.finish()
+    let computed = rows.finish()?;
+    if context.is_of_image() {
+        shown.keep(relation, &computed);
+    }
+    computed.rows(relation, wanted)
 }
 
 /// True for relations whose rows are the same in every database.

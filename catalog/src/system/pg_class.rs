@@ -12,19 +12,20 @@ const PAGE: u64 = 8192;
 
 pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
     let names = context.texts("relname");
+    let sized = rows.wants("relpages") || rows.wants("reltuples");
     for relation in context.relations("oid").filter(|relation| names.is_none_or(|n| n.contains(&relation.name))) {
-        push(context, relation, rows);
+        push(context, relation, sized, rows);
     }
     Ok(())
 }
 
-fn push(context: &SystemContext<'_>, relation: &Relation, rows: &mut Rows<'_>) {
+fn push(context: &SystemContext<'_>, relation: &Relation, sized: bool, rows: &mut Rows<'_>) {
     let catalog = context.catalog;
     let is_view = relation.query().is_some();
     let is_shared = super::is_shared(relation.oid);
     let bound = relation.partition_bound().map(crate::definition::partition_bound);
     let has_children = catalog.has_children(relation.oid);
-    let (pages, tuples) = size(context, relation);
+    let (pages, tuples) = if sized { size(context, relation) } else { (0, -1.0) };
     let is_check = |kind: &ConstraintKind| matches!(kind, ConstraintKind::Check { .. });
     let is_foreign_key = |kind: &ConstraintKind| matches!(kind, ConstraintKind::ForeignKey { .. });
     let constraints = relation.constraints();
@@ -92,12 +93,12 @@ fn size(context: &SystemContext<'_>, relation: &Relation) -> (i32, f32) {
         RelationKind::Table(Table { partitioning: Some(_), .. }) => (0, -1.0),
         RelationKind::Index(Index { partitioned: true, .. }) => (0, 0.0),
         RelationKind::Table(_) => {
-            let pages = context.server.bytes(relation).div_ceil(PAGE);
-            let rows = context.server.row_count(relation);
+            let pages = context.server().bytes(relation).div_ceil(PAGE);
+            let rows = context.server().row_count(relation);
             (i32::try_from(pages).unwrap_or(i32::MAX), rows.map_or(-1.0, |rows| rows as f32))
         }
         RelationKind::Index(_) => {
-            let pages = context.server.bytes(relation).div_ceil(PAGE);
+            let pages = context.server().bytes(relation).div_ceil(PAGE);
             (i32::try_from(pages).unwrap_or(i32::MAX), 0.0)
         }
         RelationKind::Sequence(_) => (1, 1.0),

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, ListArray, RecordBatch,
-    StringViewArray, StructArray, TimestampMicrosecondArray, UInt32Array, new_null_array,
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, ListArray, StringViewArray,
+    StructArray, TimestampMicrosecondArray, UInt32Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field};
 
+use super::shown::Columns;
 use crate::facts::tsv;
 use crate::object::Column;
 use crate::types::{built_in, oid};
@@ -107,49 +108,55 @@ macro_rules! row {
 }
 pub(super) use row;
 
-/// The rows of one relation, column by column.
+/// The rows of one relation, column by column; only the columns that are wanted.
 #[derive(Debug)]
 pub struct Rows<'a> {
     columns: &'a [Column],
-    cells: Vec<Vec<Cell>>,
+    cells: Vec<Option<Vec<Cell>>>,
+    count: usize,
 }
 
 impl<'a> Rows<'a> {
-    pub fn new(columns: &'a [Column]) -> Self {
-        Self { columns, cells: columns.iter().map(|_| Vec::new()).collect() }
+    /// `wanted` are positions of columns.
+    pub fn new(columns: &'a [Column], wanted: &[usize]) -> Self {
+        let cells = (0..columns.len()).map(|position| wanted.contains(&position).then(Vec::new)).collect();
+        Self { columns, cells, count: 0 }
+    }
+
+    /// Whether a column is, for values that take time.
+    pub fn wants(&self, column: &str) -> bool {
+        self.columns.iter().zip(&self.cells).any(|(found, cells)| found.name == column && cells.is_some())
     }
 
     /// Adds a row, with a value for every column.
     pub fn push<const N: usize>(&mut self, row: [Cell; N]) {
         assert_eq!(N, self.columns.len(), "a row of {} columns", self.columns.len());
-        self.cells.iter_mut().zip(row).for_each(|(column, cell)| column.push(cell));
+        self.count += 1;
+        let wanted = self.cells.iter_mut().zip(row).filter_map(|(cells, cell)| Some((cells.as_mut()?, cell)));
+        wanted.for_each(|(cells, cell)| cells.push(cell));
     }
 
     /// Adds a row of COPY text; array columns must be null.
     pub fn push_text(&mut self, row: tsv::Fields) {
         let fields = row.remaining();
         assert_eq!(fields.len(), self.columns.len(), "a row of {} columns", self.columns.len());
+        self.count += 1;
         for ((cells, field), column) in self.cells.iter_mut().zip(fields).zip(self.columns) {
+            let Some(cells) = cells else { continue };
             cells.push(field.map_or(Cell::Null, |text| parse(&built_in(column.ty), text)));
         }
     }
 
-    pub fn finish(self) -> Result<RecordBatch> {
-        let count = self.cells.first().map_or(0, Vec::len);
-        let fields: Vec<_> = self.columns.iter().map(|c| Field::new(&c.name, built_in(c.ty), !c.not_null)).collect();
-        let arrays = self
-            .columns
-            .iter()
-            .zip(&self.cells)
-            .map(|(column, cells)| {
-                let is_vector = matches!(column.ty.oid, oid::INT2VECTOR | oid::OIDVECTOR);
-                array(&built_in(column.ty), cells, is_vector)
-                    .ok_or_else(|| Error::internal(format!("a value of column {} has another type", column.name)))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(count));
-        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
-            .map_err(|error| Error::internal(format!("rows of a system relation: {error}")))
+    pub(super) fn finish(self) -> Result<Columns> {
+        let wanted = self.columns.iter().zip(&self.cells).enumerate();
+        let wanted = wanted.filter_map(|(position, (column, cells))| Some((position, column, cells.as_ref()?)));
+        let arrays = wanted.map(|(position, column, cells)| {
+            let is_vector = matches!(column.ty.oid, oid::INT2VECTOR | oid::OIDVECTOR);
+            let array = array(&built_in(column.ty), cells, is_vector)
+                .ok_or_else(|| Error::internal(format!("a value of column {} has another type", column.name)))?;
+            Ok((position, array))
+        });
+        Ok(Columns { count: self.count, arrays: arrays.collect::<Result<_>>()? })
     }
 }
 

@@ -3,7 +3,7 @@ use crate::built_in_extension;
 use crate::builtins::Builtins;
 use crate::facts;
 use crate::image::Catalog;
-use crate::object::RelationKind;
+use crate::object::{ObjectAddress, RelationKind};
 use crate::types::built_in;
 
 struct NoServer;
@@ -22,6 +22,12 @@ fn catalog() -> Catalog {
     Catalog::empty(5, Arc::new(Builtins::new(facts::procs().to_vec())))
 }
 
+/// All columns of a relation.
+fn all_rows(oid: Oid, context: &SystemContext<'_>) -> Result<RecordBatch> {
+    let columns = relation(oid).map_or(0, |relation| relation.columns.len());
+    rows(oid, context, &(0..columns).collect::<Vec<_>>())
+}
+
 /// The relations of the list; without the one that refuses to be read.
 fn base_relations() -> impl Iterator<Item = &'static Arc<Relation>> {
     RELATIONS.iter().filter(|(name, _)| *name != "sql_features").map(|(name, _)| {
@@ -34,11 +40,11 @@ fn base_relations() -> impl Iterator<Item = &'static Arc<Relation>> {
 #[test]
 fn every_base_relation_has_rows_of_its_columns() {
     let catalog = catalog();
-    let context = SystemContext { catalog: &catalog, server: &NoServer, filters: &[] };
+    let context = SystemContext::new(&catalog, &NoServer, &[]);
     for relation in base_relations() {
         let name = &relation.name;
         assert_eq!(relation.kind, RelationKind::System);
-        let batch = rows(relation.oid, &context).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let batch = all_rows(relation.oid, &context).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(batch.num_columns(), relation.columns.len(), "{name}");
         for (field, column) in batch.schema().fields().iter().zip(&relation.columns) {
             assert_eq!((field.name(), field.data_type()), (&column.name, &built_in(column.ty)), "{name}");
@@ -49,10 +55,10 @@ fn every_base_relation_has_rows_of_its_columns() {
 #[test]
 fn the_system_describes_itself() {
     let catalog = catalog();
-    let context = SystemContext { catalog: &catalog, server: &NoServer, filters: &[] };
+    let context = SystemContext::new(&catalog, &NoServer, &[]);
     let count = |name: &str| {
         let relation = relation_by_name(PG_CATALOG_SCHEMA, name).unwrap();
-        rows(relation.oid, &context).unwrap().num_rows()
+        all_rows(relation.oid, &context).unwrap().num_rows()
     };
     assert_eq!(count("pg_class"), relations().len());
     assert_eq!(count("pg_attribute"), relations().iter().map(|relation| relation.columns.len()).sum::<usize>());
@@ -67,11 +73,35 @@ fn the_system_describes_itself() {
 fn filters_leave_rows_out() {
     let catalog = catalog();
     let filters = [Filter::oids("attrelid", vec![1259, 1259, 7])];
-    let context = SystemContext { catalog: &catalog, server: &NoServer, filters: &filters };
-    assert_eq!(rows(1249, &context).unwrap().num_rows(), 33);
+    let context = SystemContext::new(&catalog, &NoServer, &filters);
+    assert_eq!(all_rows(1249, &context).unwrap().num_rows(), 33);
     let filters = [Filter::texts("relname", vec!["pg_class".to_owned()])];
-    let context = SystemContext { filters: &filters, ..context };
-    assert_eq!(rows(1259, &context).unwrap().num_rows(), 1);
+    let context = SystemContext::new(&catalog, &NoServer, &filters);
+    assert_eq!(all_rows(1259, &context).unwrap().num_rows(), 1);
+}
+
+#[test]
+fn what_was_shown_lasts_until_the_image_changes() {
+    let mut catalog = catalog();
+    let names = |catalog: &Catalog, filters: &[Filter]| {
+        let context = SystemContext::new(catalog, &NoServer, filters);
+        rows(1259, &context, &[1]).unwrap()
+    };
+    // Rows that were left out for one reader are there for the next.
+    let one = names(&catalog, &[Filter::texts("relname", vec!["pg_class".to_owned()])]);
+    let all = names(&catalog, &[]);
+    assert_eq!((one.num_rows(), all.num_rows()), (1, relations().len()));
+    assert!(Arc::ptr_eq(all.column(0), names(&catalog, &[]).column(0)));
+    assert!(!Arc::ptr_eq(all.column(0), names(&catalog.clone(), &[]).column(0)));
+    catalog.set_comment(ObjectAddress::new(crate::fixed_oid::PG_CLASS, 1259), Some("changed"));
+    assert!(!Arc::ptr_eq(all.column(0), names(&catalog, &[]).column(0)));
+    // What only the server knows is asked anew.
+    let pages = |catalog: &Catalog| {
+        let context = SystemContext::new(catalog, &NoServer, &[]);
+        rows(1259, &context, &[9]).unwrap()
+    };
+    assert_eq!(pages(&catalog).schema().field(0).name(), "relpages");
+    assert!(rows(1259, &SystemContext::new(&catalog, &NoServer, &[]), &[]).unwrap().num_rows() > 0);
 }
 
 #[test]
@@ -201,8 +231,10 @@ fn populated() -> Catalog {
 fn dependencies_are_found_from_either_end() {
     let catalog = populated();
     let count = |filters: &[Filter]| {
-        let context = SystemContext { catalog: &catalog, server: &NoServer, filters };
-        rows(2608, &context).unwrap().num_rows()
+        // A copy, which has not shown all of them yet.
+        let catalog = catalog.clone();
+        let context = SystemContext::new(&catalog, &NoServer, filters);
+        all_rows(2608, &context).unwrap().num_rows()
     };
     assert_eq!(count(&[]), catalog.dependencies().count() + built_in_extension::members().count());
     assert_eq!(count(&[Filter::oids("refobjid", vec![13_559])]), 4);
@@ -213,10 +245,10 @@ fn dependencies_are_found_from_either_end() {
 #[test]
 fn every_oid_that_is_referred_to_exists() {
     let catalog = populated();
-    let context = SystemContext { catalog: &catalog, server: &NoServer, filters: &[] };
+    let context = SystemContext::new(&catalog, &NoServer, &[]);
     let mut batches: HashMap<&str, RecordBatch> = HashMap::new();
     for relation in base_relations() {
-        batches.insert(relation.name.as_str(), rows(relation.oid, &context).unwrap());
+        batches.insert(relation.name.as_str(), all_rows(relation.oid, &context).unwrap());
     }
     let mut checked = 0;
     for mut fields in tsv::rows(include_str!("../../data/references.tsv")) {

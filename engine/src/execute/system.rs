@@ -39,11 +39,12 @@ impl SystemTable {
         Self { relation, context, schema, large_objects: Vec::new() }
     }
 
-    fn rows(&self, filters: &[Expr]) -> Result<RecordBatch> {
+    /// The columns at `wanted`.
+    fn rows(&self, filters: &[Expr], wanted: &[usize]) -> Result<RecordBatch> {
         let hints: Vec<Filter> = filters.iter().filter_map(hint).collect();
         let facts = Facts(self);
-        let context = SystemContext { catalog: &self.context.catalog, server: &facts, filters: &hints };
-        system::rows(self.relation.oid, &context)
+        let context = SystemContext::new(&self.context.catalog, &facts, &hints);
+        system::rows(self.relation.oid, &context, wanted)
     }
 }
 
@@ -136,8 +137,14 @@ impl TableProvider for SystemTable {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-        let rows = self.rows(filters).map_err(to_datafusion)?;
-        in_memory(&self.relation, rows, &self.schema, projection)
+        let all = 0..self.relation.columns.len();
+        let wanted: Vec<usize> = match projection {
+            Some(projection) => projection.iter().copied().filter(|position| all.contains(position)).collect(),
+            None => all.collect(),
+        };
+        let rows = self.rows(filters, &wanted).map_err(to_datafusion)?;
+        let column = |position| Some(rows.column(wanted.iter().position(|wanted| *wanted == position)?).clone());
+        in_memory(&self.relation, rows.num_rows(), column, &self.schema, projection)
     }
 
     fn supports_filters_pushdown(
@@ -199,29 +206,27 @@ impl TableProvider for SequenceTable {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-        let rows = self.row().map_err(to_datafusion)?;
-        in_memory(&self.relation, rows, &self.schema, projection)
+        let row = self.row().map_err(to_datafusion)?;
+        let column = |position: usize| row.columns().get(position).cloned();
+        in_memory(&self.relation, row.num_rows(), column, &self.schema, projection)
     }
 }
 
-/// Computed rows with system columns, projected.
+/// Computed rows with system columns, projected; `column` gives those that are of the relation.
 fn in_memory(
     relation: &Relation,
-    rows: RecordBatch,
+    count: usize,
+    column: impl Fn(usize) -> Option<ArrayRef>,
     schema: &SchemaRef,
     projection: Option<&Vec<usize>>,
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-    let count = rows.num_rows();
     let all: Vec<usize> = (0..schema.fields().len()).collect();
     let projection = projection.unwrap_or(&all);
     let projected = Arc::new(schema.project(projection)?);
     let columns = projection
         .iter()
         .zip(projected.fields())
-        .map(|(position, field)| match rows.columns().get(*position) {
-            Some(column) => column.clone(),
-            None => system_column(relation, field, count),
-        })
+        .map(|(position, field)| column(*position).unwrap_or_else(|| system_column(relation, field, count)))
         .collect();
     let options = RecordBatchOptions::new().with_row_count(Some(count));
     let batch = RecordBatch::try_new_with_options(projected.clone(), columns, &options)?;

@@ -1,11 +1,10 @@
 //! Keys as bytes: two rows have equal keys exactly if their encodings are equal. Not order-preserving.
 //!
-//! The bytes (and [`hash64`] of them) are stored in segment key files, so a change here must raise
-//! [`ENCODING_VERSION`], upon which key files are rebuilt.
+//! Hashes of keys are stored in segment key files, so a change here must raise [`ENCODING_VERSION`], upon which key files are rebuilt.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, LargeBinaryArray, LargeStringArray,
-    RecordBatch, StringArray, StringViewArray,
+    RecordBatch, StringArray, StringViewArray, downcast_primitive_array,
 };
 use arrow::buffer::{Buffer, NullBuffer};
 use arrow::datatypes::DataType;
@@ -14,7 +13,7 @@ use arrow::row::{RowConverter, Rows, SortField};
 use crate::schema::{IndexSchema, TableSchema};
 use crate::{Error, Result};
 
-pub const ENCODING_VERSION: u32 = 1;
+pub const ENCODING_VERSION: u32 = 2;
 
 /// The key columns of one batch, ready to encode single rows.
 #[derive(Debug)]
@@ -91,8 +90,33 @@ impl KeyColumns {
         true
     }
 
+    /// Equal hashes mean equal keys: the hash of a single number is made of all its bits and loses none.
+    pub fn hashes_are_exact(&self) -> bool {
+        self.number().is_some()
+    }
+
+    /// The values of a key that is one number of at most 64 bits, with their width.
+    fn number(&self) -> Option<(&KeyColumn, &Buffer, usize)> {
+        match self.columns.as_slice() {
+            [column] if !self.nulls_equal => match &column.values {
+                Values::Fixed { width, bytes } if *width <= size_of::<u64>() => Some((column, bytes, *width)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Hashes of the first `rows` keys; None for keys that equal no other.
     pub fn hashes(&self, rows: usize) -> Vec<Option<u64>> {
+        if let Some((column, bytes, width)) = self.number() {
+            let is_null = |row| column.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+            let hash = |row| {
+                let mut number = [0; size_of::<u64>()];
+                number[..width].copy_from_slice(&bytes[row * width..(row + 1) * width]);
+                mix64(u64::from_le_bytes(number))
+            };
+            return (0..rows).map(|row| (!is_null(row)).then(|| hash(row))).collect();
+        }
         let mut key = Vec::with_capacity(64);
         let mut hash = |row| {
             key.clear();
@@ -124,10 +148,7 @@ impl KeyColumn {
                 Values::Fixed { width, bytes }
             }
             other => match other.primitive_width() {
-                Some(width) => {
-                    let (width, bytes) = fixed(width);
-                    Values::Fixed { width, bytes }
-                }
+                Some(width) => Values::Fixed { width, bytes: primitive_bytes(array).unwrap_or_else(|| fixed(width).1) },
                 None => {
                     let converter = RowConverter::new(vec![SortField::new(other.clone())])?;
                     Values::Rows(converter.convert_columns(std::slice::from_ref(array))?)
@@ -161,9 +182,24 @@ impl KeyColumn {
     }
 }
 
+/// The values of a primitive array as they are.
+fn primitive_bytes(array: &dyn Array) -> Option<Buffer> {
+    downcast_primitive_array!(
+        array => Some(array.values().inner().clone()),
+        _ => None
+    )
+}
+
 /// -0 equals 0 and every NaN equals every other, as PostgreSQL's btree has it.
 fn canonical(value: f64) -> [u8; 8] {
     if value.is_nan() { f64::NAN.to_bits().to_le_bytes() } else { (value + 0.0).to_bits().to_le_bytes() }
+}
+
+/// A stable permutation of the 64-bit numbers that spreads their bits (the finalizer of MurmurHash3, Austin Appleby).
+fn mix64(mut n: u64) -> u64 {
+    n = (n ^ (n >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    n = (n ^ (n >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    n ^ (n >> 33)
 }
 
 /// A stable 64-bit hash: folded 64×64→128 multiplication over 8-byte words.
@@ -254,6 +290,27 @@ mod tests {
         let column: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3]));
         let whole = keys(&index(1), vec![column.clone()]);
         assert_eq!(keys(&index(1), vec![column.slice(1, 2)]), whole[1..]);
+    }
+
+    #[test]
+    fn hashes_of_single_numbers_are_exact() {
+        let hashes = |index: &IndexSchema, columns: Vec<ArrayRef>| {
+            let rows = columns[0].len();
+            let keys = KeyColumns::new(index, columns).unwrap();
+            (keys.hashes_are_exact(), keys.hashes(rows))
+        };
+        let numbers: ArrayRef = Arc::new(Int32Array::from(vec![Some(-1), Some(0), Some(1), Some(-1), None]));
+        let (exact, found) = hashes(&index(1), vec![numbers.clone()]);
+        assert!(exact);
+        assert_eq!((found[0], found[4]), (found[3], None));
+        assert!(found[0] != found[1] && found[1] != found[2] && found[0] != found[2]);
+        // Of a slice, the rows of the slice.
+        assert_eq!(hashes(&index(1), vec![numbers.slice(2, 2)]).1, found[2..4]);
+        let nulls_equal = IndexSchema { nulls_not_distinct: true, ..index(1) };
+        assert!(!hashes(&nulls_equal, vec![numbers.clone()]).0);
+        assert!(!hashes(&index(2), vec![numbers.clone(), numbers]).0);
+        let floats: ArrayRef = Arc::new(Float64Array::from(vec![0.0, -0.0]));
+        assert!(!hashes(&index(1), vec![floats]).0);
     }
 
     #[test]

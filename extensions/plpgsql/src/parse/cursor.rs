@@ -37,15 +37,7 @@ impl Parser<'_> {
         }
         let scroll = self.scroll();
         self.expect("for")?;
-        let rows = match self.eat("execute") {
-            true => self.dynamic_rows()?,
-            false => {
-                let from = self.at;
-                self.skip_to(&[";"], Form::Statement)?;
-                let (text, start) = self.between(from, self.at);
-                Rows::Query(self.sql(text, start, Form::Statement)?)
-            }
-        };
+        let rows = self.rows_to_end()?;
         self.end_statement()?;
         Ok(Kind::Open { cursor, rows: Opened::Rows(rows), scroll })
     }

@@ -185,15 +185,7 @@ impl Parser<'_> {
             if !self.is_set() {
                 return Err(self.wrong("cannot use RETURN QUERY in a non-SETOF function", self.at - 1));
             }
-            let rows = match self.eat("execute") {
-                true => self.dynamic_rows()?,
-                false => {
-                    let from = self.at;
-                    self.skip_to(&[";"], Form::Statement)?;
-                    let (text, start) = self.between(from, self.at);
-                    Rows::Query(self.sql(text, start, Form::Statement)?)
-                }
-            };
+            let rows = self.rows_to_end()?;
             self.end_statement()?;
             return Ok(Kind::ReturnQuery(rows));
         }
@@ -223,6 +215,17 @@ impl Parser<'_> {
     fn wrong(&self, message: &str, token: usize) -> Error {
         let start = self.tokens.get(token).map_or(0, |placed| placed.start);
         Error::new(sqlstate::DATATYPE_MISMATCH, message).at(start as u32)
+    }
+
+    /// The rows of OPEN and RETURN QUERY: EXECUTE, or a query as far as the statement goes.
+    pub(super) fn rows_to_end(&mut self) -> Result<Rows> {
+        if self.eat("execute") {
+            return self.dynamic_rows();
+        }
+        let from = self.at;
+        self.skip_to(&[";"], Form::Statement)?;
+        let (text, start) = self.between(from, self.at);
+        Ok(Rows::Query(self.sql(text, start, Form::Statement)?))
     }
 
     pub(super) fn dynamic_rows(&mut self) -> Result<Rows> {
