@@ -1,4 +1,4 @@
-//! Hashes of partition keys: PostgreSQL's own (`hash_any_extended`, Bob Jenkins' lookup3), so that a row is in the partition in which
+//! Hashes of partition keys, and of the functions that are named after them: PostgreSQL's own (`hash_any_extended`, Bob Jenkins' lookup3), so that a row is in the partition in which
 //! PostgreSQL would have put it.
 
 use aegis_catalog::types::numeric::encoding::{self, DIGIT_WIDTH, Encoded};
@@ -22,7 +22,7 @@ pub fn row_hashes(types: &[Type], columns: &[ArrayRef], rows: usize) -> Result<V
         let hasher = Hasher::of(ty.oid).ok_or_else(|| unsupported(*ty))?;
         for (row, combined) in hashes.iter_mut().enumerate() {
             if column.is_valid(row) {
-                *combined = combine(*combined, hasher.hash(*ty, column, row).ok_or_else(|| unsupported(*ty))?);
+                *combined = combine(*combined, hasher.hash(*ty, column, row, SEED).ok_or_else(|| unsupported(*ty))?);
             }
         }
     }
@@ -31,6 +31,18 @@ pub fn row_hashes(types: &[Type], columns: &[ArrayRef], rows: usize) -> Result<V
 
 fn unsupported(ty: Type) -> Error {
     Error::unsupported(format!("hash partition key of type {}", aegis_catalog::types::format_type(ty)))
+}
+
+/// The hash of each value of a column, null for null: `hashtextextended` and the like. With seed 0 the lower half is that of `hashtext`.
+pub fn hashes(ty: Type, column: &ArrayRef, seeds: impl Fn(usize) -> Option<i64>) -> Result<Vec<Option<u64>>> {
+    let hasher = Hasher::of(ty.oid).ok_or_else(|| unsupported(ty))?;
+    let hash = |row: usize| match seeds(row) {
+        Some(seed) if column.is_valid(row) => {
+            hasher.hash(ty, column, row, seed as u64).map(Some).ok_or_else(|| unsupported(ty))
+        }
+        _ => Ok(None),
+    };
+    (0..column.len()).map(hash).collect()
 }
 
 /// Can keys of the type be hashed here?
@@ -85,46 +97,49 @@ impl Hasher {
     }
 
     /// The hash of one value that is not null; None if it is not represented as its type says.
-    fn hash(self, ty: Type, column: &ArrayRef, row: usize) -> Option<u64> {
+    fn hash(self, ty: Type, column: &ArrayRef, row: usize, seed: u64) -> Option<u64> {
         Some(match self {
-            Self::Int2 => hash_u32(i32::from(column.as_primitive_opt::<Int16Type>()?.value(row)) as u32),
-            Self::Int4 => hash_u32(column.as_primitive_opt::<Int32Type>()?.value(row) as u32),
-            Self::Int8 => hash_i64(column.as_primitive_opt::<Int64Type>()?.value(row)),
-            Self::Unsigned => hash_u32(column.as_primitive_opt::<UInt32Type>()?.value(row)),
-            Self::Bool => hash_u32(u32::from(column.as_boolean_opt()?.value(row))),
+            Self::Int2 => hash_u32(i32::from(column.as_primitive_opt::<Int16Type>()?.value(row)) as u32, seed),
+            Self::Int4 => hash_u32(column.as_primitive_opt::<Int32Type>()?.value(row) as u32, seed),
+            Self::Int8 => hash_i64(column.as_primitive_opt::<Int64Type>()?.value(row), seed),
+            Self::Unsigned => hash_u32(column.as_primitive_opt::<UInt32Type>()?.value(row), seed),
+            Self::Bool => hash_u32(u32::from(column.as_boolean_opt()?.value(row)), seed),
             Self::Text => {
                 let text = column.as_string_view_opt()?.value(row);
                 let text = if ty.oid == oid::BPCHAR { text.trim_end_matches(' ') } else { text };
-                hash_bytes(text.as_bytes(), SEED)
+                hash_bytes(text.as_bytes(), seed)
             }
-            Self::Bytes => hash_bytes(column.as_binary_view_opt()?.value(row), SEED),
-            Self::Fixed => hash_bytes(column.as_fixed_size_binary_opt()?.value(row), SEED),
-            Self::Float4 => hash_f64(f64::from(column.as_primitive_opt::<Float32Type>()?.value(row))),
-            Self::Float8 => hash_f64(column.as_primitive_opt::<Float64Type>()?.value(row)),
+            Self::Bytes => hash_bytes(column.as_binary_view_opt()?.value(row), seed),
+            Self::Fixed => hash_bytes(column.as_fixed_size_binary_opt()?.value(row), seed),
+            Self::Float4 => hash_f64(f64::from(column.as_primitive_opt::<Float32Type>()?.value(row)), seed),
+            Self::Float8 => hash_f64(column.as_primitive_opt::<Float64Type>()?.value(row), seed),
             Self::Numeric => match column.data_type() {
                 DataType::Decimal128(..) => {
                     let decimals = column.as_primitive_opt::<Decimal128Type>()?;
                     let value =
                         aegis_catalog::types::numeric::Numeric::from_decimal128(decimals.value(row), decimals.scale());
-                    hash_numeric(&value.to_bytes())?
+                    hash_numeric(&value.to_bytes(), seed)?
                 }
-                _ => hash_numeric(column.as_binary_view_opt()?.value(row))?,
+                _ => hash_numeric(column.as_binary_view_opt()?.value(row), seed)?,
             },
             Self::Date => {
                 // Days since 2000, and since 1970 here; infinities are the same in both.
                 let days = column.as_primitive_opt::<Date32Type>()?.value(row);
                 let days = if matches!(days, i32::MIN | i32::MAX) { days } else { days.wrapping_sub(EPOCH_DAYS) };
-                hash_u32(days as u32)
+                hash_u32(days as u32, seed)
             }
-            Self::Time => hash_i64(column.as_primitive_opt::<Time64MicrosecondType>()?.value(row)),
+            Self::Time => hash_i64(column.as_primitive_opt::<Time64MicrosecondType>()?.value(row), seed),
             Self::Timestamp => {
                 let micros = column.as_primitive_opt::<TimestampMicrosecondType>()?.value(row);
                 let infinite = matches!(micros, i64::MIN | i64::MAX);
-                hash_i64(if infinite { micros } else { micros.wrapping_sub(i64::from(EPOCH_DAYS) * 86_400_000_000) })
+                hash_i64(
+                    if infinite { micros } else { micros.wrapping_sub(i64::from(EPOCH_DAYS) * 86_400_000_000) },
+                    seed,
+                )
             }
             Self::Interval => {
                 let span = keys(ty, &column.slice(row, 1)).ok()?;
-                hash_i64(span.as_primitive_opt::<Decimal128Type>()?.value(0) as i64)
+                hash_i64(span.as_primitive_opt::<Decimal128Type>()?.value(0) as i64, seed)
             }
         })
     }
@@ -134,29 +149,29 @@ impl Hasher {
 const EPOCH_DAYS: i32 = 10_957;
 
 /// `hashint8extended`: equal to the hash of the same number as int4.
-fn hash_i64(value: i64) -> u64 {
+fn hash_i64(value: i64, seed: u64) -> u64 {
     let (low, high) = (value as u32, (value >> 32) as u32);
-    hash_u32(low ^ if value >= 0 { high } else { !high })
+    hash_u32(low ^ if value >= 0 { high } else { !high }, seed)
 }
 
 /// `hashfloat8extended`.
-fn hash_f64(value: f64) -> u64 {
+fn hash_f64(value: f64, seed: u64) -> u64 {
     if value == 0.0 {
-        return SEED;
+        return seed;
     }
     let value = if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { value };
-    hash_bytes(&value.to_le_bytes(), SEED)
+    hash_bytes(&value.to_le_bytes(), seed)
 }
 
 /// `hash_numeric_extended`: over the digits without zeros at either end, and the weight.
-fn hash_numeric(bytes: &[u8]) -> Option<u64> {
-    let Encoded::Finite(digits) = encoding::decode(bytes).ok()? else { return Some(SEED) };
+fn hash_numeric(bytes: &[u8], seed: u64) -> Option<u64> {
+    let Encoded::Finite(digits) = encoding::decode(bytes).ok()? else { return Some(seed) };
     if digits.is_empty() {
-        return Some(SEED.wrapping_sub(1));
+        return Some(seed.wrapping_sub(1));
     }
     debug_assert_eq!(DIGIT_WIDTH, 4);
     let stored: Vec<u8> = (0..digits.len()).flat_map(|at| digits.digit(at).to_le_bytes()).collect();
-    Some(hash_bytes(&stored, SEED) ^ (i64::from(digits.weight) as u64))
+    Some(hash_bytes(&stored, seed) ^ (i64::from(digits.weight) as u64))
 }
 
 fn mix(mut a: u32, mut b: u32, mut c: u32) -> (u32, u32, u32) {
@@ -224,8 +239,8 @@ fn word_of(bytes: &[u8]) -> u32 {
 }
 
 /// `hash_bytes_uint32_extended`.
-fn hash_u32(value: u32) -> u64 {
-    let (a, b, c) = seeded(4, SEED);
+fn hash_u32(value: u32, seed: u64) -> u64 {
+    let (a, b, c) = seeded(4, seed);
     finish(a.wrapping_add(value), b, c)
 }
 
@@ -236,15 +251,15 @@ mod tests {
     #[test]
     fn hashes_are_those_of_postgresql() {
         // SELECT hashint4extended(1, 8816678312871386365), hashtextextended('abc', …), hashint8extended(-5, …) …
-        assert_eq!(hash_u32(1), EXPECTED[0]);
+        assert_eq!(hash_u32(1, SEED), EXPECTED[0]);
         assert_eq!(hash_bytes(b"abc", SEED), EXPECTED[1]);
         assert_eq!(hash_bytes(b"twelve bytes", SEED), EXPECTED[2]);
         assert_eq!(hash_bytes(b"more than twelve bytes", SEED), EXPECTED[3]);
-        assert_eq!(hash_i64(-5), EXPECTED[4]);
-        assert_eq!(hash_f64(1.5), EXPECTED[5]);
+        assert_eq!(hash_i64(-5, SEED), EXPECTED[4]);
+        assert_eq!(hash_f64(1.5, SEED), EXPECTED[5]);
         let numeric = |text: &str| aegis_catalog::types::numeric::Numeric::parse(text).unwrap().to_bytes();
-        assert_eq!(hash_numeric(&numeric("-12345.678")), Some(EXPECTED[6]));
-        assert_eq!(hash_numeric(&numeric("0.00")), Some(EXPECTED[7]));
+        assert_eq!(hash_numeric(&numeric("-12345.678"), SEED), Some(EXPECTED[6]));
+        assert_eq!(hash_numeric(&numeric("0.00"), SEED), Some(EXPECTED[7]));
     }
 
     const EXPECTED: [u64; 8] = [

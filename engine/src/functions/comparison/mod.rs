@@ -1,5 +1,6 @@
 //! Comparison functions and operators (PostgreSQL manual 9.2): the six operators of every type.
 
+mod hash;
 mod image;
 pub mod key;
 
@@ -123,6 +124,7 @@ pub fn functions() -> Vec<Row> {
     rows.push(f("=(xid, int4)", widened(Operator::Eq, DataType::Int64)));
     rows.push(f("<>(xid, int4)", widened(Operator::NotEq, DataType::Int64)));
     rows.extend(image::functions());
+    rows.extend(hash::functions());
     rows.extend(SUPPORT.iter().map(|signature| f(*signature, columns(three_way))));
     rows
 }
