@@ -26,6 +26,8 @@ pub struct Background {
     pub run: &'static str,
     /// `$1` began at `$2` (seconds since 1970) and ended; `$3` and `$4` are SQLSTATE and message if it failed.
     pub done: &'static str,
+    /// What the role named `$1` has to do becomes the role's named `$2`.
+    pub reassign: &'static str,
 }
 
 /// The tasks of all extensions; they end when this is dropped.

@@ -2,11 +2,13 @@
 
 use aegis_catalog::definition::quote_identifier;
 use aegis_catalog::types::{format_type, text_of};
-use aegis_catalog::{Catalog, Oid, Result, Type};
+use aegis_catalog::{Catalog, Error, Oid, Result, Type};
 use datafusion::scalar::ScalarValue;
 
 use crate::bind::tree::{Distinct, Expr, ExprKind, From, Query, RelId, Select, SetExpr, Statement};
+use crate::bind::walk;
 use crate::execute::error::from_datafusion;
+use crate::lower::free;
 use crate::session::context::StatementContext;
 
 /// A query `SELECT … FROM tables and views [WHERE …] GROUP BY keys [HAVING …]`.
@@ -15,6 +17,8 @@ pub struct GroupedQuery {
     /// Tables and views of FROM.
     pub relations: Vec<Oid>,
     pub keys: Vec<GroupKey>,
+    /// It has the same result whenever it is computed over the same rows, whoever asks.
+    pub immutable: bool,
 }
 
 /// A key that is a call of a function.
@@ -77,7 +81,45 @@ fn obstacle(query: &Query) -> std::result::Result<&Select, &'static str> {
     if select.windows.is_some() || select.set_functions.is_some() {
         return Err("window functions and functions that return sets are not supported");
     }
+    let mut has_query = false;
+    expressions(select, &mut |expr| has_query |= contains_query(expr));
+    if has_query || !select.from.as_ref().is_some_and(is_of_relations) {
+        return Err("CTEs, subqueries and set-returning functions are not supported by continuous aggregates.");
+    }
     Ok(select)
+}
+
+fn is_of_relations(from: &From) -> bool {
+    match from {
+        From::Table { .. } | From::Subquery { view: Some(_), .. } => true,
+        From::Join { left, right, .. } => is_of_relations(left) && is_of_relations(right),
+        _ => false,
+    }
+}
+
+fn contains_query(expr: &mut Expr) -> bool {
+    if matches!(expr.kind, ExprKind::Subquery(_)) {
+        return true;
+    }
+    let mut found = false;
+    walk::children(expr, &mut |child| found |= contains_query(child));
+    found
+}
+
+/// All expressions of the query itself, without those of the views in FROM.
+fn expressions(select: &Select, visit: &mut dyn FnMut(&mut Expr)) {
+    fn of_joins(from: &From, visit: &mut dyn FnMut(&mut Expr)) {
+        if let From::Join { left, right, condition, .. } = from {
+            condition.clone().iter_mut().for_each(&mut *visit);
+            of_joins(left, visit);
+            of_joins(right, visit);
+        }
+    }
+    let mut of_rows = Select { from: None, ..select.clone() };
+    walk::select(&mut of_rows, visit);
+    if let Some(from) = &select.from {
+        of_joins(from, visit);
+    }
 }
 
 fn taken_apart(select: &Select, width: usize, context: &StatementContext) -> Result<GroupedQuery> {
@@ -86,7 +128,7 @@ fn taken_apart(select: &Select, width: usize, context: &StatementContext) -> Res
         relations(from, &mut rels);
     }
     let mut keys = Vec::new();
-    let Some(grouping) = &select.grouping else { return Ok(GroupedQuery { relations: Vec::new(), keys }) };
+    let Some(grouping) = &select.grouping else { return Err(Error::internal("a query without GROUP BY")) };
     for (position, key) in grouping.keys.iter().enumerate() {
         let ExprKind::Call { function, args, .. } = &key.kind else { continue };
         let is_key = |target: &Expr| matches!(&target.kind, ExprKind::Column { rel, column } if *rel == grouping.rel && *column == position);
@@ -96,7 +138,9 @@ fn taken_apart(select: &Select, width: usize, context: &StatementContext) -> Res
         let written = format!("{}.{}", quote_identifier(schema), quote_identifier(&function.name));
         keys.push(GroupKey { function: written, name: function.name.clone(), args, output, ty: key.ty });
     }
-    Ok(GroupedQuery { relations: rels.into_iter().map(|(_, relation)| relation).collect(), keys })
+    let mut immutable = true;
+    expressions(select, &mut |expr| immutable &= free::is_immutable(expr));
+    Ok(GroupedQuery { relations: rels.into_iter().map(|(_, relation)| relation).collect(), keys, immutable })
 }
 
 fn relations(from: &From, found: &mut Vec<(RelId, Oid)>) {

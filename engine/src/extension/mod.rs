@@ -101,6 +101,8 @@ pub struct Extension {
 pub struct Parameters {
     /// `namespace.name = value`
     pub namespaces: &'static [&'static str],
+    /// Those that are written without a namespace too.
+    pub bare: &'static [&'static str],
     /// CREATE TABLE (true) was made with parameters, or ALTER … SET (false) a table or view: they are given without their namespace.
     pub relation: for<'a> fn(Caller<'a>, Oid, Vec<(String, String)>, bool) -> Future<'a, ()>,
     /// CREATE MATERIALIZED VIEW is written with parameters: the extension makes it.

@@ -3,6 +3,7 @@
 use aegis_catalog::object::{Relation, RelationKind};
 use aegis_catalog::{Error, Result, sqlstate};
 
+use super::storage_options::{self, Holder};
 use super::{Outcome, namespace};
 use crate::parse::ast::Name;
 use crate::parse::utility::AlterIndexAction;
@@ -18,7 +19,7 @@ pub fn run(
 ) -> Result<Outcome> {
     session.writable("ALTER INDEX")?;
     let Some(relation) = namespace::find(name, context)? else {
-        let missing = namespace::existing(name, context).err();
+        let missing = namespace::existing_anywhere(name, context).err();
         let missing = missing.unwrap_or_else(|| Error::internal("name resolution changed"));
         if if_exists {
             session.skip_notice(&format!("{}, skipping", missing.message()));
@@ -47,6 +48,7 @@ fn apply(relation: &mut Relation, action: &AlterIndexAction) -> Result<()> {
     };
     match action {
         AlterIndexAction::SetOptions(set) => {
+            storage_options::check(Holder::Index(&index.method), set)?;
             index.options.retain(|(name, _)| !set.iter().any(|(new, _)| new == name));
             index.options.extend_from_slice(set);
             Ok(())

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use aegis_catalog::acl::rights;
 use aegis_catalog::definition::quote_identifier;
-use aegis_catalog::fixed_oid::{PG_EXTENSION, PG_NAMESPACE, PG_TYPE};
+use aegis_catalog::fixed_oid::{BOOTSTRAP_SUPERUSER, PG_DATABASE, PG_EXTENSION, PG_NAMESPACE, PG_TYPE};
 use aegis_catalog::object::{
     Dependency, DependencyKind, Descriptor, DescriptorKind, Extension, ObjectAddress, RelationKind, UserType,
     UserTypeKind,
@@ -13,6 +14,7 @@ use aegis_catalog::{Catalog, Error, Result, sqlstate};
 
 use super::{Outcome, descriptor, namespace};
 use crate::parse::utility::{AlterExtension, CreateExtension};
+use crate::privilege::Owned;
 use crate::session::Session;
 use crate::session::context::StatementContext;
 
@@ -31,11 +33,7 @@ pub async fn create(session: &mut Session, create: &CreateExtension, context: &S
     let Some(found) = context.extensions.named(name) else {
         return Err(Error::unsupported(format!("extension \"{name}\"")));
     };
-    if !session.superuser {
-        let message = format!("permission denied to create extension \"{name}\"");
-        return Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message)
-            .with_hint("Must be superuser to create this extension."));
-    }
+    require_right(name, session.superuser, context)?;
     if let Some(version) = create.version.as_ref().filter(|version| *version != found.version) {
         let message =
             format!("extension \"{name}\" has no installation script nor update path for version \"{version}\"");
@@ -73,6 +71,25 @@ pub async fn create(session: &mut Session, create: &CreateExtension, context: &S
     Outcome::tag(TAG)
 }
 
+/// Extensions that who may create in the database may add, as in PostgreSQL (`trusted` in their control files).
+const TRUSTED: &[&str] = &["citext", "hstore", "pgcrypto", "plpgsql", "uuid-ossp"];
+
+fn require_right(name: &str, superuser: bool, context: &StatementContext) -> Result<()> {
+    let database = ObjectAddress::new(PG_DATABASE, context.database_oid);
+    let database = Owned::of(database, &context.catalog);
+    let may_create = database.is_some_and(|database| database.require(rights("C"), context).is_ok());
+    let trusted = TRUSTED.contains(&name);
+    if superuser || trusted && may_create {
+        return Ok(());
+    }
+    let hint = match trusted {
+        true => "Must have CREATE privilege on current database to create this extension.",
+        false => "Must be superuser to create this extension.",
+    };
+    let message = format!("permission denied to create extension \"{name}\"");
+    Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message).with_hint(hint))
+}
+
 /// What a script may have made.
 fn objects(catalog: &Catalog) -> BTreeSet<ObjectAddress> {
     let relations = catalog.user_relations().filter(|relation| !matches!(relation.kind, RelationKind::Index(_)));
@@ -87,12 +104,20 @@ fn objects(catalog: &Catalog) -> BTreeSet<ObjectAddress> {
     relations.chain(routines).chain(schemas).chain(types).chain(descriptors).collect()
 }
 
-/// Runs the script with the extension's schema first on the path, and in the place of `@extschema@`.
+/// Runs the script with the extension's schema first on the path, and in the place of `@extschema@`. What a trusted one makes belongs to the
+/// superuser.
 async fn run_script(session: &mut Session, script: &str, schema: &str) -> Result<()> {
     let mark = session.backend.settings.lock().mark();
     super::schema::put_first(session, schema)?;
+    if !session.superuser {
+        let superuser = session.catalog()?.role(BOOTSTRAP_SUPERUSER).map(|role| role.name.clone());
+        let superuser = superuser.ok_or_else(|| Error::internal("the superuser is gone"))?;
+        session.backend.settings.lock().set("role", Some(&[superuser]), true, true)?;
+        session.refresh_identity()?;
+    }
     let ran = session.run_sql(&script.replace("@extschema@", &quote_identifier(schema)), &[], false).await;
     session.backend.settings.lock().rollback_to(mark);
+    session.refresh_identity()?;
     ran.map(|_| ())
 }
 

@@ -9,6 +9,7 @@ use aegis_catalog::object::{Column, Dependency, DependencyKind, Index, IndexKey,
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
+use super::storage_options::{self, Holder};
 use super::{Outcome, constraint, namespace, partition, rewrite, table_storage};
 use crate::bind::{self, Purpose};
 use crate::execute::index_key;
@@ -19,7 +20,7 @@ use crate::session::Session;
 use crate::session::context::StatementContext;
 
 pub async fn create(session: &mut Session, create: &CreateIndex, context: &StatementContext) -> Result<Outcome> {
-    let table = namespace::existing(&create.table, context)?;
+    let table = namespace::existing_anywhere(&create.table, context)?;
     if table.table().is_none() {
         let message = format!("cannot create index on relation \"{}\"", table.name);
         return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
@@ -71,6 +72,7 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
         session.skip_notice_as(sqlstate::DUPLICATE_TABLE, &format!("relation \"{name}\" already exists, skipping"));
         return Outcome::tag("CREATE INDEX");
     }
+    storage_options::check(Holder::Index(&method), &create.options)?;
     let relation = Relation {
         oid: 0,
         schema: table.schema,

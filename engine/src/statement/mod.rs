@@ -43,6 +43,7 @@ mod sequence;
 mod set;
 mod set_constraints;
 mod statistics;
+mod storage_options;
 pub mod storage_parameter;
 pub mod stored_text;
 pub mod table_storage;
@@ -204,7 +205,7 @@ async fn run_of_users(session: &mut Session, utility: &Utility, context: &Statem
         Utility::Grant(grant) if grant.objects.is_some() => privilege::grant(session, grant, context),
         Utility::Grant(grant) => role::grant(session, grant, context),
         Utility::AlterDefaultPrivileges(alter) => privilege::alter_default(session, alter, context),
-        Utility::ReassignOwned { from, to } => privilege::reassign(session, from, to, context),
+        Utility::ReassignOwned { from, to } => privilege::reassign(session, from, to, context).await,
         Utility::DropOwned { roles, cascade } => privilege::drop_owned(session, roles, *cascade, context),
         Utility::RefreshMaterializedView { name, concurrently, with_data } => {
             materialized_view::refresh(session, name, *concurrently, *with_data, context).await

@@ -72,7 +72,7 @@ pub async fn add(
     let mut changed = Relation::clone(table);
     changed.columns = plan.columns;
     let declared = std::mem::take(&mut plan.constraints);
-    constraint::mark_not_null(&mut changed.columns, &declared)?;
+    constraint::mark_not_null(&table.name, &mut changed.columns, &declared)?;
     let after = replace(session, changed)?;
     create_table::own_sequences(session, &after, &sequences)?;
     let after = create_table::store_expressions(session, after, &plan.expressions)?;

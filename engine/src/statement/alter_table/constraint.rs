@@ -41,7 +41,7 @@ pub async fn add_declared(
     only: bool,
 ) -> Result<Arc<Relation>> {
     let mut changed = Relation::clone(table);
-    constraint::mark_not_null(&mut changed.columns, &declared)?;
+    constraint::mark_not_null(&table.name, &mut changed.columns, &declared)?;
     let newly = changed.columns.iter().zip(&table.columns).filter(|(now, before)| now.not_null && !before.not_null);
     let newly: Vec<Ident> = newly.map(|(now, _)| Ident { name: now.name.clone(), span: Default::default() }).collect();
     let before = match newly.is_empty() {

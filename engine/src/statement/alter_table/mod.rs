@@ -16,6 +16,7 @@ use std::sync::Arc;
 use aegis_catalog::object::{Column, Relation, RelationKind};
 use aegis_catalog::{Error, Result, sqlstate};
 
+use super::storage_options::{self, Holder};
 use super::{Outcome, alter_object, cluster, namespace, partition, storage_parameter, view};
 use crate::parse::ast::Ident;
 use crate::parse::utility::{AlterTable, AlterTableAction};
@@ -29,7 +30,7 @@ pub async fn run(session: &mut Session, alter: &AlterTable, context: &StatementC
         _ => "ALTER TABLE",
     };
     let Some(table) = namespace::find(&alter.name, context)? else {
-        let missing = namespace::existing(&alter.name, context).err();
+        let missing = namespace::existing_anywhere(&alter.name, context).err();
         let missing = missing.unwrap_or_else(|| Error::internal("name resolution changed"));
         if alter.if_exists {
             session.skip_notice(&format!("{}, skipping", missing.message()));
@@ -84,20 +85,20 @@ async fn run_action(
         AlterTableAction::OwnerTo(owner) => return alter_object::set_relation_owner(session, table, owner, context),
         // ALTER TABLE takes views for these too.
         AlterTableAction::SetDefault { .. } | AlterTableAction::DropDefault { .. } if table.view().is_some() => {}
-        AlterTableAction::SetOptions(options) if options.iter().any(|(name, _)| name.contains('.')) => {
+        AlterTableAction::SetOptions(options) => {
             let (own, foreign) = storage_parameter::split(options, context)?;
-            match (own.is_empty(), table.view().is_some()) {
+            match (own.is_empty() && foreign.is_some(), table.view().is_some()) {
                 (true, _) => {}
                 (false, true) => view::set_options(session, table, &own, &[])?,
-                (false, false) => set_options(session, table, &own, &[])?,
+                (false, false) => {
+                    require_table(table)?;
+                    set_options(session, table, &own, &[])?;
+                }
             }
             return match foreign {
                 Some(foreign) => foreign.apply(session, table.oid, false).await,
                 None => Ok(()),
             };
-        }
-        AlterTableAction::SetOptions(options) if table.view().is_some() => {
-            return view::set_options(session, table, options, &[]);
         }
         AlterTableAction::ResetOptions(names) if table.view().is_some() => {
             return view::set_options(session, table, &[], names);
@@ -142,7 +143,6 @@ async fn run_action(
         }
         AlterTableAction::ValidateConstraint(name) => constraint::validate(session, table, name, only).await,
         AlterTableAction::AlterConstraint { name, timing } => constraint::alter(session, table, name, timing),
-        AlterTableAction::SetOptions(options) => set_options(session, table, options, &[]),
         AlterTableAction::ResetOptions(names) => set_options(session, table, &[], names),
         AlterTableAction::AttachPartition { partition, bound } => {
             partition::attach::attach(session, table, partition, bound, context).await
@@ -158,7 +158,7 @@ async fn run_action(
         AlterTableAction::OfType(name) => typed::of(session, table, name, context),
         AlterTableAction::NotOfType => typed::not_of(session, table),
         AlterTableAction::ClusterOn(index) => cluster::mark(session, table, index.as_ref(), context),
-        AlterTableAction::OwnerTo(_) => Ok(()),
+        AlterTableAction::OwnerTo(_) | AlterTableAction::SetOptions(_) => Ok(()),
         AlterTableAction::Unsupported(feature) => Err(Error::unsupported(feature)),
     }
 }
@@ -179,10 +179,12 @@ fn require_table(relation: &Relation) -> Result<()> {
 
 /// Storage parameters are kept as facts; none of them has an effect.
 fn set_options(session: &mut Session, table: &Relation, set: &[(String, String)], reset: &[String]) -> Result<()> {
+    let holder = if table.partitioning().is_some() { Holder::Partitioned } else { Holder::Table };
+    storage_options::check(holder, set)?;
     let mut changed = table.clone();
     if let RelationKind::Table(table) = &mut changed.kind {
         table.options.retain(|(name, _)| !reset.contains(name) && !set.iter().any(|(new, _)| new == name));
-        table.options.extend_from_slice(set);
+        table.options.extend(set.iter().filter(|(name, _)| storage_options::is_kept(name)).cloned());
     }
     replace(session, changed).map(drop)
 }

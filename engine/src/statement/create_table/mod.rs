@@ -14,6 +14,7 @@ use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
 use super::constraint::{self, Declared};
 use super::namespace::{self, Place};
+use super::storage_options::{self, Holder};
 use super::{
     Outcome, composite_type, inherit, partition, privilege, sequence, storage_parameter, table_storage, user_type,
 };
@@ -53,7 +54,7 @@ pub async fn run(session: &mut Session, create: &CreateTable, context: &Statemen
         None => None,
     };
     plan.partition = parent.is_some();
-    let inherited = create.inherits.iter().map(|name| namespace::existing(name, context));
+    let inherited = create.inherits.iter().map(|name| namespace::existing_anywhere(name, context));
     for parent in inherited.chain(parent.iter().cloned().map(Ok)) {
         plan.inherit(session, &parent?, temporary, context)?;
     }
@@ -377,11 +378,14 @@ pub fn create_relation(
     session: &mut Session,
     place: Place,
     mut plan: Plan,
-    options: Vec<(String, String)>,
+    mut options: Vec<(String, String)>,
 ) -> Result<Arc<Relation>> {
+    let holder = if plan.partitioning.is_some() { Holder::Partitioned } else { Holder::Table };
+    storage_options::check(holder, &options)?;
+    options.retain(|(name, _)| storage_options::is_kept(name));
     let owner = session.context()?.user_oid;
     let sequences = create_sequences(session, "CREATE TABLE", &place, &mut plan, owner)?;
-    constraint::mark_not_null(&mut plan.columns, &plan.constraints)?;
+    constraint::mark_not_null(&place.name, &mut plan.columns, &plan.constraints)?;
     let open = session.writable("CREATE TABLE")?;
     // A partitioned table has no rows of its own.
     let storage = if plan.partitioning.is_some() { 0 } else { u64::from(open.catalog.allocate_oid()?) };

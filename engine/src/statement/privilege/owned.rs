@@ -3,9 +3,11 @@
 use aegis_catalog::acl;
 use aegis_catalog::definition::Printer;
 use aegis_catalog::dependency::plan_drop;
+use aegis_catalog::fixed_oid::PG_EXTENSION;
 use aegis_catalog::object::{ObjectAddress, Privileges, Relation, RelationKind, Routine, Schema};
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
+use crate::extension::Caller;
 use crate::parse::ast::Ident;
 use crate::session::Session;
 use crate::session::context::StatementContext;
@@ -24,7 +26,12 @@ fn roles(names: &[Ident], what: &str, context: &StatementContext) -> Result<Vec<
     Ok(roles)
 }
 
-pub fn reassign(session: &mut Session, from: &[Ident], to: &Ident, context: &StatementContext) -> Result<Outcome> {
+pub async fn reassign(
+    session: &mut Session,
+    from: &[Ident],
+    to: &Ident,
+    context: &StatementContext,
+) -> Result<Outcome> {
     const TAG: &str = "REASSIGN OWNED";
     session.writable(TAG)?;
     let from = roles(from, "reassign", context)?;
@@ -44,7 +51,22 @@ pub fn reassign(session: &mut Session, from: &[Ident], to: &Ident, context: &Sta
         open.catalog.replace_routine(open.tables.permanent(), changed)?;
     }
     large_object::reassign(session, &from, owner, context)?;
+    reassign_work(session, &from, owner, context).await?;
     Outcome::tag(TAG)
+}
+
+/// What extensions do in the background for these roles is done for the new owner.
+async fn reassign_work(session: &mut Session, from: &[Oid], to: Oid, context: &StatementContext) -> Result<()> {
+    let name = |role: Oid| context.catalog.role(role).map(|role| role.name.clone()).unwrap_or_default();
+    for extension in context.extensions.all() {
+        let installed = context.catalog.descriptor_by_name(PG_EXTENSION, 0, extension.name);
+        let (Some(background), Some(installed)) = (extension.background, installed) else { continue };
+        for role in from {
+            let roles = crate::row![name(*role).as_str(), name(to).as_str()];
+            Caller::new(session, true, installed.owner).query_as_owner(background.reassign, roles).await?;
+        }
+    }
+    Ok(())
 }
 
 pub fn drop_owned(

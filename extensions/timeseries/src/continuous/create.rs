@@ -19,6 +19,13 @@ pub async fn create(mut caller: Caller<'_>, view: NewView, written: Vec<(String,
         return Err(Error::unsupported("materialized views with parameters that are not continuous"));
     }
     let grouped = caller.grouped(&view.query)?.map_err(invalid)?;
+    if !grouped.immutable {
+        let message = "only immutable functions supported in continuous aggregate view";
+        return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message).with_hint(
+            "Make sure all functions in the continuous aggregate definition have IMMUTABLE volatility. Note that \
+             functions or expressions may be IMMUTABLE for one data type, but STABLE or VOLATILE for another.",
+        ));
+    }
     let (key, source) = bucket_of(&mut caller, &grouped).await?;
     let Some(output) = key.output else { return Err(invalid("time_bucket is not a column of the result")) };
     let bucket = Bucket::of(key)?;

@@ -24,6 +24,7 @@ pub fn symbols() -> Symbols {
 
 pub const PARAMETERS: Parameters = Parameters {
     namespaces: &["timescaledb", "tsdb", "aegis"],
+    bare: &["ttl"],
     relation: |caller, relation, written, created| Box::pin(parameters::apply(caller, relation, written, created)),
     materialized_view: |caller, view, written| Box::pin(create::create(caller, view, written)),
 };

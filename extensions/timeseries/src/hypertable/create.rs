@@ -16,6 +16,7 @@ pub fn symbols() -> Symbols {
         ("ts_hypertable_create", session!(create_classic)),
         ("ts_hypertable_create_general", session!(create_general)),
         ("ts_dimension_add", session!(add_dimension)),
+        ("ts_dimension_add_classic", session!(add_dimension_classic)),
         ("ts_dimension_set_interval", session!(set_interval)),
         ("ts_hypertable_set_integer_now_func", session!(set_integer_now)),
     ]
@@ -231,19 +232,50 @@ async fn add_dimension(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row
     match Dimension::of(&mut caller, arguments.value(1)?).await? {
         Dimension::Range { .. } => Err(Error::unsupported("a second dimension by range")),
         Dimension::Hash { column, partitions } => {
-            let found = dimension(&mut caller, relation.oid, &column).await?;
-            if let Some(number) = found {
-                let message = format!("column \"{column}\" is already a dimension");
-                if !if_not_exists {
-                    return Err(Error::new(code::ALREADY_A_DIMENSION, message));
-                }
-                caller.notice(Error::new(code::ALREADY_A_DIMENSION, format!("{message}, skipping")));
-                return Ok(vec![row![number, false]]);
-            }
-            let number = space_dimension(&mut caller, relation.oid, &column, Some(partitions)).await?;
-            Ok(vec![row![number, true]])
+            let (number, created) = add_hash(&mut caller, relation.oid, &column, partitions, if_not_exists).await?;
+            Ok(vec![row![number, created]])
         }
     }
+}
+
+/// `add_dimension(hypertable, column_name, number_partitions, …)`: number, schema, name, column, created.
+async fn add_dimension_classic(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
+    refuse(&arguments, &[(4, "partitioning_func")])?;
+    let table: Option<Oid> = arguments.get(0)?;
+    let (relation, _) = hypertable(&caller, table.ok_or_else(|| invalid("hypertable cannot be NULL"))?)?;
+    caller.require_owner(&relation)?;
+    let column: Option<&str> = arguments.get(1)?;
+    let column = column.ok_or_else(|| invalid("dimension cannot be NULL"))?;
+    let if_not_exists = arguments.get::<Option<bool>>(5)?.unwrap_or(false);
+    let partitions = match (arguments.get::<Option<i32>>(2)?, arguments.value(3)?.is_null()) {
+        (Some(partitions), true) => partitions,
+        (Some(_), false) => return Err(invalid("cannot specify both the number of partitions and an interval")),
+        (None, true) => return Err(invalid("cannot omit both the number of partitions and the interval")),
+        (None, false) => return Err(Error::unsupported("a second dimension by range")),
+    };
+    let (number, created) = add_hash(&mut caller, relation.oid, column, partitions, if_not_exists).await?;
+    let catalog = caller.catalog()?;
+    let schema = catalog.schema(relation.schema).map_or("", |schema| schema.name.as_str());
+    Ok(vec![row![number, schema, relation.name.as_str(), column, created]])
+}
+
+/// The number of a dimension by hash, and whether it was none before.
+async fn add_hash(
+    caller: &mut Caller<'_>,
+    table: Oid,
+    column: &str,
+    partitions: i32,
+    if_not_exists: bool,
+) -> Result<(i32, bool)> {
+    let Some(number) = dimension(caller, table, column).await? else {
+        return Ok((space_dimension(caller, table, column, Some(partitions)).await?, true));
+    };
+    let message = format!("column \"{column}\" is already a dimension");
+    if !if_not_exists {
+        return Err(Error::new(code::ALREADY_A_DIMENSION, message));
+    }
+    caller.notice(Error::new(code::ALREADY_A_DIMENSION, format!("{message}, skipping")));
+    Ok((number, false))
 }
 
 async fn dimension(caller: &mut Caller<'_>, table: Oid, column: &str) -> Result<Option<i32>> {

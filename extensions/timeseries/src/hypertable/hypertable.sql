@@ -34,6 +34,8 @@ CREATE FUNCTION create_hypertable(relation regclass, dimension _timescaledb_inte
     RETURNS TABLE(hypertable_id integer, created boolean) AS '$libdir/timescaledb', 'ts_hypertable_create_general' LANGUAGE c VOLATILE;
 CREATE FUNCTION add_dimension(hypertable regclass, dimension _timescaledb_internal.dimension_info, if_not_exists boolean DEFAULT false)
     RETURNS TABLE(dimension_id integer, created boolean) AS '$libdir/timescaledb', 'ts_dimension_add' LANGUAGE c VOLATILE;
+CREATE FUNCTION add_dimension(hypertable regclass, column_name name, number_partitions integer DEFAULT NULL, chunk_time_interval anyelement DEFAULT NULL::bigint, partitioning_func regproc DEFAULT NULL, if_not_exists boolean DEFAULT false)
+    RETURNS TABLE(dimension_id integer, schema_name name, table_name name, column_name name, created boolean) AS '$libdir/timescaledb', 'ts_dimension_add_classic' LANGUAGE c VOLATILE;
 CREATE FUNCTION set_chunk_time_interval(hypertable regclass, chunk_time_interval anyelement, dimension_name name DEFAULT NULL) RETURNS void AS '$libdir/timescaledb', 'ts_dimension_set_interval' LANGUAGE c VOLATILE;
 CREATE FUNCTION set_integer_now_func(hypertable regclass, integer_now_func regproc, replace_if_exists boolean DEFAULT false) RETURNS void AS '$libdir/timescaledb', 'ts_hypertable_set_integer_now_func' LANGUAGE c VOLATILE;
 CREATE FUNCTION show_chunks(relation regclass, older_than "any" DEFAULT NULL, newer_than "any" DEFAULT NULL, created_before "any" DEFAULT NULL, created_after "any" DEFAULT NULL) RETURNS SETOF regclass AS '$libdir/timescaledb', 'ts_chunk_show' LANGUAGE c STABLE;
@@ -80,10 +82,13 @@ CREATE VIEW timescaledb_information.chunks AS
 GRANT SELECT ON timescaledb_information.hypertables, timescaledb_information.dimensions, timescaledb_information.chunks TO PUBLIC;
 
 -- Sizes: of the whole by its files, of a chunk by its share of the files that hold rows of it.
+-- The hypertable that a name means: itself, or the rows of a continuous aggregate.
+CREATE FUNCTION _timescaledb_functions.rows_of(relation regclass) RETURNS regclass LANGUAGE sql STABLE STRICT
+    AS $$ SELECT coalesce((SELECT materialization::regclass FROM _timescaledb_catalog.continuous_agg WHERE view = $1), $1) $$;
 CREATE FUNCTION hypertable_size(hypertable regclass) RETURNS bigint LANGUAGE sql VOLATILE STRICT
-    AS $$ SELECT CASE WHEN _timescaledb_functions.time_column($1) IS NOT NULL THEN pg_total_relation_size($1) END $$;
+    AS $$ SELECT CASE WHEN _timescaledb_functions.time_column(r) IS NOT NULL THEN pg_total_relation_size(r) END FROM _timescaledb_functions.rows_of($1) r $$;
 CREATE FUNCTION hypertable_index_size(index_name regclass) RETURNS bigint LANGUAGE sql VOLATILE STRICT AS $$ SELECT pg_relation_size($1) $$;
 CREATE FUNCTION hypertable_detailed_size(hypertable regclass) RETURNS TABLE(table_bytes bigint, index_bytes bigint, toast_bytes bigint, total_bytes bigint, node_name text) LANGUAGE sql VOLATILE STRICT
-    AS $$ SELECT pg_relation_size($1), pg_indexes_size($1), 0::bigint, pg_total_relation_size($1), NULL::text WHERE _timescaledb_functions.time_column($1) IS NOT NULL $$;
+    AS $$ SELECT pg_relation_size(r), pg_indexes_size(r), 0::bigint, pg_total_relation_size(r), NULL::text FROM _timescaledb_functions.rows_of($1) r WHERE _timescaledb_functions.time_column(r) IS NOT NULL $$;
 CREATE FUNCTION chunks_detailed_size(hypertable regclass) RETURNS TABLE(chunk_schema name, chunk_name name, table_bytes bigint, index_bytes bigint, toast_bytes bigint, total_bytes bigint, node_name text) LANGUAGE sql VOLATILE STRICT
-    AS $$ SELECT n.nspname, c.relname, s.bytes, 0::bigint, 0::bigint, s.bytes, NULL::text FROM _timescaledb_functions.size_of_chunks($1) s JOIN pg_class c ON c.oid = s.chunk JOIN pg_namespace n ON n.oid = c.relnamespace $$;
+    AS $$ SELECT n.nspname, c.relname, s.bytes, 0::bigint, 0::bigint, s.bytes, NULL::text FROM _timescaledb_functions.size_of_chunks(_timescaledb_functions.rows_of($1)) s JOIN pg_class c ON c.oid = s.chunk JOIN pg_namespace n ON n.oid = c.relnamespace $$;

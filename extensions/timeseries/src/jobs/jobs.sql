@@ -36,4 +36,8 @@ CREATE VIEW timescaledb_information.job_stats AS
 CREATE VIEW timescaledb_information.job_errors AS
     SELECT e.job_id, j.proc_schema, j.proc_name, NULL::integer AS pid, e.start AS start_time, e.finish AS finish_time, e.code AS sqlerrcode, e.message AS err_message
     FROM _timescaledb_catalog.job_error e LEFT JOIN _timescaledb_catalog.job j ON j.id = e.job_id;
-GRANT SELECT ON timescaledb_information.jobs, timescaledb_information.job_stats, timescaledb_information.job_errors TO PUBLIC;
+-- As TimescaleDB without `timescaledb.enable_job_execution_logging`: what failed.
+CREATE VIEW timescaledb_information.job_history AS
+    SELECT row_number() OVER (ORDER BY e.start, e.job_id) AS id, e.job_id, false AS succeeded, j.proc_schema, j.proc_name, NULL::integer AS pid, e.start AS start_time, e.finish AS finish_time, j.config, e.code AS sqlerrcode, e.message AS err_message
+    FROM _timescaledb_catalog.job_error e LEFT JOIN _timescaledb_catalog.job j ON j.id = e.job_id;
+GRANT SELECT ON timescaledb_information.jobs, timescaledb_information.job_stats, timescaledb_information.job_errors, timescaledb_information.job_history TO PUBLIC;

@@ -22,6 +22,7 @@ pub const BACKGROUND: Background = Background {
     due: "SELECT id::text, owner::text FROM _timescaledb_functions.due_jobs()",
     run: "CALL run_job($1)",
     done: "SELECT _timescaledb_functions.job_done($1::integer, to_timestamp($2::double precision), $3, $4)",
+    reassign: "UPDATE _timescaledb_catalog.job SET owner = $2 WHERE owner = $1",
 };
 
 pub fn symbols() -> Symbols {
