@@ -9,6 +9,7 @@ use aegis_catalog::{Error, Result, sqlstate};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 
 use super::Lowerer;
+use super::as_of_tolerance::{self, Apart};
 use super::build::all;
 use super::free::has_subquery;
 use super::relation::{Binding, Relation};
@@ -97,6 +98,7 @@ impl Lowerer<'_> {
         let mut conjuncts = Vec::new();
         condition.into_iter().for_each(|condition| flatten(condition, &mut conjuncts));
         let mut parts = Parts::default();
+        let mut tolerances = Vec::new();
         let mut scope = Relation { plan: LogicalPlan::default(), rels: left.rels.clone(), domain: left.domain.clone() };
         scope.rels.extend(right.rels.clone());
         for conjunct in conjuncts {
@@ -112,8 +114,26 @@ impl Lowerer<'_> {
                     _ => left.filter(Some(lowered))?,
                 }
             } else {
-                parts.add(between(lowered, left, right)?)?;
+                let side = |expr: &tree::Expr| {
+                    as_of_tolerance::side(expr, &|rel| left.rels.contains_key(&rel), &|rel| {
+                        right.rels.contains_key(&rel)
+                    })
+                };
+                match (between(lowered, left, right), as_of_tolerance::apart(conjunct, &side)) {
+                    (Ok(comparison), _) if parts.takes(&comparison) => parts.add(comparison),
+                    (_, Some(tolerance)) => tolerances.push(tolerance),
+                    (other, None) => return Err(other.err().unwrap_or_else(other_condition)),
+                }
             }
+        }
+        for Apart { left: l, op, right: r } in tolerances {
+            let comparison =
+                Between { left: self.expr(&l, &mut scope)?.expr, op, right: self.expr(&r, &mut scope)?.expr };
+            check_types(&comparison, left, right)?;
+            if parts.nearest.is_none() || !parts.takes(&comparison) {
+                return Err(other_condition());
+            }
+            parts.add(comparison);
         }
         Ok(parts)
     }
@@ -131,14 +151,17 @@ impl Lowerer<'_> {
 }
 
 impl Parts {
-    fn add(&mut self, comparison: Between) -> Result<()> {
+    /// Is it an equality, the first comparison, or one more with what is nearest?
+    fn takes(&self, comparison: &Between) -> bool {
+        comparison.op == Operator::Eq || self.nearest.as_ref().is_none_or(|nearest| nearest.right == comparison.right)
+    }
+
+    fn add(&mut self, comparison: Between) {
         match &self.nearest {
             _ if comparison.op == Operator::Eq => self.equal.push(comparison),
             None => self.nearest = Some(comparison),
-            Some(nearest) if nearest.right == comparison.right => self.bounds.push(comparison),
-            Some(_) => return Err(other_condition()),
+            Some(_) => self.bounds.push(comparison),
         }
-        Ok(())
     }
 }
 
@@ -163,9 +186,14 @@ fn between(condition: Expr, left: &Relation, right: &Relation) -> Result<Between
         (_, true) => Between { left: *other, op: op.swap().ok_or_else(other_condition)?, right: *one },
         _ => return Err(other_condition()),
     };
-    let type_of = |expr: &Expr, side: &Relation| expr.get_type(side.plan.schema()).map_err(from_datafusion);
-    if type_of(&comparison.left, left)? != type_of(&comparison.right, right)? {
-        return Err(Error::unsupported("an ASOF join that compares values of different types"));
-    }
+    check_types(&comparison, left, right)?;
     Ok(comparison)
+}
+
+fn check_types(comparison: &Between, left: &Relation, right: &Relation) -> Result<()> {
+    let type_of = |expr: &Expr, side: &Relation| expr.get_type(side.plan.schema()).map_err(from_datafusion);
+    match type_of(&comparison.left, left)? == type_of(&comparison.right, right)? {
+        true => Ok(()),
+        false => Err(Error::unsupported("an ASOF join that compares values of different types")),
+    }
 }

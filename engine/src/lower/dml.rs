@@ -88,7 +88,7 @@ pub fn lower_insert(insert: &Insert, parameters: &[ScalarValue], context: &Lower
     lowerer.define_ctes(&insert.ctes)?;
     let mut input = lowerer.query(&insert.source, None)?.into_relation(insert.source_rel);
     let row = lowerer.new_row(&insert.table, &insert.values, None, &mut input)?;
-    let place = RowPlace { affected: None, changed: None };
+    let place = RowPlace { affected: None, changed: None, locked: false };
     lowerer.change(&insert.table, insert.rel, row, &insert.row_rules, insert.returning.as_ref(), place, input)
 }
 
@@ -115,7 +115,8 @@ pub fn lower_conflict_update(
         lowerer.filter_by(filter, &mut input)?;
     }
     let row = lowerer.new_row(&insert.table, &update.set, Some(update.existing), &mut input)?;
-    let place = RowPlace { affected: Some(Affected { address: address.clone(), source: None }), changed: None };
+    let affected = Some(Affected { address: address.clone(), source: None });
+    let place = RowPlace { affected, changed: None, locked: true };
     lowerer.change(&insert.table, insert.rel, row, &insert.row_rules, insert.returning.as_ref(), place, input)
 }
 
@@ -127,7 +128,7 @@ pub fn lower_update(update: &Update, parameters: &[ScalarValue], context: &Lower
         lowerer.affected((&update.table, update.only), update.rel, update.from.as_ref(), update.filter.as_ref())?;
     let row = lowerer.new_row(&update.table, &update.set, Some(update.rel), &mut input)?;
     let returning = update.returning.as_ref();
-    let place = RowPlace { affected: Some(affected), changed: Some(&update.set) };
+    let place = RowPlace { affected: Some(affected), changed: Some(&update.set), locked: false };
     lowerer.change(&update.table, update.new_rel, row, &update.row_rules, returning, place, input)
 }
 
@@ -254,12 +255,12 @@ impl Lowerer<'_> {
             }
         }
         input.rels.insert(rel, by_position(table, &columns));
-        let RowPlace { affected, changed } = place;
+        let RowPlace { affected, changed, locked } = place;
         let (address, source) = affected.map_or((None, None), |affected| (Some(affected.address), affected.source));
         let target = self.target(table, rel, changed, &mut input)?;
         let holder = target.as_ref().or(source.as_ref());
         let mut visible = by_position(table, &columns);
-        visible.extend(self.system_columns(table, holder, &mut input)?);
+        visible.extend(self.system_columns(table, holder, locked, &mut input)?);
         input.rels.insert(rel, visible);
         let mut outputs: Vec<(Expr, Binding)> = Vec::new();
         // Rows of partitions and children are checked as theirs.
@@ -326,6 +327,7 @@ impl Lowerer<'_> {
         &mut self,
         table: &CatalogRelation,
         holder: Option<&Binding>,
+        locked: bool,
         input: &mut Relation,
     ) -> Result<Vec<Binding>> {
         let mut columns = Vec::new();
@@ -333,6 +335,7 @@ impl Lowerer<'_> {
             let data_type = aegis_catalog::types::built_in(Type::of(type_oid));
             let value = match name {
                 "tableoid" => ScalarValue::UInt32(Some(table.oid)),
+                "xmax" if locked => ScalarValue::UInt32(Some(LOCKER)),
                 _ => ScalarValue::new_zero(&data_type).map_err(crate::execute::error::from_datafusion)?,
             };
             let value = match holder.filter(|_| name == "tableoid") {
@@ -353,7 +356,12 @@ pub(super) struct RowPlace<'a> {
     pub affected: Option<Affected>,
     /// The columns that may differ; None for any.
     pub changed: Option<&'a [(i16, tree::Expr)]>,
+    /// By INSERT … ON CONFLICT DO UPDATE, which locks the row that it replaces: `xmax` tells, and people ask it which rows were new.
+    pub locked: bool,
 }
+
+/// A transaction's number where only zero means something.
+const LOCKER: u32 = 2;
 
 /// The column of a table's addresses.
 pub(super) fn address_of(table: &CatalogRelation, rel: RelId, scanned: &Relation) -> Result<Binding> {

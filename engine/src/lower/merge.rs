@@ -41,7 +41,7 @@ pub fn lower_merge(merge: &Merge, parameters: &[ScalarValue], context: &LowerCon
         span: Span::default(),
     };
     let returning = Returning { targets: vec![action], columns: Vec::new() };
-    let place = RowPlace { affected: Some(kept), changed: None };
+    let place = RowPlace { affected: Some(kept), changed: None, locked: false };
     lowerer.change(&merge.table, merge.new_rel, row, &merge.row_rules, Some(&returning), place, input)
 }
 

@@ -9,6 +9,7 @@
 
 mod aggregate;
 mod as_of;
+mod as_of_tolerance;
 mod build;
 mod call;
 mod cast;
