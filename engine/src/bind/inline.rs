@@ -23,6 +23,9 @@ use crate::session::context::StatementContext;
 /// Bodies inside bodies.
 const MAX_NESTED: usize = 100;
 
+/// `nextval(regclass)`.
+const NEXTVAL: Oid = 1574;
+
 /// `unnest(anyarray)`.
 const UNNEST: Oid = 2331;
 
@@ -170,6 +173,7 @@ impl<'a> Inliner<'a> {
         for (_, call) in select.set_functions.iter_mut().flat_map(|sets| &mut sets.calls) {
             self.set_call(call)?;
         }
+        self.left |= draws_twice(&select.targets);
         select.targets.iter_mut().try_for_each(|expr| self.expr(expr))
     }
 
@@ -455,6 +459,21 @@ impl<'a> Inliner<'a> {
         let bindings = columns_of(rel, &columns);
         (bindings, Some(subquery(rel, routine::one_row(args, columns))))
     }
+}
+
+/// Do targets draw more than once from a sequence? Then they are computed row by row, not column by column.
+pub fn draws_twice(targets: &[Expr]) -> bool {
+    fn visit(expr: &mut Expr, found: &mut Vec<Vec<Expr>>) {
+        if let ExprKind::Call { function, args, .. } = &expr.kind
+            && function.oid == NEXTVAL
+        {
+            found.push(args.clone());
+        }
+        walk::children(expr, &mut |child| visit(child, found));
+    }
+    let mut found = Vec::new();
+    targets.iter().for_each(|target| visit(&mut target.clone(), &mut found));
+    found.iter().enumerate().any(|(at, args)| found.iter().take(at).any(|earlier| earlier == args))
 }
 
 /// Positions in a body are none in the statement.

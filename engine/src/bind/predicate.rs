@@ -1,14 +1,18 @@
 //! Predicates with syntax of their own: IS …, BETWEEN, IN lists, LIKE and its relatives.
 
 use aegis_catalog::types::oid;
-use aegis_catalog::{Error, Result, sqlstate};
+use aegis_catalog::{Error, Oid, Result, sqlstate};
 
 use super::Binder;
 use super::expr::boolean;
 use super::operator::operator;
 use super::tree::{CallForm, Expr, ExprKind};
 use super::walk;
+use crate::functions;
 use crate::parse::ast::{self, BooleanTest, LikeKind, Span};
+
+/// `record_eq(record, record)`.
+const RECORD_EQ: Oid = 2981;
 
 impl Binder<'_> {
     pub(super) fn predicate(&mut self, expr: &ast::Expr) -> Result<Expr> {
@@ -72,6 +76,13 @@ impl Binder<'_> {
         if let Some(tested) = tested {
             let arg = self.expr(tested)?;
             let arg = Box::new(self.resolve_literal(arg)?);
+            // A row is null here only as a whole, whatever its fields are.
+            if arg.ty.oid == oid::RECORD || self.is_composite(arg.ty.oid) {
+                let equal = functions::registry().by_oid(RECORD_EQ).cloned();
+                let equal = equal.ok_or_else(|| Error::internal("records have no equality"))?;
+                let right = Box::new(super::coerce::null_of(arg.ty, span, &self.catalog)?);
+                return Ok(boolean(ExprKind::IsDistinct { equal, left: arg, right, negated }, span));
+            }
             return Ok(boolean(ExprKind::IsNull { arg, negated: !negated }, span));
         }
         let at = self.after(left);

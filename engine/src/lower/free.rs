@@ -78,6 +78,11 @@ pub fn calls_volatile(expr: &Expr) -> bool {
 pub fn is_immutable(expr: &Expr) -> bool {
     let immutable = |function: &Function| function.volatility == Volatility::Immutable;
     let here = match &expr.kind {
+        // Stable as any type's text may be; that of these arguments need not.
+        ExprKind::Call { function, args, .. } if CONCATENATIONS.contains(&function.oid) => {
+            let text = Type::of(aegis_catalog::types::oid::TEXT);
+            !args.iter().any(|arg| is_read_by_settings(arg.ty, text))
+        }
         ExprKind::Call { function, .. } => immutable(function),
         ExprKind::Cast { arg, method: CastMethod::InputOutput, .. } => !is_read_by_settings(arg.ty, expr.ty),
         ExprKind::Cast { method: CastMethod::Function(function), .. } => immutable(function),
@@ -87,6 +92,9 @@ pub fn is_immutable(expr: &Expr) -> bool {
     children(expr, &mut |child| all &= is_immutable(child));
     all
 }
+
+/// `textanycat` and `anytextcat`.
+const CONCATENATIONS: [Oid; 2] = [2003, 2004];
 
 /// Text of these types depends on DateStyle and TimeZone, both ways; that of types that users made on their definitions.
 fn is_read_by_settings(from: Type, to: Type) -> bool {

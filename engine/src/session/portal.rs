@@ -204,8 +204,11 @@ impl Rows {
             return Ok(());
         }
         let mut batches: Vec<RecordBatch> = self.pending.take().into_iter().collect();
-        while let Some(batch) = self.stream.next().await {
-            batches.push(self.remember(batch?));
+        while !self.exhausted {
+            match self.stream.next().await {
+                Some(batch) => batches.push(self.remember(batch?)),
+                None => break,
+            }
         }
         self.stream = futures::stream::iter(batches.into_iter().map(Ok)).boxed();
         Ok(())

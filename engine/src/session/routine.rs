@@ -17,10 +17,11 @@ use futures::StreamExt;
 use super::Session;
 use super::context::StatementContext;
 use super::prepared::Plan;
-use crate::bind::inline::{parameters_of, runs_in_session};
+use super::row_calls::as_column;
+use crate::bind::inline::{draws_twice, parameters_of, runs_in_session};
 use crate::bind::routine::{self as bodies, Numbers, Returns};
 use crate::bind::tree::{
-    CteBody, Expr, ExprKind, From, OutputColumn, Query, RelId, Select, SetCall, SetExpr, Statement,
+    CteBody, Distinct, Expr, ExprKind, From, Insert, OutputColumn, Query, RelId, Select, SetCall, SetExpr, Statement,
 };
 use crate::bind::{self, walk};
 use crate::execute::error::from_datafusion;
@@ -244,6 +245,7 @@ impl Session {
             match statement {
                 Statement::Query(query) => self.settle_query(query, parameters, context).await,
                 Statement::Insert(insert) => {
+                    called_defaults_into_source(insert);
                     self.settle_query(&mut insert.source, parameters, context).await?;
                     for (_, value) in &mut insert.values {
                         self.settle_expression(value, parameters, context).await?;
@@ -292,8 +294,11 @@ impl Session {
                     self.call_in_from(select, &query.ctes, parameters, context).await?;
                     self.settle_select(select, parameters, context).await?;
                     self.call_in_clauses(select, &query.ctes, parameters, context).await?;
-                    if select.targets.iter().any(has_calls) {
-                        self.call_in_targets(select, &query.ctes, parameters, context).await?;
+                    if select.targets.iter().any(has_calls) || select.from.is_some() && draws_twice(&select.targets) {
+                        // Of rows that nobody sees there are no calls.
+                        let first = query.order_by.is_empty() && query.offset.is_none() && !query.with_ties;
+                        let limit = query.limit.clone().filter(|_| first && select.distinct == Distinct::None);
+                        self.call_in_targets(select, &query.ctes, limit, parameters, context).await?;
                     }
                 }
                 SetExpr::Values(rows) => {
@@ -310,6 +315,7 @@ impl Session {
         })
     }
 
+    /// What is the same for all rows. Calls of volatile functions wait for the rows.
     async fn settle_select(
         &mut self,
         select: &mut Select,
@@ -319,7 +325,9 @@ impl Session {
         if let Some(from) = &mut select.from {
             self.settle_from(from, parameters, context).await?;
         }
-        for expr in select.filter.iter_mut().chain(&mut select.having) {
+        let by_row = select.from.is_some() || select.filter.is_some() || select.set_functions.is_some();
+        let waits = |expr: &Expr| by_row && calls_by_row(expr);
+        for expr in select.filter.iter_mut().filter(|expr| !waits(expr)).chain(&mut select.having) {
             self.settle_expression(expr, parameters, context).await?;
         }
         if let Some(sets) = &mut select.set_functions {
@@ -327,7 +335,7 @@ impl Session {
                 self.settle_set(call, parameters, context).await?;
             }
         }
-        for expr in &mut select.targets {
+        for expr in select.targets.iter_mut().filter(|expr| !waits(expr)) {
             self.settle_expression(expr, parameters, context).await?;
         }
         Ok(())
@@ -354,12 +362,19 @@ impl Session {
                         }
                         return Ok(());
                     }
-                    let ([call], false) = (calls.as_mut_slice(), *ordinality) else {
+                    let [call] = calls.as_mut_slice() else {
                         return Err(Error::unsupported("a function of several statements in ROWS FROM"));
                     };
-                    let rows = self.run_set(call, parameters, context).await?;
-                    let types: Vec<Type> = call.columns.iter().map(|column| column.ty).collect();
-                    let query = Box::new(values(rows, &types, call.columns.clone(), &context.catalog));
+                    let mut rows = self.run_set(call, parameters, context).await?;
+                    let mut columns = call.columns.clone();
+                    if *ordinality {
+                        for (row, number) in rows.iter_mut().zip(1..) {
+                            row.push(ScalarValue::Int64(Some(number)));
+                        }
+                        columns.push(OutputColumn { name: "ordinality".into(), ty: Type::of(oid::INT8), origin: None });
+                    }
+                    let types: Vec<Type> = columns.iter().map(|column| column.ty).collect();
+                    let query = Box::new(values(rows, &types, columns, &context.catalog));
                     let alias = Some(alias.clone());
                     *from = From::Subquery { rel: *rel, query, lateral: false, view: None, alias };
                     Ok(())
@@ -416,6 +431,7 @@ impl Session {
             return Ok(());
         }
         let rows = self.run_set(call, parameters, context).await?;
+        let rows: Vec<_> = rows.into_iter().map(|row| as_column(row, call, context)).collect::<Result<_>>()?;
         let columns = call.columns.iter().enumerate().map(|(position, column)| {
             let values = rows.iter().filter_map(|row| row.get(position).cloned());
             let values = if rows.is_empty() {
@@ -676,6 +692,44 @@ pub(super) fn has_calls(expr: &Expr) -> bool {
     let mut found = false;
     visit(&mut expr.clone(), &mut found);
     found
+}
+
+/// Is there a call that may give another value for each row, whatever its arguments are? A sub-query runs once.
+fn calls_by_row(expr: &Expr) -> bool {
+    fn visit(expr: &mut Expr, found: &mut bool) {
+        match &expr.kind {
+            ExprKind::Subquery(_) => return,
+            ExprKind::Call { function, .. } => {
+                *found |= runs_in_session(function) && function.volatility == Volatility::Volatile;
+            }
+            _ => {}
+        }
+        walk::children(expr, &mut |child| visit(child, found));
+    }
+    let mut found = false;
+    visit(&mut expr.clone(), &mut found);
+    found
+}
+
+/// Defaults that call volatile functions become columns of the rows to insert, so that each row has a value of its own.
+fn called_defaults_into_source(insert: &mut Insert) {
+    let one_row = matches!(&insert.source.body, SetExpr::Values(rows) if rows.len() == 1);
+    if one_row || !insert.values.iter().any(|(_, value)| calls_by_row(value)) {
+        return;
+    }
+    let rel = insert.source_rel;
+    let column = |column, ty| Expr { kind: ExprKind::Column { rel, column }, ty, span: Default::default() };
+    let mut columns = insert.source.columns.clone();
+    let mut targets: Vec<Expr> = columns.iter().enumerate().map(|(at, output)| column(at, output.ty)).collect();
+    for (_, value) in insert.values.iter_mut().filter(|(_, value)| calls_by_row(value)) {
+        let made = column(columns.len(), value.ty);
+        columns.push(OutputColumn { name: "default".into(), ty: value.ty, origin: None });
+        targets.push(std::mem::replace(value, made));
+    }
+    let hole = bodies::one_row(Vec::new(), Vec::new());
+    let query = Box::new(std::mem::replace(&mut insert.source, hole));
+    let from = From::Subquery { rel, query, lateral: false, view: None, alias: None };
+    insert.source = Query::select(from, targets, columns);
 }
 
 fn take_parts(expr: &mut Expr) -> std::collections::VecDeque<Expr> {

@@ -1,9 +1,12 @@
 //! Calls of bodies that run statement by statement, with arguments from the rows of a FROM: the rows are found first, the calls are made for
 //! each of them, and the results stand as VALUES in the place of both.
 
+use std::sync::Arc;
+
 use aegis_catalog::types::{self, oid};
 use aegis_catalog::{Error, Result, Type, sqlstate};
-use arrow::array::StructArray;
+use arrow::array::{RecordBatch, StructArray};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::scalar::ScalarValue;
 
 use super::Session;
@@ -13,9 +16,9 @@ use super::routine::{MAX_ROWS, collect_columns, drain, has_calls, null_of, value
 use crate::bind::inline::runs_in_session;
 use crate::bind::routine as bodies;
 use crate::bind::tree::{
-    Alias, Cte, Distinct, Expr, ExprKind, From, JoinForm, OutputColumn, RelId, Select, SetCall, SetExpr,
+    Alias, Cte, Distinct, Expr, ExprKind, From, Insert, JoinForm, OutputColumn, RelId, Select, SetCall, SetExpr,
 };
-use crate::bind::{self, walk};
+use crate::bind::{self, GIVEN_ROWS, walk};
 use crate::execute::error::from_datafusion;
 use crate::parse::ast::JoinKind;
 
@@ -76,7 +79,7 @@ impl Session {
         let within = |part: &Expr| !has_calls(part) && reads_only(part, &rels);
         let filter = and(filter.into_iter().flat_map(conjuncts).filter(within).collect());
         let left = std::mem::replace(&mut **left, nothing(rel));
-        let found = self.rows_for(left, filter, &needed, ctes, parameters, context).await?;
+        let found = self.rows_for(Some(left), filter, &needed, ctes, parameters, context).await?;
         let record = record.filter(|(of, _)| *of == rel).map(|(_, ty)| ty);
         let mut columns = match record {
             Some(ty) if call.columns.len() != 1 => {
@@ -96,6 +99,7 @@ impl Session {
             }
             check_number(all.len() + results.len())?;
             for result in results {
+                let result = as_column(result, &call, context)?;
                 let result = if own == result.len() { result } else { vec![record_of(result, &call, context)?] };
                 all.push(result.into_iter().chain(row.iter().cloned()).collect());
             }
@@ -120,12 +124,14 @@ impl Session {
         if calls.is_empty() && !select.filter.as_ref().is_some_and(has_calls) {
             return Ok(());
         }
-        let outer = || Error::unsupported("a function of several statements over columns of an outer query");
-        let mut from = select.from.take().ok_or_else(outer)?;
-        let rels = rels_of(&from);
-        let rel = *rels.first().ok_or_else(outer)?;
-        let needed: Vec<Column> =
-            columns_of(select, &mut from).into_iter().filter(|(of, ..)| rels.contains(of)).collect();
+        let mut from = select.from.take();
+        let rels = from.as_ref().map(rels_of).unwrap_or_default();
+        let rel = rels.first().copied().unwrap_or(NOWHERE);
+        let mentioned = match &mut from {
+            Some(from) => columns_of(select, from),
+            None => Vec::new(),
+        };
+        let needed: Vec<Column> = mentioned.into_iter().filter(|(of, ..)| rels.contains(of)).collect();
         let (of_calls, plain): (Vec<Expr>, Vec<Expr>) =
             select.filter.take().into_iter().flat_map(conjuncts).partition(has_calls);
         let found = self.rows_for(from, and(plain), &needed, ctes, parameters, context).await?;
@@ -176,17 +182,20 @@ impl Session {
         &mut self,
         select: &mut Select,
         ctes: &[Cte],
+        limit: Option<Expr>,
         parameters: &[ScalarValue],
         context: &StatementContext,
     ) -> Result<()> {
-        if select.set_functions.is_some() || select.having.as_ref().is_some_and(has_calls) {
+        let mut sets = select.set_functions.iter().flat_map(|sets| &sets.calls);
+        if sets.any(|(_, call)| is_call_over_columns(call)) || select.having.as_ref().is_some_and(has_calls) {
             return Err(Error::unsupported("a function of several statements beside sets or in HAVING"));
         }
         let mut needed: Vec<Column> = Vec::new();
         select.targets.iter_mut().for_each(|target| collect_columns(target, &mut needed));
         let mut inner = bodies::one_row(columns(&needed), named(&needed));
         inner.ctes = ctes.to_vec();
-        let rel = select.from.as_ref().and_then(|from| rels_of(from).first().copied()).unwrap_or(RelId(u32::MAX));
+        inner.limit = limit;
+        let rel = select.from.as_ref().and_then(|from| rels_of(from).first().copied()).unwrap_or(NOWHERE);
         let (targets, distinct) = (select.targets.clone(), select.distinct.clone());
         let body = Select { targets: columns(&needed), distinct: Distinct::None, ..select.clone() };
         inner.body = SetExpr::Select(Box::new(body));
@@ -214,6 +223,49 @@ impl Session {
         Ok(())
     }
 
+    /// Defaults that call functions as further columns of rows handed in, and the INSERT of those; None if there are no such defaults.
+    pub(crate) async fn call_defaults(
+        &mut self,
+        insert: &Insert,
+        batch: &RecordBatch,
+        context: &StatementContext,
+    ) -> Result<Option<(Insert, RecordBatch)>> {
+        if !insert.values.iter().any(|(_, value)| has_calls(value)) {
+            return Ok(None);
+        }
+        let mut insert = insert.clone();
+        let mut fields = batch.schema().fields().to_vec();
+        let mut arrays = batch.columns().to_vec();
+        for (_, value) in insert.values.iter_mut().filter(|(_, value)| has_calls(value)) {
+            let mut values = Vec::with_capacity(batch.num_rows());
+            for _ in 0..batch.num_rows() {
+                values.push(self.value_in(value, &[], &[], &[], context).await?);
+            }
+            let array = match values.is_empty() {
+                true => arrow::array::new_empty_array(&context.catalog.arrow_type(value.ty)),
+                false => ScalarValue::iter_to_array(values).map_err(from_datafusion)?,
+            };
+            let output = OutputColumn { name: "default".to_owned(), ty: value.ty, origin: None };
+            let column = insert.source.columns.len();
+            value.kind = ExprKind::Column { rel: insert.source_rel, column };
+            let given = insert.ctes.iter_mut().find(|cte| cte.id == GIVEN_ROWS);
+            if let (Some(given), SetExpr::Select(select)) = (given, &mut insert.source.body)
+                && let Some(From::Cte { rel, columns, .. }) = &mut select.from
+            {
+                let kind = ExprKind::Column { rel: *rel, column };
+                select.targets.push(Expr { kind, ty: value.ty, span: Default::default() });
+                columns.push(output.clone());
+                given.columns.push(output.clone());
+            }
+            insert.source.columns.push(output);
+            fields.push(Arc::new(Field::new(format!("default_{column}"), array.data_type().clone(), true)));
+            arrays.push(array);
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(schema, arrays).map_err(|error| Error::internal(error.to_string()))?;
+        Ok(Some((insert, batch)))
+    }
+
     /// An expression over the values of one row.
     async fn value_in(
         &mut self,
@@ -232,7 +284,7 @@ impl Session {
     /// These columns of a FROM's rows.
     async fn rows_for(
         &mut self,
-        from: From,
+        from: Option<From>,
         filter: Option<Expr>,
         needed: &[Column],
         ctes: &[Cte],
@@ -242,7 +294,7 @@ impl Session {
         let mut inner = bodies::one_row(columns(needed), named(needed));
         inner.ctes = ctes.to_vec();
         if let SetExpr::Select(body) = &mut inner.body {
-            body.from = Some(from);
+            body.from = from;
             body.filter = filter;
         }
         self.rows_of_query(inner, parameters, context).await
@@ -259,6 +311,9 @@ impl Session {
         drain(self.run_plan(&plan, parameters.to_vec(), &shared).await?).await
     }
 }
+
+/// The rows of a SELECT without FROM.
+const NOWHERE: RelId = RelId(u32::MAX);
 
 /// Columns that are to be found as those of another relation, from its column `first` on.
 #[derive(Default)]
@@ -308,6 +363,24 @@ fn record_type(expr: &mut Expr, wanted: RelId, found: &mut Option<Type>) {
         *found = Some(expr.ty);
     }
     walk::children(expr, &mut |child| record_type(child, wanted, found));
+}
+
+/// The row of a call whose only column is of a composite type, as a value of that.
+pub(super) fn as_column(row: Vec<ScalarValue>, call: &SetCall, context: &StatementContext) -> Result<Vec<ScalarValue>> {
+    let [only] = call.columns.as_slice() else { return Ok(row) };
+    let declared = context.catalog.arrow_type(only.ty);
+    let is_value = matches!(row.as_slice(), [value] if value.data_type() == declared);
+    let DataType::Struct(fields) = &declared else { return Ok(row) };
+    if is_value || fields.len() != row.len() {
+        return Ok(row);
+    }
+    let arrays = row.iter().zip(fields.iter()).map(|(value, field)| {
+        let array = value.to_array_of_size(1).map_err(from_datafusion)?;
+        arrow::compute::cast(&array, field.data_type()).map_err(|error| Error::internal(error.to_string()))
+    });
+    let made = StructArray::try_new(fields.clone(), arrays.collect::<Result<_>>()?, None);
+    let made = made.map_err(|error| Error::internal(error.to_string()))?;
+    Ok(vec![ScalarValue::try_from_array(&made, 0).map_err(from_datafusion)?])
 }
 
 /// The values of a call as one record.

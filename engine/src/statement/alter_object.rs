@@ -195,7 +195,7 @@ fn relation(
     context: &StatementContext,
 ) -> Result<Option<Arc<Relation>>> {
     let Some(found) = namespace::find(&object.name, context)? else {
-        let missing = namespace::existing(&object.name, context).err();
+        let missing = namespace::existing_anywhere(&object.name, context).err();
         let missing = missing.unwrap_or_else(|| Error::internal("name resolution changed"));
         if if_exists {
             session.skip_notice(&format!("{}, skipping", missing.message()));

@@ -43,7 +43,7 @@ fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddr
         | ObjectKind::View
         | ObjectKind::Index
         | ObjectKind::Sequence => {
-            let relation = namespace::existing(&object.name, context)?;
+            let relation = namespace::existing_anywhere(&object.name, context)?;
             require_kind(&relation, object.kind)?;
             Ok(relation.address())
         }
@@ -52,7 +52,7 @@ fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddr
                 return Err(Error::new(sqlstate::SYNTAX_ERROR, "column name must be qualified"));
             };
             let name = Name { parts: table.to_vec(), span: object.name.span };
-            let relation = namespace::existing(&name, context)?;
+            let relation = namespace::existing_anywhere(&name, context)?;
             let found = relation.column_by_name(&column.name).ok_or_else(|| {
                 let message = format!("column \"{}\" of relation \"{}\" does not exist", column.name, relation.name);
                 Error::new(sqlstate::UNDEFINED_COLUMN, message)
@@ -73,7 +73,7 @@ fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddr
                 })?;
                 return Ok(ObjectAddress::new(PG_CONSTRAINT, found.oid));
             }
-            let relation = namespace::existing(table, context)?;
+            let relation = namespace::existing_anywhere(table, context)?;
             let found =
                 relation.constraints().iter().find(|constraint| constraint.name == written).ok_or_else(|| {
                     let message = format!("constraint \"{written}\" for table \"{}\" does not exist", relation.name);

@@ -14,7 +14,8 @@ use super::create_table::merge::merged_check;
 use super::{namespace, partition, stored_text};
 use crate::bind::{self, Purpose};
 use crate::execute::index_key;
-use crate::parse::ast::{Expr, Ident};
+use crate::lower::free;
+use crate::parse::ast::{Expr, Ident, Span};
 use crate::parse::utility::{ColumnConstraintKind, ConstraintTiming, References, TableConstraint, TableConstraintKind};
 use crate::session::Session;
 use crate::session::context::StatementContext;
@@ -199,9 +200,9 @@ pub fn copied(source: &Relation, checks: bool, keys: bool, catalog: &Catalog) ->
 }
 
 /// Primary key columns are NOT NULL. 42P16 for a second primary key.
-pub fn mark_not_null(columns: &mut [Column], constraints: &[Declared]) -> Result<()> {
+pub fn mark_not_null(table: &str, columns: &mut [Column], constraints: &[Declared]) -> Result<()> {
     if constraints.iter().filter(|constraint| constraint.is_primary()).count() > 1 {
-        let message = "multiple primary keys for table are not allowed";
+        let message = format!("multiple primary keys for table \"{table}\" are not allowed");
         return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
     }
     for constraint in constraints.iter().filter(|constraint| constraint.is_primary()) {
@@ -221,8 +222,34 @@ pub fn stored_expression(
     context: &StatementContext,
 ) -> Result<(bind::tree::Expr, String)> {
     let bound = bind::bind_expression_over(table, stored_text::ROW, expr, purpose, target, context)?;
+    if matches!(purpose, Purpose::Generated) {
+        check_generated(table, &bound)?;
+    }
     let text = stored_text::expression(&bound, table, context)?;
     Ok((bound, text))
+}
+
+/// 42P17 for a generation expression over a generated column, or one whose value is not the same at all times.
+fn check_generated(table: &Relation, expr: &bind::tree::Expr) -> Result<()> {
+    let invalid = |message: String| Error::new(sqlstate::INVALID_OBJECT_DEFINITION, message);
+    fn visit(expr: &mut bind::tree::Expr, found: &mut Vec<(usize, Span)>) {
+        if let bind::tree::ExprKind::Column { rel: stored_text::ROW, column } = expr.kind {
+            found.push((column, expr.span));
+        }
+        bind::walk::children(expr, &mut |child| visit(child, found));
+    }
+    let mut columns = Vec::new();
+    visit(&mut expr.clone(), &mut columns);
+    for (column, span) in columns {
+        let Some(column) = table.columns.get(column).filter(|column| column.generated) else { continue };
+        let message = format!("cannot use generated column \"{}\" in column generation expression", column.name);
+        let detail = "A generated column cannot reference another generated column.";
+        return Err(invalid(message).with_detail(detail).at(span.start));
+    }
+    match free::is_immutable(expr) {
+        true => Ok(()),
+        false => Err(invalid("generation expression is not immutable".to_owned())),
+    }
 }
 
 /// Records the sequences that the table's defaults draw from, which cannot go before them.
@@ -536,7 +563,7 @@ fn foreign_key(
     // A table may refer to itself while it is being created, so the name may mean the table at hand.
     let referenced = match namespace::find(&references.table, context)? {
         Some(found) => found,
-        None => namespace::existing(&references.table, context)?,
+        None => namespace::existing_anywhere(&references.table, context)?,
     };
     if referenced.table().is_none() {
         let message = format!("referenced relation \"{}\" is not a table", referenced.name);

@@ -65,10 +65,13 @@ pub async fn run(session: &mut Session, copy: &Copy, sql: &str, context: &Statem
         return Err(Error::unsupported("COPY with PROGRAM"));
     }
     if matches!(copy.location, CopyLocation::File(_)) && !session.superuser {
-        return Err(Error::new(
-            sqlstate::INSUFFICIENT_PRIVILEGE,
-            "must be superuser or have privileges of the pg_read_server_files role to COPY from a file",
-        ));
+        let (role, what) = match copy.from {
+            true => ("pg_read_server_files", "from"),
+            false => ("pg_write_server_files", "to"),
+        };
+        let message = format!("must be superuser or have privileges of the {role} role to COPY {what} a file");
+        return Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message)
+            .with_hint("Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone."));
     }
     if copy.from {
         run_in(session, copy, options, context).await
@@ -140,20 +143,42 @@ fn require_new_rows(session: &Session, table: &Relation) -> Result<()> {
     Ok(())
 }
 
+/// A failure with a file, with the code that PostgreSQL gives it (`errcode_for_file_access`).
+fn file_error(error: &std::io::Error, what: &str) -> Error {
+    use std::io::ErrorKind;
+    let code = match error.kind() {
+        ErrorKind::NotFound => sqlstate::UNDEFINED_FILE,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => sqlstate::INSUFFICIENT_PRIVILEGE,
+        ErrorKind::IsADirectory | ErrorKind::NotADirectory => sqlstate::WRONG_OBJECT_TYPE,
+        ErrorKind::StorageFull => sqlstate::DISK_FULL,
+        _ => sqlstate::IO_ERROR,
+    };
+    let reason = error.to_string();
+    let reason = reason.split(" (os error").next().unwrap_or_default();
+    Error::new(code, format!("{what}: {reason}"))
+}
+
+/// As [`file_error`]; who mixes up the server's files and their own gets a hint.
+fn not_opened(error: &std::io::Error, what: &str, hint: &str) -> Error {
+    let failed = file_error(error, what);
+    match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => failed.with_hint(hint),
+        _ => failed,
+    }
+}
+
 /// Bytes of a server-side file read at a time.
 const FILE_CHUNK_BYTES: usize = 1 << 20;
 
 impl CopyIn {
     async fn read_file(&mut self, session: &mut Session, path: &str) -> Result<()> {
         use tokio::io::AsyncReadExt;
-        let failed = |e: std::io::Error| {
-            let code = match e.kind() {
-                std::io::ErrorKind::NotFound => sqlstate::UNDEFINED_FILE,
-                _ => sqlstate::IO_ERROR,
-            };
-            Error::new(code, format!("could not open file \"{path}\" for reading: {e}"))
-        };
-        let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
+        let mut file = tokio::fs::File::open(path).await.map_err(|error| {
+            let hint = "COPY FROM instructs the PostgreSQL server process to read a file. You may want a client-side \
+                        facility such as psql's \\copy.";
+            not_opened(&error, &format!("could not open file \"{path}\" for reading"), hint)
+        })?;
+        let failed = |e: std::io::Error| file_error(&e, &format!("could not read from COPY file \"{path}\""));
         let mut buffer = vec![0; FILE_CHUNK_BYTES];
         loop {
             let read = file.read(&mut buffer).await.map_err(failed)?;
@@ -311,12 +336,15 @@ impl CopyOut {
 
     async fn write_file(&mut self, path: &str) -> Result<()> {
         use tokio::io::AsyncWriteExt;
-        let failed =
-            |e: std::io::Error| Error::new(sqlstate::IO_ERROR, format!("could not write to file \"{path}\": {e}"));
+        let failed = |e: std::io::Error| file_error(&e, &format!("could not write to COPY file \"{path}\""));
         if !std::path::Path::new(path).is_absolute() {
             return Err(Error::new(sqlstate::INVALID_NAME, "relative path not allowed for COPY to file"));
         }
-        let mut file = tokio::fs::File::create(path).await.map_err(failed)?;
+        let mut file = tokio::fs::File::create(path).await.map_err(|error| {
+            let hint = "COPY TO instructs the PostgreSQL server process to write a file. You may want a client-side \
+                        facility such as psql's \\copy.";
+            not_opened(&error, &format!("could not open file \"{path}\" for writing"), hint)
+        })?;
         while let Some(chunk) = self.next().await? {
             file.write_all(&chunk.data).await.map_err(failed)?;
         }
@@ -334,6 +362,11 @@ impl Session {
         batch: RecordBatch,
         context: &Arc<StatementContext>,
     ) -> Result<u64> {
+        let called = self.call_defaults(insert, &batch, context).await?;
+        let (insert, batch) = match &called {
+            Some((insert, batch)) => (insert, batch.clone()),
+            None => (insert, batch),
+        };
         let runtime = Arc::clone(&self.shared.executor);
         let open = self.writable("COPY FROM")?;
         let mut execution = execute::Execution::new(&runtime, Arc::clone(context), &mut open.tables, &[]);

@@ -436,7 +436,7 @@ pub async fn run(
         let context = fresh.as_deref().unwrap_or(context);
         let mut needs = Vec::new();
         for name in tables {
-            let relation = namespace::existing(name, context)?;
+            let relation = namespace::existing_anywhere(name, context)?;
             let wanted = if mode == TableMode::AccessShare {
                 "rawdD"
             } else if mode <= TableMode::RowExclusive {

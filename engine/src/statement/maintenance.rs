@@ -20,7 +20,7 @@ pub async fn run(
     let verb = verb.to_uppercase();
     let mut chosen = Vec::with_capacity(tables.len());
     for (name, columns) in tables {
-        let relation = namespace::existing(name, context)?;
+        let relation = namespace::existing_anywhere(name, context)?;
         if relation.table().is_none() {
             let message = format!("skipping \"{}\" --- cannot {} non-tables", relation.name, verb.to_lowercase());
             session.warn(sqlstate::WRONG_OBJECT_TYPE, &message);

@@ -16,7 +16,7 @@ const MAX_COLUMNS: usize = 8;
 
 pub fn create(session: &mut Session, create: &CreateStatistics, context: &StatementContext) -> Result<Outcome> {
     const TAG: &str = "CREATE STATISTICS";
-    let table = namespace::existing(&create.table, context)?;
+    let table = namespace::existing_anywhere(&create.table, context)?;
     if table.table().is_none() {
         let message = format!("cannot define statistics for relation \"{}\"", table.name);
         return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)

@@ -23,7 +23,7 @@ pub fn run(
     let mut whole = Vec::new();
     for (name, only) in names {
         let only = *only;
-        let relation = namespace::existing(name, context)?;
+        let relation = namespace::existing_anywhere(name, context)?;
         if relation.table().is_none() || relation.materialized().is_some() {
             let message = format!("\"{}\" is not a table", relation.name);
             return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));

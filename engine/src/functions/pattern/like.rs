@@ -54,13 +54,15 @@ enum Token {
     /// `_`
     One,
     Text(char),
+    /// An escape character at the end: an error where a character of the text meets it.
+    Dangling,
 }
 
 fn ends_with_escape() -> Error {
     Error::new(sqlstate::INVALID_ESCAPE_SEQUENCE, "LIKE pattern must not end with escape character")
 }
 
-fn tokens(pattern: &str) -> Result<Vec<Token>> {
+fn tokens(pattern: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = pattern.chars();
     while let Some(character) = rest.next() {
@@ -68,16 +70,16 @@ fn tokens(pattern: &str) -> Result<Vec<Token>> {
             '%' if tokens.last() == Some(&Token::Any) => continue,
             '%' => Token::Any,
             '_' => Token::One,
-            '\\' => Token::Text(rest.next().ok_or_else(ends_with_escape)?),
+            '\\' => rest.next().map_or(Token::Dangling, Token::Text),
             other => Token::Text(other),
         });
     }
-    Ok(tokens)
+    tokens
 }
 
 impl Pattern {
-    fn compile(pattern: &str) -> Result<Self> {
-        let tokens = tokens(pattern)?;
+    fn compile(pattern: &str) -> Self {
+        let tokens = tokens(pattern);
         let literal = |tokens: &[Token]| -> Option<String> {
             tokens
                 .iter()
@@ -85,7 +87,7 @@ impl Pattern {
                 .collect()
         };
         let segments: Option<Vec<String>> = tokens.split(|token| *token == Token::Any).map(literal).collect();
-        Ok(match segments.as_deref() {
+        match segments.as_deref() {
             None => Self::General(tokens),
             Some([]) => Self::Equals(String::new()),
             Some([text]) => Self::Equals(text.clone()),
@@ -94,34 +96,35 @@ impl Pattern {
                 middle: middle.iter().map(|text| Finder::new(text).into_owned()).collect(),
                 end: end.clone(),
             },
-        })
+        }
     }
 
-    fn matches(&self, text: &str) -> bool {
-        match self {
+    /// 22025 if the text reaches an escape character that ends the pattern.
+    fn matches(&self, text: &str) -> Result<bool> {
+        Ok(match self {
             Self::Equals(pattern) => text == pattern,
             Self::Segments { start, middle, end } => {
-                let Some(mut rest) = text.as_bytes().strip_prefix(start.as_bytes()) else { return false };
+                let Some(mut rest) = text.as_bytes().strip_prefix(start.as_bytes()) else { return Ok(false) };
                 for finder in middle {
                     let after = finder.find(rest).and_then(|at| rest.get(at + finder.needle().len()..));
-                    let Some(after) = after else { return false };
+                    let Some(after) = after else { return Ok(false) };
                     rest = after;
                 }
                 rest.ends_with(end.as_bytes())
             }
-            Self::General(tokens) => general(tokens, text),
-        }
+            Self::General(tokens) => return general(tokens, text),
+        })
     }
 }
 
 /// Greedy matching with one point to come back to: the last `%`.
-fn general(tokens: &[Token], text: &str) -> bool {
+fn general(tokens: &[Token], text: &str) -> Result<bool> {
     let (mut token, mut rest) = (0, text);
     let mut back: Option<(usize, &str)> = None;
     loop {
         let mut characters = rest.chars();
         let advanced = match tokens.get(token) {
-            None if rest.is_empty() => return true,
+            None if rest.is_empty() => return Ok(true),
             Some(Token::Any) => {
                 back = Some((token + 1, rest));
                 token += 1;
@@ -129,6 +132,8 @@ fn general(tokens: &[Token], text: &str) -> bool {
             }
             Some(Token::One) => characters.next().is_some(),
             Some(Token::Text(wanted)) => characters.next() == Some(*wanted),
+            Some(Token::Dangling) if rest.is_empty() => false,
+            Some(Token::Dangling) => return Err(ends_with_escape()),
             None => false,
         };
         if advanced {
@@ -143,7 +148,7 @@ fn general(tokens: &[Token], text: &str) -> bool {
                 back = Some((after, characters.as_str()));
                 (token, rest) = (after, characters.as_str());
             }
-            _ => return false,
+            _ => return Ok(false),
         }
     }
 }
@@ -162,15 +167,13 @@ fn like(ignore_case: bool, negated: bool) -> Body {
                 let pattern = patterns.get(row);
                 if compiled.as_ref().is_none_or(|(source, _)| source != pattern) {
                     let folded = if ignore_case { pattern.to_lowercase() } else { pattern.to_owned() };
-                    compiled = Some((pattern.to_owned(), Pattern::compile(&folded)?));
+                    compiled = Some((pattern.to_owned(), Pattern::compile(&folded)));
                 }
-                let matched = compiled.as_ref().is_some_and(|(_, compiled)| {
-                    if ignore_case {
-                        compiled.matches(&text.get(row).to_lowercase())
-                    } else {
-                        compiled.matches(text.get(row))
-                    }
-                });
+                let matched = match &compiled {
+                    None => false,
+                    Some((_, compiled)) if ignore_case => compiled.matches(&text.get(row).to_lowercase())?,
+                    Some((_, compiled)) => compiled.matches(text.get(row))?,
+                };
                 Ok::<_, Error>(matched != negated)
             },
         )
@@ -181,7 +184,7 @@ fn bytes_match(text: &[u8], pattern: &[u8]) -> Result<bool> {
     // Bytes as characters of the same number.
     let text: String = text.iter().map(|&byte| char::from(byte)).collect();
     let pattern: String = pattern.iter().map(|&byte| char::from(byte)).collect();
-    Ok(Pattern::compile(&pattern)?.matches(&text))
+    Pattern::compile(&pattern).matches(&text)
 }
 
 /// Rewrites a pattern from another escape character to backslash.
@@ -233,9 +236,12 @@ mod tests {
             ("special request", "%special%requests%", false),
             ("one, two, three", "one%two%three", true),
         ] {
-            assert_eq!(Pattern::compile(pattern).unwrap().matches(text), expected, "{text} LIKE {pattern}");
+            assert_eq!(Pattern::compile(pattern).matches(text).unwrap(), expected, "{text} LIKE {pattern}");
         }
-        assert!(Pattern::compile("a\\").is_err());
+        // The escape character counts where a character of the text meets it.
+        assert!(Pattern::compile("a\\").matches("a\\").is_err());
+        assert_eq!(Pattern::compile("a\\").matches("a").unwrap(), false);
+        assert_eq!(Pattern::compile("b\\").matches("a").unwrap(), false);
         assert_eq!(like_escape("a#%b\\", "#").unwrap(), "a\\%b\\\\");
     }
 }

@@ -50,7 +50,7 @@ fn initcap(text: &str) -> String {
 fn chr(code: i32) -> Result<String> {
     match code {
         0 => Err(Error::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, "null character not permitted")),
-        code if code < 0 => Err(Error::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, "character number must be positive")),
+        code if code < 0 => Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, "character number must be positive")),
         code => char::from_u32(code as u32).map(String::from).ok_or_else(|| {
             Error::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, format!("requested character not valid for encoding: {code}"))
         }),
