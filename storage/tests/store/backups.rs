@@ -240,6 +240,26 @@ async fn refusals_name_the_reason() {
     assert!(refused(None, &dir.path().join("b")).await.contains("checksum"));
 }
 
+#[tokio::test]
+async fn a_backup_without_checksums_is_restored_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, dest) = (open(&dir.path().join("data"), None), folder(&dir.path().join("backups")));
+    create(&store).await;
+    for i in 0..5 {
+        change(&store, i).await;
+        store.flush().await.unwrap();
+    }
+    change(&store, 5).await;
+    let taken = backup(&store, &dest).await;
+    let name = format!("{:016x}/backup.json", taken.description.ts);
+    let mut json: serde_json::Value = serde_json::from_slice(&dest.get(&name).unwrap().unwrap()).unwrap();
+    // As programs wrote it before there were any.
+    json.as_object_mut().unwrap().retain(|key, _| key != "files" && key != "crc32");
+    dest.put(&name, json.to_string().into()).unwrap();
+    let (_, rows) = restored(&dest, &dir.path().join("restored"), None, None).await;
+    assert_eq!(rows, read(&store));
+}
+
 /// A bucket whose requests are not tried again.
 fn impatient(server: &S3, prefix: &str) -> Arc<dyn Repository> {
     let access = Access { variables: server.variables(), retry: Duration::ZERO };
@@ -416,6 +436,11 @@ async fn what_is_wrong_with_a_store_is_said_with_what_to_do() {
     let set = |name: &'static str, value: &'static str| {
         move |variables: &mut BTreeMap<String, String>| drop(variables.insert(name.into(), value.into()))
     };
+    // Never a role of the machine that runs the tests.
+    let no_credentials = |variables: &mut BTreeMap<String, String>| {
+        variables.retain(|name, _| name == "AWS_REGION");
+        variables.insert("AWS_EC2_METADATA_DISABLED".into(), "true".into());
+    };
     for (place, change, wanted) in [
         (
             "s3://elsewhere/x",
@@ -426,6 +451,7 @@ async fn what_is_wrong_with_a_store_is_said_with_what_to_do() {
         ("s3://backups/x", &set("AWS_SKIP_SIGNATURE", "true"), "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         ("s3://backups/x", &set("AWS_ALLOW_HTTP", "false"), "set AWS_ALLOW_HTTP=true"),
         ("s3://backups/x", &set("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), "check the network and AWS_ENDPOINT_URL"),
+        ("s3://backups/x", &no_credentials, "there are no credentials: set AWS_ACCESS_KEY_ID"),
         ("s3://", &set("AWS_REGION", "eu-test-1"), "a bucket is missing"),
         ("gs://backups/x", &set("AWS_REGION", "eu-test-1"), "is neither a folder nor s3://BUCKET/PREFIX"),
     ] {

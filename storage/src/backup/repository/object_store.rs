@@ -35,6 +35,8 @@ const CREDENTIAL_VARIABLES: &[&str] = &[
     "AWS_SKIP_SIGNATURE",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
+/// Says that the metadata service must not be asked.
+const METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 const METADATA_SERVICE: ([u8; 4], u16) = ([169, 254, 169, 254], 80);
 const METADATA_PATIENCE: Duration = Duration::from_secs(1);
 /// More than the time to retry allows, which is the limit.
@@ -80,7 +82,9 @@ impl Bucket {
             return Err(failure(format!("a bucket is missing: {BUCKET_SCHEME}BUCKET/PREFIX")));
         }
         Path::parse(&prefix).map_err(|e| refused(&e))?;
-        if !CREDENTIAL_VARIABLES.iter().any(|name| access.variables.contains_key(*name)) && !is_on_an_instance() {
+        let named = CREDENTIAL_VARIABLES.iter().any(|name| access.variables.contains_key(*name));
+        let disabled = access.variables.get(METADATA_DISABLED).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        if !named && (disabled || !is_on_an_instance()) {
             return Err(refused(&"there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
         }
         let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
