@@ -169,7 +169,7 @@ async fn answer(
     if objects.is_down() {
         return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "We encountered an internal error.");
     }
-    if let Err(refused) = check_signature(&head.headers, &body) {
+    if let Some(refused) = refuse_signature(&head.headers, &body) {
         return refused;
     }
     let (bucket, name) = match head.uri.path().trim_start_matches('/').split_once('/') {
@@ -204,23 +204,23 @@ fn error(status: StatusCode, code: &str, message: &str) -> Response {
     (status, body).into_response()
 }
 
-/// The right key, a signature, and the checksum that was signed. (The signature itself is not computed.)
-fn check_signature(headers: &HeaderMap, body: &[u8]) -> Result<(), Response> {
+/// Wanted are the right key, a signature, and the checksum that was signed. (The signature itself is not computed.)
+fn refuse_signature(headers: &HeaderMap, body: &[u8]) -> Option<Response> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let authorization = header("authorization");
     if !authorization.starts_with("AWS4-HMAC-SHA256 ") || !authorization.contains("Signature=") {
-        return Err(error(StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"));
+        return Some(error(StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"));
     }
     if !authorization.contains(&format!("Credential={KEY}/")) || !authorization.contains("/eu-test-1/s3/aws4_request") {
         let message = "The AWS Access Key Id you provided does not exist in our records.";
-        return Err(error(StatusCode::FORBIDDEN, "InvalidAccessKeyId", message));
+        return Some(error(StatusCode::FORBIDDEN, "InvalidAccessKeyId", message));
     }
     let hash: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
     if header("x-amz-content-sha256") != hash {
         let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
-        return Err(error(StatusCode::BAD_REQUEST, "XAmzContentSHA256Mismatch", message));
+        return Some(error(StatusCode::BAD_REQUEST, "XAmzContentSHA256Mismatch", message));
     }
-    Ok(())
+    None
 }
 
 fn etag(bytes: &[u8]) -> String {
