@@ -361,7 +361,7 @@ impl Session {
         self.run_settled(plan, parameters, context).await
     }
 
-    async fn run_settled(
+    pub(super) async fn run_settled(
         &mut self,
         plan: &Plan,
         parameters: Vec<ScalarValue>,

@@ -20,6 +20,7 @@ pub mod protocol;
 mod repeated;
 pub(crate) mod routine;
 mod row_calls;
+mod row_changes;
 pub mod sequence;
 mod services;
 pub mod snapshot;
@@ -65,6 +66,8 @@ pub struct Session {
     pub(crate) calls: usize,
     /// What runs may commit: a procedure, or DO, outside of a transaction block.
     pub(crate) transactional: bool,
+    /// Bodies run for rows whose places hold only as long as the snapshot does: it does not move forward meanwhile.
+    keeps_snapshot: bool,
     /// What procedural languages keep between statements.
     pub(crate) language_state: HashMap<&'static str, Box<dyn std::any::Any + Send + Sync>>,
     /// Who it is in the lock table.
@@ -134,6 +137,7 @@ impl Session {
             superuser,
             calls: 0,
             transactional: false,
+            keeps_snapshot: false,
             language_state: HashMap::new(),
             transaction: None,
             prepared: Arc::default(),

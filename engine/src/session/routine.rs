@@ -226,6 +226,7 @@ impl Session {
     pub(crate) fn see_own_changes(&mut self, volatile: bool) -> Result<()> {
         if let Some(open) = &mut self.transaction
             && volatile
+            && !self.keeps_snapshot
             && open.isolation == Isolation::ReadCommitted
         {
             open.catalog.refresh()?;
@@ -252,12 +253,7 @@ impl Session {
                     }
                     Ok(())
                 }
-                Statement::Update(update) => {
-                    for expr in update.set.iter_mut().map(|(_, value)| value).chain(&mut update.filter) {
-                        self.settle_expression(expr, parameters, context).await?;
-                    }
-                    Ok(())
-                }
+                Statement::Update(update) => self.call_in_update(update, parameters, context).await,
                 Statement::Merge(merge) => {
                     let actions = merge.actions.iter_mut().flat_map(crate::bind::tree::MergeAction::exprs_mut);
                     for expr in std::iter::once(&mut merge.condition).chain(actions) {
@@ -265,12 +261,7 @@ impl Session {
                     }
                     Ok(())
                 }
-                Statement::Delete(delete) => {
-                    if let Some(expr) = &mut delete.filter {
-                        self.settle_expression(expr, parameters, context).await?;
-                    }
-                    Ok(())
-                }
+                Statement::Delete(delete) => self.call_in_delete(delete, parameters, context).await,
             }
         })
     }
@@ -695,7 +686,7 @@ pub(super) fn has_calls(expr: &Expr) -> bool {
 }
 
 /// Is there a call that may give another value for each row, whatever its arguments are? A sub-query runs once.
-fn calls_by_row(expr: &Expr) -> bool {
+pub(super) fn calls_by_row(expr: &Expr) -> bool {
     fn visit(expr: &mut Expr, found: &mut bool) {
         match &expr.kind {
             ExprKind::Subquery(_) => return,

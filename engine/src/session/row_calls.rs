@@ -23,7 +23,7 @@ use crate::execute::error::from_datafusion;
 use crate::parse::ast::JoinKind;
 
 /// A column of a relation, with its type.
-type Column = (RelId, usize, Type);
+pub(super) type Column = (RelId, usize, Type);
 type Rows = Vec<Vec<ScalarValue>>;
 
 impl Session {
@@ -267,7 +267,7 @@ impl Session {
     }
 
     /// An expression over the values of one row.
-    async fn value_in(
+    pub(super) async fn value_in(
         &mut self,
         expr: &Expr,
         columns: &[Column],
@@ -282,7 +282,7 @@ impl Session {
     }
 
     /// These columns of a FROM's rows.
-    async fn rows_for(
+    pub(super) async fn rows_for(
         &mut self,
         from: Option<From>,
         filter: Option<Expr>,
@@ -306,9 +306,12 @@ impl Session {
         parameters: &[ScalarValue],
         context: &StatementContext,
     ) -> Result<Rows> {
-        let plan = Plan::new(bodies::bound_query(query), context)?;
-        let shared = std::sync::Arc::new(context.clone());
-        drain(self.run_plan(&plan, parameters.to_vec(), &shared).await?).await
+        // Rights were checked and relations locked for the whole statement, a part of which this is.
+        let mut tree = bodies::bound_query(query);
+        self.settle(&mut tree.statement, parameters, context).await?;
+        let plan = Plan::settled(tree, context);
+        let shared = Arc::new(context.clone());
+        drain(self.run_settled(&plan, parameters.to_vec(), &shared).await?).await
     }
 }
 
@@ -317,13 +320,13 @@ const NOWHERE: RelId = RelId(u32::MAX);
 
 /// Columns that are to be found as those of another relation, from its column `first` on.
 #[derive(Default)]
-struct Renamed {
-    rel: Option<RelId>,
-    first: usize,
-    columns: Vec<Column>,
+pub(super) struct Renamed {
+    pub rel: Option<RelId>,
+    pub first: usize,
+    pub columns: Vec<Column>,
 }
 
-fn rename(expr: &mut Expr, renamed: &Renamed) {
+pub(super) fn rename(expr: &mut Expr, renamed: &Renamed) {
     if let (ExprKind::Column { rel, column }, Some(to)) = (&mut expr.kind, renamed.rel) {
         if let Some(at) = renamed.columns.iter().position(|(of, at, _)| (of, at) == (rel, column)) {
             (*rel, *column) = (to, renamed.first + at);
@@ -452,7 +455,7 @@ fn over_rows(select: &mut Select, visit: &mut dyn FnMut(&mut Expr)) {
     }
 }
 
-fn rels_of(from: &From) -> Vec<RelId> {
+pub(super) fn rels_of(from: &From) -> Vec<RelId> {
     match from {
         From::Table { rel, .. } | From::Subquery { rel, .. } | From::Function { rel, .. } | From::Cte { rel, .. } => {
             vec![*rel]
@@ -467,14 +470,14 @@ fn reads_only(expr: &Expr, rels: &[RelId]) -> bool {
     only
 }
 
-fn conjuncts(expr: Expr) -> Vec<Expr> {
+pub(super) fn conjuncts(expr: Expr) -> Vec<Expr> {
     match expr.kind {
         ExprKind::And(parts) => parts.into_iter().flat_map(conjuncts).collect(),
         _ => vec![expr],
     }
 }
 
-fn and(mut parts: Vec<Expr>) -> Option<Expr> {
+pub(super) fn and(mut parts: Vec<Expr>) -> Option<Expr> {
     match parts.len() {
         0 | 1 => parts.pop(),
         _ => Some(Expr { kind: ExprKind::And(parts), ty: Type::of(oid::BOOL), span: Default::default() }),
@@ -490,7 +493,7 @@ fn columns(of: &[Column]) -> Vec<Expr> {
     of.iter().map(column).collect()
 }
 
-fn named(of: &[Column]) -> Vec<OutputColumn> {
+pub(super) fn named(of: &[Column]) -> Vec<OutputColumn> {
     let column = |(at, (.., ty)): (usize, &Column)| OutputColumn { name: format!("c{at}"), ty: *ty, origin: None };
     of.iter().enumerate().map(column).collect()
 }
