@@ -24,6 +24,7 @@ pub const PG_TS_PARSER: Oid = 3601;
 pub const PG_TS_CONFIG: Oid = 3602;
 pub const PG_TS_TEMPLATE: Oid = 3764;
 pub const PG_NAMESPACE: Oid = 2615;
+pub const PG_OPCLASS: Oid = 2616;
 pub const PG_OPERATOR: Oid = 2617;
 pub const PG_REWRITE: Oid = 2618;
 pub const PG_TRIGGER: Oid = 2620;

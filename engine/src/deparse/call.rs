@@ -1,5 +1,8 @@
 //! Calls of functions and operators, in the form they were written in.
 
+use std::borrow::Cow;
+
+use aegis_catalog::definition::quote_identifier;
 use aegis_catalog::types::oid;
 use datafusion::scalar::ScalarValue;
 
@@ -12,7 +15,7 @@ use crate::functions::Function;
 impl<'t> Deparser<'t> {
     pub(super) fn call(&mut self, function: &'t Function, args: &'t [Expr], form: &'t CallForm, variadic: bool) {
         match form {
-            CallForm::Operator(name) => self.operator(name, args),
+            CallForm::Operator(name) => self.operator(function, name, args),
             CallForm::Keyword(keyword) => self.push(keyword),
             CallForm::Subscript => {
                 if let [value, key] = args {
@@ -30,14 +33,26 @@ impl<'t> Deparser<'t> {
         self.function(&call.function, &call.args, call.variadic);
     }
 
-    fn operator(&mut self, name: &'t str, args: &'t [Expr]) {
+    /// An operator's symbol, with the schema if the path does not lead there.
+    pub(super) fn operator_name<'n>(&self, function: &Function, name: &'n str) -> Cow<'n, str> {
+        let printer = self.target.printer;
+        let is_hidden = function.schema != aegis_catalog::fixed_oid::PG_CATALOG_SCHEMA
+            && !printer.search_path.schemas().contains(&function.schema);
+        match printer.catalog.schema(function.schema).filter(|_| is_hidden) {
+            Some(schema) => format!("OPERATOR({}.{name})", quote_identifier(&schema.name)).into(),
+            None => name.into(),
+        }
+    }
+
+    fn operator(&mut self, function: &Function, name: &'t str, args: &'t [Expr]) {
+        let shown = self.operator_name(function, name);
         self.open();
         let infix = args.len() == 2;
         for (position, arg) in args.iter().enumerate() {
             let first = position == 0;
             if !(infix && first) {
                 self.push(if infix { " " } else { "" });
-                self.push(name);
+                self.push(&shown);
                 self.push(" ");
             }
             self.inside(arg, true, Parent::Operator { name, infix, first });

@@ -6,6 +6,7 @@ use super::simple::Parent;
 use super::subquery::uncast;
 use super::{Deparser, INDENT_INNER, Node};
 use crate::bind::tree::{CallForm, CastMethod, Expr, ExprKind, RowOperator, Subscript};
+use crate::functions::Function;
 
 impl<'t> Deparser<'t> {
     /// The expression; `implicit` shows the casts that nobody wrote, where they decide how the text is understood.
@@ -108,8 +109,9 @@ impl<'t> Deparser<'t> {
             ExprKind::RowCompare { op, left, right, .. } => self.row_compare(*op, left, right),
             ExprKind::Field { arg, index } => self.field(arg, *index),
             ExprKind::Subscript { arg, subscripts } => self.subscript(arg, subscripts),
-            ExprKind::QuantifiedArray { operator, left, array, all, .. } => {
-                self.quantified(left, operator, *all, |out| {
+            ExprKind::QuantifiedArray { function, operator, left, array, all } => {
+                let operator = self.operator_name(function, operator);
+                self.quantified(left, &operator, *all, |out| {
                     out.inside(array, true, Parent::Other);
                     // Without it, a sub-query would be compared with row by row.
                     if matches!(&array.kind, ExprKind::Subquery(_)) {
@@ -118,7 +120,7 @@ impl<'t> Deparser<'t> {
                     }
                 });
             }
-            ExprKind::InList { left, list, negated, .. } => self.in_list(left, list, *negated),
+            ExprKind::InList { equal, left, list, negated } => self.in_list(equal, left, list, *negated),
             ExprKind::Subquery(subquery) => self.subquery(subquery),
             ExprKind::Grouping { rel, keys } => self.grouping(*rel, keys),
             ExprKind::Default => self.push("DEFAULT"),
@@ -349,7 +351,7 @@ impl<'t> Deparser<'t> {
     }
 
     /// IN is a comparison with an array; the casts that its elements share stand around the whole.
-    fn in_list(&mut self, left: &'t Expr, list: &'t [Expr], negated: bool) {
+    fn in_list(&mut self, equal: &Function, left: &'t Expr, list: &'t [Expr], negated: bool) {
         // Elements that name columns would not be a list any more.
         if self.target.layout.stored && list.len() > 1 && !list.iter().any(crate::bind::reads_columns) {
             self.push("(");
@@ -359,8 +361,9 @@ impl<'t> Deparser<'t> {
             return self.push("))");
         }
         let (operator, all) = if negated { ("<>", true) } else { ("=", false) };
+        let operator = self.operator_name(equal, operator);
         let inner: Option<Vec<&'t Expr>> = list.iter().map(relabelled).collect();
-        self.quantified(left, operator, all, |out| match inner {
+        self.quantified(left, &operator, all, |out| match inner {
             Some(inner) => {
                 let array = list.first().and_then(|item| aegis_catalog::types::array_of(item.ty.oid));
                 out.open();

@@ -371,16 +371,12 @@ fn add(session: &mut Session, table: &Arc<Relation>, declared: Declared, altered
             let index = match index {
                 Some(index) => adopt_index(session, index, &name, primary)?,
                 None => {
-                    let kind = Index {
-                        include,
-                        invalid,
-                        ..key_index(table, &attnums, primary, nulls_not_distinct, &context.catalog)
-                    };
+                    let kind = key_index(table, &attnums, (primary, nulls_not_distinct), &context.catalog);
+                    let kind = Index { include, invalid, ..kind };
                     let command = if altered { "ALTER TABLE / ADD" } else { "CREATE TABLE /" };
                     let key = if primary { "PRIMARY KEY" } else { "UNIQUE" };
-                    let message =
-                        format!("{command} {key} will create implicit index \"{name}\" for table \"{}\"", table.name);
-                    session.debug(&message);
+                    let of = &table.name;
+                    session.debug(&format!("{command} {key} will create implicit index \"{name}\" for table \"{of}\""));
                     create_key_index(session, table, &name, kind)?
                 }
             };
@@ -476,7 +472,12 @@ fn included_columns(table: &Relation, columns: &[String]) -> Result<Vec<i16>> {
     columns.iter().map(attnum).collect()
 }
 
-fn key_index(table: &Relation, attnums: &[i16], primary: bool, nulls_not_distinct: bool, catalog: &Catalog) -> Index {
+fn key_index(
+    table: &Relation,
+    attnums: &[i16],
+    (primary, nulls_not_distinct): (bool, bool),
+    catalog: &Catalog,
+) -> Index {
     let key = |&attnum: &i16| {
         let operator_class = table.column(attnum).map_or(0, |column| index_key::unique_class(column.ty, catalog));
         IndexKey { attnum, expression: None, descending: false, nulls_first: false, operator_class }
