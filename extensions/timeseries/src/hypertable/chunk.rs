@@ -207,7 +207,8 @@ pub async fn drop_before(caller: &mut Caller<'_>, table: Oid, older: Option<i64>
 
 /// Each chunk of a hypertable with the bytes of its rows.
 async fn size_of_chunks(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
-    let (relation, _) = hypertable(&caller, arguments.get(0)?)?;
+    let table = Aggregate::table_of(&mut caller, arguments.get(0)?).await?;
+    let (relation, _) = hypertable(&caller, table)?;
     let mut rows = Vec::new();
     for chunk in chosen(&caller, relation.oid, &Bounds::default())? {
         let bytes = caller.window_size(chunk.oid).await?.bytes();
