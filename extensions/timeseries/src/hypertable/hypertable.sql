@@ -82,14 +82,10 @@ CREATE VIEW timescaledb_information.chunks AS
 GRANT SELECT ON timescaledb_information.hypertables, timescaledb_information.dimensions, timescaledb_information.chunks TO PUBLIC;
 
 -- Sizes: of the whole by its files, of a chunk by its share of the files that hold rows of it.
--- The hypertable that a name means: itself, or the rows of a continuous aggregate.
-CREATE FUNCTION _timescaledb_functions.rows_of(relation regclass) RETURNS regclass LANGUAGE sql STABLE STRICT
-    AS $$ SELECT coalesce((SELECT materialization::regclass FROM _timescaledb_catalog.continuous_agg WHERE view = $1), $1) $$;
 CREATE FUNCTION hypertable_size(hypertable regclass) RETURNS bigint LANGUAGE sql VOLATILE STRICT
-    AS $$ SELECT CASE WHEN _timescaledb_functions.time_column(_timescaledb_functions.rows_of($1)) IS NOT NULL THEN pg_total_relation_size(_timescaledb_functions.rows_of($1)) END $$;
+    AS $$ SELECT CASE WHEN _timescaledb_functions.time_column($1) IS NOT NULL THEN pg_total_relation_size($1) END $$;
 CREATE FUNCTION hypertable_index_size(index_name regclass) RETURNS bigint LANGUAGE sql VOLATILE STRICT AS $$ SELECT pg_relation_size($1) $$;
 CREATE FUNCTION hypertable_detailed_size(hypertable regclass) RETURNS TABLE(table_bytes bigint, index_bytes bigint, toast_bytes bigint, total_bytes bigint, node_name text) LANGUAGE sql VOLATILE STRICT
-    AS $$ SELECT pg_relation_size(_timescaledb_functions.rows_of($1)), pg_indexes_size(_timescaledb_functions.rows_of($1)), 0::bigint, pg_total_relation_size(_timescaledb_functions.rows_of($1)), NULL::text
-        WHERE _timescaledb_functions.time_column(_timescaledb_functions.rows_of($1)) IS NOT NULL $$;
+    AS $$ SELECT pg_relation_size($1), pg_indexes_size($1), 0::bigint, pg_total_relation_size($1), NULL::text WHERE _timescaledb_functions.time_column($1) IS NOT NULL $$;
 CREATE FUNCTION chunks_detailed_size(hypertable regclass) RETURNS TABLE(chunk_schema name, chunk_name name, table_bytes bigint, index_bytes bigint, toast_bytes bigint, total_bytes bigint, node_name text) LANGUAGE sql VOLATILE STRICT
     AS $$ SELECT n.nspname, c.relname, s.bytes, 0::bigint, 0::bigint, s.bytes, NULL::text FROM _timescaledb_functions.size_of_chunks($1) s JOIN pg_class c ON c.oid = s.chunk JOIN pg_namespace n ON n.oid = c.relnamespace $$;
