@@ -14,7 +14,7 @@ set search_path = pg_catalog;
 \copy (select oid, opfmethod, opfname, opfnamespace, opfowner from pg_opfamily order by oid) to 'pg_opfamily.tsv'
 \copy (select oid, amopfamily, amoplefttype, amoprighttype, amopstrategy, amoppurpose, amopopr, amopmethod, amopsortfamily from pg_amop order by oid) to 'pg_amop.tsv'
 \copy (select oid, amprocfamily, amproclefttype, amprocrighttype, amprocnum, amproc::oid from pg_amproc order by oid) to 'pg_amproc.tsv'
-\copy (select oid, collname, collnamespace, collowner, collprovider, collisdeterministic, collencoding, collcollate, collctype, colliculocale, collversion from pg_collation where collname in ('default', 'C', 'POSIX', 'ucs_basic') order by oid) to 'pg_collation.tsv'
+\copy (select oid, collname, collnamespace, collowner, collprovider, collisdeterministic, collencoding, collcollate, collctype, colliculocale from pg_collation where (collname in ('default', 'C', 'POSIX', 'ucs_basic', 'C.utf8') or collprovider = 'i' and colliculocale !~ 'posix') and oid < 16384 order by oid) to 'pg_collation.tsv'
 \copy (select oid, lanname, lanowner, lanispl, lanpltrusted, lanplcallfoid, laninline, lanvalidator, lanacl from pg_language order by oid) to 'pg_language.tsv'
 \copy (select rngtypid, rngsubtype, rngmultitypid, rngcollation, rngsubopc, rngcanonical::oid, rngsubdiff::oid from pg_range order by 1) to 'pg_range.tsv'
 \copy (select oid, spcname, spcowner, spcacl, spcoptions from pg_tablespace order by oid) to 'pg_tablespace.tsv'

@@ -245,13 +245,21 @@ impl Catalog {
     pub fn collation(&self, oid: Oid) -> Option<(Oid, &str)> {
         match self.descriptors.get(&oid) {
             Some(made) => made.collation().map(|_| (made.schema, made.name.as_str())),
-            None => crate::facts::collation_name(oid).map(|name| (fixed_oid::PG_CATALOG_SCHEMA, name)),
+            None => crate::facts::collation(oid).map(|row| (fixed_oid::PG_CATALOG_SCHEMA, row.name.as_ref())),
+        }
+    }
+
+    /// What a collation is.
+    pub fn collation_facts(&self, oid: Oid) -> Option<&crate::object::Collation> {
+        match self.descriptors.get(&oid) {
+            Some(made) => made.collation(),
+            None => crate::facts::collation(oid).map(|row| &row.collation),
         }
     }
 
     /// A collation by name, in a schema or along the path.
     pub fn collation_named(&self, schema: Option<&str>, name: &str, search_path: &SearchPath) -> Option<Oid> {
-        let builtin = || crate::facts::collation(name);
+        let builtin = || crate::facts::collation_named(name).map(|row| row.oid);
         let made = |schema: Oid| self.descriptor_by_name(fixed_oid::PG_COLLATION, schema, name).map(|made| made.oid);
         let in_schema = |schema: Oid| if schema == fixed_oid::PG_CATALOG_SCHEMA { builtin() } else { made(schema) };
         match schema {

@@ -1,6 +1,7 @@
 //! Sessions, planning and execution of SQL; the only crate that knows DataFusion.
 
 pub mod bind;
+mod collation;
 pub mod copy;
 pub mod deparse;
 pub mod engine;

@@ -18,9 +18,8 @@ pub fn partition_key(printer: Printer<'_>, show: ShowExpression<'_>, table: Oid)
         let mut text = key_text(table, show, key);
         let own = table.column(key.attnum).map_or(key.collation, |column| column.collation);
         let usual = if key.attnum == 0 { facts::type_row(key.ty.oid).map_or(0, |row| row.collation) } else { own };
-        if let Some(name) = Some(key.collation).filter(|&own| own != 0 && own != usual).and_then(facts::collation_name)
-        {
-            text.push_str(&format!(" COLLATE {}", quote_identifier(name)));
+        if let Some(name) = Some(key.collation).filter(|&own| own != 0 && own != usual).and_then(facts::collation) {
+            text.push_str(&format!(" COLLATE {}", quote_identifier(&name.name)));
         }
         if let Some(name) = operator_class_name(key.operator_class) {
             text.push_str(&format!(" {}", quote_identifier(&name)));

@@ -6,17 +6,18 @@
 
 mod aggregate;
 mod cast;
+mod collations;
 mod function;
 mod operator;
 pub(crate) mod tsv;
 mod types;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub use aggregate::AggregateRow;
 pub use cast::{CastContext, CastMethod, CastRow};
+pub use collations::{CollationRow, collation, collation_named, collations};
 pub use function::FunctionRow;
 pub use operator::OperatorRow;
 pub use types::TypeRow;
@@ -192,20 +193,6 @@ mod tests {
         assert_eq!(procs().iter().filter(|proc| proc.kind == 'a').count(), aggregates().len());
         assert_eq!(type_named("int4").unwrap().oid, oid::INT4);
     }
-}
-
-/// OID and name of each collation.
-static COLLATIONS: LazyLock<Vec<(Oid, Cow<'static, str>)>> = LazyLock::new(|| {
-    tsv::rows(include_str!("../../data/pg_collation.tsv")).map(|mut fields| (fields.oid(), fields.text())).collect()
-});
-
-/// The collation of that name.
-pub fn collation(name: &str) -> Option<Oid> {
-    COLLATIONS.iter().find(|(_, other)| other == name).map(|(oid, _)| *oid)
-}
-
-pub fn collation_name(oid: Oid) -> Option<&'static str> {
-    COLLATIONS.iter().find(|(other, _)| *other == oid).map(|(_, name)| name.as_ref())
 }
 
 /// Names of `pg_language` by OID.

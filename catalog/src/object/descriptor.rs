@@ -27,14 +27,36 @@ pub enum DescriptorKind {
     TextSearchDictionary(TextSearchDictionary),
 }
 
-/// `pg_collation`. Texts are ordered by bytes whatever it says, so that only what says so too is let in.
+/// `pg_collation`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Collation {
-    /// `collprovider`.
+    /// `collprovider`: `i` orders by a locale of ICU, all others by bytes.
     pub provider: char,
     pub deterministic: bool,
+    /// Empty where the provider is ICU, as `ctype`.
     pub collate: String,
     pub ctype: String,
+    /// `colliculocale`.
+    #[serde(default)]
+    pub locale: Option<String>,
+    /// `collversion`, where it was made under another version than there is now.
+    #[serde(default)]
+    pub version: Option<String>,
+}
+
+impl Collation {
+    /// The version of the locales of ICU that there are: that of the Unicode CLDR behind them.
+    pub const ICU_VERSION: &str = "49.0.0";
+
+    /// What orders its texts: none for bytes.
+    pub fn icu_locale(&self) -> Option<&str> {
+        self.locale.as_deref().filter(|_| self.provider == 'i')
+    }
+
+    /// The version that its provider has now.
+    pub fn actual_version(&self) -> Option<&'static str> {
+        self.icu_locale().map(|_| Self::ICU_VERSION)
+    }
 }
 
 /// `pg_extension`; its objects depend on it.

@@ -3,7 +3,7 @@
 
 use super::{ConstraintKind, Dependency, DependencyKind, ObjectAddress, Relation, RelationKind};
 use crate::extension_facts::is_made;
-use crate::fixed_oid::{PG_ATTRDEF, PG_CONSTRAINT, PG_NAMESPACE, PG_REWRITE, PG_TYPE};
+use crate::fixed_oid::{FIRST_NORMAL, PG_ATTRDEF, PG_COLLATION, PG_CONSTRAINT, PG_NAMESPACE, PG_REWRITE, PG_TYPE};
 use crate::types::oid::Oid;
 
 impl Relation {
@@ -33,6 +33,14 @@ impl Relation {
                 _ => ObjectAddress::column(self.oid, column.attnum),
             };
             edges.add(dependent, ty, DependencyKind::Normal);
+        }
+        for column in self.live_columns().filter(|column| column.collation >= FIRST_NORMAL) {
+            let dependent = match &self.kind {
+                RelationKind::View(view) => ObjectAddress::new(PG_REWRITE, view.rule),
+                RelationKind::Index(_) => relation,
+                _ => ObjectAddress::column(self.oid, column.attnum),
+            };
+            edges.add(dependent, ObjectAddress::new(PG_COLLATION, column.collation), DependencyKind::Normal);
         }
         if self.row_type != 0 {
             let row_type = ObjectAddress::new(PG_TYPE, self.row_type);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Constraint, Dependency, DependencyKind, ObjectAddress};
 use crate::extension_facts::is_made;
-use crate::fixed_oid::{PG_CONSTRAINT, PG_NAMESPACE, PG_PROC, PG_TYPE};
+use crate::fixed_oid::{FIRST_NORMAL, PG_COLLATION, PG_CONSTRAINT, PG_NAMESPACE, PG_PROC, PG_TYPE};
 use crate::types::range::{RangeType, Subtype};
 use crate::types::{Type, oid::Oid};
 use crate::{Error, Result, sqlstate};
@@ -220,6 +220,13 @@ impl UserType {
             edges.push(Dependency {
                 dependent: address,
                 referenced: ObjectAddress::new(PG_TYPE, domain.base.oid),
+                kind: DependencyKind::Normal,
+            });
+        }
+        if let Some(domain) = self.domain().filter(|domain| domain.collation >= FIRST_NORMAL) {
+            edges.push(Dependency {
+                dependent: address,
+                referenced: ObjectAddress::new(PG_COLLATION, domain.collation),
                 kind: DependencyKind::Normal,
             });
         }

@@ -1,26 +1,49 @@
-//! `pg_extension`, `pg_statistic_ext`, and the collations that users made.
+//! `pg_collation`, `pg_extension`, `pg_statistic_ext`.
 
 use super::SystemContext;
 use super::rows::{Cell, Rows, row};
-use crate::{Result, built_in_extension};
+use crate::fixed_oid::{BOOTSTRAP_SUPERUSER, PG_CATALOG_SCHEMA};
+use crate::object::Collation;
+use crate::types::oid::Oid;
+use crate::{Result, built_in_extension, facts};
 
-pub(super) fn made_collations(context: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    for descriptor in context.catalog.descriptors() {
-        let Some(collation) = descriptor.collation() else { continue };
-        rows.push(row![
-            descriptor.oid,
-            descriptor.name.clone(),
-            descriptor.schema,
-            descriptor.owner,
-            collation.provider,
-            collation.deterministic,
-            super::UTF8,
-            Some(collation.collate.clone()),
-            Some(collation.ctype.clone()),
-            Cell::Null,
-            Cell::Null,
-        ]);
+pub(super) fn pg_collation(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
+    for own in facts::collations() {
+        let place = (PG_CATALOG_SCHEMA, BOOTSTRAP_SUPERUSER);
+        collation((own.oid, &own.name), place, own.encoding, &own.collation, rows);
     }
+    for descriptor in context.catalog.descriptors() {
+        if let Some(made) = descriptor.collation() {
+            let encoding = if made.icu_locale().is_some() { -1 } else { super::UTF8 };
+            let place = (descriptor.schema, descriptor.owner);
+            collation((descriptor.oid, &descriptor.name), place, encoding, made, rows);
+        }
+    }
+    Ok(())
+}
+
+fn collation(
+    (oid, name): (Oid, &str),
+    (schema, owner): (Oid, Oid),
+    encoding: i32,
+    of: &Collation,
+    rows: &mut Rows<'_>,
+) {
+    let by_libc = |locale: &str| (of.provider == 'c').then(|| locale.to_owned());
+    let version = of.version.clone().or_else(|| of.actual_version().map(str::to_owned));
+    rows.push(row![
+        oid,
+        name,
+        schema,
+        owner,
+        of.provider,
+        of.deterministic,
+        encoding,
+        by_libc(&of.collate),
+        by_libc(&of.ctype),
+        of.locale.clone(),
+        version,
+    ]);
 }
 
 pub(super) fn pg_extension(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {

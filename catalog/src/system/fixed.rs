@@ -1,4 +1,4 @@
-//! Relations whose rows are PostgreSQL's own and never change: access methods, operator classes, collations, ranges.
+//! Relations whose rows are PostgreSQL's own and never change: access methods, operator classes, ranges.
 //! What rests on something that is not here is left out.
 
 use std::collections::HashSet;
@@ -72,12 +72,6 @@ static FAMILIES: LazyLock<HashSet<Oid>> = LazyLock::new(|| {
     let families = tsv::rows(include_str!("../../data/pg_opfamily.tsv")).map(|mut fields| (fields.oid(), fields.oid()));
     families.filter(|(_, method)| INDEX_METHODS.contains(method)).map(|(family, _)| family).collect()
 });
-
-pub(super) fn pg_collation(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {
-    all(include_str!("../../data/pg_collation.tsv"), rows)?;
-    super::descriptors::made_collations(context, rows);
-    Ok(())
-}
 
 /// The languages functions are written in: Rust (`internal`; `c` in extensions) and SQL.
 pub(super) fn pg_language(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<()> {

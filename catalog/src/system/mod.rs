@@ -66,7 +66,7 @@ const RELATIONS: &[(&str, RowsOf)] = &[
     ("pg_authid", pg_authid::rows),
     ("pg_cast", pg_cast::rows),
     ("pg_class", pg_class::rows),
-    ("pg_collation", fixed::pg_collation),
+    ("pg_collation", descriptors::pg_collation),
     ("pg_constraint", pg_constraint::rows),
     ("pg_conversion", nothing),
     ("pg_database", pg_database::rows),

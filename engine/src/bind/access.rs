@@ -274,10 +274,7 @@ impl<'a> Access<'a> {
                 select.from.iter().for_each(|from| self.locked(from, Some(&locked), role));
             }
             SetExpr::Values(_) => {}
-            SetExpr::Operation { left, right, .. } => {
-                self.query(left, role);
-                self.query(right, role);
-            }
+            SetExpr::Operation { legs, .. } => legs.iter_mut().for_each(|leg| self.query(leg, role)),
         }
     }
 

@@ -26,7 +26,7 @@ pub fn bind_copy(table: &Arc<Relation>, columns: &[&str], context: &StatementCon
     let mut binder = super::Binder::new("", context, super::parameter::Parameters::inferred(&types));
     binder.fills_views = true;
     let (bound, columns) = binder.statement(&statement)?;
-    let mut bound = binder.finish(bound, columns, types);
+    let mut bound = binder.finish(bound, columns, types)?;
     super::inline::statement(&mut bound.statement, context)?;
     let Statement::Insert(mut insert) = bound.statement else {
         return Err(Error::internal("an INSERT was bound to something else"));

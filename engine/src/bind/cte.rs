@@ -4,7 +4,7 @@ use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, sqlstate};
 
 use super::Binder;
-use super::query::Tail;
+use super::query::{Tail, bare};
 use super::scope::CteEntry;
 use super::set_operation::first_span;
 use super::tree::{Cte, CteBody, CteId, From, OutputColumn, Query, SetExpr};
@@ -156,10 +156,17 @@ impl Binder<'_> {
                     .at(first_span(left).start));
             }
         }
-        let super::tree::SetExpr::Operation { left, right, .. } = combined.body else {
+        let super::tree::SetExpr::Operation { mut legs, .. } = combined.body else {
             return Err(Error::internal("a recursive query that is no union"));
         };
-        let (mut seed, step) = (*left, *right);
+        let (Some(step), Some(first)) = (legs.pop(), legs.first()) else {
+            return Err(Error::internal("a union without sides"));
+        };
+        let names = first.columns.clone();
+        let mut seed = match legs.len() {
+            1 => legs.swap_remove(0),
+            _ => bare(super::tree::SetExpr::Operation { op: SetOperator::Union, all: true, legs }, names),
+        };
         combined.ctes = self.finish_ctes(inner);
         seed.ctes.splice(0..0, combined.ctes);
         Ok((CteBody::Recursive { seed, step, all }, columns))

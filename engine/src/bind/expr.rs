@@ -260,7 +260,7 @@ impl Binder<'_> {
         Err(Error::new(code, message).at(arg.span.start))
     }
 
-    /// Strings compare by bytes: the collations that say so are accepted and change nothing.
+    /// What follows from it is decided when all is bound: see [`super::collation`].
     fn collate(&mut self, arg: &ast::Expr, collation: &ast::Name) -> Result<Expr> {
         let at = self.after(arg);
         let arg = self.expr(arg)?;
@@ -271,6 +271,7 @@ impl Binder<'_> {
             return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message).at(at.start));
         }
         let collation = self.collation_named(collation).map_err(|error| error.at(at.start))?;
+        self.collated = true;
         let arg = self.resolve_unknown(arg)?;
         let (ty, span) = (arg.ty, arg.span);
         Ok(Expr { kind: ExprKind::Collate { arg: Box::new(arg), collation }, ty, span })

@@ -165,6 +165,7 @@ impl Binder<'_> {
         relation: &Arc<Relation>,
         alias: Option<&TableAlias>,
     ) -> Result<Item> {
+        self.collated |= super::collation::is_collated(relation);
         let columns = relation.columns.iter().enumerate().filter(|(_, column)| !column.dropped);
         let columns = columns
             .map(|(position, column)| ItemColumn {

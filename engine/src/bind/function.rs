@@ -134,6 +134,7 @@ impl Binder<'_> {
             return self.set_call(resolved, span);
         }
         let Resolved { function, args, variadic, ty, written, .. } = resolved;
+        self.collated |= function.name == "pg_collation_for";
         let form = match (written, form) {
             (Some(written), CallForm::Function) => CallForm::Arguments(written),
             (_, form) => form,

@@ -141,10 +141,7 @@ impl<'a> Inliner<'a> {
         match &mut query.body {
             SetExpr::Select(select) => self.select(select)?,
             SetExpr::Values(rows) => rows.iter_mut().flatten().try_for_each(|expr| self.expr(expr))?,
-            SetExpr::Operation { left, right, .. } => {
-                self.query(left)?;
-                self.query(right)?;
-            }
+            SetExpr::Operation { legs, .. } => legs.iter_mut().try_for_each(|leg| self.query(leg))?,
         }
         query.limit.iter_mut().chain(&mut query.offset).try_for_each(|expr| self.expr(expr))
     }

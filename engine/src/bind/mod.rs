@@ -10,6 +10,7 @@ mod arrays;
 mod assign;
 mod candidate;
 mod coerce;
+mod collation;
 mod common_type;
 mod conflict;
 mod copy;
@@ -99,7 +100,7 @@ pub fn bind(
     let mut binder = Binder::new(sql, context, Parameters::inferred(parameter_types));
     let (statement, columns) = binder.statement(statement)?;
     let parameters = binder.parameters.finish()?;
-    Ok(binder.finish(statement, columns, parameters))
+    binder.finish(statement, columns, parameters)
 }
 
 /// Binds an expression over the columns of one table, as it stands in a default, a check, a generated column or an index.
@@ -115,7 +116,9 @@ pub fn bind_expression_over(
 ) -> Result<Expr> {
     let mut binder = Binder::new("", context, Parameters::none());
     binder.reserve_rel(rel);
-    binder.expression_over(relation, rel, expr, purpose, target)
+    let mut bound = binder.expression_over(relation, rel, expr, purpose, target)?;
+    binder.collate_expression(&mut bound, Some((rel, relation)))?;
+    Ok(bound)
 }
 
 /// Binds a check of a domain over its base type.
@@ -124,7 +127,9 @@ pub fn bind_domain_check(base: Type, expr: &ast::Expr, context: &StatementContex
     binder.domain_value = Some(base);
     binder.levels.push(Level::new(Clause::Check));
     let bound = binder.expr(expr)?;
-    binder.coerce_to_boolean(bound, "CHECK")
+    let mut bound = binder.coerce_to_boolean(bound, "CHECK")?;
+    binder.collate_expression(&mut bound, None)?;
+    Ok(bound)
 }
 
 /// Puts a value in the place of `VALUE`.
@@ -164,7 +169,9 @@ pub fn bind_stored(relation: &Arc<Relation>, rel: RelId, text: &str, context: &S
     let depth = binder.levels.len() + 1;
     binder.rels.insert(rel, RelInfo { depth, source: RelSource::Table(relation.clone()) });
     let bound = binder.over_row(relation, rel, text, Clause::Check)?;
-    binder.resolve_unknown(bound)
+    let mut bound = binder.resolve_unknown(bound)?;
+    binder.collate_expression(&mut bound, Some((rel, relation)))?;
+    Ok(bound)
 }
 
 /// A column of a relation as an expression.
@@ -180,7 +187,12 @@ pub fn rules_of(relation: &Arc<Relation>, rel: RelId, context: &StatementContext
     binder.reserve_rel(rel);
     let depth = binder.levels.len() + 1;
     binder.rels.insert(rel, RelInfo { depth, source: RelSource::Table(relation.clone()) });
-    binder.row_rules(relation, rel)
+    let mut rules = binder.row_rules(relation, rel)?;
+    let generated = rules.generated.iter_mut().map(|(_, expr)| expr);
+    for expr in generated.chain(rules.checks.iter_mut().map(|(_, expr)| expr)) {
+        binder.collate_expression(expr, Some((rel, relation)))?;
+    }
+    Ok(rules)
 }
 
 /// What a column holds if nothing is said.
@@ -264,7 +276,11 @@ pub fn bind_view(view: &View, context: &StatementContext) -> Result<Query> {
     let parsed = crate::parse::parse_query(&view.query)?;
     let mut binder = Binder::new(&view.query, context, Parameters::none());
     binder.search_path = binder.path_of(view);
-    binder.query(&parsed, true)
+    let mut query = binder.query(&parsed, true)?;
+    if binder.collated {
+        collation::of_query(&mut query, &view.query, &binder.catalog)?;
+    }
+    Ok(query)
 }
 
 /// The columns of `rel` that an expression reads, by position, each once, in the order in which it names them.
@@ -360,14 +376,26 @@ pub fn targets_of(bound: &BoundStatement) -> &[Expr] {
     }
 }
 
-/// The collation of an output column, as far as a column or COLLATE gives it; the type's otherwise.
-pub fn collation_of(expr: Option<&Expr>, column: &OutputColumn, context: &StatementContext) -> Oid {
-    if let Some(tree::ExprKind::Collate { collation, .. }) = expr.map(|expr| &expr.kind) {
-        return *collation;
+/// The collation of an output column. 42P22, with the message that `undetermined` makes, if there is none.
+pub fn collation_of(
+    bound: &BoundStatement,
+    position: usize,
+    column: &OutputColumn,
+    context: &StatementContext,
+    undetermined: impl Fn() -> String,
+) -> Result<Oid> {
+    let own = context.catalog.type_entry(column.ty.oid).map_or(0, |entry| entry.collation);
+    match bound.collations.get(position) {
+        Some(0) if own != 0 => Err(Error::new(sqlstate::INDETERMINATE_COLLATION, undetermined())
+            .with_hint("Use the COLLATE clause to set the collation explicitly.")),
+        Some(&collation) => Ok(collation),
+        None => {
+            let origin =
+                column.origin.and_then(|(relation, attnum)| context.catalog.relation(relation)?.column(attnum));
+            let inherited = origin.filter(|origin| origin.ty.oid == column.ty.oid).map(|origin| origin.collation);
+            Ok(inherited.unwrap_or(own))
+        }
     }
-    let origin = column.origin.and_then(|(relation, attnum)| context.catalog.relation(relation)?.column(attnum));
-    let inherited = origin.filter(|origin| origin.ty.oid == column.ty.oid).map(|origin| origin.collation);
-    inherited.unwrap_or_else(|| aegis_catalog::object::Column::new("", 0, column.ty).collation)
 }
 
 /// True if some `=` compares the two types.
@@ -431,6 +459,8 @@ struct Binder<'a> {
     cte_base: u32,
     /// Routines that users made and that the statement calls.
     routines: BTreeSet<Oid>,
+    /// A collation is named, or some column has one that is not that of its type.
+    collated: bool,
     /// Rows are put into materialized views.
     fills_views: bool,
     /// What is bound is a CALL.
@@ -464,6 +494,7 @@ impl<'a> Binder<'a> {
             cte_references: Vec::new(),
             cte_base: 0,
             routines: BTreeSet::new(),
+            collated: false,
             fills_views: false,
             in_call: false,
             arguments: None,
@@ -570,11 +601,28 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn finish(self, statement: Statement, columns: Option<Vec<OutputColumn>>, parameters: Vec<Oid>) -> BoundStatement {
+    /// Writes collations into an expression that stands alone.
+    fn collate_expression(&self, expr: &mut Expr, table: Option<(RelId, &Arc<Relation>)>) -> Result<()> {
+        match self.collated {
+            true => collation::of_expression(expr, table, self.sql, &self.catalog).map(drop),
+            false => Ok(()),
+        }
+    }
+
+    fn finish(
+        self,
+        mut statement: Statement,
+        columns: Option<Vec<OutputColumn>>,
+        parameters: Vec<Oid>,
+    ) -> Result<BoundStatement> {
+        let collations = match self.collated {
+            true => collation::of_statement(&mut statement, self.sql, &self.catalog)?,
+            false => Vec::new(),
+        };
         let read: Vec<Oid> = self.relations.iter().copied().collect();
         let relations = self.relations.union(&self.named).copied().collect();
         let routines = self.routines.into_iter().collect();
-        BoundStatement { statement, parameters, columns, relations, read, routines }
+        Ok(BoundStatement { statement, parameters, columns, relations, read, routines, collations })
     }
 
     /// The implementation of a function of PostgreSQL's catalog; 0A000 if there is none.

@@ -144,10 +144,9 @@ impl Printer {
                 SetExpr::Values(rows) => {
                     rows.iter().for_each(|row| out.line(format_args!("values {}", exprs(row))));
                 }
-                SetExpr::Operation { op, all, left, right } => {
+                SetExpr::Operation { op, all, legs } => {
                     out.line(format_args!("{op:?}{}", if *all { " all" } else { "" }));
-                    out.query(left);
-                    out.query(right);
+                    legs.iter().for_each(|leg| out.query(leg));
                 }
             }
             for key in &query.order_by {
@@ -321,6 +320,9 @@ pub fn expr(expression: &Expr) -> String {
             format!("{}{colons}{mark}{}", expr(arg), format_type(expression.ty))
         }
         ExprKind::Collate { arg, .. } => expr(arg),
+        ExprKind::Collated { arg, operation, collation } => {
+            format!("{}[{collation:?}]({})", operation.name(), expr(arg))
+        }
         ExprKind::And(args) => format!("({})", joined(args, " and ")),
         ExprKind::Or(args) => format!("({})", joined(args, " or ")),
         ExprKind::Not(arg) => format!("not {}", expr(arg)),

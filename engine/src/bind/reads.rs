@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aegis_catalog::extension_facts::is_made;
-use aegis_catalog::fixed_oid::{PG_PROC, PG_TYPE};
+use aegis_catalog::fixed_oid::{FIRST_NORMAL, PG_COLLATION, PG_PROC, PG_TYPE};
 use aegis_catalog::object::{ObjectAddress, RelationKind};
 use aegis_catalog::{Catalog, Oid, Type};
 
@@ -45,7 +45,7 @@ struct Reads<'a> {
     regclass: Vec<Oid>,
     /// Functions that users made.
     routines: Vec<Oid>,
-    /// Types that users made, and attributes of composite types.
+    /// Types and collations that users made, and attributes of composite types.
     types: Vec<ObjectAddress>,
 }
 
@@ -91,10 +91,7 @@ impl<'a> Reads<'a> {
                 }
             }
             SetExpr::Values(_) => {}
-            SetExpr::Operation { left, right, .. } => {
-                self.sources(left);
-                self.sources(right);
-            }
+            SetExpr::Operation { legs, .. } => legs.iter_mut().for_each(|leg| self.sources(leg)),
         }
     }
 
@@ -141,6 +138,9 @@ impl<'a> Reads<'a> {
                 self.type_of(expr);
             }
             ExprKind::Field { arg, index } => self.attribute(arg.ty, *index),
+            ExprKind::Collate { collation, .. } if *collation >= FIRST_NORMAL => {
+                self.types.push(ObjectAddress::new(PG_COLLATION, *collation));
+            }
             _ => {}
         }
         match &mut expr.kind {

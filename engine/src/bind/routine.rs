@@ -133,7 +133,7 @@ pub fn bind_body_statement(
     binder.cte_base = numbers.cte;
     let (statement, columns) = binder.statement(statement)?;
     *numbers = Numbers { rel: binder.next_rel, cte: binder.cte_base + binder.cte_references.len() as u32 };
-    Ok(binder.finish(statement, columns, arguments.to_vec()))
+    binder.finish(statement, columns, arguments.to_vec())
 }
 
 /// Makes the rows of a body's last statement those that are declared. 42P13 if they can't be.
@@ -359,8 +359,8 @@ pub fn one_row(targets: Vec<Expr>, columns: Vec<OutputColumn>) -> Query {
 pub fn bound_query(query: Query) -> BoundStatement {
     let columns = Some(query.columns.clone());
     let statement = Statement::Query(query);
-    let (parameters, relations, read, routines) = Default::default();
-    BoundStatement { statement, parameters, columns, relations, read, routines }
+    let (parameters, relations, read, routines, collations) = Default::default();
+    BoundStatement { statement, parameters, columns, relations, read, routines, collations }
 }
 
 /// True if a body can be bound before a call tells the types of its arguments.

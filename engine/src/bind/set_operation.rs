@@ -18,9 +18,18 @@ impl Binder<'_> {
         right: &ast::SetExpr,
         resolve: bool,
     ) -> Result<Query> {
-        let left_query = self.leg(left, resolve)?;
-        let right_query = self.leg(right, resolve)?;
-        self.combine(op, all, left_query, right_query, first_span(right))
+        // Operators of one precedence group to the left, so that a long chain of them is deep there.
+        let (mut first, mut chain) = (left, vec![(op, all, right)]);
+        while let ast::SetExpr::Operation { op, all, left, right, .. } = first {
+            chain.push((*op, *all, right));
+            first = left;
+        }
+        let mut combined = self.leg(first, resolve)?;
+        for (op, all, right) in chain.into_iter().rev() {
+            let right_query = self.leg(right, resolve)?;
+            combined = self.combine(op, all, combined, right_query, first_span(right))?;
+        }
+        Ok(combined)
     }
 
     /// One side, as a query of its own whose literals are still unknown.
@@ -60,9 +69,17 @@ impl Binder<'_> {
         let columns = left.columns.iter().zip(&types);
         let columns =
             columns.map(|(column, &ty)| OutputColumn { name: column.name.clone(), ty, origin: None }).collect();
-        let left = Box::new(self.coerce_leg(left, &types, place)?);
-        let right = Box::new(self.coerce_leg(right, &types, place)?);
-        Ok(bare(SetExpr::Operation { op, all, left, right }, columns))
+        let left = self.coerce_leg(left, &types, place)?;
+        let right = self.coerce_leg(right, &types, place)?;
+        let continued = op == SetOperator::Union && all && is_bare_union_all(&left);
+        let legs = match left.body {
+            SetExpr::Operation { mut legs, .. } if continued => {
+                legs.push(right);
+                legs
+            }
+            _ => vec![left, right],
+        };
+        Ok(bare(SetExpr::Operation { op, all, legs }, columns))
     }
 
     /// A side with the operation's column types: literals and plain selects change in place, others are wrapped.
@@ -122,7 +139,7 @@ impl Binder<'_> {
                 self.ordering(column.ty.oid, key.expr.span)?;
             }
             if !sorted.iter().any(|other| other.position == position) {
-                sorted.push(SortKey { position, descending, nulls_first });
+                sorted.push(SortKey { position, collation: None, descending, nulls_first });
             }
         }
         query.order_by = sorted;
@@ -161,6 +178,14 @@ impl Binder<'_> {
             .with_hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause.")
             .at(expr.span.start))
     }
+}
+
+/// Is the query nothing but a UNION ALL, so that another side may follow?
+fn is_bare_union_all(query: &Query) -> bool {
+    let tail =
+        !query.order_by.is_empty() || query.limit.is_some() || query.offset.is_some() || !query.locking.is_empty();
+    let union = matches!(query.body, SetExpr::Operation { op: SetOperator::Union, all: true, .. });
+    union && query.ctes.is_empty() && !tail
 }
 
 fn operator_name(op: SetOperator) -> &'static str {

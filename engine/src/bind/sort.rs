@@ -60,7 +60,7 @@ impl Binder<'_> {
                 let expr = &targets.entry(position)?.expr;
                 binder.ordering(expr.ty.oid, key.expr.span)?;
                 if !sorted.iter().any(|other| other.position == position) {
-                    sorted.push(SortKey { position, descending, nulls_first });
+                    sorted.push(SortKey { position, collation: None, descending, nulls_first });
                 }
             }
             Ok(sorted)

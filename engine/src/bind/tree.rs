@@ -14,6 +14,7 @@ use aegis_catalog::object::Relation;
 use aegis_catalog::{Oid, Type};
 use datafusion::scalar::ScalarValue;
 
+use crate::collation::{Collation, Operation};
 use crate::functions::Function;
 use crate::parse::ast::{FrameExclude, FrameUnit, JoinKind, LockStrength, LockWait, SetOperator, Span};
 
@@ -33,6 +34,18 @@ pub struct Expr {
     pub ty: Type,
     /// Where it stands in the statement's text; what run-time errors point at.
     pub span: Span,
+}
+
+impl Expr {
+    /// Without the keys that collations put around it: as it stands in the statement.
+    pub fn written(&self) -> &Self {
+        match &self.kind {
+            ExprKind::Collated {
+                arg, operation: Operation::Key | Operation::ReversibleKey | Operation::Text, ..
+            } => arg.written(),
+            _ => self,
+        }
+    }
 }
 
 /// Two expressions are equal if they compute the same, wherever they stand: GROUP BY, ORDER BY and DISTINCT match by this.
@@ -64,10 +77,16 @@ pub enum ExprKind {
         method: CastMethod,
         implicit: bool,
     },
-    /// Strings compare by bytes under every collation there is: this only remembers what was asked for.
+    /// What the collation of `arg` is meant to be. [`ExprKind::Collated`] is what follows from it.
     Collate {
         arg: Box<Expr>,
         collation: Oid,
+    },
+    /// What a locale makes of a text: written into a tree where its comparisons need a key instead of the text itself.
+    Collated {
+        arg: Box<Expr>,
+        operation: Operation,
+        collation: Arc<Collation>,
     },
     And(Vec<Expr>),
     Or(Vec<Expr>),
@@ -392,6 +411,8 @@ pub struct OutputColumn {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SortKey {
     pub position: usize,
+    /// The locale whose order this is; none for that of the type.
+    pub collation: Option<Arc<Collation>>,
     pub descending: bool,
     pub nulls_first: bool,
 }
@@ -436,12 +457,11 @@ pub enum SetExpr {
     Select(Box<Select>),
     /// Rows of equal width whose columns have equal types.
     Values(Vec<Vec<Expr>>),
-    /// Both sides already have the result's types.
+    /// Two sides, or as many as UNION ALL puts one behind the other. All have the result's types already.
     Operation {
         op: SetOperator,
         all: bool,
-        left: Box<Query>,
-        right: Box<Query>,
+        legs: Vec<Query>,
     },
 }
 
@@ -647,6 +667,8 @@ pub struct BoundStatement {
     pub read: Vec<Oid>,
     /// Functions made by users that are called.
     pub routines: Vec<Oid>,
+    /// Collation of each column of the result, 0 where it can't be told; empty if all have those of their types.
+    pub collations: Vec<Oid>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

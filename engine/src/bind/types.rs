@@ -156,6 +156,9 @@ impl Binder<'_> {
             let message = format!("type \"{shown}\" does not exist");
             return Err(Error::new(sqlstate::UNDEFINED_OBJECT, message).at(name.span.start));
         };
+        let domain = self.catalog.user_type(found).and_then(|ty| ty.domain());
+        let default = aegis_catalog::fixed_oid::DEFAULT_COLLATION;
+        self.collated |= domain.is_some_and(|domain| ![0, default].contains(&domain.collation));
         let mut modifiers = name.interval_fields.into_iter().collect::<Vec<_>>();
         if modifiers.is_empty() && found == oid::INTERVAL && !name.modifiers.is_empty() {
             modifiers.push(types::type_name::interval_field::FULL_RANGE);

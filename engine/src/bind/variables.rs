@@ -73,7 +73,7 @@ pub fn bind_with_variables(
     }
     let parameters = binder.parameters.finish()?;
     let slots = binder.variables.take().map(|named| named.slots).unwrap_or_default();
-    Ok(WithVariables { bound: binder.finish(statement, columns, parameters), slots })
+    Ok(WithVariables { bound: binder.finish(statement, columns, parameters)?, slots })
 }
 
 /// Binds CALL whose arguments may name variables.

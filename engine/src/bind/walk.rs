@@ -29,6 +29,7 @@ pub(crate) fn children(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
         ExprKind::Array { elements, .. } => elements.iter_mut().for_each(visit),
         ExprKind::Cast { arg, .. }
         | ExprKind::Collate { arg, .. }
+        | ExprKind::Collated { arg, .. }
         | ExprKind::Not(arg)
         | ExprKind::IsNull { arg, .. }
         | ExprKind::IsBoolean { arg, .. }
@@ -86,10 +87,7 @@ pub(crate) fn query(query: &mut Query, visit: &mut dyn FnMut(&mut Expr)) {
     match &mut query.body {
         SetExpr::Select(select) => self::select(select, visit),
         SetExpr::Values(rows) => rows.iter_mut().flatten().for_each(&mut *visit),
-        SetExpr::Operation { left, right, .. } => {
-            self::query(left, visit);
-            self::query(right, visit);
-        }
+        SetExpr::Operation { legs, .. } => legs.iter_mut().for_each(|leg| self::query(leg, visit)),
     }
     query.limit.iter_mut().chain(&mut query.offset).for_each(visit);
 }

@@ -163,7 +163,7 @@ impl<'t> Deparser<'t> {
                 self.between("NORMALIZE(", &[value], "");
                 self.push(")");
             }
-            ("pg_collation_for", [value]) => {
+            ("pg_collation_for", [value, ..]) => {
                 self.between("COLLATION FOR (", &[value], "");
                 self.push(")");
             }

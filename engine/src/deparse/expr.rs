@@ -63,6 +63,13 @@ impl<'t> Deparser<'t> {
                 self.cast(expr, arg, method, *hidden && !implicit, *hidden)
             }
             ExprKind::Collate { arg, collation } => self.collate(arg, *collation, implicit),
+            // Of a key there is nothing to write; what is left are functions.
+            ExprKind::Collated { arg, operation, .. } => {
+                self.push(operation.name());
+                self.push("(");
+                self.expr(arg, true);
+                self.push(")");
+            }
             ExprKind::And(list) => self.junction(list, " AND ", Parent::And),
             ExprKind::Or(list) => self.junction(list, " OR ", Parent::Or),
             ExprKind::Not(arg) => self.not(|out| out.inside(arg, false, Parent::Not)),

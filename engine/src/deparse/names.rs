@@ -142,10 +142,10 @@ impl<'t> Deparser<'t> {
 
     /// What the column of an item in the tree stands for: the part that grouping and the like have moved away.
     pub(super) fn resolve(&self, expr: &'t Expr) -> Node<'t> {
-        let mut expr = expr;
+        let mut expr = expr.written();
         while let ExprKind::Column { rel, column } = &expr.kind {
             match self.outputs.get(rel).and_then(|outputs| outputs.get(*column)) {
-                Some(Node::Expr(inner)) => expr = inner,
+                Some(Node::Expr(inner)) => expr = inner.written(),
                 Some(other) => return *other,
                 None => break,
             }

@@ -83,7 +83,7 @@ impl<'t> Deparser<'t> {
                 self.taken.push(Default::default());
                 self.name_ctes(&seed.ctes);
                 self.with_clause(&seed.ctes);
-                self.legs(SetOperator::Union, *all, (seed, true), (step, false), None);
+                self.legs(SetOperator::Union, *all, &[(seed, true), (step, false)], None);
                 self.taken.pop();
                 (self.indent, self.qualified, self.columns_visible) = outer;
             }
@@ -95,21 +95,16 @@ impl<'t> Deparser<'t> {
 
     /// A set operation, or the side of one.
     fn operation(&mut self, query: &'t Query, columns: Option<&[String]>) {
-        if let SetExpr::Operation { op, all, left, right } = &query.body {
-            self.legs(*op, *all, (left, false), (right, false), columns);
+        if let SetExpr::Operation { op, all, legs } = &query.body {
+            let sides: Vec<_> = legs.iter().map(|leg| (leg, false)).collect();
+            self.legs(*op, *all, &sides, columns);
         }
     }
 
-    /// Both sides; the flag says that the side's WITH is already written.
-    fn legs(
-        &mut self,
-        op: SetOperator,
-        all: bool,
-        (left, left_done): (&'t Query, bool),
-        (right, _): (&'t Query, bool),
-        columns: Option<&[String]>,
-    ) {
-        let (left, right) = (own(left), own(right));
+    /// The sides; the flag says that the side's WITH is already written.
+    fn legs(&mut self, op: SetOperator, all: bool, sides: &[(&'t Query, bool)], columns: Option<&[String]>) {
+        let Some(((left, left_done), rest)) = sides.split_first() else { return };
+        let left = own(left);
         let enclosed = nested(left).is_some_and(|inner| inner != (op, all));
         if enclosed {
             self.push("(");
@@ -118,9 +113,19 @@ impl<'t> Deparser<'t> {
                 self.new_line(0);
             }
         }
-        self.leg(left, left_done, columns);
+        self.leg(left, *left_done, columns);
         if enclosed {
             self.keyword(") ", INDENT_STEP, 0, 0);
+        }
+        for (position, (right, _)) in rest.iter().enumerate() {
+            self.next_leg((op, all), own(right), enclosed && position == 0, columns);
+        }
+    }
+
+    /// The operator and the side behind it; the flag says that a bracket has just been closed.
+    fn next_leg(&mut self, (op, all): (SetOperator, bool), right: &'t Query, closed: bool, columns: Option<&[String]>) {
+        if closed {
+            // The bracket has brought its own blank.
         } else if self.target.layout.indent {
             self.keyword("", 0, 0, 0);
         } else {
@@ -362,7 +367,7 @@ impl<'t> Deparser<'t> {
     fn tail(&mut self, query: &'t Query, select: Option<&'t Select>) {
         if !query.order_by.is_empty() {
             self.keyword(" ORDER BY ", INDENT_STEP, INDENT_STEP, 1);
-            self.separated(&query.order_by, |out, SortKey { position, descending, nulls_first }| {
+            self.separated(&query.order_by, |out, SortKey { position, descending, nulls_first, .. }| {
                 match select.and_then(|select| select.targets.get(*position)) {
                     Some(expr) => out.sort_expr(expr),
                     None => out.push(&(position + 1).to_string()),

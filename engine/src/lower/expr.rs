@@ -11,7 +11,7 @@ use datafusion::scalar::ScalarValue;
 use super::build::{all, binary, boolean, chain, literal, null, placeholder};
 use super::relation::Relation;
 use super::value::{Value, cast, common_representation};
-use super::{Lowerer, compare};
+use super::{Lowerer, compare, key};
 use crate::bind::tree::{self, ExprKind, RowOperator};
 use crate::functions::Function;
 
@@ -69,6 +69,10 @@ impl Lowerer<'_> {
                 Ok(Value::boolean(Expr::Not(Box::new(arg))))
             }
             ExprKind::Collate { arg, .. } => self.expr(arg, input),
+            ExprKind::Collated { arg, operation, collation } => {
+                let arg = self.expr(arg, input)?;
+                key::collated(arg, *operation, collation, ty)
+            }
             ExprKind::IsNull { arg, negated } => self.is_null(arg, *negated, input),
             ExprKind::IsBoolean { arg, value, negated } => {
                 let arg = Box::new(self.condition(arg, input)?);

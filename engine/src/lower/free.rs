@@ -205,10 +205,7 @@ impl Walk<'_> {
         match &query.body {
             SetExpr::Select(select) => self.select(select),
             SetExpr::Values(rows) => self.exprs(rows.iter().flatten()),
-            SetExpr::Operation { left, right, .. } => {
-                self.query(left);
-                self.query(right);
-            }
+            SetExpr::Operation { legs, .. } => legs.iter().for_each(|leg| self.query(leg)),
         }
         self.exprs(&query.limit);
         self.exprs(&query.offset);
@@ -370,6 +367,7 @@ pub fn children(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
         | ExprKind::NamedRow { fields: args, .. } => args.iter().for_each(visit),
         ExprKind::Cast { arg, .. }
         | ExprKind::Collate { arg, .. }
+        | ExprKind::Collated { arg, .. }
         | ExprKind::Not(arg)
         | ExprKind::IsNull { arg, .. }
         | ExprKind::IsBoolean { arg, .. }

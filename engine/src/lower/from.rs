@@ -325,6 +325,7 @@ impl Lowerer<'_> {
             ExprKind::Not(arg)
             | ExprKind::Cast { arg, .. }
             | ExprKind::Collate { arg, .. }
+            | ExprKind::Collated { arg, .. }
             | ExprKind::IsNull { arg, .. } => self.replace_subqueries(arg, left, right, computed),
             _ => Ok(()),
         }

@@ -1,11 +1,15 @@
 //! Keys of values in plans: see [`crate::execute::key`].
 
+use std::sync::Arc;
+
+use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::{ColumnarValue, Expr};
 
 use super::relation::Binding;
 use super::value::{Value, apply};
+use crate::collation::{Collation, Operation};
 use crate::execute::key::{key_type, keys};
 use crate::execute::operator::{ScalarOperator, arrays};
 
@@ -46,6 +50,20 @@ fn computed(expr: Expr, ty: Type, data_type: &DataType, key_type: DataType) -> R
         keys(ty, array).map(ColumnarValue::Array)
     });
     apply(operator, vec![expr])
+}
+
+/// What a locale makes of a text.
+pub fn collated(arg: Value, operation: Operation, collation: &Arc<Collation>, ty: Type) -> Result<Value> {
+    let bpchar = arg.ty.oid == oid::BPCHAR;
+    let identity = format!("{collation:?}:{bpchar}");
+    let (collation, data_type) = (collation.clone(), operation.representation());
+    let operator = ScalarOperator::new(operation.name(), identity, data_type.clone(), move |args, rows| {
+        let arrays = arrays(args, rows)?;
+        let array = arrays.first().ok_or_else(|| Error::internal("a collation needs an argument"))?;
+        collation.compute(operation, array, bpchar).map(ColumnarValue::Array)
+    });
+    let arg = arg.into_computed()?;
+    Ok(Value::new(apply(operator, vec![arg.expr])?, ty, data_type))
 }
 
 /// The key of a column.

@@ -184,7 +184,7 @@ fn last_of_distinct(query: &Query, select: &Select, positions: &[usize], rel: Re
     let keys = positions.iter().map(|position| target(*position)).collect::<Option<Vec<_>>>()?;
     let mut order = query.order_by.iter().skip_while(|key| positions.contains(&key.position));
     let (Some(last), None) = (order.next(), order.next()) else { return None };
-    last.descending.then_some((keys, target(last.position)?))
+    (last.descending && last.collation.is_none()).then_some((keys, target(last.position)?))
 }
 
 /// `SELECT keys, last(value, time), max(time) … GROUP BY keys`.
@@ -216,5 +216,5 @@ fn last_of_order(query: &Query, select: &Select, rel: RelId) -> Option<(Vec<usiz
     }
     let [key] = query.order_by.as_slice() else { return None };
     let time = column_of(select.targets.get(key.position)?, rel)?;
-    key.descending.then_some((Vec::new(), time))
+    (key.descending && key.collation.is_none()).then_some((Vec::new(), time))
 }

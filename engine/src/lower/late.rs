@@ -75,7 +75,7 @@ impl Lowerer<'_> {
         let mut limit = Query { with_ties: false, ..order };
         limit.order_by.clear();
         for number in numbers {
-            let key = SortKey { position: values.len(), descending: false, nulls_first: false };
+            let key = SortKey { position: values.len(), collation: None, descending: false, nulls_first: false };
             limit.order_by.push(key);
             values.push(Value::new(number.expr(), Type::of(oid::INT8), number.data_type.clone()));
             types.push(Type::of(oid::INT8));

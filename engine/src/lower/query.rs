@@ -5,9 +5,11 @@ use aegis_catalog::Type;
 use datafusion::logical_expr::expr::Sort as SortExpr;
 
 use super::Lowerer;
-use super::key::key_of_column;
+use super::key::{collated, key_of_column};
 use super::relation::{Binding, Output, Relation};
+use super::value::Value;
 use crate::bind::tree::{Query, SetExpr, SortKey};
+use crate::collation::Operation;
 
 impl Lowerer<'_> {
     /// Lowers a query for each row of `base`, whose columns are the domain (see [`Relation::domain`]); without a base, once.
@@ -49,9 +51,9 @@ impl Lowerer<'_> {
                 let types = rows.first().map(|row| row.iter().map(|expr| expr.ty).collect()).unwrap_or_default();
                 Ok((self.values(rows, base)?, types))
             }
-            SetExpr::Operation { op, all, left, right } => {
+            SetExpr::Operation { op, all, legs } => {
                 let types: Vec<Type> = query.columns.iter().map(|column| column.ty).collect();
-                Ok((self.set_operation(*op, *all, left, right, &types, base)?, types))
+                Ok((self.set_operation(*op, *all, legs, &types, base)?, types))
             }
         }
     }
@@ -63,7 +65,14 @@ impl Lowerer<'_> {
             let (Some(binding), Some(ty)) = (columns.get(key.position), types.get(key.position)) else {
                 return Err(aegis_catalog::Error::internal("ORDER BY points outside of the targets"));
             };
-            sorts.push(SortExpr::new(key_of_column(binding, *ty)?, !key.descending, key.nulls_first));
+            let expr = match &key.collation {
+                Some(collation) => {
+                    let value = Value::new(binding.expr(), *ty, binding.data_type.clone());
+                    collated(value, Operation::Key, collation, Operation::Key.result())?.expr
+                }
+                None => key_of_column(binding, *ty)?,
+            };
+            sorts.push(SortExpr::new(expr, !key.descending, key.nulls_first));
         }
         Ok(sorts)
     }

@@ -13,6 +13,7 @@ use super::relation::{Binding, Output, Relation};
 use super::transform::{self, Transform};
 use super::value::Value;
 use crate::bind::tree::{self, Distinct, ExprKind, From, OrderKey, Query, Select};
+use crate::collation::Operation;
 use crate::parse::ast::Span;
 use crate::partition::prune::Comparison;
 
@@ -93,7 +94,19 @@ impl Lowerer<'_> {
         let types = super::query::output_types(query);
         let key = |sort: &tree::SortKey| {
             let kind = ExprKind::Column { rel, column: sort.position };
-            let expr = tree::Expr { kind, ty: *types.get(sort.position)?, span: Span::default() };
+            let column = tree::Expr { kind, ty: *types.get(sort.position)?, span: Span::default() };
+            let expr = match &sort.collation {
+                Some(collation) => tree::Expr {
+                    ty: Operation::Key.result(),
+                    span: column.span,
+                    kind: ExprKind::Collated {
+                        arg: Box::new(column),
+                        operation: Operation::Key,
+                        collation: collation.clone(),
+                    },
+                },
+                None => column,
+            };
             input.find(rel, sort.position)?;
             Some(OrderKey { expr, descending: sort.descending, nulls_first: sort.nulls_first })
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aegis_catalog::types::oid;
-use aegis_catalog::{Result, Type};
+use aegis_catalog::{Error, Result, Type};
 use arrow::datatypes::DataType;
 use datafusion::common::JoinType;
 use datafusion::functions_aggregate::min_max::min_udaf;
@@ -23,33 +23,32 @@ impl Lowerer<'_> {
         &mut self,
         op: SetOperator,
         all: bool,
-        left: &Query,
-        right: &Query,
+        legs: &[Query],
         types: &[Type],
         base: Option<&Relation>,
     ) -> Result<Output> {
-        let (left, right) = (self.query(left, base)?, self.query(right, base)?);
-        let columns: Vec<Binding> = left
+        let legs = legs.iter().map(|leg| self.query(leg, base)).collect::<Result<Vec<_>>>()?;
+        let Some(first) = legs.first() else { return Err(Error::internal("a set operation without sides")) };
+        let columns: Vec<Binding> = first
             .columns
             .iter()
-            .zip(&right.columns)
             .zip(types)
-            .map(|((left, right), ty)| {
-                let data_type = match left.data_type == right.data_type {
-                    true => left.data_type.clone(),
-                    false => self.representation(*ty),
-                };
-                self.binding("column", data_type)
+            .enumerate()
+            .map(|(at, (column, ty))| {
+                let same =
+                    legs.iter().all(|leg| leg.columns.get(at).is_some_and(|of| of.data_type == column.data_type));
+                self.binding("column", if same { column.data_type.clone() } else { self.representation(*ty) })
             })
             .collect();
-        let domain: Vec<DomainColumn> = left.domain.clone();
-        let left = renamed(left, &columns, types, &domain)?;
+        let domain: Vec<DomainColumn> = first.domain.clone();
         if op == SetOperator::Union {
-            let right = renamed(right, &columns, types, &domain)?;
-            let plan = union_all(vec![Arc::new(left), Arc::new(right)])?;
+            let legs = legs.into_iter().map(|leg| renamed(leg, &columns, types, &domain).map(Arc::new));
+            let plan = union_all(legs.collect::<Result<_>>()?)?;
             let output = Output { plan, columns, domain };
             return if all { Ok(output) } else { self.distinct_rows(output, types) };
         }
+        let [left, right] = <[Output; 2]>::try_from(legs).map_err(|_| Error::internal("an operation of two sides"))?;
+        let left = renamed(left, &columns, types, &domain)?;
         let other: Vec<Binding> =
             columns.iter().map(|column| self.binding("other", column.data_type.clone())).collect();
         let other_domain: Vec<DomainColumn> = domain

@@ -246,6 +246,8 @@ pub enum Utility {
     CreateExtension(CreateExtension),
     AlterExtension(AlterExtension),
     CreateCollation(CreateCollation),
+    /// ALTER COLLATION … REFRESH VERSION.
+    RefreshCollationVersion(Name),
     CreateStatistics(CreateStatistics),
     CreateTextSearch(CreateTextSearch),
     AlterTextSearchDictionary(AlterTextSearchDictionary),

@@ -297,9 +297,10 @@ impl Session {
                         self.settle_expression(expr, parameters, context).await?;
                     }
                 }
-                SetExpr::Operation { left, right, .. } => {
-                    self.settle_query(left, parameters, context).await?;
-                    self.settle_query(right, parameters, context).await?;
+                SetExpr::Operation { legs, .. } => {
+                    for leg in legs {
+                        self.settle_query(leg, parameters, context).await?;
+                    }
                 }
             }
             Ok(())

@@ -11,7 +11,7 @@ use aegis_catalog::types::{format_type, oid};
 use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
 
 use super::create_table::merge::merged_check;
-use super::{namespace, partition, stored_text};
+use super::{collation, namespace, partition, stored_text};
 use crate::bind::{self, Purpose};
 use crate::execute::index_key;
 use crate::lower::free;
@@ -543,6 +543,7 @@ fn create_key_index(session: &mut Session, table: &Relation, name: &str, index: 
         kind: RelationKind::Index(index),
     };
     let open = session.writable("CREATE INDEX")?;
+    collation::check_index(&relation, &open.catalog.catalog())?;
     Ok(open.catalog.create_relation(open.tables.permanent(), relation)?.oid)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aegis_catalog::object::{Column, Persistence};
-use aegis_catalog::types::oid;
+use aegis_catalog::types::{format_type, oid};
 use aegis_catalog::{Error, Result, Type, sqlstate};
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
@@ -50,7 +50,6 @@ pub async fn run(
     if create.columns.len() > output.len() {
         return Err(Error::new(sqlstate::SYNTAX_ERROR, "too many column names were specified"));
     }
-    let targets = bind::targets_of(&bound);
     let mut plan = create_table::Plan::default();
     for (i, (source, attnum)) in output.iter().zip(1..).enumerate() {
         let name = create.columns.get(i).map_or(&source.name, |ident| &ident.name);
@@ -61,7 +60,10 @@ pub async fn run(
         // A column needs a type that can be stored.
         let ty = if source.ty.oid == oid::UNKNOWN { Type::of(oid::TEXT) } else { source.ty };
         let mut column = Column::new(name, attnum, ty);
-        column.collation = bind::collation_of(targets.get(i), source, context);
+        column.collation = bind::collation_of(&bound, i, source, context, || {
+            let ty = format_type(ty);
+            format!("no collation was derived for column \"{name}\" with collatable type {ty}")
+        })?;
         plan.columns.push(column);
     }
     if create.materialized_view {

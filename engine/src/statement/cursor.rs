@@ -88,9 +88,7 @@ fn query_scrolls(query: &tree::Query) -> bool {
             select.set_functions.is_none() && plain && (sorted || select.from.as_ref().is_none_or(from_scrolls))
         }
         SetExpr::Operation { .. } if !query.order_by.is_empty() => true,
-        SetExpr::Operation { op, all, left, right } => {
-            *op == SetOperator::Union && *all && query_scrolls(left) && query_scrolls(right)
-        }
+        SetExpr::Operation { op, all, legs } => *op == SetOperator::Union && *all && legs.iter().all(query_scrolls),
     }
 }
 

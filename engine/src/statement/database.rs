@@ -22,6 +22,7 @@ pub fn create(
         return Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, "permission denied to create database"));
     }
     let mut template = "template1";
+    let (mut provider, mut icu_locale) = (None, false);
     let mut owner = context.user_oid;
     for (option, value) in options {
         match option.to_ascii_lowercase().as_str() {
@@ -31,6 +32,8 @@ pub fn create(
             "encoding" => return Err(Error::unsupported(format!("database encoding {value}"))),
             "lc_collate" | "lc_ctype" | "locale" if ["C", "POSIX", "C.UTF-8", "C.utf8"].contains(&value.as_str()) => {}
             "lc_collate" | "lc_ctype" | "locale" => return Err(Error::unsupported(format!("locale {value}"))),
+            "locale_provider" => provider = Some(value.to_ascii_lowercase()),
+            "icu_locale" => icu_locale = true,
             "connection_limit" | "allow_connections" | "is_template" | "tablespace" | "strategy" => {
                 return Err(Error::unsupported(format!("CREATE DATABASE with {option}")));
             }
@@ -39,6 +42,7 @@ pub fn create(
             }
         }
     }
+    check_locale_provider(provider.as_deref(), icu_locale)?;
     let source = context.catalog.database_by_name(template).ok_or_else(|| {
         Error::new(sqlstate::UNDEFINED_DATABASE, format!("template database \"{template}\" does not exist"))
     })?;
@@ -58,6 +62,23 @@ pub fn create(
     let open = session.writable("CREATE DATABASE")?;
     open.catalog.create_database(open.tables.permanent(), database, source)?;
     Outcome::tag("CREATE DATABASE")
+}
+
+/// Texts without a collation of their own are ordered by bytes in every database.
+fn check_locale_provider(provider: Option<&str>, icu_locale: bool) -> Result<()> {
+    match provider {
+        None | Some("libc") if icu_locale => {
+            let message = "ICU locale cannot be specified unless locale provider is ICU";
+            Err(Error::new(sqlstate::INVALID_OBJECT_DEFINITION, message))
+        }
+        None | Some("libc") => Ok(()),
+        Some("icu") if icu_locale => Err(Error::unsupported("an ICU locale as the default of a database")),
+        Some("icu") => Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, "ICU locale must be specified")),
+        Some(other) => {
+            let message = format!("unrecognized locale provider: {other}");
+            Err(Error::new(sqlstate::INVALID_OBJECT_DEFINITION, message))
+        }
+    }
 }
 
 pub async fn drop(

@@ -10,7 +10,7 @@ use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
 use super::storage_options::{self, Holder};
-use super::{Outcome, constraint, namespace, partition, rewrite, table_storage};
+use super::{Outcome, collation, constraint, namespace, partition, rewrite, table_storage};
 use crate::bind::{self, Purpose};
 use crate::execute::index_key;
 use crate::lower::free;
@@ -99,6 +99,7 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
             clustered: false,
         }),
     };
+    collation::check_index(&relation, &open.catalog.catalog())?;
     let index = open.catalog.create_relation(open.tables.permanent(), relation)?;
     record_dependencies(session, &table, &index)?;
     if partitioned {

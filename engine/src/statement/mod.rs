@@ -213,6 +213,7 @@ async fn run_of_users(session: &mut Session, utility: &Utility, context: &Statem
         Utility::CreateExtension(create) => extension::create(session, create, context).await,
         Utility::AlterExtension(alter) => extension::alter(session, alter, context),
         Utility::CreateCollation(create) => collation::create(session, create, context),
+        Utility::RefreshCollationVersion(name) => collation::refresh_version(session, name, context),
         Utility::CreateTextSearch(create) => text_search::create(session, create, context),
         Utility::AlterTextSearchDictionary(alter) => text_search::alter_dictionary(session, alter, context),
         Utility::AlterTextSearchConfiguration(alter) => text_search::alter_configuration(session, alter, context),

@@ -92,6 +92,7 @@ async fn copy_rows(
         relations: Vec::new(),
         read: Vec::new(),
         routines: Vec::new(),
+        collations: Vec::new(),
     };
     session.run_bound(bound, Vec::new(), &context).await.map(drop)
 }
@@ -110,7 +111,7 @@ fn query(old: &Arc<Relation>, targets: Vec<Expr>, columns: Vec<OutputColumn>) ->
 fn sort(query: &mut Query, order: Vec<OrderKey>) {
     let SetExpr::Select(select) = &mut query.body else { return };
     for OrderKey { expr, descending, nulls_first } in order {
-        query.order_by.push(SortKey { position: select.targets.len(), descending, nulls_first });
+        query.order_by.push(SortKey { position: select.targets.len(), collation: None, descending, nulls_first });
         select.targets.push(expr);
     }
 }
@@ -177,6 +178,7 @@ async fn any_where(
         relations: Vec::new(),
         read: Vec::new(),
         routines: Vec::new(),
+        collations: Vec::new(),
     };
     let Outcome::Rows { mut rows, .. } = session.run_bound(bound, Vec::new(), context).await? else {
         return Err(Error::internal("a query returned no rows"));

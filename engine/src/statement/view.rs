@@ -156,7 +156,6 @@ pub fn require_updatable(view: &Arc<Relation>, context: &StatementContext) -> Re
 
 /// The view's columns: those of the query, renamed by the column list. 42701 for repeated names.
 fn columns(create: &CreateView, bound: &bind::tree::BoundStatement, context: &StatementContext) -> Result<Vec<Column>> {
-    let targets = bind::targets_of(bound);
     let output = bound.columns.as_deref().unwrap_or_default();
     if create.columns.len() > output.len() {
         let message = "CREATE VIEW specifies more column names than columns";
@@ -174,7 +173,9 @@ fn columns(create: &CreateView, bound: &bind::tree::BoundStatement, context: &St
             return Err(Error::new(sqlstate::INVALID_TABLE_DEFINITION, message));
         }
         let mut column = Column::new(name, attnum, source.ty);
-        column.collation = bind::collation_of(targets.get(i), source, context);
+        column.collation = bind::collation_of(bound, i, source, context, || {
+            format!("could not determine which collation to use for view column \"{name}\"")
+        })?;
         columns.push(column);
     }
     Ok(columns)

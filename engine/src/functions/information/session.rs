@@ -251,15 +251,9 @@ fn types() -> Vec<Row> {
         ),
         f(
             "pg_collation_for(any)",
-            crate::functions::kernel::columns(|call, args| {
-                let rows = args.first().map_or(call.rows, |arg| arg.len());
-                let collatable = call
-                    .arg_types
-                    .first()
-                    .and_then(|ty| aegis_catalog::types::type_info(ty.oid))
-                    .map_or(0, |info| info.collation);
-                let name = (collatable != 0).then_some("\"default\"");
-                Ok(std::sync::Arc::new(arrow::array::StringViewArray::from_iter(std::iter::repeat_n(name, rows))))
+            // The binder knows, and adds the name as a second argument.
+            crate::functions::kernel::columns(|_, args| {
+                args.get(1).cloned().ok_or_else(|| Error::internal("a collation that nobody has derived"))
             }),
         ),
         f("num_nulls(any)", crate::functions::kernel::columns(|call, args| count_nulls(call, args, true))),

@@ -1,6 +1,7 @@
 //! Whether an object is found by its unqualified name.
 
 use aegis_catalog::fixed_oid::PG_CATALOG_SCHEMA;
+use aegis_catalog::{Error, sqlstate};
 
 use crate::functions::Call;
 use crate::functions::kernel::kernel;
@@ -38,6 +39,16 @@ pub fn functions() -> Vec<Row> {
                 .map(|operator| operator.schema == PG_CATALOG_SCHEMA)),
         ),
     ];
+    rows.push(f(
+        "pg_collation_actual_version(oid)",
+        kernel!(|call; collation: u32| match call.context.catalog.collation_facts(collation) {
+            Some(facts) => Ok(facts.actual_version()),
+            None => {
+                let message = format!("collation with OID {collation} does not exist");
+                Err(Error::new(sqlstate::UNDEFINED_OBJECT, message))
+            }
+        }),
+    ));
     for kind in ["collation", "statistics_obj"] {
         rows.push(f(format!("pg_{kind}_is_visible(oid)"), kernel!(|call; object: u32| is_visible(call, object))));
     }

@@ -19,6 +19,9 @@ impl Lower<'_> {
                 Utility::AlterExtension(AlterExtension { name, update_to })
             }
             K::CREATE_COLLATION => Utility::CreateCollation(self.create_collation(node)?),
+            K::ALTER_COLLATION if node.has(K::REFRESH_VERSION) => {
+                Utility::RefreshCollationVersion(self.object(self.need(node.child(K::COLLATION_REF), node)?)?)
+            }
             K::CREATE_STATISTICS => Utility::CreateStatistics(self.create_statistics(node)?),
             K::ALTER_STATISTICS => {
                 let Some(set) = node.child(K::SET_STATISTICS) else { return Ok(None) };

@@ -124,6 +124,7 @@ impl Lower<'_> {
             K::CREATE_EXTENSION
             | K::ALTER_EXTENSION
             | K::CREATE_COLLATION
+            | K::ALTER_COLLATION
             | K::CREATE_STATISTICS
             | K::ALTER_STATISTICS
             | K::CREATE_TEXT_SEARCH_CONFIGURATION

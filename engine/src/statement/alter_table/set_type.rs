@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use aegis_catalog::object::{Column, Relation, RelationKind};
 use aegis_catalog::types::{format_type, oid};
-use aegis_catalog::{Error, Result, Type, sqlstate};
+use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 
 use super::{existing_column, replace, validate, with_column};
 use crate::bind::{self, Purpose};
 use crate::parse::ast::{Expr, ExprKind, Ident, Name, TypeName};
 use crate::session::Session;
 use crate::session::context::StatementContext;
-use crate::statement::{composite_type, constraint, create_table, readers, rewrite, stored_text};
+use crate::statement::{
+    collation as collations, composite_type, constraint, create_table, readers, rewrite, stored_text,
+};
 
 pub async fn run(
     session: &mut Session,
@@ -74,7 +76,7 @@ async fn one(
     };
     let changed = with_column(table, column.attnum, |column| (column.ty, column.collation) = (ty, collation));
     let after = replace(session, changed)?;
-    retype_indexes(session, table, column, ty, context)?;
+    retype_indexes(session, table, column, (ty, collation), context)?;
     check_expressions(session, &after, column, ty)?;
     let after = stored_text::refresh(session, &after)?;
     let values = value.into_iter().map(|value| (column.attnum, value)).collect();
@@ -160,7 +162,7 @@ fn retype_indexes(
     session: &mut Session,
     table: &Relation,
     column: &Column,
-    ty: Type,
+    (ty, collation): (Type, Oid),
     context: &StatementContext,
 ) -> Result<()> {
     for index in context.catalog.indexes_of(table.oid) {
@@ -169,9 +171,11 @@ fn retype_indexes(
         for (key, own) in definition.keys.iter().zip(&mut changed.columns) {
             if key.attnum == column.attnum {
                 own.ty = ty;
+                own.collation = if own.collation == column.collation { collation } else { own.collation };
             }
         }
         if changed != **index {
+            collations::check_index(&changed, &context.catalog)?;
             replace(session, changed)?;
         }
     }

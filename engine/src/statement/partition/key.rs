@@ -9,6 +9,7 @@ use aegis_catalog::{Error, Result, sqlstate};
 
 use crate::bind::tree::SYSTEM_COLUMNS;
 use crate::bind::{self, Purpose};
+use crate::collation::Collation;
 use crate::lower::free;
 use crate::parse::ast::ExprKind;
 use crate::parse::utility::{PartitionBy, PartitionItem};
@@ -74,6 +75,12 @@ fn key(
     };
     if let Some(collation) = &item.collation {
         key.collation = bind::resolve_collation(collation, key.ty, context)?;
+    }
+    // Rows find their partitions by bytes.
+    if let Some(collation) = Collation::of(key.collation, &context.catalog)?
+        && (strategy == Strategy::Range || !collation.deterministic)
+    {
+        return Err(Error::unsupported("a partition key under this ICU collation"));
     }
     let method = strategy.access_method();
     let base = context.catalog.erased(key.ty);
