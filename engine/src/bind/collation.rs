@@ -246,22 +246,7 @@ impl<'a> Collations<'a> {
             }
             ExprKind::Coalesce(args) | ExprKind::Array { elements: args, .. } => self.merged(args)?,
             ExprKind::Case { operand, branches, otherwise } => {
-                let operand = operand.as_mut().map(|operand| self.expr(operand)).transpose()?;
-                self.case_operands.extend(operand);
-                let mut merged = Derived::NONE;
-                for (condition, result) in branches {
-                    self.expr(condition)?;
-                    let derived = self.expr(result)?;
-                    merged = self.merge(merged, derived)?;
-                }
-                if operand.is_some() {
-                    self.case_operands.pop();
-                }
-                if let Some(otherwise) = otherwise {
-                    let derived = self.expr(otherwise)?;
-                    merged = self.merge(merged, derived)?;
-                }
-                merged
+                self.case(operand.as_deref_mut(), branches, otherwise.as_deref_mut())?
             }
             ExprKind::Subscript { arg, subscripts } => {
                 for part in subscripts {
@@ -298,6 +283,33 @@ impl<'a> Collations<'a> {
             (own, Strength::None) => Derived::implicit(own, at),
             _ => Derived { at: if merged.strength == Strength::Conflict { merged.at } else { at }, ..merged },
         })
+    }
+
+    /// The collation of a CASE is that of its results.
+    fn case(
+        &mut self,
+        operand: Option<&mut Expr>,
+        branches: &mut [(Expr, Expr)],
+        otherwise: Option<&mut Expr>,
+    ) -> Result<Derived> {
+        let operand = operand.map(|operand| self.expr(operand)).transpose()?;
+        self.case_operands.extend(operand);
+        let mut merged = Derived::NONE;
+        for (condition, result) in branches {
+            self.expr(condition)?;
+            let derived = self.expr(result)?;
+            merged = self.merge(merged, derived)?;
+        }
+        if operand.is_some() {
+            self.case_operands.pop();
+        }
+        match otherwise {
+            Some(otherwise) => {
+                let derived = self.expr(otherwise)?;
+                self.merge(merged, derived)
+            }
+            None => Ok(merged),
+        }
     }
 
     fn column(&self, rel: RelId, column: usize, ty: Type, at: u32) -> Derived {
