@@ -1,4 +1,4 @@
-//! EXPLAIN: the plan as DataFusion has it, as text or as a JSON document with the keys of PostgreSQL's.
+//! EXPLAIN: the plan as DataFusion has it, as text or as a document with the keys of PostgreSQL's.
 
 use std::sync::Arc;
 
@@ -20,13 +20,14 @@ pub struct ExplainOptions {
     /// Run it.
     pub analyze: bool,
     pub verbose: bool,
-    pub json: bool,
+    /// As a document with PostgreSQL's keys; else as text.
+    pub document: bool,
 }
 
 /// A plan to be shown.
 pub enum Explained {
     Text(Vec<String>),
-    Json(Value),
+    Document(Value),
 }
 
 /// The plan of a statement; with `analyze` after running it.
@@ -45,7 +46,7 @@ pub async fn explain(
     };
     let state = execution.runtime.state(execution.options);
     let mut text = String::new();
-    if options.verbose && !options.json {
+    if options.verbose && !options.document {
         let optimized: LogicalPlan = state.optimize(&lowered.plan).map_err(from_datafusion)?;
         text.push_str(&format!("{}\n", optimized.display_indent()));
     }
@@ -54,8 +55,8 @@ pub async fn explain(
         let cancel = execution.context.cancel.clone();
         RowStream::start_physical(execution.runtime, physical.clone(), execution.options, cancel)?.collect().await?;
     }
-    if options.json {
-        return Ok(Explained::Json(node(&physical, options.analyze)));
+    if options.document {
+        return Ok(Explained::Document(node(&physical, options.analyze)));
     }
     let shown = match options.analyze {
         true => DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(options.verbose).to_string(),
@@ -81,7 +82,7 @@ async fn explain_change(
         true => Some(run_change(change, None, execution).await?.count),
         false => None,
     };
-    if options.json {
+    if options.document {
         let mut shown = Map::new();
         shown.insert("Node Type".into(), json!("ModifyTable"));
         shown.insert("Operation".into(), json!(verb));
@@ -90,7 +91,7 @@ async fn explain_change(
             shown.insert("Actual Rows".into(), json!(rows));
         }
         shown.insert("Plans".into(), json!([node(&physical, false)]));
-        return Ok(Explained::Json(Value::Object(shown)));
+        return Ok(Explained::Document(Value::Object(shown)));
     }
     let mut head = format!("{verb} on {name}");
     if let Some(rows) = rows {

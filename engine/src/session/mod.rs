@@ -6,6 +6,7 @@
 
 pub mod advisory;
 pub mod backend;
+mod called_conditions;
 pub mod clock;
 pub mod context;
 mod counting;

@@ -25,11 +25,28 @@ use crate::bind::tree::{
 };
 use crate::bind::{self, walk};
 use crate::execute::error::from_datafusion;
+use crate::extension::add_context;
 use crate::extension::{Caller, Extensions, Invocation, Language, Row, SessionCode};
 use crate::functions::{Body, Function, Volatility, set_returning};
 use crate::parse::ast::Statement as Parsed;
 use crate::parse::utility::Utility;
 use crate::statement::{self, Outcome};
+
+/// How far a statement of a body has come.
+enum Stage {
+    Startup,
+    Run,
+}
+
+/// An error of a body, as whoever calls it sees it: its place is one in the body's text.
+fn in_body(mut error: Error, sql: &str, line: &str) -> Error {
+    let fields = error.fields_mut();
+    if let Some(position) = fields.position.take() {
+        fields.internal = Some((position, sql.to_owned()));
+    }
+    add_context(&mut error, line);
+    error
+}
 
 /// Routines that call routines.
 const MAX_CALLS: usize = 400;
@@ -180,36 +197,17 @@ impl Session {
         let mut rows = Vec::new();
         let count = statements.len();
         for (position, parsed) in statements.into_iter().enumerate() {
-            let is_last = position + 1 == count;
-            self.see_own_changes(routine.row.volatility == 'v')?;
-            let context = self.context()?;
-            refuse_changes(&parsed.statement, routine.row.volatility)?;
-            let outcome = match &parsed.statement {
-                Parsed::Utility(utility) => {
-                    statement::routine::refuse_in_body(utility)?;
-                    if is_last {
-                        bodies::as_declared(None, returns, &context, &mut Numbers::FIRST.clone())?;
-                    }
-                    match &**utility {
-                        Utility::Call(call) => {
-                            let arguments = (types.as_slice(), values.as_slice());
-                            statement::routine::call_within(self, call, routine, arguments, &context).await?
-                        }
-                        utility => statement::run(self, utility, &sql, &context).await?,
-                    }
-                }
-                query => {
-                    let mut numbers = Numbers::FIRST;
-                    let mut bound = bodies::bind_body_statement(query, &sql, routine, &types, &context, &mut numbers)?;
-                    if is_last {
-                        bodies::as_declared(Some(&mut bound), returns, &context, &mut numbers)?;
-                    }
-                    let plan = Plan::new(bound, &context)?;
-                    self.run_plan(&plan, values.clone(), &context).await?
-                }
-            };
-            let found = drain(outcome).await?;
-            if is_last {
+            let last = (position + 1 == count).then_some(returns);
+            let arguments = (types.as_slice(), values.as_slice());
+            let found = self.run_statement_of(routine, &sql, &parsed.statement, arguments, last).await;
+            let found = found.map_err(|(error, stage)| {
+                let stage = match stage {
+                    Stage::Startup => "during startup".to_owned(),
+                    Stage::Run => format!("statement {}", position + 1),
+                };
+                in_body(error, &sql, &format!("SQL function \"{}\" {stage}", routine.row.name))
+            })?;
+            if last.is_some() {
                 rows = found;
             }
         }
@@ -220,6 +218,48 @@ impl Session {
             rows.truncate(1);
         }
         Ok(rows)
+    }
+
+    /// Runs a statement of a body. The last one knows what the body returns.
+    async fn run_statement_of(
+        &mut self,
+        routine: &Routine,
+        sql: &Arc<str>,
+        statement: &Parsed,
+        (types, values): (&[Oid], &[ScalarValue]),
+        last: Option<&Returns>,
+    ) -> std::result::Result<Vec<Vec<ScalarValue>>, (Error, Stage)> {
+        let startup = |error: Error| (error, Stage::Startup);
+        let run = |error: Error| (error, Stage::Run);
+        self.see_own_changes(routine.row.volatility == 'v').map_err(run)?;
+        let context = self.context().map_err(run)?;
+        refuse_changes(statement, routine.row.volatility).map_err(startup)?;
+        let outcome = match statement {
+            Parsed::Utility(utility) => {
+                statement::routine::refuse_in_body(utility).map_err(startup)?;
+                if let Some(returns) = last {
+                    bodies::as_declared(None, returns, &context, &mut Numbers::FIRST.clone()).map_err(startup)?;
+                }
+                match &**utility {
+                    Utility::Call(call) => {
+                        let arguments = (types, values);
+                        statement::routine::call_within(self, call, routine, arguments, &context).await.map_err(run)?
+                    }
+                    utility => statement::run(self, utility, sql, &context).await.map_err(run)?,
+                }
+            }
+            query => {
+                let mut numbers = Numbers::FIRST;
+                let bound = bodies::bind_body_statement(query, sql, routine, types, &context, &mut numbers);
+                let mut bound = bound.map_err(startup)?;
+                if let Some(returns) = last {
+                    bodies::as_declared(Some(&mut bound), returns, &context, &mut numbers).map_err(startup)?;
+                }
+                let plan = Plan::new(bound, &context).map_err(startup)?;
+                self.run_plan(&plan, values.to_vec(), &context).await.map_err(run)?
+            }
+        };
+        drain(outcome).await.map_err(run)
     }
 
     /// Each statement of a volatile body sees what was committed until then.
@@ -282,6 +322,7 @@ impl Session {
             }
             match &mut query.body {
                 SetExpr::Select(select) => {
+                    super::called_conditions::into_where(select, !query.ctes.is_empty());
                     self.call_in_from(select, &query.ctes, parameters, context).await?;
                     self.settle_select(select, parameters, context).await?;
                     self.call_in_clauses(select, &query.ctes, parameters, context).await?;

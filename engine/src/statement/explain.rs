@@ -1,4 +1,4 @@
-//! EXPLAIN (PostgreSQL manual, "EXPLAIN"): the plan as DataFusion has it, one line a row, or one JSON document.
+//! EXPLAIN (PostgreSQL manual, "EXPLAIN"): the plan as DataFusion has it, one line a row, or one document.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
-use super::{Outcome, text_column, text_rows};
+use super::{Outcome, explain_format, text_column, text_rows};
 use crate::bind::tree;
 use crate::execute::{self, ExplainOptions, Explained};
 use crate::parse::ast::{ParsedStatement, Statement};
@@ -17,8 +17,18 @@ use crate::session::prepared::Plan;
 use crate::session::protocol::OutputColumn;
 use crate::settings::parse_bool;
 
-fn options(given: &[(String, Option<String>)]) -> Result<ExplainOptions> {
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+    Yaml,
+    Xml,
+}
+
+fn options(given: &[(String, Option<String>)]) -> Result<(ExplainOptions, Format)> {
     let mut options = ExplainOptions::default();
+    let mut format = Format::default();
     for (name, value) in given {
         let flag = || {
             value
@@ -32,11 +42,10 @@ fn options(given: &[(String, Option<String>)]) -> Result<ExplainOptions> {
             // What these would add is always or never there; the plan is the same.
             "costs" | "buffers" | "timing" | "summary" | "settings" | "wal" => drop(flag()?),
             "format" => match value.as_deref().map(str::to_ascii_lowercase).as_deref() {
-                Some("text") => options.json = false,
-                Some("json") => options.json = true,
-                Some(other @ ("xml" | "yaml")) => {
-                    return Err(Error::unsupported(format!("EXPLAIN (FORMAT {})", other.to_uppercase())));
-                }
+                Some("text") => format = Format::Text,
+                Some("json") => format = Format::Json,
+                Some("yaml") => format = Format::Yaml,
+                Some("xml") => format = Format::Xml,
                 other => {
                     return Err(Error::new(
                         sqlstate::INVALID_PARAMETER_VALUE,
@@ -49,7 +58,8 @@ fn options(given: &[(String, Option<String>)]) -> Result<ExplainOptions> {
             }
         }
     }
-    Ok(options)
+    options.document = format != Format::Text;
+    Ok((options, format))
 }
 
 pub async fn run(
@@ -59,7 +69,7 @@ pub async fn run(
     sql: &str,
     context: &StatementContext,
 ) -> Result<Outcome> {
-    let options = options(given)?;
+    let (options, format) = options(given)?;
     if let Statement::Utility(_) = &statement.statement {
         return Err(Error::unsupported("EXPLAIN of this statement"));
     }
@@ -89,13 +99,18 @@ pub async fn run(
             }
             lines
         }
-        Explained::Json(plan) => {
+        Explained::Document(plan) => {
             let mut document = serde_json::Map::from_iter([("Plan".to_owned(), plan)]);
             if options.analyze {
                 document.insert("Execution Time".to_owned(), serde_json::json!(milliseconds));
             }
-            let text = serde_json::to_string_pretty(&[document]);
-            vec![text.map_err(|error| Error::internal(error.to_string()))?]
+            vec![match format {
+                Format::Yaml => explain_format::yaml(&document),
+                Format::Xml => explain_format::xml(&document),
+                Format::Text | Format::Json => {
+                    serde_json::to_string_pretty(&[document]).map_err(|error| Error::internal(error.to_string()))?
+                }
+            }]
         }
     };
     let rows = text_rows(vec![lines.into_iter().map(Some).collect()])?;
@@ -105,7 +120,7 @@ pub async fn run(
 pub fn columns(given: &[(String, Option<String>)]) -> Vec<OutputColumn> {
     let column = text_column("QUERY PLAN");
     match options(given) {
-        Ok(options) if options.json => vec![OutputColumn { ty: Type::of(oid::JSON), ..column }],
+        Ok((_, Format::Json)) => vec![OutputColumn { ty: Type::of(oid::JSON), ..column }],
         _ => vec![column],
     }
 }

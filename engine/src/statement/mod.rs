@@ -20,6 +20,7 @@ mod domain;
 pub mod drop;
 mod drop_absent;
 mod explain;
+mod explain_format;
 mod extension;
 mod index;
 mod inherit;
