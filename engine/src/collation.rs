@@ -36,6 +36,8 @@ pub enum Operation {
     ReversibleKey,
     /// The text of a reversible key.
     Text,
+    /// The same, where the text stands for a group of texts that are equal.
+    Representative,
     Upper,
     Lower,
     Capitals,
@@ -89,7 +91,7 @@ impl Collation {
 
     /// Computes one column; `bpchar` says that blanks at the end of texts do not count.
     pub fn compute(&self, operation: Operation, column: &ArrayRef, bpchar: bool) -> Result<ArrayRef> {
-        if operation == Operation::Text {
+        if matches!(operation, Operation::Text | Operation::Representative) {
             let keys: &BinaryViewArray = downcast(column)?;
             let texts = keys.iter().map(|key| key.map(text_of).transpose());
             return Ok(Arc::new(texts.collect::<Result<StringViewArray>>()?));
@@ -118,7 +120,7 @@ impl Collation {
                     .map(|text| text.map(|text| case.lowercase_to_string(text, language)))
                     .collect::<StringViewArray>(),
             ),
-            Operation::Capitals | Operation::Text => {
+            Operation::Capitals | Operation::Text | Operation::Representative => {
                 Arc::new(texts.map(|text| text.map(|text| self.capitals(text))).collect::<StringViewArray>())
             }
         })
@@ -131,7 +133,7 @@ impl Operation {
         match self {
             Self::Key => "collation_key",
             Self::ReversibleKey => "reversible_collation_key",
-            Self::Text => "collated_text",
+            Self::Text | Self::Representative => "collated_text",
             Self::Upper => "upper",
             Self::Lower => "lower",
             Self::Capitals => "initcap",
@@ -141,14 +143,14 @@ impl Operation {
     pub fn result(self) -> Type {
         Type::of(match self {
             Self::Key | Self::ReversibleKey => oid::BYTEA,
-            Self::Text | Self::Upper | Self::Lower | Self::Capitals => oid::TEXT,
+            Self::Text | Self::Representative | Self::Upper | Self::Lower | Self::Capitals => oid::TEXT,
         })
     }
 
     pub fn representation(self) -> DataType {
         match self {
             Self::Key | Self::ReversibleKey => DataType::BinaryView,
-            Self::Text | Self::Upper | Self::Lower | Self::Capitals => DataType::Utf8View,
+            Self::Text | Self::Representative | Self::Upper | Self::Lower | Self::Capitals => DataType::Utf8View,
         }
     }
 }

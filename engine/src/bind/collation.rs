@@ -111,6 +111,8 @@ struct Collations<'a> {
     ctes: HashMap<CteId, Vec<Derived>>,
     /// Columns that hold reversible keys instead of texts: minima and maxima.
     keys: HashMap<(RelId, usize), Arc<Collation>>,
+    /// For columns that are grouped by keys, the column with the reversible key of one text of the group.
+    representatives: HashMap<(RelId, usize), (usize, Arc<Collation>)>,
     case_operands: Vec<Derived>,
     known: HashMap<Oid, Option<Arc<Collation>>>,
 }
@@ -123,6 +125,7 @@ impl<'a> Collations<'a> {
             sources: HashMap::new(),
             ctes: HashMap::new(),
             keys: HashMap::new(),
+            representatives: HashMap::new(),
             case_operands: Vec::new(),
             known: HashMap::new(),
         }
@@ -206,6 +209,10 @@ impl<'a> Collations<'a> {
                 let (rel, column) = (*rel, *column);
                 if let Some(collation) = self.keys.get(&(rel, column)).cloned() {
                     from_key(expr, &collation);
+                }
+                if let Some((column, collation)) = self.representatives.get(&(rel, column)).cloned() {
+                    expr.kind = ExprKind::Column { rel, column };
+                    from_key_by(expr, Operation::Representative, &collation);
                 }
                 return Ok(self.column(rel, column, ty, at));
             }
@@ -372,8 +379,12 @@ fn to_reversible_key(expr: &mut Expr, collation: &Arc<Collation>) {
 
 /// Turns an expression that now computes a reversible key into the text.
 fn from_key(expr: &mut Expr, collation: &Arc<Collation>) {
+    from_key_by(expr, Operation::Text, collation);
+}
+
+fn from_key_by(expr: &mut Expr, operation: Operation, collation: &Arc<Collation>) {
     let ty = std::mem::replace(&mut expr.ty, Type::of(oid::BYTEA));
-    collated(expr, Operation::Text, collation, ty);
+    collated(expr, operation, collation, ty);
 }
 
 /// Types whose values are texts.

@@ -7,6 +7,7 @@ use aegis_catalog::object::Relation;
 
 use super::{Deparser, NamedExpr, Node};
 use crate::bind::tree::{Alias, Expr, ExprKind, From, MergedColumn, OutputColumn, RelId, SYSTEM_COLUMNS};
+use crate::collation::Operation;
 
 /// What the columns of a FROM item are called.
 pub(super) struct RelNames {
@@ -142,15 +143,25 @@ impl<'t> Deparser<'t> {
 
     /// What the column of an item in the tree stands for: the part that grouping and the like have moved away.
     pub(super) fn resolve(&self, expr: &'t Expr) -> Node<'t> {
-        let mut expr = expr.written();
+        let mut expr = self.written(expr);
         while let ExprKind::Column { rel, column } = &expr.kind {
             match self.outputs.get(rel).and_then(|outputs| outputs.get(*column)) {
-                Some(Node::Expr(inner)) => expr = inner.written(),
+                Some(Node::Expr(inner)) => expr = self.written(inner),
                 Some(other) => return *other,
                 None => break,
             }
         }
         Node::Expr(expr)
+    }
+
+    /// An expression without what collations made of it; in the place of the text that stands for a group, what it is grouped by.
+    fn written(&self, expr: &'t Expr) -> &'t Expr {
+        let expr = expr.written();
+        let ExprKind::Collated { arg, operation: Operation::Representative, .. } = &expr.kind else { return expr };
+        match self.known(arg) {
+            Some(Node::Aggregate(call)) => call.args.first().map_or(expr, |grouped| self.written(grouped)),
+            _ => expr,
+        }
     }
 
     /// What a column that grouping and the like have made stands for.

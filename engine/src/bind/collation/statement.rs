@@ -227,7 +227,9 @@ impl Collations<'_> {
         for key in &mut grouping.keys {
             let derived = self.expr(key)?;
             let derived = self.settled(derived)?;
-            self.require_bytes(derived, "GROUP BY")?;
+            if grouping.sets.is_some() {
+                self.require_bytes(derived, "GROUPING SETS")?;
+            }
             columns.push(derived.column());
         }
         for call in &mut grouping.aggregates {
@@ -238,7 +240,35 @@ impl Collations<'_> {
             }
             columns.push(derived);
         }
+        for at in 0..grouping.keys.len() {
+            let collation = columns.get(at).map(|&derived| self.by_locale(derived)).transpose()?.flatten();
+            if let Some(collation) = collation.filter(|collation| !collation.deterministic) {
+                self.group_by_key(grouping, at, collation)?;
+            }
+        }
         self.sources.insert(grouping.rel, Source::Columns(columns));
+        Ok(())
+    }
+
+    /// Groups by the key of a text, with one text of the group behind the aggregates.
+    fn group_by_key(&mut self, grouping: &mut Grouping, at: usize, collation: Arc<Collation>) -> Result<()> {
+        let column = grouping.keys.len() + grouping.aggregates.len();
+        let Some(key) = grouping.keys.get_mut(at) else { return Ok(()) };
+        let mut arg = key.clone();
+        to_key(key, &collation);
+        to_reversible_key(&mut arg, &collation);
+        let ty = arg.ty;
+        grouping.aggregates.push(AggregateCall {
+            function: function(MIN)?,
+            args: vec![arg],
+            direct_args: 0,
+            distinct: false,
+            order_by: Vec::new(),
+            within_group: false,
+            filter: None,
+            ty,
+        });
+        self.representatives.insert((grouping.rel, at), (column, collation));
         Ok(())
     }
 
@@ -246,8 +276,11 @@ impl Collations<'_> {
     fn aggregate(&mut self, call: &mut AggregateCall) -> Result<(Derived, Option<Arc<Collation>>)> {
         let merged = self.merged(&mut call.args)?;
         self.each(&mut call.filter)?;
-        if call.distinct {
-            self.require_bytes(merged, "DISTINCT")?;
+        let collation = self.by_locale(merged)?.filter(|collation| call.distinct && !collation.deterministic);
+        match (collation, call.args.as_mut_slice()) {
+            (None, _) => {}
+            (Some(collation), [arg]) if call.function.name == "count" => to_key(arg, &collation),
+            (Some(_), _) => self.require_bytes(merged, "DISTINCT")?,
         }
         for key in &mut call.order_by {
             let derived = self.expr(&mut key.expr)?;
@@ -303,7 +336,9 @@ impl Collations<'_> {
         for key in &mut call.partition_by {
             let derived = self.expr(key)?;
             let derived = self.settled(derived)?;
-            self.require_bytes(derived, "PARTITION BY")?;
+            if let Some(collation) = self.by_locale(derived)?.filter(|collation| !collation.deterministic) {
+                to_key(key, &collation);
+            }
         }
         for key in &mut call.order_by {
             let derived = self.expr(&mut key.expr)?;
