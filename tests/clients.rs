@@ -124,6 +124,85 @@ fn dumps_are_read_back_by_both_servers() {
     assert_eq!(rows(&postgres), rows(&aegis));
 }
 
+/// A text without what tells two dumps of the same database apart.
+fn without_keys(dump: &str) -> String {
+    dump.lines()
+        .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// What of `clients/timeseries.sql` is rows of plain tables and views of them.
+const SERIES_ROWS: &str = "SET timezone = 'UTC'; SELECT * FROM app.m ORDER BY 1, 2; SELECT * FROM public.\"Odd Name\" ORDER BY 1, 2;
+    SELECT * FROM public.ints ORDER BY 1; SELECT * FROM public.days ORDER BY 1; SELECT * FROM public.plain; SELECT * FROM app.hourly ORDER BY 1, 2;";
+
+/// A dump of a database with hypertables is one again in Aegis, with its continuous aggregates, policies and jobs; PostgreSQL keeps the rows.
+#[test]
+fn hypertables_come_back_from_dumps() {
+    let Some((postgres, aegis)) = both() else { return };
+    let state = |database: &str| psql(&aegis, database, &script("clients/timeseries_state.sql"), false);
+    psql(
+        &aegis,
+        "postgres",
+        "CREATE DATABASE series; CREATE DATABASE plain; CREATE DATABASE archived; CREATE DATABASE empty;",
+        false,
+    );
+    psql(&aegis, "series", &script("clients/timeseries.sql"), false);
+    let (before, rows) = (state("series"), psql(&aegis, "series", SERIES_ROWS, false));
+    let dump = output(client("pg_dump", &aegis, "series").args(["--no-sync"]));
+    psql(&aegis, "plain", &dump, false);
+    assert_eq!(state("plain"), before, "a script");
+    assert_eq!(
+        without_keys(&output(&mut client("pg_dump", &aegis, "plain"))),
+        without_keys(&dump),
+        "a dump of what was read back"
+    );
+
+    // As TimescaleDB's documentation has it, and by several sessions at once.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let archive = folder.path().join("archive");
+    output(client("pg_dump", &aegis, "series").args(["-Fc", "-f"]).arg(&archive));
+    psql(&aegis, "archived", "CREATE EXTENSION timescaledb; SELECT timescaledb_pre_restore();", false);
+    output(client("pg_restore", &aegis, "archived").args(["-j2"]).arg(&archive));
+    psql(&aegis, "archived", "SELECT timescaledb_post_restore();", false);
+    assert_eq!(state("archived"), before, "an archive");
+
+    // What is out of date is brought up to date, late rows are seen, and rows without their source stay.
+    for database in ["series", "plain", "archived"] {
+        let late = "INSERT INTO app.m VALUES ('2024-01-08 00:30', 'later', 7);
+            CALL refresh_continuous_aggregate('app.hourly', NULL, NULL); CALL refresh_continuous_aggregate('app.\"Daily\"', NULL, NULL);
+            SELECT device, count(*), min(bucket) FROM app.hourly GROUP BY 1 ORDER BY 1; SELECT * FROM app.\"Daily\" ORDER BY 1, 2;";
+        let shown = psql(&aegis, database, &format!("SET timezone = 'UTC';\n{late}"), false);
+        assert_eq!(
+            shown,
+            psql(
+                &aegis,
+                "series",
+                "SET timezone = 'UTC'; SELECT device, count(*), min(bucket) FROM app.hourly GROUP BY 1 ORDER BY 1; SELECT * FROM app.\"Daily\" ORDER BY 1, 2;",
+                false
+            )
+        );
+        assert!(
+            shown.contains("late|1|2024-01-07 00:00:00+00") && shown.contains("later|1|2024-01-08 00:00:00+00"),
+            "{shown}"
+        );
+        assert!(shown.contains("d1|217|2024-01-01 00:00:00+00"), "{shown}");
+    }
+
+    // The schema alone makes hypertables too.
+    let schema = output(client("pg_dump", &aegis, "series").args(["--schema-only"]));
+    psql(&aegis, "empty", &schema, false);
+    let count = |database: &str| {
+        let sql = "SELECT (SELECT count(*) FROM timescaledb_information.hypertables), (SELECT count(*) FROM timescaledb_information.continuous_aggregates);";
+        psql(&aegis, database, &format!("\\t\n{sql}"), false)
+    };
+    assert_eq!(count("empty"), "4|3\n");
+
+    psql(&postgres, "postgres", "CREATE DATABASE series; CREATE ROLE series_keeper;", false);
+    psql(&postgres, "series", &dump, true);
+    assert_eq!(psql(&postgres, "series", SERIES_ROWS, false), rows);
+}
+
 /// `clients/foreign.sql` runs in a PostgreSQL 15 over a server in Aegis, and over one in a PostgreSQL 15.
 #[test]
 fn foreign_tables_of_postgresql_are_the_same_in_aegis() {

@@ -28,6 +28,8 @@ pub const PG_OPCLASS: Oid = 2616;
 pub const PG_OPERATOR: Oid = 2617;
 pub const PG_REWRITE: Oid = 2618;
 pub const PG_TRIGGER: Oid = 2620;
+/// The view.
+pub const PG_SECLABELS: Oid = 12099;
 pub const PG_TABLESPACE: Oid = 1213;
 
 // Schemas.

@@ -122,7 +122,9 @@ fn options(relation: &Relation) -> Option<Vec<String>> {
         RelationKind::Table(table) => table.options.iter().map(|(name, value)| format!("{name}={value}")).collect(),
         RelationKind::Index(index) => index.options.iter().map(|(name, value)| format!("{name}={value}")).collect(),
         RelationKind::View(view) => {
-            let options = view.options.iter().map(|(name, value)| format!("{name}={value}"));
+            // What extensions note of their views is no parameter that another server would take.
+            let own = view.options.iter().filter(|(name, _)| !name.contains('.'));
+            let options = own.map(|(name, value)| format!("{name}={value}"));
             options.chain(view.check_option.iter().map(|option| format!("check_option={option}"))).collect()
         }
         _ => Vec::new(),

@@ -17,8 +17,17 @@ use super::walk;
 use crate::privilege::Owned;
 use crate::session::context::StatementContext;
 
-/// `pg_authid`, `pg_statistic`, `pg_subscription`, `pg_user_mapping`, `pg_statistic_ext_data`: for superusers alone.
-const SECRET: [Oid; 5] = [1260, 2619, 6100, 1418, 3429];
+/// `pg_authid`, `pg_statistic`, `pg_user_mapping`, `pg_statistic_ext_data`: for superusers alone.
+const SECRET: [Oid; 4] = [1260, 2619, 1418, 3429];
+
+/// `pg_subscription`, of which `subconninfo` is for superusers alone; who dumps a database of their own asks it for the rest.
+const PG_SUBSCRIPTION: Oid = 6100;
+const SUBCONNINFO: i16 = 11;
+
+fn is_secret(relation: Oid, wanted: &Wanted) -> bool {
+    let asks = |attnum| wanted.columns.values().flatten().any(|wanted| *wanted == attnum);
+    SECRET.contains(&relation) || relation == PG_SUBSCRIPTION && (asks(SUBCONNINFO) || asks(0))
+}
 
 /// 42501 unless the user may do all that a statement does.
 pub fn check(statement: &Statement, routines: &[Oid], context: &StatementContext) -> Result<()> {
@@ -365,7 +374,7 @@ impl<'a> Access<'a> {
                 continue;
             }
             if relation.oid < FIRST_NORMAL || matches!(relation.kind, RelationKind::System) {
-                if SECRET.contains(oid) {
+                if is_secret(*oid, wanted) {
                     return Err(Owned::relation(relation).denied());
                 }
                 continue;

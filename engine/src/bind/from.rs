@@ -1,7 +1,10 @@
 //! FROM items: tables, views, CTEs, sub-queries (PostgreSQL's parse_clause.c, transformFromClause).
 
+use std::borrow::Cow;
+use std::fmt::Write;
 use std::sync::Arc;
 
+use aegis_catalog::fixed_oid::{PG_EXTENSION, PG_SECLABELS};
 use aegis_catalog::name::SearchPath;
 use aegis_catalog::object::{Relation, RelationKind, View};
 use aegis_catalog::types::oid;
@@ -217,7 +220,7 @@ impl Binder<'_> {
 
     /// The query of a view, which sees nothing of the statement around it.
     pub(super) fn view_query(&mut self, oid: Oid, view: &View) -> Result<Query> {
-        let parsed = crate::parse::parse_query(&view.query)?;
+        let parsed = crate::parse::parse_query(&self.written_query(oid, view))?;
         let path = self.path_of(view);
         let outer_path = std::mem::replace(&mut self.search_path, path);
         self.views.push(oid);
@@ -229,6 +232,25 @@ impl Binder<'_> {
         self.views.pop();
         self.search_path = outer_path;
         query
+    }
+
+    /// A view's query as it was written; `pg_seclabels` has the labels of the database's extensions too.
+    fn written_query<'v>(&self, oid: Oid, view: &'v View) -> Cow<'v, str> {
+        let mut text = Cow::Borrowed(view.query.as_str());
+        if oid != PG_SECLABELS {
+            return text;
+        }
+        for extension in self.context.extensions.all() {
+            let shown = extension.labels.and_then(|labels| {
+                self.catalog.descriptor_by_name(PG_EXTENSION, 0, extension.name)?;
+                let schema = self.catalog.schema_by_name(labels.shown.0)?;
+                self.catalog.relation_by_name(schema.oid, labels.shown.1).map(|_| labels.shown)
+            });
+            if let Some((schema, name)) = shown {
+                let _ = write!(text.to_mut(), " UNION ALL SELECT * FROM {schema}.{name}");
+            }
+        }
+        text
     }
 
     /// The search path that a view's query is written for.

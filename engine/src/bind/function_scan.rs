@@ -45,6 +45,11 @@ impl Binder<'_> {
                 && call.columns.iter().all(|column| column.ty.oid != row)
         };
         let scalar = matches!(calls.as_slice(), [only] if is_scalar(only) && !is_row(only)) && !given;
+        // One whose only column has a name of its own is its value as a whole row too.
+        let valued = |call: &SetCall| {
+            matches!(call.columns.as_slice(), [column] if column.ty.oid == call.function.returns) && !is_row(call)
+        };
+        let whole = scalar || matches!(calls.as_slice(), [only] if valued(only)) && !given;
         if scalar && let Some(column) = columns.first_mut() {
             column.name.clone_from(&shown);
         }
@@ -59,7 +64,7 @@ impl Binder<'_> {
         });
         let mut item = Item::new(Some(shown.clone()), item_columns.collect());
         rename_columns(&mut item.columns, &shown, table.alias.as_ref())?;
-        if scalar && !table.ordinality {
+        if whole && !table.ordinality {
             item.whole_row = WholeRow::Scalar;
         }
         let columns = item.columns.iter().map(|column| column.name.clone()).collect();

@@ -14,6 +14,7 @@ use crate::functions::kernel::{columns, kernel};
 pub const EXTENSION: Extension = Extension {
     name: "citext",
     version: "1.6",
+    updates: &[],
     comment: "data type for case-insensitive character strings",
     relocatable: true,
     script: include_str!("citext.sql"),
@@ -22,6 +23,7 @@ pub const EXTENSION: Extension = Extension {
     parameters: None,
     committing: None,
     background: None,
+    labels: None,
     languages: &[],
 };
 

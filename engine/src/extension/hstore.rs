@@ -14,6 +14,7 @@ use crate::set;
 pub const EXTENSION: Extension = Extension {
     name: "hstore",
     version: "1.8",
+    updates: &[],
     comment: "data type for storing sets of (key, value) pairs",
     relocatable: true,
     script: include_str!("hstore.sql"),
@@ -22,6 +23,7 @@ pub const EXTENSION: Extension = Extension {
     parameters: None,
     committing: None,
     background: None,
+    labels: None,
     languages: &[],
 };
 

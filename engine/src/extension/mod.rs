@@ -38,7 +38,8 @@ mod uuid_ossp;
 use std::collections::HashMap;
 
 pub use aegis_catalog::definition::quote_identifier;
-pub use aegis_catalog::object::{Column, Relation, RelationKind, Routine, Window, Windows};
+pub use aegis_catalog::fixed_oid;
+pub use aegis_catalog::object::{Column, ObjectAddress, Relation, RelationKind, Routine, Window, Windows};
 pub use aegis_catalog::sqlstate::SqlState;
 pub use aegis_catalog::types::datetime::ZoneSpecification;
 pub use aegis_catalog::types::{TimeZone, oid};
@@ -78,7 +79,9 @@ pub type Symbols = Vec<(&'static str, Body)>;
 #[derive(Debug, Clone, Copy)]
 pub struct Extension {
     pub name: &'static str,
+    /// The version that `script` makes, and the ones after it, each made of the one before.
     pub version: &'static str,
+    pub updates: &'static [Update],
     pub comment: &'static str,
     pub relocatable: bool,
     /// Run in the extension's schema, which `@extschema@` names; its functions are in `LANGUAGE c` and name `$libdir/` with the extension's name,
@@ -92,8 +95,43 @@ pub struct Extension {
     /// Called before a commit that has changed rows of windows which somebody watches ([`Windows::watched`]).
     pub committing: Option<Committing>,
     pub background: Option<Background>,
+    pub labels: Option<Labels>,
     /// Procedural languages.
     pub languages: &'static [Language],
+}
+
+/// A step to a version, run as the script is: what it makes are members of the extension too.
+#[derive(Debug, Clone, Copy)]
+pub struct Update {
+    pub to: &'static str,
+    pub script: &'static str,
+}
+
+impl Extension {
+    /// The version that CREATE EXTENSION makes.
+    pub fn newest(&self) -> &'static str {
+        self.updates.last().map_or(self.version, |update| update.to)
+    }
+
+    /// All versions, oldest first.
+    pub fn versions(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.version).chain(self.updates.iter().map(|update| update.to))
+    }
+
+    /// The steps from one version to another; None if there is no way.
+    pub fn path(&self, from: &str, to: &str) -> Option<&'static [Update]> {
+        let place = |wanted: &str| self.versions().position(|version| version == wanted);
+        self.updates.get(place(from)?..place(to)?)
+    }
+}
+
+/// An extension as provider of security labels (PostgreSQL manual, SECURITY LABEL): what it knows of an object, as a text that dumps carry over.
+#[derive(Debug, Clone, Copy)]
+pub struct Labels {
+    /// Schema and name of a relation with the columns of `pg_seclabels`, which shows the labels.
+    pub shown: (&'static str, &'static str),
+    /// Makes of an object, whose owner calls, what its label says.
+    pub apply: for<'a> fn(Caller<'a>, ObjectAddress, Option<String>) -> Future<'a, ()>,
 }
 
 /// Storage parameters that mean something to an extension.

@@ -18,6 +18,7 @@ const READ_ALL_STATS: Oid = 3375;
 pub const EXTENSION: Extension = Extension {
     name: NAME,
     version: "1.10",
+    updates: &[],
     comment: "track planning and execution statistics of all SQL statements executed",
     relocatable: true,
     script: include_str!("pg_stat_statements.sql"),
@@ -26,6 +27,7 @@ pub const EXTENSION: Extension = Extension {
     parameters: None,
     committing: None,
     background: None,
+    labels: None,
     languages: &[],
 };
 

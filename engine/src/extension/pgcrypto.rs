@@ -12,6 +12,7 @@ use crate::functions::value::Uuid;
 pub const EXTENSION: Extension = Extension {
     name: "pgcrypto",
     version: "1.3",
+    updates: &[],
     comment: "cryptographic functions",
     relocatable: true,
     script: include_str!("pgcrypto.sql"),
@@ -20,6 +21,7 @@ pub const EXTENSION: Extension = Extension {
     parameters: None,
     committing: None,
     background: None,
+    labels: None,
     languages: &[],
 };
 

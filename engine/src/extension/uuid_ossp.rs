@@ -9,6 +9,7 @@ use crate::functions::value::Uuid;
 pub const EXTENSION: Extension = Extension {
     name: "uuid-ossp",
     version: "1.1",
+    updates: &[],
     comment: "generate universally unique identifiers (UUIDs)",
     relocatable: true,
     script: include_str!("uuid-ossp.sql"),
@@ -17,6 +18,7 @@ pub const EXTENSION: Extension = Extension {
     parameters: None,
     committing: None,
     background: None,
+    labels: None,
     languages: &[],
 };
 

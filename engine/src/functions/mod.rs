@@ -34,7 +34,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aegis_catalog::object::Routine;
-use aegis_catalog::types::oid;
+use aegis_catalog::types::{oid, structure::struct_fields};
 use aegis_catalog::{Oid, Result, Type};
 use arrow::array::ArrayRef;
 use arrow::compute::SortOptions;
@@ -177,6 +177,18 @@ impl Function {
             out_columns: self.out_columns.clone(),
             body,
             ..*self
+        }
+    }
+}
+
+impl Call<'_> {
+    /// The representation of the result: of a row in FROM, that of its columns.
+    pub fn result_type(&self) -> DataType {
+        match self.result.oid {
+            oid::RECORD if !self.columns.is_empty() => {
+                DataType::Struct(struct_fields(self.columns, &*self.context.catalog))
+            }
+            _ => self.context.catalog.arrow_type(self.result),
         }
     }
 }

@@ -199,6 +199,12 @@ pub enum Utility {
         object: ObjectName,
         text: Option<String>,
     },
+    /// SECURITY LABEL [FOR provider] ON object IS label.
+    SecurityLabel {
+        provider: Option<String>,
+        object: ObjectName,
+        label: Option<String>,
+    },
     /// ALTER <object> … RENAME TO / SET SCHEMA / OWNER TO for all object kinds (tables included when it is the only action).
     Rename {
         object: ObjectName,

@@ -35,7 +35,8 @@ pub fn run(
     Outcome::tag("COMMENT")
 }
 
-fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddress> {
+/// The object that something is said of.
+pub(super) fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddress> {
     let written = namespace::written(&object.name);
     match object.kind {
         ObjectKind::Table
@@ -96,7 +97,7 @@ fn address(object: &ObjectName, context: &StatementContext) -> Result<ObjectAddr
         }
         _ => match RoutineName::of_object(object) {
             Some(name) => Ok(super::routine::existing(&name, context)?.address()),
-            None => Err(Error::unsupported("COMMENT ON this kind of object")),
+            None => Err(Error::unsupported("COMMENT or SECURITY LABEL ON this kind of object")),
         },
     }
 }

@@ -34,11 +34,12 @@ pub async fn create(session: &mut Session, create: &CreateExtension, context: &S
         return Err(Error::unsupported(format!("extension \"{name}\"")));
     };
     require_right(name, session.superuser, context)?;
-    if let Some(version) = create.version.as_ref().filter(|version| *version != found.version) {
+    let version = create.version.as_deref().unwrap_or(found.newest());
+    let Some(updates) = found.path(found.version, version) else {
         let message =
             format!("extension \"{name}\" has no installation script nor update path for version \"{version}\"");
         return Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message));
-    }
+    };
     let schema = match &create.schema {
         Some(schema) => namespace::schema_oid(&schema.name, context)?,
         None => context
@@ -46,8 +47,7 @@ pub async fn create(session: &mut Session, create: &CreateExtension, context: &S
             .creation_schema()
             .ok_or_else(|| Error::new(sqlstate::UNDEFINED_SCHEMA, "no schema has been selected to create in"))?,
     };
-    let kind =
-        DescriptorKind::Extension(Extension { version: found.version.to_owned(), relocatable: found.relocatable });
+    let kind = DescriptorKind::Extension(Extension { version: version.to_owned(), relocatable: found.relocatable });
     let made = Descriptor { oid: 0, schema, name: name.clone(), owner: context.user_oid, kind };
     let open = session.writable(TAG)?;
     let made = open.catalog.create_descriptor(open.tables.permanent(), made)?;
@@ -60,19 +60,27 @@ pub async fn create(session: &mut Session, create: &CreateExtension, context: &S
         open.catalog.create_type(open.tables.permanent(), ty)?;
     }
     let schema = context.catalog.schema(schema).map_or("", |schema| schema.name.as_str());
-    run_script(session, found.script, schema).await?;
-    for member in objects(&*session.catalog()?).difference(&before) {
-        let edge = Dependency { dependent: *member, referenced: made.address(), kind: DependencyKind::Extension };
-        let open = session.writable(TAG)?;
-        open.catalog.add_dependency(open.tables.permanent(), edge)?;
+    for script in std::iter::once(found.script).chain(updates.iter().map(|update| update.script)) {
+        run_script(session, script, schema).await?;
     }
+    add_members(session, made.address(), &before)?;
     let open = session.writable(TAG)?;
     open.catalog.set_comment(open.tables.permanent(), made.address(), Some(found.comment))?;
     Outcome::tag(TAG)
 }
 
+/// What scripts have made is the extension's.
+fn add_members(session: &mut Session, extension: ObjectAddress, before: &BTreeSet<ObjectAddress>) -> Result<()> {
+    for member in objects(&*session.catalog()?).difference(before) {
+        let edge = Dependency { dependent: *member, referenced: extension, kind: DependencyKind::Extension };
+        let open = session.writable("CREATE EXTENSION")?;
+        open.catalog.add_dependency(open.tables.permanent(), edge)?;
+    }
+    Ok(())
+}
+
 /// Extensions that who may create in the database may add, as in PostgreSQL (`trusted` in their control files).
-const TRUSTED: &[&str] = &["citext", "hstore", "pgcrypto", "plpgsql", "uuid-ossp"];
+pub const TRUSTED: &[&str] = &["citext", "hstore", "pgcrypto", "plpgsql", "uuid-ossp"];
 
 fn require_right(name: &str, superuser: bool, context: &StatementContext) -> Result<()> {
     let database = ObjectAddress::new(PG_DATABASE, context.database_oid);
@@ -121,22 +129,35 @@ async fn run_script(session: &mut Session, script: &str, schema: &str) -> Result
     ran.map(|_| ())
 }
 
-pub fn alter(session: &mut Session, alter: &AlterExtension, context: &StatementContext) -> Result<Outcome> {
+/// ALTER EXTENSION … UPDATE: runs the scripts between the version that there is and the one that is wanted.
+pub async fn alter(session: &mut Session, alter: &AlterExtension, context: &StatementContext) -> Result<Outcome> {
+    const TAG: &str = "ALTER EXTENSION";
     let AlterExtension { name, update_to } = alter;
     let written = crate::parse::ast::Name { span: name.span, parts: vec![name.clone()] };
-    let found = descriptor::owned(PG_EXTENSION, &written, context)?;
-    let version = found.extension().map_or("", |extension| extension.version.as_str());
-    match update_to.as_deref() {
-        Some(wanted) if wanted != version => {
-            let name = &found.name;
-            let message =
-                format!("extension \"{name}\" has no update path from version \"{version}\" to version \"{wanted}\"");
-            Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message))
-        }
-        _ => {
-            let name = &found.name;
-            session.skip_notice(&format!("version \"{version}\" of extension \"{name}\" is already installed"));
-            Outcome::tag("ALTER EXTENSION")
-        }
+    let made = descriptor::owned(PG_EXTENSION, &written, context)?;
+    let name = &made.name;
+    let version = made.extension().map_or("", |extension| extension.version.as_str());
+    let found = context.extensions.named(name);
+    let wanted = update_to.as_deref().or(found.map(|found| found.newest())).unwrap_or(version);
+    if wanted == version {
+        session.skip_notice(&format!("version \"{version}\" of extension \"{name}\" is already installed"));
+        return Outcome::tag(TAG);
     }
+    let Some((found, updates)) = found.and_then(|found| Some((found, found.path(version, wanted)?))) else {
+        let message =
+            format!("extension \"{name}\" has no update path from version \"{version}\" to version \"{wanted}\"");
+        return Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message));
+    };
+    require_right(name, session.superuser, context)?;
+    let before = objects(&context.catalog);
+    let schema = context.catalog.schema(made.schema).map_or("", |schema| schema.name.as_str());
+    for update in updates {
+        run_script(session, update.script, schema).await?;
+    }
+    add_members(session, made.address(), &before)?;
+    let kind = DescriptorKind::Extension(Extension { version: wanted.to_owned(), relocatable: found.relocatable });
+    let changed = Descriptor { kind, ..Descriptor::clone(&made) };
+    let open = session.writable(TAG)?;
+    open.catalog.replace_descriptor(open.tables.permanent(), changed)?;
+    Outcome::tag(TAG)
 }

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use aegis_catalog::definition::default_operator_class;
+use aegis_catalog::fixed_oid::PG_CLASS;
 use aegis_catalog::object::{Column, Dependency, DependencyKind, Index, IndexKey, Relation, RelationKind};
 use aegis_catalog::types::oid;
-use aegis_catalog::{Error, Result, Type, sqlstate};
+use aegis_catalog::{Catalog, Error, Result, Type, sqlstate};
 
 use super::storage_options::{self, Holder};
 use super::{Outcome, collation, constraint, namespace, partition, rewrite, table_storage};
@@ -20,12 +21,7 @@ use crate::session::Session;
 use crate::session::context::StatementContext;
 
 pub async fn create(session: &mut Session, create: &CreateIndex, context: &StatementContext) -> Result<Outcome> {
-    let table = namespace::existing_anywhere(&create.table, context)?;
-    if table.table().is_none() {
-        let message = format!("cannot create index on relation \"{}\"", table.name);
-        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
-            .with_detail(format!("This operation is not supported for {}s.", table.kind_name())));
-    }
+    let table = indexed(create, context)?;
     namespace::reject_system(&table)?;
     crate::privilege::require_owner(&table, context)?;
     session.writable("CREATE INDEX")?.tables.deferred.refuse(&table, "CREATE INDEX")?;
@@ -115,6 +111,30 @@ pub async fn create(session: &mut Session, create: &CreateIndex, context: &State
         false => table_storage::update(open, &table, None, &context.format)?,
     }
     Outcome::tag("CREATE INDEX")
+}
+
+/// The table whose index it is to be.
+fn indexed(create: &CreateIndex, context: &StatementContext) -> Result<Arc<Relation>> {
+    let named = namespace::existing_anywhere(&create.table, context)?;
+    if let Some(rows) = rows_of_view(&named, &context.catalog) {
+        let message = "continuous aggregates do not support UNIQUE indexes";
+        return if create.unique { Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message)) } else { Ok(rows) };
+    }
+    if named.table().is_none() {
+        let message = format!("cannot create index on relation \"{}\"", named.name);
+        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
+            .with_detail(format!("This operation is not supported for {}s.", named.kind_name())));
+    }
+    Ok(named)
+}
+
+/// The table of windows that an extension keeps the rows of a view in: an index of such a view is the table's.
+fn rows_of_view(view: &Relation, catalog: &Catalog) -> Option<Arc<Relation>> {
+    view.view()?;
+    let parts = catalog.dependents_of(view.address()).into_iter();
+    let parts = parts.filter(|edge| edge.kind == DependencyKind::Auto && edge.dependent.class == PG_CLASS);
+    let mut tables = parts.filter_map(|edge| catalog.relation(edge.dependent.object));
+    tables.find(|table| table.windows().is_some()).cloned()
 }
 
 /// Records the functions and types that the index's expressions rest on.

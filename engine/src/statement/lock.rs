@@ -193,7 +193,9 @@ impl Needs {
             Utility::Rename { object, .. } | Utility::SetSchema { object, .. } | Utility::SetOwner { object, .. } => {
                 needs.object(object, TableMode::AccessExclusive, context);
             }
-            Utility::Comment { object, .. } => needs.object(object, TableMode::ShareUpdateExclusive, context),
+            Utility::Comment { object, .. } | Utility::SecurityLabel { object, .. } => {
+                needs.object(object, TableMode::ShareUpdateExclusive, context)
+            }
             Utility::Maintenance { tables, .. } => {
                 tables.iter().for_each(|(name, _)| needs.name(name, TableMode::ShareUpdateExclusive, context));
             }

@@ -21,7 +21,7 @@ pub mod drop;
 mod drop_absent;
 mod explain;
 mod explain_format;
-mod extension;
+pub mod extension;
 mod index;
 mod inherit;
 pub mod large_object;
@@ -40,6 +40,7 @@ mod rewrite;
 pub mod role;
 pub mod routine;
 mod schema;
+mod security_label;
 mod sequence;
 mod set;
 mod set_constraints;
@@ -212,7 +213,10 @@ async fn run_of_users(session: &mut Session, utility: &Utility, context: &Statem
             materialized_view::refresh(session, name, *concurrently, *with_data, context).await
         }
         Utility::CreateExtension(create) => extension::create(session, create, context).await,
-        Utility::AlterExtension(alter) => extension::alter(session, alter, context),
+        Utility::AlterExtension(alter) => extension::alter(session, alter, context).await,
+        Utility::SecurityLabel { provider, object, label } => {
+            security_label::run(session, provider.as_deref(), object, label.as_deref(), context).await
+        }
         Utility::CreateCollation(create) => collation::create(session, create, context),
         Utility::RefreshCollationVersion(name) => collation::refresh_version(session, name, context),
         Utility::CreateTextSearch(create) => text_search::create(session, create, context),

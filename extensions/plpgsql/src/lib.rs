@@ -16,6 +16,7 @@ use aegis_engine::extension::{Caller, Extension, Invocation, Language, Result, R
 pub const EXTENSIONS: [Extension; 1] = [Extension {
     name: "plpgsql",
     version: "1.0",
+    updates: &[],
     comment: "PL/pgSQL procedural language",
     relocatable: false,
     script: "",
@@ -24,6 +25,7 @@ pub const EXTENSIONS: [Extension; 1] = [Extension {
     parameters: None,
     committing: None,
     background: None,
+    labels: None,
     languages: &[PLPGSQL],
 }];
 

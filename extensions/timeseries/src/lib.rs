@@ -8,13 +8,14 @@ mod gapfill;
 mod histogram;
 mod hypertable;
 mod jobs;
+mod labels;
 mod latest;
 mod size;
 mod time_bucket;
 mod toolkit;
 mod uuid;
 
-use aegis_engine::extension::{Error, Extension, Result, Row, Symbols};
+use aegis_engine::extension::{Error, Extension, Result, Row, Symbols, Update};
 
 /// `timescaledb` and `timescaledb_toolkit`.
 pub const EXTENSIONS: [Extension; 2] = [TIMESCALEDB, toolkit::EXTENSION];
@@ -22,6 +23,7 @@ pub const EXTENSIONS: [Extension; 2] = [TIMESCALEDB, toolkit::EXTENSION];
 const TIMESCALEDB: Extension = Extension {
     name: "timescaledb",
     version: "2.28.3",
+    updates: &[Update { to: "2.28.3.1", script: include_str!("updates/2.28.3.1.sql") }],
     comment: "Enables scalable inserts and complex queries for time-series data",
     relocatable: false,
     script: concat!(
@@ -36,6 +38,7 @@ const TIMESCALEDB: Extension = Extension {
     parameters: Some(continuous::PARAMETERS),
     committing: Some(continuous::COMMITTING),
     background: Some(jobs::BACKGROUND),
+    labels: Some(labels::LABELS),
     languages: &[],
 };
 
@@ -48,6 +51,7 @@ fn symbols() -> Symbols {
         time_bucket::symbols(),
         gapfill::symbols(),
         bookend::symbols(),
+        labels::symbols(),
         latest::symbols(),
         histogram::symbols(),
         size::symbols(),

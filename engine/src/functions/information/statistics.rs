@@ -148,7 +148,6 @@ fn nothing() -> Vec<Row> {
         "pg_stat_get_progress_info(text)",
         "pg_stat_get_recovery_prefetch()",
         "pg_get_publication_tables(text)",
-        "pg_available_extension_versions()",
         "pg_hba_file_rules()",
         "pg_ident_file_mappings()",
         "pg_show_all_file_settings()",

@@ -1,10 +1,10 @@
 //! Sets of system information.
 
-use aegis_catalog::Oid;
 use aegis_catalog::types::datetime::abbreviation::{ABBREVIATIONS, Meaning};
 use aegis_catalog::types::interval;
 use aegis_catalog::types::oid;
 use aegis_catalog::types::{IntervalStyle, TimeZone};
+use aegis_catalog::{Error, Oid, sqlstate};
 
 use super::{Record, record, records};
 use crate::functions::Call;
@@ -12,9 +12,10 @@ use crate::functions::array::List;
 use crate::functions::information::Acl;
 use crate::functions::signature::{Row, f};
 use crate::settings::{Change, Kind, SETTINGS, Setting, unit_name, without_unit};
+use crate::statement::extension::TRUSTED;
 
 pub fn functions() -> Vec<Row> {
-    vec![
+    let mut functions = vec![
         f(
             "aclexplode(aclitem[])",
             record(
@@ -89,14 +90,48 @@ pub fn functions() -> Vec<Row> {
                 Ok(SETTINGS.iter().map(|setting| setting_row(call, setting)).collect())
             }),
         ),
+    ];
+    functions.extend(extensions());
+    functions
+}
+
+/// Extensions that there could be, their versions and the ways between these.
+fn extensions() -> Vec<Row> {
+    vec![
         f(
             "pg_available_extensions()",
             record(&[("name", oid::NAME), ("default_version", oid::TEXT), ("comment", oid::TEXT)], |call, _, _| {
                 let text = |text: &str| Some(text.to_owned());
                 let all = call.context.extensions.all();
-                Ok(all.map(|of| vec![text(of.name), text(of.version), text(of.comment)]).collect())
+                Ok(all.map(|of| vec![text(of.name), text(of.newest()), text(of.comment)]).collect())
             }),
         ),
+        records("pg_available_extension_versions()", |call, _, _| {
+            let text = |text: &str| Some(text.to_owned());
+            let of_all = call.context.extensions.all().flat_map(|of| of.versions().map(move |version| (of, version)));
+            let rows = of_all.map(|(of, version)| {
+                let trusted = boolean(TRUSTED.contains(&of.name));
+                let relocatable = boolean(of.relocatable);
+                vec![text(of.name), text(version), boolean(true), trusted, relocatable, None, None, text(of.comment)]
+            });
+            Ok(rows.collect())
+        }),
+        records("pg_extension_update_paths(name)", |call, inputs, row| {
+            let name = inputs.reader::<&str>(0)?.get(row);
+            let Some(of) = call.context.extensions.named(name) else {
+                let message = format!("extension \"{name}\" is not available");
+                return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));
+            };
+            let pairs = of.versions().flat_map(|from| of.versions().map(move |to| (from, to)));
+            let rows = pairs.filter(|(from, to)| from != to).map(|(from, to)| {
+                let steps = of.path(from, to).map(|steps| {
+                    let versions: Vec<&str> = std::iter::once(from).chain(steps.iter().map(|step| step.to)).collect();
+                    versions.join("--")
+                });
+                vec![Some(from.to_owned()), Some(to.to_owned()), steps]
+            });
+            Ok(rows.collect())
+        }),
     ]
 }
 

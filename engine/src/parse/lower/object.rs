@@ -69,7 +69,7 @@ const ALTERS: &[(K, K, ObjectKind)] = &[
     (K::ALTER_TEXT_SEARCH_DICTIONARY, K::TEXT_SEARCH_DICTIONARY_REF, ObjectKind::Other("TEXT SEARCH DICTIONARY")),
 ];
 
-/// What COMMENT ON names.
+/// What COMMENT ON and SECURITY LABEL ON name.
 const COMMENTS: &[(K, K, ObjectKind)] = &[
     (K::OBJECT_TABLE, K::TABLE_NAME_REF, ObjectKind::Table),
     (K::OBJECT_VIEW, K::VIEW_REF, ObjectKind::View),
@@ -109,6 +109,7 @@ impl Lower<'_> {
     pub fn object_statement(&self, node: Node<'_>) -> Result<Option<Utility>> {
         match node.kind() {
             K::COMMENT_ON => self.comment(node).map(Some),
+            K::SECURITY_LABEL => self.security_label(node).map(Some),
             K::DROP_ROLE | K::DROP_USER | K::DROP_GROUP => {
                 let names = self.roles(node)?;
                 if names.is_empty() {
@@ -207,16 +208,43 @@ impl Lower<'_> {
     }
 
     fn comment(&self, node: Node<'_>) -> Result<Utility> {
-        let text = match node.child(K::LITERAL) {
-            Some(literal) => Some(self.string(literal)?),
-            None if node.has(K::NULL_KW) => None,
-            None => return Err(self.missing_in(node)),
-        };
+        let text = self.said(node)?;
         let target = self.need(node.nodes().next(), node)?;
-        let Some((_, name, kind)) = COMMENTS.iter().find(|(object, ..)| target.is(*object)) else {
-            let object = target.tokens().map(|word| word.text().to_ascii_uppercase()).collect::<Vec<_>>().join(" ");
-            return Ok(Utility::Unsupported(format!("COMMENT ON {object}")));
+        match self.object_said_of(target)? {
+            Some(object) => Ok(Utility::Comment { object, text }),
+            None => Ok(Utility::Unsupported(format!("COMMENT ON {}", words(target)))),
+        }
+    }
+
+    fn security_label(&self, node: Node<'_>) -> Result<Utility> {
+        let label = self.said(node)?;
+        let provider = match node.child(K::FOR_PROVIDER) {
+            Some(of) => match (of.child(K::LITERAL), of.child(K::SECURITY_LABEL_PROVIDER)) {
+                (Some(literal), _) => Some(self.string(literal)?),
+                (None, name) => Some(self.ident(self.need(name, of)?)?.name),
+            },
+            None => None,
         };
+        let target = node.nodes().find(|part| !part.is(K::FOR_PROVIDER));
+        let target = self.need(target, node)?;
+        match self.object_said_of(target)? {
+            Some(object) => Ok(Utility::SecurityLabel { provider, object, label }),
+            None => Ok(Utility::Unsupported(format!("SECURITY LABEL ON {}", words(target)))),
+        }
+    }
+
+    /// What IS says of an object: a text, or NULL.
+    fn said(&self, node: Node<'_>) -> Result<Option<String>> {
+        match node.child(K::LITERAL) {
+            Some(literal) => self.string(literal).map(Some),
+            None if node.has(K::NULL_KW) => Ok(None),
+            None => Err(self.missing_in(node)),
+        }
+    }
+
+    /// The object that something is said of; None for a kind that nothing can be said of yet.
+    fn object_said_of(&self, target: Node<'_>) -> Result<Option<ObjectName>> {
+        let Some((_, name, kind)) = COMMENTS.iter().find(|(object, ..)| target.is(*object)) else { return Ok(None) };
         let mut object = self.object_name(self.need(target.child(*name), target)?, *kind)?;
         if matches!(kind, ObjectKind::Constraint | ObjectKind::Trigger | ObjectKind::Other("POLICY" | "RULE")) {
             let on = target.child_in(&[K::TABLE_NAME_REF, K::RELATION_NAME_REF, K::DOMAIN_REF]);
@@ -228,7 +256,7 @@ impl Lower<'_> {
             let code = aegis_catalog::sqlstate::SYNTAX_ERROR;
             return Err(aegis_catalog::Error::new(code, "column name must be qualified").at(object.name.span.start));
         }
-        Ok(Utility::Comment { object, text })
+        Ok(Some(object))
     }
 
     /// ALTER … RENAME, SET SCHEMA and OWNER TO; None for any other action.
@@ -274,4 +302,9 @@ impl Lower<'_> {
             _ => Ok(None),
         }
     }
+}
+
+/// The keywords of what an object is.
+fn words(target: Node<'_>) -> String {
+    target.tokens().map(|word| word.text().to_ascii_uppercase()).collect::<Vec<_>>().join(" ")
 }

@@ -1,17 +1,21 @@
 //! `CREATE MATERIALIZED VIEW … WITH (timescaledb.continuous)`.
 
 use aegis_engine::extension::{
-    Caller, Error, GroupKey, GroupedQuery, Interval, KeyArgument, NewView, Oid, Result, Value, Windows, oid,
+    Caller, Error, GroupKey, GroupedQuery, Interval, KeyArgument, NewView, Oid, Result, Row, Value, Windows, oid,
     quote_identifier, row, sqlstate,
 };
 
 use super::{Aggregate, parameters, refresh};
 use crate::hypertable::{self, TimeType, qualified};
+use crate::labels;
 
 /// Windows of the rows are this many times longer than the source's.
 const LONGER: i64 = 10;
 
+/// Where the queries are, a schema of the extension's, and where the rows are: a schema of the database's own, so that a dump has the rows for a
+/// server without the extension too.
 const INTERNAL: &str = "_timescaledb_internal";
+const ROWS: &str = "_timescaledb_cache";
 
 pub async fn create(mut caller: Caller<'_>, view: NewView, written: Vec<(String, String)>) -> Result<()> {
     let wanted = parameters::View::of(&written)?;
@@ -34,10 +38,14 @@ pub async fn create(mut caller: Caller<'_>, view: NewView, written: Vec<(String,
     }
     let id = next_number(&mut caller).await?;
     let direct = format!("{INTERNAL}._direct_view_{id}");
-    let rows = format!("{INTERNAL}._materialized_hypertable_{id}");
+    let rows = format!("{ROWS}._materialized_hypertable_{id}");
     let names: Vec<_> = view.columns.iter().map(|name| quote_identifier(name)).collect();
     let names = if names.is_empty() { String::new() } else { format!("({})", names.join(", ")) };
     caller.query(&format!("CREATE VIEW {direct} {names} AS {}", view.query), row![]).await?;
+    if caller.catalog()?.schema_by_name(ROWS).is_none() {
+        let schema = format!("CREATE SCHEMA {ROWS}; GRANT USAGE, CREATE ON SCHEMA {ROWS} TO PUBLIC");
+        caller.query_as_owner(&schema, row![]).await?;
+    }
     caller.query(&format!("CREATE TABLE {rows} AS SELECT * FROM {direct} WITH NO DATA"), row![]).await?;
     let (direct, rows) = (named(&mut caller, &direct).await?, named(&mut caller, &rows).await?);
     let column = column_name(&caller, rows, output)?;
@@ -66,16 +74,75 @@ pub async fn create(mut caller: Caller<'_>, view: NewView, written: Vec<(String,
     let text = aggregate.text(&caller, &names)?;
     caller.query(&format!("CREATE VIEW {} AS {text}", view.name), row![]).await?;
     let aggregate = Aggregate { view: named(&mut caller, &view.name).await?, ..aggregate };
-    caller.set_view_option(aggregate.view, "timescaledb.continuous", "true")?;
-    caller.depend(rows, aggregate.view)?;
-    caller.depend(direct, aggregate.view)?;
-    register(&mut caller, &aggregate).await?;
+    tie(&mut caller, &aggregate).await?;
     aggregate.set_invalid(&mut caller, &[(i64::MIN, i64::MAX)]).await?;
     finer_grain(&mut caller, &source, &bucket).await?;
     if view.with_data {
         refresh::all(&mut caller, &aggregate).await?;
     }
     Ok(())
+}
+
+/// Makes an aggregate of its relations.
+async fn tie(caller: &mut Caller<'_>, aggregate: &Aggregate) -> Result<()> {
+    caller.set_view_option(aggregate.view, "timescaledb.continuous", "true")?;
+    caller.depend(aggregate.materialization, aggregate.view)?;
+    caller.depend(aggregate.direct, aggregate.view)?;
+    register(caller, aggregate).await
+}
+
+/// What a label says of a continuous aggregate, whose relations are there as plain ones (`crate::labels`).
+pub async fn of_label(caller: &mut Caller<'_>, view: Oid, label: &Value) -> Result<()> {
+    const SQL: &str = "SELECT to_regclass($1 #>> '{continuous,rows}')::oid, to_regclass($1 #>> '{continuous,direct}')::oid, $1 #>> '{continuous,bucket}', ($1 #>> '{continuous,id}')::integer,
+        coalesce(($1 #>> '{continuous,real_time}')::boolean, false), coalesce(($1 #>> '{continuous,watermark}')::bigint, -9223372036854775808)";
+    let said = caller.query_one(SQL, Row(vec![label.clone()])).await?;
+    let (rows, direct) = (labels::named(&said, 0)?, labels::named(&said, 1)?);
+    for part in [view, rows, direct] {
+        let found = caller.catalog()?.relation(part).cloned();
+        caller.require_owner(&*found.ok_or_else(|| Error::internal("no relation"))?)?;
+    }
+    const TAKEN: &str = "SELECT FROM _timescaledb_catalog.continuous_agg WHERE view = $1 OR direct = $2 OR materialization = $3 OR id = $4";
+    let id = said.get::<Option<i32>>(3)?;
+    if !caller.query_as_owner(TAKEN, row![view, direct, rows, id]).await?.is_empty() {
+        return Err(Error::new(
+            sqlstate::DUPLICATE_OBJECT,
+            "a continuous aggregate of these relations, or this number, exists",
+        ));
+    }
+    let query = caller.query_one("SELECT rtrim(pg_get_viewdef($1), ';')", row![direct]).await?;
+    let grouped = caller.grouped(&labels::required(&query, 0, "continuous.direct")?)?.map_err(invalid)?;
+    let (key, source) = bucket_of(caller, &grouped).await?;
+    let bucket = Bucket::of(key)?;
+    let (time, _) = hypertable::hypertable(caller, rows)?;
+    hypertable::time_of(&time)?;
+    let aggregate = Aggregate {
+        id: match id {
+            Some(id) => id,
+            None => next_number(caller).await?,
+        },
+        view,
+        direct,
+        materialization: rows,
+        source: source.table,
+        bucket: labels::required(&said, 2, "continuous.bucket")?,
+        floor: bucket.floor.clone(),
+        next: bucket.next.clone(),
+        width: bucket.width.clone(),
+        real_time: said.get(4)?,
+    };
+    tie(caller, &aggregate).await?;
+    const NUMBERS: &str = "SELECT setval('_timescaledb_catalog.continuous_agg_id_seq', greatest($1, (SELECT last_value FROM _timescaledb_catalog.continuous_agg_id_seq)))";
+    caller.query_as_owner(NUMBERS, row![i64::from(aggregate.id)]).await?;
+    const MARK: &str = "UPDATE _timescaledb_catalog.continuous_agg SET watermark = $2 WHERE id = $1";
+    caller.query_as_owner(MARK, row![aggregate.id, said.get::<i64>(5)?]).await?;
+    const STALE: &str = "SELECT (s ->> 0)::bigint, (s ->> 1)::bigint
+        FROM jsonb_array_elements(CASE WHEN jsonb_typeof($1 #> '{continuous,stale}') = 'array' THEN $1 #> '{continuous,stale}' END) x(s) WHERE s ->> 0 IS NOT NULL AND s ->> 1 IS NOT NULL";
+    let stale = caller.query(STALE, Row(vec![label.clone()])).await?;
+    let stale = stale.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect::<Result<Vec<_>>>()?;
+    aggregate.set_invalid(caller, &stale).await?;
+    renew(caller, &aggregate).await?;
+    finer_grain(caller, &source, &bucket).await?;
+    refresh::watch(caller, aggregate.source).await
 }
 
 fn invalid(what: &'static str) -> Error {

@@ -14,6 +14,8 @@ use aegis_engine::extension::{
 };
 
 use crate::hypertable::{TimeType, qualified, time_of};
+use crate::labels;
+pub use create::of_label;
 pub use parameters::{boolean, unknown};
 use ranges::Range;
 pub use refresh::window as refresh_window;
@@ -33,6 +35,10 @@ pub const PARAMETERS: Parameters = Parameters {
 pub const COMMITTING: Committing = |caller, table, changed| Box::pin(note(caller, table, changed));
 
 async fn note(mut caller: Caller<'_>, table: Oid, changed: Vec<Range>) -> Result<()> {
+    // The rows of a dump are those that the aggregates in it were made of.
+    if labels::is_restoring(&caller) {
+        return Ok(());
+    }
     for (from, until) in changed {
         const SQL: &str = "INSERT INTO _timescaledb_catalog.invalidation (aggregate, lo, hi)
             SELECT id, $2, $3 FROM _timescaledb_catalog.continuous_agg WHERE source = $1";

@@ -9,7 +9,7 @@ use aegis_engine::extension::{
 
 use super::interval::TimeType;
 use super::{code, hypertable, invalid, qualified, relation};
-use crate::refuse;
+use crate::{columnstore, labels, refuse};
 
 pub fn symbols() -> Symbols {
     vec![
@@ -325,20 +325,65 @@ pub fn greatest_common_divisor(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
+/// What a label says of a hypertable (`crate::labels`).
+pub async fn of_label(caller: &mut Caller<'_>, table: Oid, label: &Value) -> Result<()> {
+    const SQL: &str = "SELECT $1 #>> '{hypertable,column}', ($1 #>> '{hypertable,interval}')::bigint, $1 #>> '{hypertable,integer_now}',
+        to_regproc($1 #>> '{hypertable,integer_now}')::oid, jsonb_typeof($1 -> 'columnstore') = 'object', $1 #>> '{columnstore,segmentby}', $1 #>> '{columnstore,orderby}'";
+    let said = caller.query_one(SQL, Row(vec![label.clone()])).await?;
+    let column = labels::required(&said, 0, "hypertable.column")?;
+    let found = relation(&*caller.catalog()?, table)?;
+    let time = time_type(column_of(&found, &column)?)?;
+    let interval = said.get::<Option<i64>>(1)?.map(|units| time.micros(units));
+    let plan = Plan {
+        table,
+        column: &column,
+        interval: Value::from(interval),
+        default_indexes: false,
+        if_not_exists: false,
+        migrate: true,
+    };
+    create(caller, &plan).await?;
+    const DIMENSIONS: &str = "SELECT d ->> 'column', (d ->> 'partitions')::integer
+        FROM jsonb_array_elements(CASE WHEN jsonb_typeof($1 #> '{hypertable,dimensions}') = 'array' THEN $1 #> '{hypertable,dimensions}' END) x(d)";
+    for dimension in caller.query(DIMENSIONS, Row(vec![label.clone()])).await? {
+        let column = labels::required(&dimension, 0, "hypertable.dimensions.column")?;
+        space_dimension(caller, table, &column, dimension.get(1)?).await?;
+    }
+    match (said.get::<Option<&str>>(2)?, said.get::<Option<Oid>>(3)?) {
+        (Some(_), Some(function)) => set_now(caller, table, function, true).await?,
+        (Some(name), None) => caller.warning(
+            Error::new(sqlstate::UNDEFINED_FUNCTION, format!("function {name}() does not exist yet"))
+                .with_hint("Name it by set_integer_now_func when it does."),
+        ),
+        _ => {}
+    }
+    if said.get::<Option<bool>>(4)?.unwrap_or(false) {
+        let wanted = columnstore::Wanted { enabled: Some(true), segment_by: said.get(5)?, order_by: said.get(6)? };
+        columnstore::set(caller, table, &wanted).await?;
+    }
+    Ok(())
+}
+
 /// `set_integer_now_func(hypertable, function, replace_if_exists)`: what "now" is for a time of integers.
 async fn set_integer_now(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     let table: Option<Oid> = arguments.get(0)?;
-    let (relation, windows) = hypertable(&caller, table.ok_or_else(|| invalid("hypertable cannot be NULL"))?)?;
+    let table = table.ok_or_else(|| invalid("hypertable cannot be NULL"))?;
+    let replace = arguments.get::<Option<bool>>(2)?.unwrap_or(false);
+    set_now(&mut caller, table, arguments.get(1)?, replace).await?;
+    Ok(Vec::new())
+}
+
+async fn set_now(caller: &mut Caller<'_>, table: Oid, function: Oid, replace: bool) -> Result<()> {
+    let (relation, windows) = hypertable(caller, table)?;
     caller.require_owner(&relation)?;
     let column = relation.column(windows.column).ok_or_else(|| Error::internal("a hypertable without its time"))?;
     if !time_type(column)?.is_integer() {
         return Err(invalid("custom time function not supported"));
     }
-    let function: Oid = arguments.get(1)?;
     const PRESENT: &str = "SELECT integer_now::oid FROM _timescaledb_catalog.hypertable WHERE relation = $1";
     let rows = caller.query_as_owner(PRESENT, row![relation.oid]).await?;
     let present = rows.first().map(|row| row.get::<Option<Oid>>(0)).transpose()?.flatten().unwrap_or_default();
-    if present != 0 && !arguments.get::<Option<bool>>(2)?.unwrap_or(false) {
+    if present != 0 && !replace {
         return Err(Error::new(
             sqlstate::DUPLICATE_OBJECT,
             format!("custom time function already set for hypertable \"{}\"", relation.name),
@@ -353,6 +398,5 @@ async fn set_integer_now(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<R
         ));
     }
     const SQL: &str = "UPDATE _timescaledb_catalog.hypertable SET integer_now = $2 WHERE relation = $1";
-    caller.query_as_owner(SQL, row![relation.oid, function]).await?;
-    Ok(Vec::new())
+    caller.query_as_owner(SQL, row![relation.oid, function]).await.map(drop)
 }

@@ -13,7 +13,7 @@ use aegis_engine::extension::{
 };
 
 pub use chunk::{bound, chosen_before, drop_before, time_of};
-pub use create::{Plan, create, greatest_common_divisor};
+pub use create::{Plan, create, greatest_common_divisor, of_label};
 pub use interval::{DAY, HOUR, TimeType, micros};
 pub use parameters::apply as parameters;
 

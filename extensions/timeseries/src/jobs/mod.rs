@@ -11,7 +11,7 @@ use aegis_engine::extension::{
     sqlstate,
 };
 
-use crate::refuse;
+use crate::{hypertable, refuse};
 pub use compression::add_default as add_default_compression;
 pub use ttl::set as set_ttl;
 
@@ -74,6 +74,61 @@ async fn insert(caller: &mut Caller<'_>, job: NewJob<'_>) -> Result<i32> {
         "UPDATE _timescaledb_catalog.job SET application_name = application_name || ' [' || id || ']' WHERE id = $1";
     caller.query_as_owner(NAME, row![id]).await?;
     Ok(id)
+}
+
+/// Jobs as a label has them (`crate::labels`), under the numbers that they had, if these are free.
+const AGAIN: &str = "INSERT INTO _timescaledb_catalog.job (id, application_name, schedule_interval, max_runtime, max_retries, retry_period, proc_schema, proc_name, owner, scheduled, fixed_schedule, initial_start,
+        next_start, relation, config, check_schema, check_name, timezone)
+    SELECT n.id, regexp_replace(j.application_name, '\\[\\d+\\]$', '[' || n.id || ']'), j.schedule_interval, j.max_runtime, coalesce(j.max_retries, -1), j.retry_period, $2, coalesce($3, j.proc_name), $4, coalesce(j.scheduled, true),
+        coalesce(j.fixed_schedule, true), j.initial_start, j.next_start, $5, CASE WHEN $6 <> '' THEN coalesce(j.config, '{}') || jsonb_build_object($6, $7) ELSE j.config END, j.check_schema, j.check_name, j.timezone
+    FROM (SELECT (jsonb_populate_record(NULL::_timescaledb_catalog.job, $1)).*) j
+        CROSS JOIN LATERAL (SELECT CASE WHEN j.id IS NULL OR EXISTS (SELECT FROM _timescaledb_catalog.job o WHERE o.id = j.id) THEN nextval('_timescaledb_catalog.job_id_seq')::integer ELSE j.id END AS id) n
+    RETURNING id";
+
+/// The policies of a table that its label names.
+pub async fn of_table(caller: &mut Caller<'_>, table: Oid, label: &Value) -> Result<()> {
+    const OWNER: &str = "SELECT pg_get_userbyid(relowner)::text FROM pg_class WHERE oid = $1";
+    let owner = one_text(caller, OWNER, row![table]).await?;
+    let number = hypertable::number(caller, table).await?;
+    for job in elements(caller, label, "policies").await? {
+        let name = one_text(caller, "SELECT $1 ->> 'proc_name'", Row(vec![job.clone()])).await?;
+        let name = name.filter(|name| policy::ALL.contains(&name.as_str()));
+        let name = name.ok_or_else(|| invalid("a label of timescaledb names a policy that there is not"))?;
+        let key = if name == policy::REFRESH { "mat_hypertable_id" } else { "hypertable_id" };
+        let mut values = vec![job];
+        values.extend(row![policy::SCHEMA, None::<&str>, owner.as_deref(), table, key, number].0);
+        again(caller, values).await?;
+    }
+    Ok(())
+}
+
+/// The jobs of a function or procedure that its label names.
+pub async fn of_routine(caller: &mut Caller<'_>, routine: Oid, label: &Value) -> Result<()> {
+    let (schema, name) = names_of(caller, routine).await?;
+    for job in elements(caller, label, "jobs").await? {
+        // Who restores may make jobs of others only if it may act as they do.
+        const OWNER: &str = "SELECT coalesce((SELECT rolname FROM pg_roles WHERE rolname = $1 ->> 'owner' AND pg_has_role(oid, 'MEMBER')), current_user)::text";
+        let owner = one_text(caller, OWNER, Row(vec![job.clone()])).await?;
+        let mut values = vec![job];
+        values.extend(row![schema.as_str(), name.as_str(), owner, None::<Oid>, "", 0].0);
+        again(caller, values).await?;
+    }
+    Ok(())
+}
+
+async fn elements(caller: &mut Caller<'_>, label: &Value, key: &str) -> Result<Vec<Value>> {
+    let sql = format!(
+        "SELECT e FROM jsonb_array_elements(CASE WHEN jsonb_typeof($1 -> '{key}') = 'array' THEN $1 -> '{key}' END) x(e) WHERE jsonb_typeof(e) = 'object'"
+    );
+    let rows = caller.query(&sql, Row(vec![label.clone()])).await?;
+    rows.iter().map(|row| row.value(0).cloned()).collect()
+}
+
+async fn again(caller: &mut Caller<'_>, values: Vec<Value>) -> Result<()> {
+    let rows = caller.query_as_owner(AGAIN, Row(values)).await?;
+    let id: i32 = rows.first().ok_or_else(|| Error::internal("a job without a number"))?.get(0)?;
+    const NUMBERS: &str = "SELECT setval('_timescaledb_catalog.job_id_seq', greatest($1, (SELECT last_value FROM _timescaledb_catalog.job_id_seq)))";
+    caller.query_as_owner(NUMBERS, row![i64::from(id)]).await.map(drop)
 }
 
 /// The value of a row with one text.
@@ -247,6 +302,11 @@ async fn run(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     Ok(Vec::new())
 }
 
+/// A setting of the extension's is a text to the server.
+fn is_on(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "on" | "true" | "yes" | "1" | "t" | "y")
+}
+
 /// `job_done(job_id, started, code, message)`: what the scheduler saw of a run, and when the next one is.
 async fn done(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
     let id: i32 = arguments.get(0)?;
@@ -263,6 +323,15 @@ async fn done(mut caller: Caller<'_>, arguments: Row) -> Result<Vec<Row>> {
         let mut values = row![id, started];
         values.0.extend(arguments.0.iter().skip(2).take(2).cloned());
         caller.query_as_owner(ERROR, values).await?;
+    }
+    if !failed && is_on(&caller.setting("timescaledb.enable_job_execution_logging")) {
+        const SUCCESS: &str = "INSERT INTO _timescaledb_catalog.job_success VALUES ($1, $2, clock_timestamp())";
+        // An extension of the version before has no such table.
+        if caller.catalog()?.schema_by_name("_timescaledb_catalog").is_some_and(|schema| {
+            caller.catalog().is_ok_and(|catalog| catalog.relation_by_name(schema.oid, "job_success").is_some())
+        }) {
+            caller.query_as_owner(SUCCESS, row![id, started]).await?;
+        }
     }
     const NEXT: &str = "UPDATE _timescaledb_catalog.job j SET
             scheduled = scheduled AND NOT ($2 AND max_retries >= 0 AND (SELECT s.consecutive_failures FROM _timescaledb_catalog.job_stat s WHERE s.job_id = j.id) > max_retries),

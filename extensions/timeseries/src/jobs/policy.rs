@@ -15,7 +15,8 @@ pub const SCHEMA: &str = "_timescaledb_functions";
 
 pub(super) const RETENTION: &str = "policy_retention";
 pub(super) const COMPRESSION: &str = "policy_compression";
-const REFRESH: &str = "policy_refresh_continuous_aggregate";
+pub(super) const REFRESH: &str = "policy_refresh_continuous_aggregate";
+pub(super) const ALL: [&str; 3] = [RETENTION, COMPRESSION, REFRESH];
 
 pub fn symbols() -> Symbols {
     vec![

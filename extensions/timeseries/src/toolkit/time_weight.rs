@@ -1,6 +1,8 @@
 //! `time_weight(method, time, value)`: averages that count a value for as long as it held, or along the lines between values.
 
-use aegis_engine::extension::{Aggregate, AggregateTypes, Body, Error, Result, Symbols, TimestampTz, fold, sqlstate};
+use aegis_engine::extension::{
+    Aggregate, AggregateTypes, Body, Error, Read, Result, Symbols, TimestampTz, columns, fold, sqlstate,
+};
 
 use super::composite::{Composite, composite, of, with_method};
 use super::points::{Kind, OverPoints, Parameter, Places, Point};
@@ -43,6 +45,17 @@ impl Method {
         if number == 0 { Self::Linear } else { Self::Locf }
     }
 
+    /// The value at a time between two points.
+    fn between(self, from: Point, to: Point, time: i64) -> f64 {
+        match self {
+            Self::Linear if to.time > from.time => {
+                let share = (time - from.time) as f64 / (to.time - from.time) as f64;
+                from.value + (to.value - from.value) * share
+            }
+            _ => from.value,
+        }
+    }
+
     /// Value times µs between two points.
     fn area(self, from: Point, to: Point) -> f64 {
         let length = (to.time - from.time) as f64;
@@ -73,6 +86,45 @@ impl TimeWeight {
         })
     }
 
+    fn first(&self) -> Point {
+        Point { time: self.first_time.0, value: self.first_value }
+    }
+
+    fn last(&self) -> Point {
+        Point { time: self.last_time.0, value: self.last_value }
+    }
+
+    /// The same for a whole span of time: from its start on the way from the last value before it, to its end on the way to the next one, or, of
+    /// values that hold until the next, with the last one.
+    fn within(mut self, start: i64, end: i64, before: Option<&Self>, next: Option<&Self>) -> Result<Self> {
+        let method = Method::numbered(self.method);
+        if self.first_time.0 < start || self.last_time.0 > end {
+            return Err(invalid("the summary reaches beyond the span that it is interpolated in"));
+        }
+        if let Some(before) = before.map(Self::last).filter(|_| start < self.first_time.0) {
+            if before.time > start {
+                return Err(invalid("the summary before reaches into the span that is interpolated"));
+            }
+            let value = method.between(before, self.first(), start);
+            self.weighted_sum += method.area(Point { time: start, value }, self.first());
+            (self.first_time, self.first_value) = (TimestampTz(start), value);
+        }
+        let next = next.map(Self::first);
+        if next.is_some_and(|next| next.time < end) {
+            return Err(invalid("the summary behind reaches into the span that is interpolated"));
+        }
+        let value = match next {
+            Some(next) => Some(method.between(self.last(), next, end)),
+            None => (method == Method::Locf).then_some(self.last_value),
+        };
+        if let Some(value) = value.filter(|_| end > self.last_time.0) {
+            let last = Point { time: end, value };
+            self.weighted_sum += method.area(self.last(), last);
+            (self.last_time, self.last_value) = (TimestampTz(end), value);
+        }
+        Ok(self)
+    }
+
     fn average(&self) -> Option<f64> {
         let length = self.last_time.0 - self.first_time.0;
         (length > 0).then(|| self.weighted_sum / length as f64)
@@ -95,8 +147,7 @@ impl Merge for TimeWeight {
         if two.first_time <= one.last_time {
             return Err(invalid("summaries of overlapping times cannot be rolled up"));
         }
-        let from = Point { time: one.last_time.0, value: one.last_value };
-        let to = Point { time: two.first_time.0, value: two.first_value };
+        let (from, to) = (one.last(), two.first());
         *self = Self {
             last_time: two.last_time,
             last_value: two.last_value,
@@ -124,6 +175,7 @@ pub fn symbols() -> Symbols {
     vec![
         ("time_weight", Body::Aggregate(time_weight)),
         ("time_weight_rollup", Body::Aggregate(rollup::<TimeWeight>)),
+        ("time_weight_within", within()),
         ("time_weight_average", of(|of: TimeWeight| of.average())),
         ("time_weight_integral", with_method(|of: TimeWeight, name| Ok(Some(of.weighted_sum / unit(name)?)))),
         ("time_weight_first_val", of(|of: TimeWeight| Some(of.first_value))),
@@ -131,6 +183,26 @@ pub fn symbols() -> Symbols {
         ("time_weight_first_time", of(|of: TimeWeight| Some(of.first_time))),
         ("time_weight_last_time", of(|of: TimeWeight| Some(of.last_time))),
     ]
+}
+
+/// `time_weight_within(summary, start, end, before, next)`
+fn within() -> Body {
+    columns(|call, args| {
+        let [summaries, starts, ends, before, next] = args else {
+            return Err(Error::internal("time_weight_within has five arguments"));
+        };
+        let (starts, ends) = (<Option<TimestampTz>>::open(starts)?, <Option<TimestampTz>>::open(ends)?);
+        let rows = (0..summaries.len()).map(|row| {
+            let (start, end) = (<Option<TimestampTz>>::get(&starts, row), <Option<TimestampTz>>::get(&ends, row));
+            let (Some(summary), Some(start), Some(end)) = (TimeWeight::read(summaries, row)?, start, end) else {
+                return Ok(None);
+            };
+            let (before, next) = (TimeWeight::read(before, row)?, TimeWeight::read(next, row)?);
+            summary.within(start.0, end.0, before.as_ref(), next.as_ref()).map(Some)
+        });
+        let data_type = call.result_type();
+        TimeWeight::write(&rows.collect::<Result<Vec<_>>>()?, &data_type)
+    })
 }
 
 const PLACES: Places = Places { time: 1, value: 2, parameter: Some(Kind::Text(0)) };
