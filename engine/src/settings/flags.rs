@@ -1,6 +1,45 @@
-//! Flags of settings that `pg_settings` does not show (PostgreSQL's guc.h).
+//! Flags of settings that `pg_settings` does not show (PostgreSQL's guc.h), and which settings have their default alone.
 
-use super::setting;
+use super::{Setting, setting};
+
+/// Settings that somebody would count on, and that nothing here obeys: they have no value but their default. What only
+/// makes PostgreSQL faster or slower is not among them.
+const DEFAULT_ALONE: &[&str] = &[
+    "allow_in_place_tablespaces",
+    "backtrace_functions",
+    "client_connection_check_interval",
+    "debug_print_rewritten",
+    "dynamic_library_path",
+    "ignore_checksum_failure",
+    "ignore_system_indexes",
+    "jit_debugging_support",
+    "jit_dump_bitcode",
+    "jit_profiling_support",
+    "local_preload_libraries",
+    "log_connections",
+    "log_disconnections",
+    "log_executor_stats",
+    "log_min_duration_sample",
+    "log_parameter_max_length_on_error",
+    "log_parser_stats",
+    "log_planner_stats",
+    "log_replication_commands",
+    "log_statement_stats",
+    "log_temp_files",
+    "log_transaction_sample_rate",
+    "post_auth_delay",
+    "session_preload_libraries",
+    "standard_conforming_strings",
+    "tcp_keepalives_count",
+    "tcp_keepalives_interval",
+    "tcp_user_timeout",
+    "temp_file_limit",
+    "trace_notify",
+    "trace_sort",
+    "track_wal_io_timing",
+    "wal_consistency_checking",
+    "zero_damaged_pages",
+];
 
 /// Shown by EXPLAIN (SETTINGS), besides all of the categories about query tuning.
 const EXPLAIN: &[&str] = &[
@@ -40,4 +79,9 @@ pub fn flags_of(name: &str) -> Option<Vec<&'static str>> {
         (is(RUNTIME_COMPUTED), "RUNTIME_COMPUTED"),
     ];
     Some(flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag).collect())
+}
+
+/// Whether values other than the default change something, or need not.
+pub(super) fn is_obeyed(setting: &Setting) -> bool {
+    !DEFAULT_ALONE.contains(&setting.name)
 }

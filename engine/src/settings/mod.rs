@@ -69,10 +69,38 @@ pub enum Unit {
 pub enum Change {
     /// Nobody: a fact about the server.
     Internal,
+    /// Only the start of the server.
+    Postmaster,
     /// Only the server's configuration.
-    Server,
+    Sighup,
+    /// Superusers, in their startup packet.
+    SuperuserBackend,
+    /// The startup packet.
+    Backend,
     Superuser,
     User,
+}
+
+impl Setting {
+    /// 55P02 if no session may change it.
+    fn changeable(&self) -> Result<()> {
+        let when = match self.change {
+            Change::Internal => "",
+            Change::Postmaster => " without restarting the server",
+            Change::Sighup => " now",
+            Change::SuperuserBackend | Change::Backend | Change::Superuser | Change::User => return Ok(()),
+        };
+        Err(denied(format!("parameter \"{}\" cannot be changed{when}", self.name)))
+    }
+
+    /// The stored form of a value, if it may be that. 0A000 if it asks for something that nothing here does.
+    fn validate(&'static self, values: &[String], current: &str) -> Result<String> {
+        let value = value::validate(self, values, current)?;
+        match flags::is_obeyed(self) || value == self.default {
+            true => Ok(value),
+            false => Err(Error::unsupported(format!("{} = {}", self.name, value::display(self, &value)))),
+        }
+    }
 }
 
 /// What `pg_settings` shows for a value as SHOW prints it: numbers in the setting's own unit.
@@ -187,12 +215,11 @@ impl Settings {
         let Some(setting) = setting(&key) else {
             return self.set_custom(key, values, local);
         };
+        setting.changeable()?;
         match setting.change {
-            Change::Internal => {
-                return Err(denied(format!("parameter \"{}\" cannot be changed", setting.name)));
-            }
-            Change::Server => {
-                return Err(denied(format!("parameter \"{}\" cannot be changed now", setting.name)));
+            Change::SuperuserBackend | Change::Backend => {
+                let message = format!("parameter \"{}\" cannot be set after connection start", setting.name);
+                return Err(denied(message));
             }
             Change::Superuser if !superuser => {
                 return Err(Error::new(
@@ -200,11 +227,11 @@ impl Settings {
                     format!("permission denied to set parameter \"{}\"", setting.name),
                 ));
             }
-            Change::Superuser | Change::User => {}
+            _ => {}
         }
         let value = match values {
             None => self.reset_value(setting).map(str::to_owned),
-            Some(values) => Some(value::validate(setting, values, self.raw(setting))?),
+            Some(values) => Some(setting.validate(values, self.raw(setting))?),
         };
         self.assign(setting.name.to_ascii_lowercase(), value, local);
         self.report(setting);
@@ -249,10 +276,10 @@ impl Settings {
         let value = match setting(&key) {
             None if key.contains('.') => text.to_owned(),
             None => return Err(unknown(name)),
-            Some(setting) if matches!(setting.change, Change::Internal | Change::Server) => {
-                return Err(denied(format!("parameter \"{}\" cannot be changed now", setting.name)));
+            Some(setting) => {
+                setting.changeable()?;
+                setting.validate(&value::split_for(setting, text)?, self.raw(setting))?
             }
-            Some(setting) => value::validate(setting, &value::split_for(setting, text)?, self.raw(setting))?,
         };
         self.generation += 1;
         self.values.insert(key.clone(), value.clone());
@@ -439,7 +466,7 @@ mod tests {
     fn names_in_the_table_are_unique_and_defaults_are_valid() {
         for (i, setting) in SETTINGS.iter().enumerate() {
             assert!(SETTINGS[..i].iter().all(|s| !s.name.eq_ignore_ascii_case(setting.name)), "{} twice", setting.name);
-            if !matches!(setting.change, Change::Internal | Change::Server) {
+            if setting.changeable().is_ok() {
                 let values = value::split_for(setting, setting.default).unwrap();
                 value::validate(setting, &values, setting.default).unwrap_or_else(|e| panic!("{}: {e}", setting.name));
             }

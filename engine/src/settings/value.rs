@@ -69,6 +69,9 @@ pub fn split_list(text: &str) -> Option<Vec<String>> {
     Some(names)
 }
 
+/// Permissions of files, which are shown in octal.
+const MODES: &[&str] = &["log_file_mode", "unix_socket_permissions"];
+
 /// The form SHOW prints: numbers with the largest unit that divides them.
 pub(super) fn display(setting: &Setting, raw: &str) -> String {
     let unit = match setting.kind {
@@ -77,6 +80,9 @@ pub(super) fn display(setting: &Setting, raw: &str) -> String {
         _ => return raw.to_owned(),
     };
     let Ok(value) = raw.parse::<i64>() else { return raw.to_owned() };
+    if MODES.contains(&setting.name) {
+        return format!("{value:04o}");
+    }
     if value <= 0 || unit == Unit::None {
         return raw.to_owned();
     }

@@ -55,11 +55,6 @@ fn assign(session: &mut Session, name: &str, values: Option<Vec<String>>, local:
                 settings::require_encoding(encoding)?;
             }
         }
-        "standard_conforming_strings" => {
-            if values.as_deref().is_some_and(|v| v.first().and_then(|v| settings::parse_bool(v)) == Some(false)) {
-                return Err(Error::unsupported("standard_conforming_strings = off"));
-            }
-        }
         _ => {}
     }
     let mut all = session.backend.settings.lock();

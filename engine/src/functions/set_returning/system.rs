@@ -1,6 +1,7 @@
 //! Sets of system information.
 
 use aegis_catalog::types::datetime::abbreviation::{ABBREVIATIONS, Meaning};
+use aegis_catalog::types::float::write_float8;
 use aegis_catalog::types::interval;
 use aegis_catalog::types::oid;
 use aegis_catalog::types::{IntervalStyle, TimeZone};
@@ -166,9 +167,7 @@ fn setting_row(call: &Call<'_>, setting: &'static Setting) -> Record {
         Kind::Integer { min, max, unit } => {
             ("integer", unit_shown(*unit), Some(min.to_string()), Some(max.to_string()), None)
         }
-        Kind::Real { min, max, unit } => {
-            ("real", unit_shown(*unit), Some(min.to_string()), Some(max.to_string()), None)
-        }
+        Kind::Real { min, max, unit } => ("real", unit_shown(*unit), Some(real(*min)), Some(real(*max)), None),
         Kind::Enum(choices) => {
             let quoted: Vec<String> = choices.iter().map(|choice| format!("\"{choice}\"")).collect();
             ("enum", None, None, None, Some(format!("{{{}}}", quoted.join(","))))
@@ -177,7 +176,10 @@ fn setting_row(call: &Call<'_>, setting: &'static Setting) -> Record {
     };
     let context = match setting.change {
         Change::Internal => "internal",
-        Change::Server => "postmaster",
+        Change::Postmaster => "postmaster",
+        Change::Sighup => "sighup",
+        Change::SuperuserBackend => "superuser-backend",
+        Change::Backend => "backend",
         Change::Superuser => "superuser",
         Change::User => "user",
     };
@@ -201,6 +203,12 @@ fn setting_row(call: &Call<'_>, setting: &'static Setting) -> Record {
         None,
         boolean(false),
     ]
+}
+
+fn real(value: f64) -> String {
+    let mut text = Vec::new();
+    write_float8(value, 1, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 fn boolean(value: bool) -> Option<String> {
