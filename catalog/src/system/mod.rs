@@ -54,78 +54,79 @@ use crate::{Error, Result};
 /// Adds the rows of one relation.
 type RowsOf = fn(&SystemContext<'_>, &mut Rows<'_>) -> Result<()>;
 
-/// Every base relation of `pg_catalog` and `information_schema`, and what computes its rows. `nothing` stands where Aegis has no such objects.
-const RELATIONS: &[(&str, RowsOf)] = &[
-    ("pg_aggregate", pg_aggregate::rows),
-    ("pg_am", fixed::pg_am),
-    ("pg_amop", fixed::pg_amop),
-    ("pg_amproc", fixed::pg_amproc),
-    ("pg_attrdef", pg_attrdef::rows),
-    ("pg_attribute", pg_attribute::rows),
-    ("pg_auth_members", pg_authid::member_rows),
-    ("pg_authid", pg_authid::rows),
-    ("pg_cast", pg_cast::rows),
-    ("pg_class", pg_class::rows),
-    ("pg_collation", descriptors::pg_collation),
-    ("pg_constraint", pg_constraint::rows),
-    ("pg_conversion", nothing),
-    ("pg_database", pg_database::rows),
-    ("pg_db_role_setting", pg_authid::setting_rows),
-    ("pg_default_acl", pg_authid::default_acl_rows),
-    ("pg_depend", pg_depend::rows),
-    ("pg_description", pg_description::rows),
-    ("pg_enum", pg_enum::rows),
-    ("pg_event_trigger", nothing),
-    ("pg_extension", descriptors::pg_extension),
-    ("pg_foreign_data_wrapper", nothing),
-    ("pg_foreign_server", nothing),
-    ("pg_foreign_table", nothing),
-    ("pg_index", pg_index::rows),
-    ("pg_inherits", pg_inherits::rows),
-    ("pg_init_privs", pg_namespace::initial_rows),
-    ("pg_language", fixed::pg_language),
-    ("pg_largeobject", nothing),
-    ("pg_largeobject_metadata", pg_largeobject::metadata_rows),
-    ("pg_namespace", pg_namespace::rows),
-    ("pg_opclass", fixed::pg_opclass),
-    ("pg_operator", pg_operator::rows),
-    ("pg_opfamily", fixed::pg_opfamily),
-    ("pg_parameter_acl", nothing),
-    ("pg_partitioned_table", pg_inherits::partitioned_rows),
-    ("pg_policy", nothing),
-    ("pg_proc", pg_proc::rows),
-    ("pg_publication", nothing),
-    ("pg_publication_namespace", nothing),
-    ("pg_publication_rel", nothing),
-    ("pg_range", fixed::pg_range),
-    ("pg_replication_origin", nothing),
-    ("pg_rewrite", pg_rewrite::rows),
-    ("pg_seclabel", nothing),
-    ("pg_sequence", pg_sequence::rows),
-    ("pg_shdepend", nothing),
-    ("pg_shdescription", pg_description::shared_rows),
-    ("pg_shseclabel", nothing),
-    ("pg_statistic", nothing),
-    ("pg_statistic_ext", descriptors::pg_statistic_ext),
-    ("pg_statistic_ext_data", nothing),
-    ("pg_subscription", nothing),
-    ("pg_subscription_rel", nothing),
-    ("pg_tablespace", fixed::pg_tablespace),
-    ("pg_transform", nothing),
-    ("pg_trigger", nothing),
-    ("pg_ts_config", text_search::pg_ts_config),
-    ("pg_ts_config_map", text_search::pg_ts_config_map),
-    ("pg_ts_dict", text_search::pg_ts_dict),
-    ("pg_ts_parser", text_search::pg_ts_parser),
-    ("pg_ts_template", text_search::pg_ts_template),
-    ("pg_type", pg_type::rows),
-    ("pg_user_mapping", nothing),
-    ("sql_features", fixed::sql_features),
-    ("sql_implementation_info", fixed::sql_implementation_info),
-    ("sql_parts", fixed::sql_parts),
-    ("sql_sizing", fixed::sql_sizing),
+/// Every base relation of `pg_catalog` and `information_schema`, and what computes its rows; None where Aegis has no such objects.
+const RELATIONS: &[(&str, Option<RowsOf>)] = &[
+    ("pg_aggregate", Some(pg_aggregate::rows)),
+    ("pg_am", Some(fixed::pg_am)),
+    ("pg_amop", Some(fixed::pg_amop)),
+    ("pg_amproc", Some(fixed::pg_amproc)),
+    ("pg_attrdef", Some(pg_attrdef::rows)),
+    ("pg_attribute", Some(pg_attribute::rows)),
+    ("pg_auth_members", Some(pg_authid::member_rows)),
+    ("pg_authid", Some(pg_authid::rows)),
+    ("pg_cast", Some(pg_cast::rows)),
+    ("pg_class", Some(pg_class::rows)),
+    ("pg_collation", Some(descriptors::pg_collation)),
+    ("pg_constraint", Some(pg_constraint::rows)),
+    ("pg_conversion", None),
+    ("pg_database", Some(pg_database::rows)),
+    ("pg_db_role_setting", Some(pg_authid::setting_rows)),
+    ("pg_default_acl", Some(pg_authid::default_acl_rows)),
+    ("pg_depend", Some(pg_depend::rows)),
+    ("pg_description", Some(pg_description::rows)),
+    ("pg_enum", Some(pg_enum::rows)),
+    ("pg_event_trigger", None),
+    ("pg_extension", Some(descriptors::pg_extension)),
+    ("pg_foreign_data_wrapper", None),
+    ("pg_foreign_server", None),
+    ("pg_foreign_table", None),
+    ("pg_index", Some(pg_index::rows)),
+    ("pg_inherits", Some(pg_inherits::rows)),
+    ("pg_init_privs", Some(pg_namespace::initial_rows)),
+    ("pg_language", Some(fixed::pg_language)),
+    ("pg_largeobject", Some(nothing)),
+    ("pg_largeobject_metadata", Some(pg_largeobject::metadata_rows)),
+    ("pg_namespace", Some(pg_namespace::rows)),
+    ("pg_opclass", Some(fixed::pg_opclass)),
+    ("pg_operator", Some(pg_operator::rows)),
+    ("pg_opfamily", Some(fixed::pg_opfamily)),
+    ("pg_parameter_acl", None),
+    ("pg_partitioned_table", Some(pg_inherits::partitioned_rows)),
+    ("pg_policy", None),
+    ("pg_proc", Some(pg_proc::rows)),
+    ("pg_publication", None),
+    ("pg_publication_namespace", None),
+    ("pg_publication_rel", None),
+    ("pg_range", Some(fixed::pg_range)),
+    ("pg_replication_origin", None),
+    ("pg_rewrite", Some(pg_rewrite::rows)),
+    ("pg_seclabel", None),
+    ("pg_sequence", Some(pg_sequence::rows)),
+    ("pg_shdepend", None),
+    ("pg_shdescription", Some(pg_description::shared_rows)),
+    ("pg_shseclabel", None),
+    ("pg_statistic", None),
+    ("pg_statistic_ext", Some(descriptors::pg_statistic_ext)),
+    ("pg_statistic_ext_data", None),
+    ("pg_subscription", None),
+    ("pg_subscription_rel", None),
+    ("pg_tablespace", Some(fixed::pg_tablespace)),
+    ("pg_transform", None),
+    ("pg_trigger", None),
+    ("pg_ts_config", Some(text_search::pg_ts_config)),
+    ("pg_ts_config_map", Some(text_search::pg_ts_config_map)),
+    ("pg_ts_dict", Some(text_search::pg_ts_dict)),
+    ("pg_ts_parser", Some(text_search::pg_ts_parser)),
+    ("pg_ts_template", Some(text_search::pg_ts_template)),
+    ("pg_type", Some(pg_type::rows)),
+    ("pg_user_mapping", None),
+    ("sql_features", Some(fixed::sql_features)),
+    ("sql_implementation_info", Some(fixed::sql_implementation_info)),
+    ("sql_parts", Some(fixed::sql_parts)),
+    ("sql_sizing", Some(fixed::sql_sizing)),
 ];
 
+/// Large objects are rows of the store.
 fn nothing(_: &SystemContext<'_>, _: &mut Rows<'_>) -> Result<()> {
     Ok(())
 }
@@ -141,8 +142,8 @@ static SYSTEM: LazyLock<System> = LazyLock::new(System::load);
 /// All relations of the system schemas, indexed.
 struct System {
     relations: Vec<Arc<Relation>>,
-    /// What computes the rows of base relations.
-    rows: HashMap<Oid, RowsOf>,
+    /// What computes the rows of base relations, if they ever have any.
+    rows: HashMap<Oid, Option<RowsOf>>,
     /// Relations that all databases share.
     shared: HashSet<Oid>,
     by_oid: HashMap<Oid, usize>,
@@ -211,12 +212,19 @@ pub fn rows(oid: Oid, context: &SystemContext<'_>, wanted: &[usize]) -> Result<R
         return Ok(known);
     }
     let mut rows = Rows::new(&relation.columns, wanted);
-    fill(context, &mut rows)?;
+    if let Some(fill) = fill {
+        fill(context, &mut rows)?;
+    }
     let computed = rows.finish()?;
     if context.is_of_image() {
         shown.keep(relation, &computed);
     }
     computed.rows(relation, wanted)
+}
+
+/// True for base relations about objects that Aegis does not have.
+pub fn is_empty(oid: Oid) -> bool {
+    matches!(SYSTEM.rows.get(&oid), Some(None))
 }
 
 /// True for relations whose rows are the same in every database.

@@ -8,6 +8,7 @@ use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::SessionConfig;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -45,6 +46,26 @@ const STACK_BYTES: usize = 16 * 1024 * 1024;
 const UNUSED_RULES: [&str; 4] =
     ["rewrite_set_comparison", "decorrelate_predicate_subquery", "scalar_subquery_to_join", "decorrelate_lateral_join"];
 
+/// Rules that pay for many rows; planning takes longer than they save where there are few.
+const RULES_FOR_MANY_ROWS: [&str; 16] = [
+    "aggregate_statistics",
+    "common_sub_expression_eliminate",
+    "eliminate_group_by_constant",
+    "extract_leaf_expressions",
+    "filter_null_join_keys",
+    "optimize_unions",
+    "push_down_leaf_projections",
+    "single_distinct_aggregation_to_group_by",
+    "unions_to_filter",
+    "FilterPushdown",
+    "HashJoinBuffering",
+    "LimitedDistinctAggregation",
+    "PushdownSort",
+    "TopKRepartition",
+    "WindowTopN",
+    "LimitAggregation",
+];
+
 /// What a statement may choose about its execution.
 #[derive(Debug, Clone, Copy)]
 pub struct RunOptions {
@@ -60,6 +81,8 @@ pub struct QueryRuntime {
     environment: Arc<RuntimeEnv>,
     /// What statements start from: making one takes longer than a short statement runs.
     template: SessionState,
+    /// The same for queries over few rows.
+    template_for_few: SessionState,
     threads: usize,
 }
 
@@ -82,11 +105,10 @@ impl QueryRuntime {
             .with_disk_manager_builder(disk)
             .build_arc()
             .map_err(from_datafusion)?;
-        let optimizer_rules =
-            Optimizer::new().rules.into_iter().filter(|rule| !UNUSED_RULES.contains(&rule.name())).collect();
         let threads = threads.max(1);
-        let template = template(environment.clone(), optimizer_rules, threads, memory_limit)?;
-        Ok(Self { runtime: Some(runtime), environment, template, threads })
+        let template = template(environment.clone(), threads, memory_limit)?;
+        let template_for_few = for_few_rows(&template);
+        Ok(Self { runtime: Some(runtime), environment, template, template_for_few, threads })
     }
 
     pub fn handle(&self) -> Result<Handle> {
@@ -116,14 +138,33 @@ impl QueryRuntime {
         }
         state
     }
+
+    /// Planner and limits for one statement over few rows: such as those of the catalog, for which tools have the longest queries.
+    pub fn state_for_few_rows(&self) -> SessionState {
+        self.template_for_few.clone()
+    }
 }
 
-fn template(
-    environment: Arc<RuntimeEnv>,
-    optimizer_rules: Vec<Arc<dyn OptimizerRule + Send + Sync>>,
-    threads: usize,
-    memory_limit: usize,
-) -> Result<SessionState> {
+fn for_few_rows(template: &SessionState) -> SessionState {
+    let mut config = template.config().clone();
+    let settings = config.options_mut();
+    settings.execution.target_partitions = 1;
+    settings.optimizer.max_passes = 1;
+    let is_worth_it = |name: &str| !RULES_FOR_MANY_ROWS.contains(&name);
+    // What is empty takes most of such a query along, if that is found first.
+    let empty = std::iter::once(Arc::new(PropagateEmptyRelation::new()) as Arc<dyn OptimizerRule + Send + Sync>);
+    let rules = empty.chain(template.optimizer().rules.iter().filter(|rule| is_worth_it(rule.name())).cloned());
+    let physical = template.physical_optimizers().iter().filter(|rule| is_worth_it(rule.name())).cloned();
+    SessionStateBuilder::new_from_existing(template.clone())
+        .with_config(config)
+        .with_optimizer_rules(rules.collect())
+        .with_physical_optimizer_rules(physical.collect())
+        .build()
+}
+
+fn template(environment: Arc<RuntimeEnv>, threads: usize, memory_limit: usize) -> Result<SessionState> {
+    let optimizer_rules =
+        Optimizer::new().rules.into_iter().filter(|rule| !UNUSED_RULES.contains(&rule.name())).collect();
     let mut config = SessionConfig::new()
         .with_batch_size((memory_limit / MEMORY_PER_BATCH_ROW).clamp(LEAST_BATCH_ROWS, BATCH_ROWS))
         .with_target_partitions(threads)

@@ -41,6 +41,10 @@ impl SharedTable {
             plan.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
         Self { plan, schema: Arc::new(Schema::new(fields)), run: OnceCell::new() }
     }
+
+    pub fn plan(&self) -> &LogicalPlan {
+        &self.plan
+    }
 }
 
 impl fmt::Debug for SharedTable {

@@ -17,6 +17,7 @@ use super::error::from_datafusion;
 use super::in_order::in_order;
 use super::interrupt::interruptible;
 use super::runtime::{QueryRuntime, RunOptions};
+use super::system;
 
 /// Batches that may wait for their reader.
 const QUEUE_BATCHES: usize = 4;
@@ -45,7 +46,7 @@ impl RowStream {
         cancel: CancellationToken,
     ) -> Result<Self> {
         if !direct::is_plain(&plan) {
-            let state = runtime.state(options);
+            let state = if system::is_alone(&plan) { runtime.state_for_few_rows() } else { runtime.state(options) };
             let work = |sender, stop| produce(state, Work::Logical(plan), stop, sender);
             return Ok(Self::Running(Running::spawn(runtime, cancel, work)?));
         }

@@ -14,14 +14,16 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::catalog::memory::MemorySourceConfig;
-use datafusion::datasource::TableProvider;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::datasource::{TableProvider, source_as_provider};
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
 
 use super::error::{from_arrow, to_datafusion};
-use super::provider::relation_fields;
+use super::provider::{KeyedTable, relation_fields};
+use super::shared::SharedTable;
 use crate::session::context::StatementContext;
 
 /// A relation of `pg_catalog` over the statement's image of the catalog.
@@ -46,6 +48,29 @@ impl SystemTable {
         let context = SystemContext::new(&self.context.catalog, &facts, &hints);
         system::rows(self.relation.oid, &context, wanted)
     }
+}
+
+/// Whether a query reads relations of `pg_catalog`, and besides them no table but rows found by key.
+pub fn is_alone(plan: &LogicalPlan) -> bool {
+    let mut reads = false;
+    reads_nothing_else(plan, &mut reads) && reads
+}
+
+/// Sets `reads` if the plan reads a relation of `pg_catalog`.
+fn reads_nothing_else(plan: &LogicalPlan, reads: &mut bool) -> bool {
+    let walked = plan.apply(|node| {
+        let LogicalPlan::TableScan(scan) = node else { return Ok(TreeNodeRecursion::Continue) };
+        let provider = source_as_provider(&scan.source)?;
+        let provider = provider.as_ref() as &dyn std::any::Any;
+        let is_system = provider.is::<SystemTable>();
+        *reads |= is_system;
+        let shared = provider.downcast_ref::<SharedTable>();
+        let passes = is_system
+            || provider.is::<KeyedTable>()
+            || shared.is_some_and(|shared| reads_nothing_else(shared.plan(), reads));
+        Ok(if passes { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    });
+    walked.is_ok_and(|last| last != TreeNodeRecursion::Stop)
 }
 
 /// What the server knows of tables, asked of the session's services.

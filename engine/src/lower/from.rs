@@ -340,7 +340,7 @@ impl Lowerer<'_> {
     }
 
     pub fn table(&mut self, rel: RelId, relation: &Arc<CatalogRelation>, only: bool) -> Result<Relation> {
-        if relation.partitioning().is_some() && only {
+        if relation.partitioning().is_some() && only || aegis_catalog::system::is_empty(relation.oid) {
             return self.no_rows(rel, relation);
         }
         if !only && super::inherit::is_spread(relation, self.catalog()) {
