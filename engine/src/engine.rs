@@ -8,6 +8,7 @@ use aegis_catalog::store::CatalogStore;
 use aegis_catalog::{Builtins, Error, Result, sqlstate};
 use aegis_storage::Store;
 
+use crate::counters::Counters;
 use crate::execute::QueryRuntime;
 use crate::extension::{Extension, Extensions};
 use crate::memory::Budget;
@@ -81,6 +82,7 @@ pub struct Shared {
     pub prepared: PreparedTransactions,
     pub snapshots: Arc<ExportedSnapshots>,
     pub statements: StatementStatistics,
+    pub counters: Counters,
     /// µs since 1970-01-01 UTC.
     pub started: i64,
 }
@@ -120,8 +122,10 @@ impl Engine {
         let catalog = CatalogStore::open(Arc::clone(&store), builtins()).await?;
         let spill_dir = config.data_dir.join("tmp");
         let executor = QueryRuntime::new(config.query_threads, budget.queries, &spill_dir, config.on_idle)?;
+        let started = clock::now();
         let engine = Arc::new(Engine {
             shared: Arc::new(Shared {
+                counters: Counters::new(started),
                 prepared: PreparedTransactions::open(&store).await?,
                 snapshots: Arc::default(),
                 statements: StatementStatistics::default(),
@@ -130,7 +134,7 @@ impl Engine {
                 extensions: Arc::new(Extensions::new(config.extensions)),
                 backends: Backends::default(),
                 channels: Channels::default(),
-                started: clock::now(),
+                started,
                 config,
                 store,
                 catalog,
@@ -170,6 +174,7 @@ impl Engine {
         settings.set_fact("port", &self.shared.config.port.to_string());
         settings.set_fact("max_connections", &self.shared.config.max_connections.to_string());
         settings.set_fact("data_directory", &self.shared.config.data_dir.display().to_string());
+        settings.set_fact("archive_mode", if self.shared.config.wal_archive.is_some() { "on" } else { "off" });
         settings.set_fact("is_superuser", if role.superuser { "on" } else { "off" });
         settings.set_fact("session_authorization", &request.user);
         let stored = catalog.database().into_iter().flat_map(|database| &database.settings).chain(&role.settings);
@@ -186,6 +191,7 @@ impl Engine {
         let place = (role.oid, database, catalog.database_oid());
         let limit = self.shared.config.max_connections;
         let backend = self.shared.backends.register(&request, place, settings, limit)?;
+        self.shared.counters.database(backend.database_oid).sessions.add(1);
         Ok(Session::new(Arc::clone(&self.shared), backend, role.superuser))
     }
 

@@ -3,6 +3,7 @@
 pub mod bind;
 mod collation;
 pub mod copy;
+pub mod counters;
 pub mod deparse;
 pub mod engine;
 pub mod execute;

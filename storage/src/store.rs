@@ -824,6 +824,15 @@ impl Store {
         segments + table.memtable_bytes() as u64
     }
 
+    /// Live rows of a table, and dead ones that its segments and chunks still hold.
+    pub fn row_counts(&self, table: crate::TableId) -> (u64, u64) {
+        let version = self.shared.visible();
+        let Some(table) = version.tables.get(&table) else { return (0, 0) };
+        let segments: u64 = table.segments.iter().map(|view| u64::from(view.segment.meta.rows)).sum();
+        let chunks: u64 = table.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
+        (table.live_rows, (segments + chunks).saturating_sub(table.live_rows))
+    }
+
     /// Bytes that the keys of an index take: in memory, and in the key files that there are.
     pub fn index_bytes(&self, table: crate::TableId, index: crate::IndexId) -> u64 {
         let version = self.shared.visible();

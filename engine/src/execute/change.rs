@@ -107,6 +107,7 @@ pub async fn update_rows(
     let new = new.map_err(|error| explain(error, table, rows, execution))?;
     execution.claim_keys(table, &new, Some(&keys), rows).await?;
     execution.transaction.insert_new(new)?;
+    execution.context.services.counters(table.oid).rows_updated(rows.num_rows() as u64);
     deferred::check_keys_later(table, &stored, columns, execution)?;
     execution.transaction.make_room().await?;
     foreign_key::check_later(table, rows, columns, execution)?;
@@ -174,9 +175,10 @@ pub async fn delete(delete: &Delete, changed: ChangeRows, execution: &mut Execut
 pub async fn delete_rows(table: &Arc<Relation>, addresses: &UInt64Array, execution: &mut Execution<'_>) -> Result<u64> {
     execution.lock_rows(table, addresses, RowClaim::REPLACE).await?;
     let old = foreign_key::old_keys(table, addresses, None, execution).await?;
-    let count = execution.transaction.delete(storage_of(table)?, addresses)?;
+    let count = execution.transaction.delete(storage_of(table)?, addresses)? as u64;
+    execution.context.services.counters(table.oid).rows_deleted(count);
     foreign_key::referenced_changed(table, old, None, execution).await?;
-    Ok(count as u64)
+    Ok(count)
 }
 
 pub async fn insert_rows(table: &Arc<Relation>, rows: &RecordBatch, execution: &mut Execution<'_>) -> Result<()> {
@@ -186,6 +188,7 @@ pub async fn insert_rows(table: &Arc<Relation>, rows: &RecordBatch, execution: &
     let new = new.map_err(|error| explain(error, table, rows, execution))?;
     execution.claim_keys(table, &new, None, rows).await?;
     execution.transaction.insert_new(new)?;
+    execution.context.services.counters(table.oid).rows_inserted(rows.num_rows() as u64);
     deferred::check_keys_later(table, &stored, None, execution)?;
     execution.transaction.make_room().await
 }

@@ -173,6 +173,7 @@ impl KeyedRow {
         let addresses: Vec<RowAddress> = found.into_iter().flatten().collect();
         let stored = rows.fetch(self.storage, &addresses, &self.stored).map_err(Error::from)?;
         let count = addresses.len();
+        execution.context.services.counters(self.index.id).looked_up(count as u64);
         let address: ArrayRef = Arc::new(UInt64Array::from(addresses));
         let columns = self.columns.iter().map(|place| match place {
             Some(place) => stored.columns().get(*place).cloned(),

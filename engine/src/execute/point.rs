@@ -66,6 +66,7 @@ pub fn read(query: &Query, execution: &Execution<'_>) -> Result<Option<RowStream
         let found = execution.transaction.lookup(table.storage, index.id, &key).map_err(Error::from)?;
         let addresses: Vec<_> = found.into_iter().flatten().collect();
         let row = execution.transaction.fetch(table.storage, &addresses, &columns).map_err(Error::from)?;
+        execution.context.services.counters(index.id).looked_up(addresses.len() as u64);
         return Ok(Some(RowStream::ready(vec![row])));
     }
     Ok(None)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aegis_catalog::fixed_oid::{PG_LARGEOBJECT, PG_LARGEOBJECT_METADATA};
 use aegis_catalog::object::{Relation, RelationKind};
 use aegis_catalog::types::built_in;
-use aegis_catalog::{Error, Result, Type, sqlstate};
+use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 use aegis_storage::transaction::{ADDRESS_COLUMN, ChunkScan, TableScan};
 use aegis_storage::{IndexSchema, TableSchema};
 use arrow::array::RecordBatch;
@@ -48,11 +48,11 @@ impl Tables for SnapshotTables<'_> {
                         .with_hint("Use the REFRESH MATERIALIZED VIEW command."));
                 }
                 let scan = self.transaction.scan(table.storage).map_err(Error::from)?;
-                Arc::new(StoredTable::new(relation, scan)?)
+                Arc::new(StoredTable::new(relation, scan, &self.context)?)
             }
             RelationKind::System if relation.oid == PG_LARGEOBJECT => {
                 let pages = aegis_catalog::large_object::pages(self.context.database_oid);
-                Arc::new(StoredTable::new(relation, self.transaction.scan(pages).map_err(Error::from)?)?)
+                Arc::new(StoredTable::new(relation, self.transaction.scan(pages).map_err(Error::from)?, &self.context)?)
             }
             RelationKind::System => {
                 let mut table = SystemTable::new(relation.clone(), self.context.clone());
@@ -76,6 +76,7 @@ impl Tables for SnapshotTables<'_> {
             let Some(key) = key_batch(&schema, index, relation, values)? else { continue };
             let found = self.transaction.lookup(table.storage, index.id, &key).map_err(Error::from)?;
             let addresses: Vec<_> = found.into_iter().flatten().collect();
+            self.context.services.counters(index.id).looked_up(addresses.len() as u64);
             let all: Vec<usize> = (0..schema.columns.len()).collect();
             let batch = self.transaction.fetch(table.storage, &addresses, &all).map_err(Error::from)?;
             let first_address = addresses.first().copied().unwrap_or(0);
@@ -93,7 +94,7 @@ impl Tables for SnapshotTables<'_> {
             return Ok(None);
         }
         let scan = self.transaction.scan(table.storage).map_err(Error::from)?;
-        let table = StoredTable::new(relation, scan)?;
+        let table = StoredTable::new(relation, scan, &self.context)?;
         Ok(Some(provider_as_source(Arc::new(LastRowsTable::new(table, wanted)))))
     }
 
@@ -113,6 +114,8 @@ pub fn relation_fields(relation: &Relation) -> Vec<Field> {
 /// A stored table at one snapshot.
 #[derive(Debug)]
 pub struct StoredTable {
+    oid: Oid,
+    context: Arc<StatementContext>,
     pub(super) name: String,
     pub(super) schema: SchemaRef,
     pub(super) sources: Vec<Source>,
@@ -120,9 +123,10 @@ pub struct StoredTable {
 }
 
 impl StoredTable {
-    pub fn new(relation: &Relation, scan: TableScan) -> Result<Self> {
+    pub fn new(relation: &Relation, scan: TableScan, context: &Arc<StatementContext>) -> Result<Self> {
         let (schema, sources) = layout(relation, &scan.table_schema)?;
-        Ok(Self { name: relation.name.clone(), schema, sources, scan })
+        let (oid, context) = (relation.oid, Arc::clone(context));
+        Ok(Self { oid, context, name: relation.name.clone(), schema, sources, scan })
     }
 }
 
@@ -260,6 +264,7 @@ impl TableProvider for StoredTable {
             filtered: !filters.is_empty(),
             limit,
             target_partitions: state.config().target_partitions(),
+            counters: &|index| self.context.services.counters(index.unwrap_or(self.oid)),
         })?))
     }
 

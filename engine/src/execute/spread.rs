@@ -323,6 +323,7 @@ async fn move_rows(
     execution.lock_rows(source, addresses, RowClaim::REPLACE).await?;
     let old = foreign_key::old_keys(source, addresses, None, execution).await?;
     execution.transaction.delete(storage_of(source)?, addresses)?;
+    execution.context.services.counters(source.oid).rows_deleted(addresses.len() as u64);
     insert_rows(target, rows, execution).await?;
     foreign_key::check_later(target, rows, None, execution)?;
     // For who refers to the partition itself the rows are gone.

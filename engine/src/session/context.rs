@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::backend::Activity;
 use super::portal::PortalName;
 use super::protocol::TlsSession;
+use crate::counters::{DatabaseCounters, RelationCounters};
 use crate::extension::Extensions;
 
 /// The world as one statement sees it. Handed to binder, lowering and function kernels.
@@ -92,11 +93,36 @@ pub trait SessionServices: Send + Sync {
     fn blocking_pids(&self, _pid: i32) -> Vec<i32> {
         Vec::new()
     }
+    /// Where is counted what happens to a table or index of this database.
+    fn counters(&self, _relation: Oid) -> Arc<RelationCounters> {
+        Arc::default()
+    }
+    /// What has happened to it, if anything has.
+    fn known_counters(&self, _relation: Oid) -> Arc<RelationCounters> {
+        Arc::default()
+    }
+    fn database_counters(&self, _database: Oid) -> Arc<DatabaseCounters> {
+        Arc::default()
+    }
+    /// Counts from 0: one relation, or the database with all of its relations.
+    fn reset_counters(&self, _relation: Option<Oid>) {}
+    /// Live rows of a table, and dead ones that still take room.
+    fn row_counts(&self, _relation: Oid) -> (u64, u64) {
+        (0, 0)
+    }
     fn notice(&self, severity: &str, message: &str);
     /// Bytes of a table on disk and in memory.
     fn table_bytes(&self, relation: Oid) -> u64;
     /// Transaction id for `txid_current()`.
     fn transaction_id(&self) -> u64;
+    /// The same if it has one.
+    fn assigned_transaction_id(&self) -> Option<u64> {
+        None
+    }
+    /// The newest commit, as a position in the log.
+    fn log_position(&self) -> i64 {
+        0
+    }
     /// µs since 1970-01-01 UTC when the server started.
     fn server_start(&self) -> i64;
     /// (client address, client port, server address, server port) for TCP connections.

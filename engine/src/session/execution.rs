@@ -132,6 +132,8 @@ impl Session {
             Ok(()) if commit => self.commit(open, pending).await,
             ready => ready,
         };
+        let counters = self.shared.counters.database(self.backend.database_oid);
+        if commit && result.is_ok() { &counters.commits } else { &counters.rollbacks }.add(1);
         let mut settings = self.backend.settings.lock();
         if commit && result.is_ok() {
             settings.commit();
@@ -225,6 +227,7 @@ impl Session {
                 *self.pending_notifications.lock() = Pending::default();
                 self.portals.retain(|_, portal| portal.is_held());
                 self.backend.settings.lock().rollback();
+                self.shared.counters.database(self.backend.database_oid).rollbacks.add(1);
             }
             None => {}
         }

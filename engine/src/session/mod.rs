@@ -782,6 +782,9 @@ impl Session {
             }
             self.stop_clock();
             self.fail_transaction();
+            if error.code() == sqlstate::T_R_DEADLOCK_DETECTED {
+                self.shared.counters.database(self.backend.database_oid).deadlocks.add(1);
+            }
             error
         })
     }

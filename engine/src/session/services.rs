@@ -10,12 +10,14 @@ use parking_lot::Mutex;
 
 use super::advisory::{self, Request};
 use super::backend::Backend;
+use super::clock;
 use super::context::{AdvisoryKey, PreparedListing, SessionActivity, SessionServices, StatementContext};
 use super::derived::patience;
 use super::notify::Pending;
 use super::portal::PortalName;
 use super::prepared::Prepared;
 use super::snapshot::Exportable;
+use crate::counters::{DatabaseCounters, RelationCounters};
 use crate::engine::Shared;
 
 /// [`SessionServices`] of one statement.
@@ -58,6 +60,12 @@ impl Services {
         self.catalog
             .relation(oid)
             .ok_or_else(|| Error::new(sqlstate::UNDEFINED_TABLE, format!("relation with OID {oid} does not exist")))
+    }
+
+    /// Numbers start anew with the server; its start comes first, so that later ones are greater.
+    fn shown_transaction(&self, number: u64) -> u64 {
+        let started = self.shared.started.max(0).cast_unsigned() / 1_000_000;
+        (started << TRANSACTION_BITS) | (number & ((1 << TRANSACTION_BITS) - 1))
     }
 
     fn not_yet(&self, what: String) -> Error {
@@ -186,7 +194,7 @@ impl SessionServices for Services {
         }
         // The archive follows in its own time.
         self.shared.store.switch_log(std::time::Duration::ZERO).map_err(Error::from)?;
-        Ok(self.shared.store.begin(aegis_storage::Isolation::ReadCommitted).snapshot().cast_signed())
+        Ok(self.log_position())
     }
 
     fn prepared_transactions(&self) -> Vec<super::two_phase::Shown> {
@@ -195,6 +203,31 @@ impl SessionServices for Services {
 
     fn blocking_pids(&self, pid: i32) -> Vec<i32> {
         self.shared.store.locks().blocking(pid)
+    }
+
+    fn counters(&self, relation: Oid) -> Arc<RelationCounters> {
+        self.shared.counters.relation(self.backend.database_oid, relation, &self.catalog)
+    }
+
+    fn known_counters(&self, relation: Oid) -> Arc<RelationCounters> {
+        self.shared.counters.known(self.backend.database_oid, relation).unwrap_or_default()
+    }
+
+    fn database_counters(&self, database: Oid) -> Arc<DatabaseCounters> {
+        self.shared.counters.database(database)
+    }
+
+    fn reset_counters(&self, relation: Option<Oid>) {
+        let database = self.backend.database_oid;
+        match relation {
+            Some(relation) => self.shared.counters.reset_relation(database, relation),
+            None => self.shared.counters.reset_database(database, clock::now()),
+        }
+    }
+
+    fn row_counts(&self, relation: Oid) -> (u64, u64) {
+        let rows = self.catalog.relation(relation).and_then(|relation| relation.table()?.rows());
+        rows.map_or((0, 0), |table| self.shared.store.row_counts(table))
     }
 
     fn notice(&self, severity: &str, message: &str) {
@@ -220,9 +253,15 @@ impl SessionServices for Services {
     }
 
     fn transaction_id(&self) -> u64 {
-        // Numbers start anew with the server; its start comes first, so that later ones are greater.
-        let started = self.shared.started.max(0).cast_unsigned() / 1_000_000;
-        (started << TRANSACTION_BITS) | (self.owner.assign_transaction() & ((1 << TRANSACTION_BITS) - 1))
+        self.shown_transaction(self.owner.assign_transaction())
+    }
+
+    fn assigned_transaction_id(&self) -> Option<u64> {
+        Some(self.owner.transaction()).filter(|number| *number != 0).map(|number| self.shown_transaction(number))
+    }
+
+    fn log_position(&self) -> i64 {
+        self.shared.store.begin(aegis_storage::Isolation::ReadCommitted).snapshot().cast_signed()
     }
 
     fn server_start(&self) -> i64 {

@@ -8,8 +8,8 @@ use aegis_storage::Store;
 
 use super::{Outcome, namespace};
 use crate::parse::ast::{Ident, Name};
-use crate::session::Session;
 use crate::session::context::StatementContext;
+use crate::session::{Session, clock};
 
 pub async fn run(
     session: &mut Session,
@@ -19,6 +19,7 @@ pub async fn run(
 ) -> Result<Outcome> {
     let verb = verb.to_uppercase();
     let mut chosen = Vec::with_capacity(tables.len());
+    let mut named = Vec::with_capacity(tables.len());
     for (name, columns) in tables {
         let relation = namespace::existing_anywhere(name, context)?;
         if relation.table().is_none() {
@@ -27,6 +28,7 @@ pub async fn run(
         }
         check_columns(&relation, columns)?;
         chosen.extend(relation.table().and_then(|table| table.rows()));
+        named.push(relation);
     }
     match verb.as_str() {
         // What is committed but only in memory and the log goes to segments.
@@ -34,6 +36,10 @@ pub async fn run(
         "VACUUM" => {
             session.require_no_block("VACUUM")?;
             vacuum(Arc::clone(&session.shared.store), chosen, context).await?;
+            let now = clock::now();
+            let all = context.catalog.user_relations().filter(|_| tables.is_empty());
+            let vacuumed = named.iter().chain(all).filter(|relation| relation.table().is_some());
+            vacuumed.for_each(|relation| context.services.counters(relation.oid).vacuumed(now));
         }
         "ANALYZE" => session.skip_notice("ANALYZE collects nothing: the store knows the statistics of its segments"),
         _ => return Err(Error::unsupported(verb)),

@@ -8,8 +8,8 @@ mod read;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use aegis_storage::TableSchema;
 use aegis_storage::transaction::{ChunkScan, Part, Predicate, TableScan};
+use aegis_storage::{IndexId, IndexSchema, TableSchema};
 use arrow::array::RecordBatch;
 use arrow::compute::SortOptions;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -41,6 +41,7 @@ use self::read::Reader;
 use super::error::to_datafusion;
 use super::join_keys::JoinKeys;
 use super::runtime::BATCH_ROWS;
+use crate::counters::RelationCounters;
 
 /// What a column of the scan is made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,14 +86,34 @@ pub struct ScanRequest<'a> {
     pub filtered: bool,
     pub limit: Option<usize>,
     pub target_partitions: usize,
+    /// Where is counted what is read: of an index, or of the table.
+    pub counters: &'a dyn Fn(Option<IndexId>) -> Arc<RelationCounters>,
+}
+
+/// Counts what a scan reads.
+#[derive(Debug, Clone)]
+struct Counted {
+    relation: Arc<RelationCounters>,
+    by_index: bool,
+}
+
+impl Counted {
+    fn read(&self, rows: u64) {
+        self.relation.scanned(rows);
+        if self.by_index {
+            self.relation.found(rows);
+        }
+    }
 }
 
 impl TableScanExec {
     pub fn new(request: ScanRequest<'_>) -> Result<Self> {
-        let ScanRequest { name, scan, schema, sources, predicates, filtered, limit, target_partitions } = request;
+        let ScanRequest { name, scan, schema, sources, predicates, filtered, limit, target_partitions, .. } = request;
         let parts = scan.parts(&predicates).map_err(storage)?;
         let read = parts.iter().map(Part::rows).sum();
         let index = index_of(&parts, &scan.table_schema);
+        let counted = Counted { relation: (request.counters)(index.map(|index| index.id)), by_index: index.is_some() };
+        let index = index.map(|index| index.name.clone());
         let partitions = distribute(parts, target_partitions);
         let partitioning = Partitioning::UnknownPartitioning(partitions.len());
         let equivalences = match ordering(scan, &schema, &sources)? {
@@ -114,6 +135,7 @@ impl TableScanExec {
             conjuncts: Vec::new(),
             schema,
             limit,
+            counted: Some(counted),
         };
         Ok(Self {
             name: name.to_owned(),
@@ -191,13 +213,13 @@ fn ordering(scan: &TableScan, schema: &SchemaRef, sources: &[Source]) -> Result<
     Ok(LexOrdering::new(columns))
 }
 
-/// The name of the index by which parts were found.
-fn index_of(parts: &[Part], table: &TableSchema) -> Option<String> {
+/// The index by which parts were found.
+fn index_of<'t>(parts: &[Part], table: &'t TableSchema) -> Option<&'t IndexSchema> {
     let mut indexes = parts.iter().filter_map(|part| match part {
         Part::Rows(part) => table.index(part.index?),
         Part::Chunk(_) => None,
     });
-    indexes.next().map(|index| index.name.clone())
+    indexes.next()
 }
 
 /// Spreads a table over partitions of about as many rows each, in storage order.
@@ -244,6 +266,7 @@ pub fn read_chunk(
         output,
         schema: schema.clone(),
         limit: None,
+        counted: None,
     };
     reader.read_whole(Part::Chunk(chunk))
 }
@@ -313,6 +336,9 @@ impl ExecutionPlan for TableScanExec {
         let Some(parts) = self.partitions.get(partition).cloned() else {
             return internal_err!("no partition {partition}");
         };
+        if let Some(counted) = self.reader.counted.as_ref().filter(|_| partition == 0) {
+            counted.relation.scans.add(1);
+        }
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let rows = self.reader.clone().stream(parts).inspect(move |batch| {
             metrics.record_output(batch.as_ref().map_or(0, RecordBatch::num_rows));

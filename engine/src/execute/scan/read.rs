@@ -12,7 +12,7 @@ use datafusion::common::{Result, internal_err};
 use futures::{Stream, stream};
 
 use super::filter::Conjunct;
-use super::{BATCH_ROWS, Source, storage};
+use super::{BATCH_ROWS, Counted, Source, storage};
 
 /// How batches are made from parts.
 #[derive(Debug, Clone)]
@@ -28,6 +28,7 @@ pub struct Reader {
     pub schema: SchemaRef,
     /// Rows that are enough.
     pub limit: Option<usize>,
+    pub counted: Option<Counted>,
 }
 
 /// A piece on its way through the conditions.
@@ -40,6 +41,10 @@ struct Opened {
 }
 
 impl Opened {
+    fn rows(&self) -> u64 {
+        self.live.as_ref().map_or(self.rows.len(), BooleanBuffer::count_set_bits) as u64
+    }
+
     fn has_rows(&self) -> bool {
         self.live.as_ref().is_none_or(|live| live.count_set_bits() > 0)
     }
@@ -100,6 +105,9 @@ impl Reader {
             rows,
         });
         let mut pieces: Vec<Opened> = opened.filter(Opened::has_rows).collect();
+        if let Some(counted) = &self.counted {
+            counted.read(pieces.iter().map(Opened::rows).sum());
+        }
         for conjunct in &self.conjuncts {
             self.load(part, &mut pieces, &conjunct.columns)?;
             for piece in &mut pieces {

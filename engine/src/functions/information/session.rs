@@ -1,5 +1,6 @@
 //! Who, where, when: the session's own facts.
 
+use aegis_catalog::types::numeric::Numeric;
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Oid, Result, sqlstate};
 
@@ -7,7 +8,7 @@ use crate::functions::Call;
 use crate::functions::array::{ArrayColumn, List};
 use crate::functions::kernel::{kernel, volatile};
 use crate::functions::signature::{Row, f};
-use crate::functions::value::{Network, TimestampTz};
+use crate::functions::value::{Network, TimestampTz, Void};
 
 pub fn functions() -> Vec<Row> {
     [identity(), settings(), transactions(), types()].into_iter().flatten().collect()
@@ -183,12 +184,33 @@ fn transactions() -> Vec<Row> {
         f("txid_current()", kernel!(|call;| call.context.services.transaction_id() as i64)),
         f("pg_current_xact_id()", kernel!(|call;| call.context.services.transaction_id())),
         f("pg_is_in_recovery()", kernel!(|| false)),
+        f(
+            "txid_current_if_assigned()",
+            kernel!(|call;| call.context.services.assigned_transaction_id().map(u64::cast_signed)),
+        ),
+        f("pg_current_xact_id_if_assigned()", kernel!(|call;| call.context.services.assigned_transaction_id())),
         f("pg_switch_wal()", volatile!(|call;| call.context.services.switch_log())),
+        f("pg_current_wal_lsn()", volatile!(|call;| call.context.services.log_position())),
+        f("pg_current_wal_insert_lsn()", volatile!(|call;| call.context.services.log_position())),
+        f("pg_current_wal_flush_lsn()", volatile!(|call;| call.context.services.log_position())),
+        f("pg_wal_lsn_diff(pg_lsn, pg_lsn)", kernel!(|a: i64, b: i64| distance(a, b))),
+        f("pg_lsn_mi(pg_lsn, pg_lsn)", kernel!(|a: i64, b: i64| distance(a, b))),
+        // Logs go to the standard error.
+        f("pg_current_logfile()", kernel!(|| None::<String>)),
         f("pg_is_wal_replay_paused()", kernel!(|| Err::<bool, _>(not_in_recovery()))),
+        f("pg_get_wal_replay_pause_state()", kernel!(|| Err::<String, _>(not_in_recovery()))),
+        f("pg_wal_replay_pause()", volatile!(|| Err::<Void, _>(not_in_recovery()))),
+        f("pg_wal_replay_resume()", volatile!(|| Err::<Void, _>(not_in_recovery()))),
+        f("pg_promote(bool, int4)", volatile!(|_wait: bool, _seconds: i32| Err::<bool, _>(not_in_recovery()))),
         f("pg_last_wal_receive_lsn()", kernel!(|| None::<i64>)),
         f("pg_last_wal_replay_lsn()", kernel!(|| None::<i64>)),
         f("pg_last_xact_replay_timestamp()", kernel!(|| None::<TimestampTz>)),
     ]
+}
+
+/// Bytes between two positions in the log.
+fn distance(a: i64, b: i64) -> Numeric {
+    Numeric::from(i128::from(a.cast_unsigned()) - i128::from(b.cast_unsigned()))
 }
 
 fn not_in_recovery() -> Error {

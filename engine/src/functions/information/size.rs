@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aegis_catalog::object::ConstraintKind;
 use aegis_catalog::types::numeric::Numeric;
 use aegis_catalog::types::{BinaryEncoder, type_info};
 use aegis_catalog::{Error, Oid, Result, fixed_oid, sqlstate};
@@ -49,6 +50,16 @@ pub fn functions() -> Vec<Row> {
         f(
             "pg_relation_filenode(regclass)",
             kernel!(|call; table: u32| call.context.catalog.relation(table)?.table().map(|table| table.storage as u32)),
+        ),
+        f(
+            "pg_get_replica_identity_index(regclass)",
+            kernel!(|call; table: u32| {
+                let table = call.context.catalog.relation(table)?;
+                table.constraints().iter().find_map(|constraint| match &constraint.kind {
+                    ConstraintKind::PrimaryKey { index, .. } => Some(*index),
+                    _ => None,
+                })
+            }),
         ),
     ]
 }

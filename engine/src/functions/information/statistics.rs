@@ -1,14 +1,46 @@
-//! Statistics counters (PostgreSQL manual 28.2). Nothing counts scans, tuples or blocks yet: those functions answer zero, or null for a time
-//! at which nothing has happened, as PostgreSQL's do for counters that were never touched.
+//! Statistics counters (PostgreSQL manual 28.2): those of `counters.rs`. Functions of what is not counted answer zero, or null for a time at
+//! which nothing has happened, as PostgreSQL's do for counters that were never touched.
+
+use aegis_catalog::{Error, Result, sqlstate};
 
 use super::activity::instant;
-use crate::functions::kernel::kernel;
+use crate::counters::{DatabaseCounters, RelationCounters};
+use crate::functions::Call;
+use crate::functions::kernel::{kernel, volatile};
 use crate::functions::set_returning::{one_record, records};
 use crate::functions::signature::{Row, f};
 use crate::functions::value::{TimestampTz, Void};
 
-/// Counters of a relation, a function or a database.
-const COUNTERS: &[&str] = &[
+/// Counters of a table or an index.
+const OF_RELATIONS: &[(&str, fn(&RelationCounters) -> i64)] = &[
+    ("ins_since_vacuum", RelationCounters::inserted_since_vacuum),
+    // Nothing is ever analyzed.
+    ("mod_since_analyze", |of| of.inserted.get() + of.updated.get() + of.deleted.get()),
+    ("numscans", |of| of.scans.get()),
+    ("tuples_deleted", |of| of.deleted.get()),
+    ("tuples_fetched", |of| of.fetched.get()),
+    ("tuples_inserted", |of| of.inserted.get()),
+    ("tuples_returned", |of| of.returned.get()),
+    ("tuples_updated", |of| of.updated.get()),
+    ("vacuum_count", |of| of.vacuums.get()),
+];
+
+/// Counters of a database.
+const OF_DATABASES: &[(&str, fn(&DatabaseCounters) -> i64)] = &[
+    ("db_deadlocks", |of| of.deadlocks.get()),
+    ("db_sessions", |of| of.sessions.get()),
+    ("db_tuples_deleted", |of| of.deleted.get()),
+    ("db_tuples_fetched", |of| of.fetched.get()),
+    ("db_tuples_inserted", |of| of.inserted.get()),
+    ("db_tuples_returned", |of| of.returned.get()),
+    ("db_tuples_updated", |of| of.updated.get()),
+    ("db_xact_commit", |of| of.commits.get()),
+    ("db_xact_rollback", |of| of.rollbacks.get()),
+];
+
+/// What never happens (no row is updated in place, nothing is analyzed or vacuumed by itself, no standby has conflicts), or is not
+/// counted: blocks, temporary files, how sessions end, a transaction's own share.
+const ZEROS: &[&str] = &[
     "analyze_count",
     "autoanalyze_count",
     "autovacuum_count",
@@ -22,32 +54,12 @@ const COUNTERS: &[&str] = &[
     "db_conflict_snapshot",
     "db_conflict_startup_deadlock",
     "db_conflict_tablespace",
-    "db_deadlocks",
-    "db_sessions",
     "db_sessions_abandoned",
     "db_sessions_fatal",
     "db_sessions_killed",
     "db_temp_bytes",
     "db_temp_files",
-    "db_tuples_deleted",
-    "db_tuples_fetched",
-    "db_tuples_inserted",
-    "db_tuples_returned",
-    "db_tuples_updated",
-    "db_xact_commit",
-    "db_xact_rollback",
-    "dead_tuples",
-    "ins_since_vacuum",
-    "live_tuples",
-    "mod_since_analyze",
-    "numscans",
-    "tuples_deleted",
-    "tuples_fetched",
     "tuples_hot_updated",
-    "tuples_inserted",
-    "tuples_returned",
-    "tuples_updated",
-    "vacuum_count",
     "xact_blocks_fetched",
     "xact_blocks_hit",
     "xact_numscans",
@@ -64,14 +76,8 @@ const DURATIONS: &[&str] =
     &["db_active_time", "db_blk_read_time", "db_blk_write_time", "db_idle_in_transaction_time", "db_session_time"];
 
 /// When something happened last.
-const TIMES: &[&str] = &[
-    "db_checksum_last_failure",
-    "db_stat_reset_time",
-    "last_analyze_time",
-    "last_autoanalyze_time",
-    "last_autovacuum_time",
-    "last_vacuum_time",
-];
+const TIMES: &[&str] =
+    &["db_checksum_last_failure", "last_analyze_time", "last_autoanalyze_time", "last_autovacuum_time"];
 
 /// Counters and times that are null for what was never called, and those without checksums.
 const NULL_COUNTERS: &[&str] = &["db_checksum_failures", "function_calls", "xact_function_calls"];
@@ -93,12 +99,19 @@ const SERVER: &[&str] = &[
 pub fn functions() -> Vec<Row> {
     let of = |name: &str| format!("pg_stat_get_{name}(oid)");
     let mut rows: Vec<Row> = Vec::new();
-    rows.extend(COUNTERS.iter().map(|name| f(of(name), kernel!(|_object: u32| 0i64))));
+    rows.extend(OF_RELATIONS.iter().map(|(name, counter)| {
+        f(of(name), kernel!(|call; relation: u32| counter(&call.context.services.known_counters(relation))))
+    }));
+    rows.extend(OF_DATABASES.iter().map(|(name, counter)| {
+        f(of(name), kernel!(|call; database: u32| counter(&call.context.services.database_counters(database))))
+    }));
+    rows.extend(ZEROS.iter().map(|name| f(of(name), kernel!(|_object: u32| 0i64))));
     rows.extend(DURATIONS.iter().map(|name| f(of(name), kernel!(|_object: u32| 0f64))));
     rows.extend(TIMES.iter().map(|name| f(of(name), kernel!(|_object: u32| None::<TimestampTz>))));
     rows.extend(NULL_COUNTERS.iter().map(|name| f(of(name), kernel!(|_object: u32| None::<i64>))));
     rows.extend(NULL_DURATIONS.iter().map(|name| f(of(name), kernel!(|_object: u32| None::<f64>))));
     rows.extend(SERVER.iter().map(|name| f(format!("pg_stat_get_{name}()"), kernel!(|| 0i64))));
+    rows.extend(counted());
     rows.extend([
         f("pg_stat_get_checkpoint_sync_time()", kernel!(|| 0f64)),
         f("pg_stat_get_checkpoint_write_time()", kernel!(|| 0f64)),
@@ -115,6 +128,58 @@ pub fn functions() -> Vec<Row> {
     rows.extend(whole_rows());
     rows.extend(nothing());
     rows
+}
+
+fn counted() -> Vec<Row> {
+    vec![
+        f(
+            "pg_stat_get_live_tuples(oid)",
+            kernel!(|call; relation: u32| call.context.services.row_counts(relation).0.cast_signed()),
+        ),
+        f(
+            "pg_stat_get_dead_tuples(oid)",
+            kernel!(|call; relation: u32| call.context.services.row_counts(relation).1.cast_signed()),
+        ),
+        f(
+            "pg_stat_get_last_vacuum_time(oid)",
+            kernel!(|call; relation: u32| {
+                call.context.services.known_counters(relation).last_vacuum().map(TimestampTz)
+            }),
+        ),
+        f(
+            "pg_stat_get_db_stat_reset_time(oid)",
+            kernel!(|call; database: u32| TimestampTz(call.context.services.database_counters(database).since())),
+        ),
+        f(
+            "pg_stat_reset()",
+            volatile!(|call;| {
+                require_superuser(call, "pg_stat_reset")?;
+                call.context.services.reset_counters(None);
+                Ok::<_, Error>(Void)
+            }),
+        ),
+        f(
+            "pg_stat_reset_single_table_counters(oid)",
+            volatile!(|call; relation: u32| {
+                require_superuser(call, "pg_stat_reset_single_table_counters")?;
+                call.context.services.reset_counters(Some(relation));
+                Ok::<_, Error>(Void)
+            }),
+        ),
+        // Nothing is kept back.
+        f("pg_stat_force_next_flush()", kernel!(|| Void)),
+    ]
+}
+
+/// Functions that PostgreSQL takes from PUBLIC.
+fn require_superuser(call: &Call<'_>, function: &str) -> Result<()> {
+    match crate::privilege::is_superuser(&call.context.catalog, call.context.user_oid) {
+        true => Ok(()),
+        false => {
+            let message = format!("permission denied for function {function}");
+            Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message))
+        }
+    }
 }
 
 /// Zeros, and since when they have been counted.
