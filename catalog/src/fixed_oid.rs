@@ -10,6 +10,7 @@ pub const PG_PROC: Oid = 1255;
 pub const PG_CLASS: Oid = 1259;
 pub const PG_AUTHID: Oid = 1260;
 pub const PG_DATABASE: Oid = 1262;
+pub const PG_AM: Oid = 2601;
 pub const PG_ATTRDEF: Oid = 2604;
 pub const PG_CAST: Oid = 2605;
 pub const PG_CONSTRAINT: Oid = 2606;

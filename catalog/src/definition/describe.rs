@@ -1,17 +1,26 @@
 //! What messages call an object (`pg_describe_object`).
 
-use super::identifier::{quote_identifier, relation_name};
+use super::identifier::{collation_name, quote_identifier, relation_name};
 use super::{Printer, type_name};
 use crate::facts;
 use crate::fixed_oid::{
-    PG_ATTRDEF, PG_AUTHID, PG_CLASS, PG_CONSTRAINT, PG_DATABASE, PG_EXTENSION, PG_LANGUAGE, PG_NAMESPACE, PG_PROC,
-    PG_REWRITE, PG_TYPE,
+    DEFAULT_TABLESPACE, GLOBAL_TABLESPACE, PG_AM, PG_ATTRDEF, PG_AUTHID, PG_CAST, PG_CLASS, PG_COLLATION,
+    PG_CONSTRAINT, PG_DATABASE, PG_EXTENSION, PG_LANGUAGE, PG_NAMESPACE, PG_OPERATOR, PG_PROC, PG_REWRITE,
+    PG_TABLESPACE, PG_TYPE,
 };
 use crate::object::{DescriptorKind, ObjectAddress};
+use crate::system::access_method_name;
+use crate::types::oid::Oid;
 
 /// `table t`, `column c of table t`, `constraint k on table t` and so on.
 pub fn describe(printer: Printer<'_>, address: ObjectAddress) -> String {
-    let known = match address.class {
+    let known = describe_existing(printer, address);
+    known.unwrap_or_else(|| format!("object {} of catalog {}", address.object, address.class))
+}
+
+/// None for what is not there.
+pub fn describe_existing(printer: Printer<'_>, address: ObjectAddress) -> Option<String> {
+    match address.class {
         PG_CLASS => relation(printer, address),
         PG_CONSTRAINT => constraint(printer, address),
         PG_ATTRDEF => default(printer, address),
@@ -31,6 +40,11 @@ pub fn describe(printer: Printer<'_>, address: ObjectAddress) -> String {
             let prefix = if hidden { format!("{}.", quote_identifier(schema)) } else { String::new() };
             format!("{kind} {prefix}{}({})", quote_identifier(&function.name), arguments.join(","))
         }),
+        PG_OPERATOR if facts::operator(address.object).is_some() => operator(printer, address.object),
+        PG_CAST => cast(printer, address.object),
+        PG_AM => access_method_name(address.object).map(|name| format!("access method {name}")),
+        PG_TABLESPACE => tablespace(address.object),
+        PG_COLLATION => collation_name(printer, address.object).map(|name| format!("collation {name}")),
         class => DescriptorKind::word(class).and_then(|word| {
             let descriptor = printer.catalog.descriptor(address.object)?;
             let schema = printer.catalog.schema(descriptor.schema).map_or("", |schema| schema.name.as_str());
@@ -38,8 +52,27 @@ pub fn describe(printer: Printer<'_>, address: ObjectAddress) -> String {
             let prefix = if shown { String::new() } else { format!("{}.", quote_identifier(schema)) };
             Some(format!("{word} {prefix}{}", quote_identifier(&descriptor.name)))
         }),
+    }
+}
+
+fn operator(printer: Printer<'_>, oid: Oid) -> Option<String> {
+    let operator = facts::operator(oid)?;
+    let operand = |ty: Oid| if ty == 0 { "NONE".to_owned() } else { type_name(printer, ty) };
+    Some(format!("operator {}({},{})", operator.name, operand(operator.left), operand(operator.right)))
+}
+
+fn cast(printer: Printer<'_>, oid: Oid) -> Option<String> {
+    let cast = facts::casts().iter().find(|cast| cast.oid == oid)?;
+    Some(format!("cast from {} to {}", type_name(printer, cast.source), type_name(printer, cast.target)))
+}
+
+fn tablespace(oid: Oid) -> Option<String> {
+    let name = match oid {
+        DEFAULT_TABLESPACE => "pg_default",
+        GLOBAL_TABLESPACE => "pg_global",
+        _ => return None,
     };
-    known.unwrap_or_else(|| format!("object {} of catalog {}", address.object, address.class))
+    Some(format!("tablespace {name}"))
 }
 
 fn constraint(printer: Printer<'_>, address: ObjectAddress) -> Option<String> {

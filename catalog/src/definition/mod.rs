@@ -7,14 +7,16 @@
 mod constraint;
 mod describe;
 mod identifier;
+mod identify;
 mod index;
 mod partition;
 mod statistics;
 mod type_name;
 
 pub use constraint::constraint_definition;
-pub use describe::describe;
+pub use describe::{describe, describe_existing};
 pub use identifier::{collation_name, qualified_name, quote_identifier, relation_name, text_search_name};
+pub use identify::{Identity, identify};
 pub use index::{default_operator_class, index_column_definition, index_definition, is_call, operator_class_named};
 pub use partition::{bound_condition, partition_bound, partition_constraint, partition_key};
 pub use statistics::{StatisticsDefinition, statistics_definition};

@@ -34,6 +34,7 @@ mod shown;
 mod tests;
 mod text_search;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
@@ -232,8 +233,15 @@ pub fn is_shared(oid: Oid) -> bool {
     SYSTEM.shared.contains(&oid)
 }
 
+fn access_methods() -> impl Iterator<Item = (Oid, Cow<'static, str>)> {
+    tsv::rows(include_str!("../../data/pg_am.tsv")).map(|mut fields| (fields.oid(), fields.text()))
+}
+
 /// OID of an access method by name (`heap`, `btree`, …).
 pub fn access_method(name: &str) -> Option<Oid> {
-    let mut rows = tsv::rows(include_str!("../../data/pg_am.tsv")).map(|mut fields| (fields.oid(), fields.text()));
-    rows.find(|(_, found)| found == name).map(|(oid, _)| oid)
+    access_methods().find(|(_, found)| found == name).map(|(oid, _)| oid)
+}
+
+pub fn access_method_name(oid: Oid) -> Option<Cow<'static, str>> {
+    access_methods().find(|(found, _)| *found == oid).map(|(_, name)| name)
 }

@@ -1,8 +1,8 @@
 //! Definitions of catalog objects as SQL text.
 
 use aegis_catalog::definition::{
-    Printer, Subject, constraint_definition, describe, format_type, index_column_definition, index_definition,
-    partition_constraint, partition_key, quote_identifier, type_name,
+    Identity, Printer, Subject, constraint_definition, describe_existing, format_type, identify,
+    index_column_definition, index_definition, partition_constraint, partition_key, quote_identifier, type_name,
 };
 use aegis_catalog::facts::FunctionRow;
 use aegis_catalog::object::{ObjectAddress, Relation};
@@ -13,7 +13,8 @@ use super::expression;
 use crate::bind::updatable::updatable;
 use crate::deparse::Layout;
 use crate::functions::Call;
-use crate::functions::kernel::kernel;
+use crate::functions::kernel::{Inputs, kernel};
+use crate::functions::set_returning::one_record_of;
 use crate::functions::signature::{Row, f};
 
 pub fn functions() -> Vec<Row> {
@@ -365,6 +366,19 @@ fn attributes(proc: &FunctionRow, in_sql: bool) -> Vec<String> {
     options
 }
 
+fn identified(call: &Call<'_>, inputs: &Inputs, row: usize) -> Result<Option<Identity>> {
+    let class = inputs.reader::<u32>(0)?.get(row);
+    let object = inputs.reader::<u32>(1)?.get(row);
+    let sub = inputs.reader::<i32>(2)?.get(row);
+    Ok(identify(&call.context.catalog, ObjectAddress { class, object, sub }))
+}
+
+/// The text of an array.
+fn array(texts: &[String]) -> String {
+    let quoted = texts.iter().map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
+
 fn others() -> Vec<Row> {
     vec![
         f(
@@ -380,8 +394,16 @@ fn others() -> Vec<Row> {
         ),
         f(
             "pg_describe_object(oid, oid, int4)",
-            kernel!(|call; class: u32, object: u32, sub: i32| describe(printer(call), ObjectAddress { class, object, sub })),
+            kernel!(|call; class: u32, object: u32, sub: i32| describe_existing(printer(call), ObjectAddress { class, object, sub })),
         ),
+        one_record_of("pg_identify_object(oid, oid, int4)", |call, inputs, row| {
+            let Some(found) = identified(call, inputs, row)? else { return Ok(Vec::new()) };
+            Ok(vec![Some(found.kind), found.schema, found.name, Some(found.identity)])
+        }),
+        one_record_of("pg_identify_object_as_address(oid, oid, int4)", |call, inputs, row| {
+            let Some(found) = identified(call, inputs, row)? else { return Ok(Vec::new()) };
+            Ok(vec![Some(found.kind), Some(array(&found.names)), Some(array(&found.arguments))])
+        }),
         f(
             "oidvectortypes(oidvector)",
             kernel!(|call; types: crate::functions::array::List<u32>| {

@@ -153,15 +153,28 @@ pub fn functions() -> Vec<Row> {
         }
     }
     rows.extend(columns());
+    rows.extend([
+        f(
+            "has_parameter_privilege(text, text)",
+            kernel!(|call; _parameter: &str, privileges: &str| on_parameter(call, call.context.user_oid, privileges)),
+        ),
+        f(
+            "has_parameter_privilege(name, text, text)",
+            kernel!(|call; user: &str, _parameter: &str, privileges: &str| {
+                on_parameter(call, if user == "public" { 0 } else { named(call, user)? }, privileges)
+            }),
+        ),
+        f(
+            "has_parameter_privilege(oid, text, text)",
+            kernel!(|call; user: u32, _parameter: &str, privileges: &str| on_parameter(call, user, privileges)),
+        ),
+    ]);
     rows.push(f(
         "makeaclitem(oid, oid, text, bool)",
         kernel!(|call; grantee: u32, grantor: u32, privileges: &str, grantable: bool| {
             let mut rights = 0;
             for name in privileges.split(',') {
-                rights |= acl::right(&name.trim().to_ascii_uppercase()).ok_or_else(|| {
-                    let message = format!("unrecognized privilege type: \"{}\"", name.trim());
-                    Error::new(sqlstate::INVALID_PARAMETER_VALUE, message)
-                })?;
+                rights |= acl::right(&name.trim().to_ascii_uppercase()).ok_or_else(|| unrecognized(name))?;
             }
             let grantable = if grantable { rights } else { 0 };
             Ok::<_, Error>(acl::show(&AclItem { grantee, grantor, rights, grantable }, &call.context.catalog))
@@ -224,6 +237,22 @@ enum User {
     Current,
 }
 
+/// Nothing is granted on parameters: superusers may all.
+fn on_parameter(call: &Call<'_>, user: Oid, privileges: &str) -> Result<bool> {
+    for privilege in privileges.split(',') {
+        let upper = privilege.trim().to_ascii_uppercase();
+        if !["SET", "ALTER SYSTEM"].contains(&upper.strip_suffix(" WITH GRANT OPTION").unwrap_or(&upper)) {
+            return Err(unrecognized(privilege));
+        }
+    }
+    Ok(is_superuser(&call.context.catalog, user))
+}
+
+fn unrecognized(privilege: &str) -> Error {
+    let message = format!("unrecognized privilege type: \"{}\"", privilege.trim());
+    Error::new(sqlstate::INVALID_PARAMETER_VALUE, message)
+}
+
 /// True if the user has one of the listed privileges.
 fn check(
     call: &Call<'_>,
@@ -241,10 +270,7 @@ fn check(
             None => (upper, false),
         };
         if !kind.privileges.contains(&name.as_str()) {
-            return Err(Error::new(
-                sqlstate::INVALID_PARAMETER_VALUE,
-                format!("unrecognized privilege type: \"{}\"", privilege.trim()),
-            ));
+            return Err(unrecognized(privilege));
         }
         wanted.push((name, grant_option));
     }

@@ -11,8 +11,11 @@ use crate::functions::set_returning::{one_record, records};
 use crate::functions::signature::{Row, f};
 use crate::functions::value::{TimestampTz, Void};
 
+type OfRelation = fn(&RelationCounters) -> i64;
+type OfDatabase = fn(&DatabaseCounters) -> i64;
+
 /// Counters of a table or an index.
-const OF_RELATIONS: &[(&str, fn(&RelationCounters) -> i64)] = &[
+const OF_RELATIONS: &[(&str, OfRelation)] = &[
     ("ins_since_vacuum", RelationCounters::inserted_since_vacuum),
     // Nothing is ever analyzed.
     ("mod_since_analyze", |of| of.inserted.get() + of.updated.get() + of.deleted.get()),
@@ -26,7 +29,7 @@ const OF_RELATIONS: &[(&str, fn(&RelationCounters) -> i64)] = &[
 ];
 
 /// Counters of a database.
-const OF_DATABASES: &[(&str, fn(&DatabaseCounters) -> i64)] = &[
+const OF_DATABASES: &[(&str, OfDatabase)] = &[
     ("db_deadlocks", |of| of.deadlocks.get()),
     ("db_sessions", |of| of.sessions.get()),
     ("db_tuples_deleted", |of| of.deleted.get()),

@@ -11,7 +11,7 @@ mod unnest;
 use super::signature::Row;
 
 pub use lists::{body, given, list, set, set_of};
-pub use record::{Record, one_record, record, records};
+pub use record::{Record, one_record, one_record_of, record, records};
 
 pub fn functions() -> Vec<Row> {
     [series::functions(), unnest::functions(), text::functions(), system::functions(), partition::functions()]

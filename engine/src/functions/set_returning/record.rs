@@ -46,6 +46,21 @@ pub fn one_record(signature: &'static str, row: impl Fn(&Call<'_>) -> Result<Rec
     f(signature, body)
 }
 
+/// As [`one_record`], of the function's arguments; of nulls if it is strict and one of them is null.
+pub fn one_record_of(
+    signature: &'static str,
+    row: impl Fn(&Call<'_>, &Inputs, usize) -> Result<Record> + Send + Sync + 'static,
+) -> Row {
+    let (columns, strict) = record_columns(signature).unwrap_or_default();
+    let body = Body::Scalar(Arc::new(move |call, args| {
+        let inputs = Inputs::new(args)?;
+        let one = |at| if strict && inputs.any_null(at) { Ok(Vec::new()) } else { row(call, &inputs, at) };
+        let records = (0..call.rows).map(one).collect::<Result<Vec<_>>>()?;
+        Ok(ColumnarValue::Array(Arc::new(rows_of(call, &columns, records.into_iter())?)))
+    }));
+    f(signature, body)
+}
+
 fn records_of(
     columns: Vec<(String, Oid)>,
     strict: bool,
