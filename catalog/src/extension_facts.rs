@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use crate::Catalog;
 use crate::facts::{CastContext, CastMethod, CastRow, OperatorRow};
 use crate::fixed_oid::{BOOTSTRAP_SUPERUSER, PG_CATALOG_SCHEMA};
 use crate::types::oid::{self, Oid};
@@ -35,6 +36,15 @@ pub struct ExtensionOperator {
     pub owner: Oid,
     pub row: OperatorRow,
     pub function: &'static str,
+}
+
+impl ExtensionOperator {
+    /// The function as the extension has made it in this database.
+    pub fn function_in(&self, catalog: &Catalog) -> Option<Oid> {
+        let operands = [self.row.left, self.row.right];
+        let args = if self.row.left == 0 { &operands[1..] } else { &operands[..] };
+        catalog.extension_function(self.owner, self.function, args)
+    }
 }
 
 #[derive(Debug)]

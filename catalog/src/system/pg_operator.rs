@@ -29,8 +29,6 @@ pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<(
     let catalog = context.catalog;
     for made in extension_facts::operators() {
         let (row, Some(ty)) = (&made.row, catalog.user_type(made.owner)) else { continue };
-        let operands = [row.left, row.right];
-        let args = if row.left == 0 { &operands[1..] } else { &operands[..] };
         rows.push(row![
             row.oid,
             row.name.clone(),
@@ -44,7 +42,7 @@ pub(super) fn rows(context: &SystemContext<'_>, rows: &mut Rows<'_>) -> Result<(
             row.result,
             row.commutator,
             row.negator,
-            catalog.extension_function(made.owner, made.function, args).unwrap_or(0),
+            made.function_in(catalog).unwrap_or(0),
             0_u32,
             0_u32,
         ]);

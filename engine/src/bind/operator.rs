@@ -171,9 +171,7 @@ impl Binder<'_> {
     /// The function behind an operator.
     pub(super) fn operator_function(&self, row: &OperatorRow) -> Result<Arc<Function>> {
         let Some(of) = extension_facts::operator(row.oid) else { return self.function(row.function) };
-        let operands = [row.left, row.right];
-        let args = if row.left == 0 { &operands[1..] } else { &operands[..] };
-        let found = self.catalog.extension_function(of.owner, of.function, args);
+        let found = of.function_in(&self.catalog);
         self.function(found.ok_or_else(|| Error::internal(format!("an extension without {}", of.function)))?)
     }
 

@@ -14,17 +14,13 @@ use crate::functions::kernel::{columns, kernel};
 pub const EXTENSION: Extension = Extension {
     name: "citext",
     version: "1.6",
-    updates: &[],
     comment: "data type for case-insensitive character strings",
+    trusted: true,
     relocatable: true,
     script: include_str!("citext.sql"),
     types: &[oid::CITEXT],
     symbols,
-    parameters: None,
-    committing: None,
-    background: None,
-    labels: None,
-    languages: &[],
+    ..Extension::EMPTY
 };
 
 const COMPARISONS: [(&str, &str); 6] = [

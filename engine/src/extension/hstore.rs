@@ -14,17 +14,13 @@ use crate::set;
 pub const EXTENSION: Extension = Extension {
     name: "hstore",
     version: "1.8",
-    updates: &[],
     comment: "data type for storing sets of (key, value) pairs",
+    trusted: true,
     relocatable: true,
     script: include_str!("hstore.sql"),
     types: &[oid::HSTORE],
     symbols,
-    parameters: None,
-    committing: None,
-    background: None,
-    labels: None,
-    languages: &[],
+    ..Extension::EMPTY
 };
 
 type Pair = (String, Option<String>);

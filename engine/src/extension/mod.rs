@@ -4,7 +4,7 @@
 //! What an extension needs of the engine is in this module; it is written as the engine's own functions are:
 //!
 //! ```ignore
-//! pub const EXTENSION: Extension = Extension { name: "tides", script: include_str!("tides.sql"), symbols, … };
+//! pub const EXTENSION: Extension = Extension { name: "tides", script: include_str!("tides.sql"), symbols, ..Extension::EMPTY };
 //!
 //! fn symbols() -> Symbols {
 //!     vec![
@@ -84,6 +84,8 @@ pub struct Extension {
     pub updates: &'static [Update],
     pub comment: &'static str,
     pub relocatable: bool,
+    /// Whoever may create in the database may add it; others need a superuser.
+    pub trusted: bool,
     /// Run in the extension's schema, which `@extschema@` names; its functions are in `LANGUAGE c` and name `$libdir/` with the extension's name,
     /// and a symbol. An aggregate whose transition function's symbol is an aggregate is that one.
     pub script: &'static str,
@@ -108,6 +110,24 @@ pub struct Update {
 }
 
 impl Extension {
+    /// What an extension has that says nothing else.
+    pub const EMPTY: Self = Self {
+        name: "",
+        version: "",
+        updates: &[],
+        comment: "",
+        relocatable: false,
+        trusted: false,
+        script: "",
+        types: &[],
+        symbols: Vec::new,
+        parameters: None,
+        committing: None,
+        background: None,
+        labels: None,
+        languages: &[],
+    };
+
     /// The version that CREATE EXTENSION makes.
     pub fn newest(&self) -> &'static str {
         self.updates.last().map_or(self.version, |update| update.to)

@@ -18,17 +18,11 @@ const READ_ALL_STATS: Oid = 3375;
 pub const EXTENSION: Extension = Extension {
     name: NAME,
     version: "1.10",
-    updates: &[],
     comment: "track planning and execution statistics of all SQL statements executed",
     relocatable: true,
     script: include_str!("pg_stat_statements.sql"),
-    types: &[],
     symbols,
-    parameters: None,
-    committing: None,
-    background: None,
-    labels: None,
-    languages: &[],
+    ..Extension::EMPTY
 };
 
 fn symbols() -> Symbols {

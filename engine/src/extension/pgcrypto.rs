@@ -12,17 +12,12 @@ use crate::functions::value::Uuid;
 pub const EXTENSION: Extension = Extension {
     name: "pgcrypto",
     version: "1.3",
-    updates: &[],
     comment: "cryptographic functions",
+    trusted: true,
     relocatable: true,
     script: include_str!("pgcrypto.sql"),
-    types: &[],
     symbols,
-    parameters: None,
-    committing: None,
-    background: None,
-    labels: None,
-    languages: &[],
+    ..Extension::EMPTY
 };
 
 fn symbols() -> Symbols {

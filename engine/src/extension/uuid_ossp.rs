@@ -9,17 +9,12 @@ use crate::functions::value::Uuid;
 pub const EXTENSION: Extension = Extension {
     name: "uuid-ossp",
     version: "1.1",
-    updates: &[],
     comment: "generate universally unique identifiers (UUIDs)",
+    trusted: true,
     relocatable: true,
     script: include_str!("uuid-ossp.sql"),
-    types: &[],
     symbols,
-    parameters: None,
-    committing: None,
-    background: None,
-    labels: None,
-    languages: &[],
+    ..Extension::EMPTY
 };
 
 fn symbols() -> Symbols {

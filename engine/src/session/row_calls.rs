@@ -16,7 +16,7 @@ use super::routine::{MAX_ROWS, collect_columns, drain, has_calls, null_of, value
 use crate::bind::inline::runs_in_session;
 use crate::bind::routine as bodies;
 use crate::bind::tree::{
-    Alias, Cte, Distinct, Expr, ExprKind, From, Insert, JoinForm, OutputColumn, RelId, Select, SetCall, SetExpr,
+    Alias, Cte, Distinct, Expr, ExprKind, From, Insert, JoinForm, OutputColumn, Query, RelId, Select, SetCall, SetExpr,
 };
 use crate::bind::{self, GIVEN_ROWS, walk};
 use crate::execute::error::from_datafusion;
@@ -135,30 +135,9 @@ impl Session {
         let (of_calls, plain): (Vec<Expr>, Vec<Expr>) =
             select.filter.take().into_iter().flat_map(conjuncts).partition(has_calls);
         let found = self.rows_for(from, and(plain), &needed, ctes, parameters, context).await?;
-        let mut all: Rows = Vec::new();
-        for mut row in found {
-            let mut holds = true;
-            for condition in &of_calls {
-                let value = self.value_in(condition, &needed, &row, parameters, context).await?;
-                holds &= value == ScalarValue::Boolean(Some(true));
-                if !holds {
-                    break;
-                }
-            }
-            if holds {
-                let mut results = Vec::with_capacity(calls.len());
-                for call in &calls {
-                    results.push(self.value_in(call, &needed, &row, parameters, context).await?);
-                }
-                row.append(&mut results);
-                all.push(row);
-            }
-        }
-        let mut columns = named(&needed);
-        let computed = calls.iter().enumerate();
-        columns.extend(computed.map(|(at, call)| OutputColumn { name: format!("r{at}"), ty: call.ty, origin: None }));
-        let types: Vec<Type> = columns.iter().map(|column| column.ty).collect();
-        let query = Box::new(values(all, &types, columns, &context.catalog));
+        let kept = needed.len();
+        let all = self.results_of(found, &needed, &of_calls, &calls, kept, parameters, context).await?;
+        let query = Box::new(with_results(all, &needed, &calls, context));
         over_rows(select, &mut |expr| {
             if has_calls(expr) {
                 expr.kind = ExprKind::Default;
@@ -192,6 +171,8 @@ impl Session {
         }
         let mut needed: Vec<Column> = Vec::new();
         select.targets.iter_mut().for_each(|target| collect_columns(target, &mut needed));
+        let given = rels_given(select);
+        needed.retain(|(of, ..)| given.contains(of));
         let mut inner = bodies::one_row(columns(&needed), named(&needed));
         inner.ctes = ctes.to_vec();
         inner.limit = limit;
@@ -266,6 +247,37 @@ impl Session {
         Ok(Some((insert, batch)))
     }
 
+    /// Of the rows for which the conditions hold, the first columns and the results.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) async fn results_of(
+        &mut self,
+        found: Rows,
+        needed: &[Column],
+        conditions: &[Expr],
+        calls: &[Expr],
+        kept: usize,
+        parameters: &[ScalarValue],
+        context: &StatementContext,
+    ) -> Result<Rows> {
+        let mut all = Vec::new();
+        'rows: for mut row in found {
+            for condition in conditions {
+                let value = self.value_in(condition, needed, &row, parameters, context).await?;
+                if value != ScalarValue::Boolean(Some(true)) {
+                    continue 'rows;
+                }
+            }
+            let mut results = Vec::with_capacity(calls.len());
+            for call in calls {
+                results.push(self.value_in(call, needed, &row, parameters, context).await?);
+            }
+            row.truncate(kept);
+            row.append(&mut results);
+            all.push(row);
+        }
+        Ok(all)
+    }
+
     /// An expression over the values of one row.
     pub(super) async fn value_in(
         &mut self,
@@ -302,7 +314,7 @@ impl Session {
 
     async fn rows_of_query(
         &mut self,
-        query: bind::tree::Query,
+        query: Query,
         parameters: &[ScalarValue],
         context: &StatementContext,
     ) -> Result<Rows> {
@@ -464,6 +476,15 @@ pub(super) fn rels_of(from: &From) -> Vec<RelId> {
     }
 }
 
+/// Whose columns the targets of a SELECT may read; those of their sub-queries are others.
+fn rels_given(select: &Select) -> Vec<RelId> {
+    let mut rels = select.from.as_ref().map(rels_of).unwrap_or_default();
+    rels.extend(select.grouping.iter().map(|grouping| grouping.rel));
+    rels.extend(select.windows.iter().map(|windows| windows.rel));
+    rels.extend(select.set_functions.iter().map(|sets| sets.rel));
+    rels
+}
+
 fn reads_only(expr: &Expr, rels: &[RelId]) -> bool {
     let mut only = true;
     walk::columns(&mut expr.clone(), &mut |rel, _| only &= rels.contains(&rel));
@@ -484,6 +505,14 @@ pub(super) fn and(mut parts: Vec<Expr>) -> Option<Expr> {
     }
 }
 
+/// VALUES of rows that hold the columns `kept`, and after them the results of `calls`.
+pub(super) fn with_results(rows: Rows, kept: &[Column], calls: &[Expr], context: &StatementContext) -> Query {
+    let result = |(at, call): (usize, &Expr)| OutputColumn { name: format!("r{at}"), ty: call.ty, origin: None };
+    let columns: Vec<OutputColumn> = named(kept).into_iter().chain(calls.iter().enumerate().map(result)).collect();
+    let types: Vec<Type> = columns.iter().map(|column| column.ty).collect();
+    values(rows, &types, columns, &context.catalog)
+}
+
 fn columns(of: &[Column]) -> Vec<Expr> {
     let column = |(rel, column, ty): &Column| Expr {
         kind: ExprKind::Column { rel: *rel, column: *column },
@@ -493,7 +522,7 @@ fn columns(of: &[Column]) -> Vec<Expr> {
     of.iter().map(column).collect()
 }
 
-pub(super) fn named(of: &[Column]) -> Vec<OutputColumn> {
+fn named(of: &[Column]) -> Vec<OutputColumn> {
     let column = |(at, (.., ty)): (usize, &Column)| OutputColumn { name: format!("c{at}"), ty: *ty, origin: None };
     of.iter().enumerate().map(column).collect()
 }

@@ -10,9 +10,9 @@ use datafusion::scalar::ScalarValue;
 
 use super::Session;
 use super::context::StatementContext;
-use super::routine::{calls_by_row, collect_columns, has_calls, values};
-use super::row_calls::{Column, Renamed, and, conjuncts, named, rels_of, rename};
-use crate::bind::tree::{CallForm, Cte, Delete, Expr, ExprKind, From, JoinForm, OutputColumn, RelId, Update};
+use super::routine::{calls_by_row, collect_columns, has_calls};
+use super::row_calls::{Column, Renamed, and, conjuncts, rels_of, rename, with_results};
+use crate::bind::tree::{CallForm, Cte, Delete, Expr, ExprKind, From, JoinForm, RelId, Update};
 use crate::functions;
 use crate::parse::ast::JoinKind;
 
@@ -118,14 +118,8 @@ impl Session {
         let wanted: Vec<Expr> = calls.iter().map(|call| Expr::clone(call)).collect();
         let rows = self.results_of(found, &needed, &of_calls, &wanted, 2 + kept.len(), parameters, context).await;
         self.keeps_snapshot = keeps;
-        let mut columns: Vec<OutputColumn> = named(needed.get(..2 + kept.len()).unwrap_or_default());
-        columns.extend(wanted.iter().enumerate().map(|(at, call)| OutputColumn {
-            name: format!("r{at}"),
-            ty: call.ty,
-            origin: None,
-        }));
-        let types: Vec<Type> = columns.iter().map(|column| column.ty).collect();
-        let query = Box::new(values(rows?, &types, columns, &context.catalog));
+        let stay = needed.get(..2 + kept.len()).unwrap_or_default();
+        let query = Box::new(with_results(rows?, stay, &wanted, context));
         *from = Some(From::Subquery { rel: FOUND, query, lateral: false, view: None, alias: None });
         let same = place.iter().zip(EQUAL).enumerate().map(|(at, (of, function))| equal(function, *of, at));
         *filter = and(same.collect::<Result<_>>()?);
@@ -135,37 +129,6 @@ impl Session {
         let renamed = Renamed { rel: Some(FOUND), first: 2, columns: kept };
         others.iter_mut().for_each(|expr| rename(expr, &renamed));
         Ok(())
-    }
-
-    /// Of the rows for which the conditions hold, the first columns and the results.
-    #[allow(clippy::too_many_arguments)]
-    async fn results_of(
-        &mut self,
-        found: Vec<Vec<ScalarValue>>,
-        needed: &[Column],
-        conditions: &[Expr],
-        calls: &[Expr],
-        kept: usize,
-        parameters: &[ScalarValue],
-        context: &StatementContext,
-    ) -> Result<Vec<Vec<ScalarValue>>> {
-        let mut all = Vec::new();
-        'rows: for mut row in found {
-            for condition in conditions {
-                let value = self.value_in(condition, needed, &row, parameters, context).await?;
-                if value != ScalarValue::Boolean(Some(true)) {
-                    continue 'rows;
-                }
-            }
-            let mut results = Vec::with_capacity(calls.len());
-            for call in calls {
-                results.push(self.value_in(call, needed, &row, parameters, context).await?);
-            }
-            row.truncate(kept);
-            row.append(&mut results);
-            all.push(row);
-        }
-        Ok(all)
     }
 }
 

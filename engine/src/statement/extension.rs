@@ -33,7 +33,7 @@ pub async fn create(session: &mut Session, create: &CreateExtension, context: &S
     let Some(found) = context.extensions.named(name) else {
         return Err(Error::unsupported(format!("extension \"{name}\"")));
     };
-    require_right(name, session.superuser, context)?;
+    require_right(&found, session.superuser, context)?;
     let version = create.version.as_deref().unwrap_or(found.newest());
     let Some(updates) = found.path(found.version, version) else {
         let message =
@@ -79,22 +79,18 @@ fn add_members(session: &mut Session, extension: ObjectAddress, before: &BTreeSe
     Ok(())
 }
 
-/// Extensions that who may create in the database may add, as in PostgreSQL (`trusted` in their control files).
-pub const TRUSTED: &[&str] = &["citext", "hstore", "pgcrypto", "plpgsql", "uuid-ossp"];
-
-fn require_right(name: &str, superuser: bool, context: &StatementContext) -> Result<()> {
+fn require_right(extension: &crate::extension::Extension, superuser: bool, context: &StatementContext) -> Result<()> {
     let database = ObjectAddress::new(PG_DATABASE, context.database_oid);
     let database = Owned::of(database, &context.catalog);
     let may_create = database.is_some_and(|database| database.require(rights("C"), context).is_ok());
-    let trusted = TRUSTED.contains(&name);
-    if superuser || trusted && may_create {
+    if superuser || extension.trusted && may_create {
         return Ok(());
     }
-    let hint = match trusted {
+    let hint = match extension.trusted {
         true => "Must have CREATE privilege on current database to create this extension.",
         false => "Must be superuser to create this extension.",
     };
-    let message = format!("permission denied to create extension \"{name}\"");
+    let message = format!("permission denied to create extension \"{}\"", extension.name);
     Err(Error::new(sqlstate::INSUFFICIENT_PRIVILEGE, message).with_hint(hint))
 }
 
@@ -148,7 +144,7 @@ pub async fn alter(session: &mut Session, alter: &AlterExtension, context: &Stat
             format!("extension \"{name}\" has no update path from version \"{version}\" to version \"{wanted}\"");
         return Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message));
     };
-    require_right(name, session.superuser, context)?;
+    require_right(&found, session.superuser, context)?;
     let before = objects(&context.catalog);
     let schema = context.catalog.schema(made.schema).map_or("", |schema| schema.name.as_str());
     for update in updates {

@@ -16,17 +16,10 @@ use aegis_engine::extension::{Caller, Extension, Invocation, Language, Result, R
 pub const EXTENSIONS: [Extension; 1] = [Extension {
     name: "plpgsql",
     version: "1.0",
-    updates: &[],
     comment: "PL/pgSQL procedural language",
-    relocatable: false,
-    script: "",
-    types: &[],
-    symbols: Vec::new,
-    parameters: None,
-    committing: None,
-    background: None,
-    labels: None,
+    trusted: true,
     languages: &[PLPGSQL],
+    ..Extension::EMPTY
 }];
 
 const PLPGSQL: Language = Language {

@@ -25,7 +25,6 @@ const TIMESCALEDB: Extension = Extension {
     version: "2.28.3",
     updates: &[Update { to: "2.28.3.1", script: include_str!("updates/2.28.3.1.sql") }],
     comment: "Enables scalable inserts and complex queries for time-series data",
-    relocatable: false,
     script: concat!(
         include_str!("timescaledb.sql"),
         include_str!("hypertable/hypertable.sql"),
@@ -33,13 +32,12 @@ const TIMESCALEDB: Extension = Extension {
         include_str!("jobs/jobs.sql"),
         include_str!("columnstore/columnstore.sql")
     ),
-    types: &[],
     symbols,
     parameters: Some(continuous::PARAMETERS),
     committing: Some(continuous::COMMITTING),
     background: Some(jobs::BACKGROUND),
     labels: Some(labels::LABELS),
-    languages: &[],
+    ..Extension::EMPTY
 };
 
 fn symbols() -> Symbols {

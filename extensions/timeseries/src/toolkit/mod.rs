@@ -20,15 +20,9 @@ pub const EXTENSION: Extension = Extension {
     version: "1.22.0",
     updates: &[Update { to: "1.22.0.1", script: include_str!("../updates/toolkit-1.22.0.1.sql") }],
     comment: "Library of analytical hyperfunctions, time-series pipelining, and other SQL utilities",
-    relocatable: false,
     script: include_str!("toolkit.sql"),
-    types: &[],
     symbols,
-    parameters: None,
-    committing: None,
-    background: None,
-    labels: None,
-    languages: &[],
+    ..Extension::EMPTY
 };
 
 fn symbols() -> Symbols {
