@@ -108,6 +108,11 @@ pub fn reads_column(expr: &Expr, column: ColumnRef) -> bool {
     over_expr(expr, |walk| walk.seen.contains(&column))
 }
 
+/// Does the expression read columns that none of its sub-queries produces?
+pub fn reads_columns(expr: &Expr) -> bool {
+    over_expr(expr, |walk| walk.used.iter().any(|(rel, _)| !walk.produced.contains(rel)))
+}
+
 fn over_expr<T>(expr: &Expr, result: impl FnOnce(&Walk<'_>) -> T) -> T {
     let ctes = HashMap::new();
     let mut walk = Walk::new(&ctes);

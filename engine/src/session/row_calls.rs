@@ -18,8 +18,9 @@ use crate::bind::routine as bodies;
 use crate::bind::tree::{
     Alias, Cte, Distinct, Expr, ExprKind, From, Insert, JoinForm, OutputColumn, Query, RelId, Select, SetCall, SetExpr,
 };
-use crate::bind::{self, GIVEN_ROWS, walk};
+use crate::bind::{GIVEN_ROWS, walk};
 use crate::execute::error::from_datafusion;
+use crate::lower::free::reads_columns;
 use crate::parse::ast::JoinKind;
 
 /// A column of a relation, with its type.
@@ -422,7 +423,7 @@ fn nothing(rel: RelId) -> From {
 }
 
 fn is_call_over_columns(call: &SetCall) -> bool {
-    runs_in_session(&call.function) && call.args.iter().any(bind::reads_columns)
+    runs_in_session(&call.function) && call.args.iter().any(reads_columns)
 }
 
 fn is_lateral_call(from: &From) -> bool {
