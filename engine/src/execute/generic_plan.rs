@@ -5,6 +5,7 @@
 //! time zone), comes in at [`GenericPlan::rows`]; the changes themselves are those of the general way (`change.rs`). Whatever has no
 //! generic plan, and values that do not fit the key's type, take the general way too.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -66,17 +67,22 @@ struct KeyedRow {
 impl GenericPlan {
     /// None if the statement is of another kind.
     pub fn new(tree: &BoundStatement, context: &StatementContext, tables: &RowTables) -> Option<Self> {
-        Self::compiled(tree, context, tables).filter(|plan| plan.quick)
+        Self::compiled(tree, context, tables, false)
     }
 
     /// Of a query that reads nothing; it may take its time.
     pub fn of_expression(tree: &BoundStatement, context: &StatementContext, tables: &RowTables) -> Option<Self> {
         let Statement::Query(query) = &tree.statement else { return None };
         plain_select(query).filter(|select| select.from.is_none())?;
-        Self::compiled(tree, context, tables)
+        Self::compiled(tree, context, tables, true)
     }
 
-    fn compiled(tree: &BoundStatement, context: &StatementContext, tables: &RowTables) -> Option<Self> {
+    fn compiled(
+        tree: &BoundStatement,
+        context: &StatementContext,
+        tables: &RowTables,
+        may_be_slow: bool,
+    ) -> Option<Self> {
         let mut statement = tree.statement.clone();
         if !is_candidate(&statement, &context.catalog) {
             return None;
@@ -95,6 +101,9 @@ impl GenericPlan {
             return None;
         }
         let quick = is_quick(&plan);
+        if !quick && !may_be_slow {
+            return None;
+        }
         let program = Program::compile(&plan, &parameters).ok()?;
         let row = match (read, program.reads()) {
             (Some((row, sources)), true) => Some(row.reading(&program.used, &sources)?),
@@ -125,7 +134,12 @@ impl GenericPlan {
     }
 
     /// Values of all parameters in their representations.
-    fn values(&self, execution: &Execution<'_>) -> Option<Vec<ScalarValue>> {
+    fn values<'v>(&self, execution: &Execution<'v>) -> Option<Cow<'v, [ScalarValue]>> {
+        let given = execution.parameters;
+        let fits = |(value, data_type): (&ScalarValue, &DataType)| value.data_type() == *data_type;
+        if given.len() == self.parameters.len() && given.iter().zip(&self.parameters).all(fits) {
+            return Some(Cow::Borrowed(given));
+        }
         let mut values = Vec::with_capacity(self.parameters.len());
         values.extend_from_slice(execution.parameters);
         for expr in &self.late {
@@ -139,7 +153,7 @@ impl GenericPlan {
                 *value = value.is_null().then(|| ScalarValue::try_from(data_type).ok()).flatten()?;
             }
         }
-        (values.len() == self.parameters.len()).then_some(values)
+        (values.len() == self.parameters.len()).then_some(Cow::Owned(values))
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Program {
     leaf: Leaf,
     /// Of the leaf's columns those that are used.
     pub used: Vec<usize>,
-    /// Parameters that are used, from 0.
+    /// Parameters that steps use, from 0.
     parameters: Vec<usize>,
     steps: Vec<Step>,
     /// Places of the result's columns among the columns at the end.
@@ -37,10 +37,27 @@ pub struct Program {
 enum Leaf {
     /// So many rows without columns.
     Rows(usize),
-    /// Rows of expressions over the parameters, which have this schema.
-    Values(Vec<Vec<Arc<dyn PhysicalExpr>>>, SchemaRef),
+    Values(Values),
     /// Rows that whoever runs the program hands in.
     Given,
+}
+
+/// Rows of VALUES, of which most cells are only handed on, whatever their number.
+#[derive(Debug)]
+struct Values {
+    rows: usize,
+    /// The used columns.
+    columns: Vec<Vec<Cell>>,
+    /// Parameters that computed cells read, from 0, and their columns.
+    parameters: Vec<usize>,
+    schema: SchemaRef,
+}
+
+#[derive(Debug)]
+enum Cell {
+    Parameter(usize),
+    Constant(ScalarValue),
+    Computed(Arc<dyn PhysicalExpr>),
 }
 
 #[derive(Debug)]
@@ -77,13 +94,10 @@ impl Program {
     pub fn run(&self, parameters: &[ScalarValue], given: (Vec<ArrayRef>, usize)) -> Result<RecordBatch> {
         let (leaf, mut rows) = match &self.leaf {
             Leaf::Rows(rows) => (Vec::new(), *rows),
-            Leaf::Values(values, schema) => {
-                let one = batch(schema, self.arrays(parameters, 1)?, 1)?;
-                (self.values(values, &one)?, values.len())
-            }
+            Leaf::Values(values) => (values.arrays(parameters)?, values.rows),
             Leaf::Given => given,
         };
-        let mut columns = self.arrays(parameters, rows)?;
+        let mut columns = arrays(&self.parameters, parameters, rows)?;
         columns.extend(leaf);
         for step in &self.steps {
             if rows == 0 {
@@ -112,30 +126,54 @@ impl Program {
         });
         batch(&self.schema, outputs.collect::<Result<_>>()?, rows)
     }
+}
 
-    fn arrays(&self, parameters: &[ScalarValue], rows: usize) -> Result<Vec<ArrayRef>> {
-        let value = |number: &usize| match parameters.get(*number) {
-            Some(value) => value.to_array_of_size(rows),
-            None => exec_err!("there is no parameter ${}", number + 1),
-        };
-        self.parameters.iter().map(value).collect()
-    }
-
-    /// The used columns of VALUES.
-    fn values(&self, values: &[Vec<Arc<dyn PhysicalExpr>>], one: &RecordBatch) -> Result<Vec<ArrayRef>> {
-        let column = |place: &usize| {
-            let cells = values.iter().map(|row| match row.get(*place) {
-                Some(expr) => expr.evaluate(one)?.into_array(1),
-                None => internal_err!("rows of VALUES of different width"),
-            });
-            let cells = cells.collect::<Result<Vec<_>>>()?;
+impl Values {
+    fn arrays(&self, parameters: &[ScalarValue]) -> Result<Vec<ArrayRef>> {
+        let one = batch(&self.schema, arrays(&self.parameters, parameters, 1)?, 1)?;
+        let column = |cells: &Vec<Cell>| {
+            if !cells.iter().any(|cell| matches!(cell, Cell::Computed(_))) {
+                let values = cells.iter().map(|cell| cell.handed_on(parameters)).collect::<Result<Vec<_>>>()?;
+                return ScalarValue::iter_to_array(values.into_iter().cloned());
+            }
+            let cells = cells.iter().map(|cell| cell.array(parameters, &one)).collect::<Result<Vec<_>>>()?;
             match cells.as_slice() {
                 [cell] => Ok(Arc::clone(cell)),
-                cells => Ok(concat(&cells.iter().map(|cell| cell.as_ref()).collect::<Vec<_>>())?),
+                cells => concat(&cells.iter().map(|cell| cell.as_ref()).collect::<Vec<_>>()).map_err(Into::into),
             }
         };
-        self.used.iter().map(column).collect()
+        self.columns.iter().map(column).collect()
     }
+}
+
+impl Cell {
+    fn array(&self, parameters: &[ScalarValue], one: &RecordBatch) -> Result<ArrayRef> {
+        match self {
+            Self::Computed(expr) => expr.evaluate(one)?.into_array(1),
+            _ => self.handed_on(parameters)?.to_array(),
+        }
+    }
+
+    /// The value of a cell that is not computed.
+    fn handed_on<'v>(&'v self, parameters: &'v [ScalarValue]) -> Result<&'v ScalarValue> {
+        match self {
+            Self::Parameter(number) => parameter(parameters, *number),
+            Self::Constant(value) => Ok(value),
+            Self::Computed(_) => internal_err!("a cell is computed"),
+        }
+    }
+}
+
+fn parameter(parameters: &[ScalarValue], number: usize) -> Result<&ScalarValue> {
+    match parameters.get(number) {
+        Some(value) => Ok(value),
+        None => exec_err!("there is no parameter ${}", number + 1),
+    }
+}
+
+/// Columns of parameters, the same in each row.
+fn arrays(numbers: &[usize], parameters: &[ScalarValue], rows: usize) -> Result<Vec<ArrayRef>> {
+    numbers.iter().map(|number| parameter(parameters, *number)?.to_array_of_size(rows)).collect()
 }
 
 fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
@@ -290,9 +328,6 @@ impl Compiler {
                 Planned::Filter(expr) => live.extend(mentioned(expr)),
             }
         }
-        if let Some(PlannedLeaf::Values(rows)) = &self.leaf {
-            live.extend(rows.iter().flatten().flat_map(mentioned));
-        }
         live
     }
 
@@ -312,17 +347,7 @@ impl Compiler {
         let leaf = match self.leaf {
             Some(PlannedLeaf::Rows(rows)) => Leaf::Rows(rows),
             Some(PlannedLeaf::Given) => Leaf::Given,
-            Some(PlannedLeaf::Values(rows)) => {
-                let mut over = Layout::default();
-                for (column, (origin, data_type)) in self.columns.iter().enumerate() {
-                    if matches!(origin, Origin::Parameter(_)) && live.contains(&column) {
-                        over.push(column, data_type);
-                    }
-                }
-                let schema = over.schema()?;
-                let row = |row: &Vec<Expr>| row.iter().map(|expr| physical(expr, &schema)).collect::<Result<Vec<_>>>();
-                Leaf::Values(rows.iter().map(row).collect::<Result<_>>()?, Arc::clone(schema.inner()))
-            }
+            Some(PlannedLeaf::Values(rows)) => Leaf::Values(values(&rows, &used, &self.columns)?),
             None => return internal_err!("a plan without a leaf"),
         };
         let mut steps: Vec<Step> = Vec::new();
@@ -358,6 +383,50 @@ impl Compiler {
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Ok(Program { leaf, used, parameters, steps, outputs, schema })
     }
+}
+
+/// The columns `used` of VALUES; `columns` are all that have numbers, parameters first.
+fn values(rows: &[Vec<Expr>], used: &[usize], columns: &[(Origin, DataType)]) -> Result<Values> {
+    let data_type = |number: usize| columns.get(number).map(|(_, data_type)| data_type);
+    let leaf = |place: usize| {
+        let found = columns.iter().find(|(origin, _)| *origin == Origin::Leaf(place));
+        found.map_or(DataType::Null, |(_, data_type)| data_type.clone())
+    };
+    let cell = |place: usize, row: &Vec<Expr>| row.get(place).cloned().map(|expr| expr.unalias_nested().data);
+    let handed_on = |expr: &Expr, wanted: &DataType| match expr {
+        Expr::Column(column) => number(column).filter(|at| data_type(*at) == Some(wanted)).map(Cell::Parameter),
+        Expr::Literal(value, _) if value.data_type() == *wanted => Some(Cell::Constant(value.clone())),
+        _ => None,
+    };
+    // What has to be computed is compiled when it is known what all of it reads.
+    let mut planned: Vec<Vec<Result<Cell, Expr>>> = Vec::with_capacity(used.len());
+    for place in used {
+        let wanted = leaf(*place);
+        let cells = rows.iter().map(|row| match cell(*place, row) {
+            Some(expr) => Ok(handed_on(&expr, &wanted).ok_or(expr)),
+            None => internal_err!("rows of VALUES of different width"),
+        });
+        planned.push(cells.collect::<Result<_>>()?);
+    }
+    let computed = planned.iter().flatten().filter_map(|cell| cell.as_ref().err());
+    let read: BTreeSet<usize> = computed.flat_map(mentioned).collect();
+    let (mut parameters, mut over) = (Vec::new(), Layout::default());
+    for number in read {
+        if let Some((Origin::Parameter(parameter), data_type)) = columns.get(number) {
+            parameters.push(*parameter);
+            over.push(number, data_type);
+        }
+    }
+    let schema = over.schema()?;
+    let compiled = |cells: Vec<Result<Cell, Expr>>| {
+        let cell = |cell| match cell {
+            Ok(cell) => Ok(cell),
+            Err(expr) => Ok(Cell::Computed(physical(&expr, &schema)?)),
+        };
+        cells.into_iter().map(cell).collect::<Result<Vec<_>>>()
+    };
+    let columns = planned.into_iter().map(compiled).collect::<Result<_>>()?;
+    Ok(Values { rows: rows.len(), columns, parameters, schema: Arc::clone(schema.inner()) })
 }
 
 /// The columns that are there at some point of a program.

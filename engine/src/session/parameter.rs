@@ -61,7 +61,7 @@ fn one(ty: Oid, value: Option<&[u8]>, format: Format, settings: &FormatSettings,
     ScalarValue::try_from_array(&builder.finish(), 0).map_err(|e| Error::internal(e.to_string()))
 }
 
-/// The value of an integer or text in its usual form, which is what most parameters are; None for any other.
+/// The value of a number or text in its usual form, which is what most parameters are; None for any other.
 fn plain(ty: Oid, bytes: &[u8], format: Format) -> Option<ScalarValue> {
     fn integer<T: FromStr>(bytes: &[u8]) -> Option<T> {
         let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
@@ -75,6 +75,8 @@ fn plain(ty: Oid, bytes: &[u8], format: Format) -> Option<ScalarValue> {
         (oid::INT2, Format::Binary) => ScalarValue::Int16(Some(i16::from_be_bytes(bytes.try_into().ok()?))),
         (oid::INT4, Format::Binary) => ScalarValue::Int32(Some(i32::from_be_bytes(bytes.try_into().ok()?))),
         (oid::INT8, Format::Binary) => ScalarValue::Int64(Some(i64::from_be_bytes(bytes.try_into().ok()?))),
+        (oid::FLOAT4, Format::Binary) => ScalarValue::Float32(Some(f32::from_be_bytes(bytes.try_into().ok()?))),
+        (oid::FLOAT8, Format::Binary) => ScalarValue::Float64(Some(f64::from_be_bytes(bytes.try_into().ok()?))),
         (oid::TEXT, _) => ScalarValue::Utf8View(Some(from_bytes(bytes).ok()?.to_owned())),
         _ => return None,
     })
