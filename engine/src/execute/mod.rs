@@ -51,6 +51,7 @@ pub mod system;
 #[cfg(test)]
 mod tests;
 pub mod transform;
+mod window_memory;
 
 pub use explain::{ExplainOptions, Explained, explain};
 pub use generic_plan::GenericPlan;

@@ -20,6 +20,7 @@ use super::late_start::LateStart;
 use super::memory_pool::SharedPool;
 use super::node::Planner;
 use super::sort_copies::SortCopies;
+use super::window_memory::ClaimWindows;
 
 /// Rows per batch, at most.
 pub(super) const BATCH_ROWS: usize = 8192;
@@ -189,6 +190,7 @@ fn template(environment: Arc<RuntimeEnv>, threads: usize, memory_limit: usize) -
         .with_analyzer_rules(Vec::new())
         .with_optimizer_rules(optimizer_rules)
         .with_physical_optimizer_rule(Arc::new(SortCopies))
+        .with_physical_optimizer_rule(Arc::new(ClaimWindows))
         .with_physical_optimizer_rule(Arc::new(ReadAgain))
         .with_physical_optimizer_rule(Arc::new(TellKeys))
         .with_physical_optimizer_rule(Arc::new(LateStart))
