@@ -33,7 +33,7 @@ pub async fn create(session: &mut Session, create: &CreateExtension, context: &S
     let Some(found) = context.extensions.named(name) else {
         return Err(Error::unsupported(format!("extension \"{name}\"")));
     };
-    require_right(&found, session.superuser, context)?;
+    require_right(found, session.superuser, context)?;
     let version = create.version.as_deref().unwrap_or(found.newest());
     let Some(updates) = found.path(found.version, version) else {
         let message =
@@ -144,7 +144,7 @@ pub async fn alter(session: &mut Session, alter: &AlterExtension, context: &Stat
             format!("extension \"{name}\" has no update path from version \"{version}\" to version \"{wanted}\"");
         return Err(Error::new(sqlstate::INVALID_PARAMETER_VALUE, message));
     };
-    require_right(&found, session.superuser, context)?;
+    require_right(found, session.superuser, context)?;
     let before = objects(&context.catalog);
     let schema = context.catalog.schema(made.schema).map_or("", |schema| schema.name.as_str());
     for update in updates {
