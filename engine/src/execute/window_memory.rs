@@ -16,6 +16,7 @@ use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
@@ -28,9 +29,11 @@ impl PhysicalOptimizerRule for ClaimWindows {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|plan| {
             let Some(keeps) = kept_by(&plan) else { return Ok(Transformed::no(plan)) };
-            let [input] = plan.children().as_slice() else { return internal_err!("a window has one input") };
-            let claimed = Arc::new(ClaimExec { input: Arc::clone(input), keeps });
-            Ok(Transformed::yes(plan.with_new_children(vec![claimed])?))
+            let Some(input) = plan.children().first().map(|input| Arc::clone(input)) else {
+                return internal_err!("a window has no input");
+            };
+            let claimed = Arc::new(ClaimExec { input, keeps });
+            Ok(Transformed::yes(replace_children_if_necessary(plan, vec![claimed])?))
         })
         .data()
     }

@@ -13,7 +13,6 @@ use crate::functions::array::List;
 use crate::functions::information::Acl;
 use crate::functions::signature::{Row, f};
 use crate::settings::{Change, Kind, SETTINGS, Setting, unit_name, without_unit};
-use crate::statement::extension::TRUSTED;
 
 pub fn functions() -> Vec<Row> {
     let mut functions = vec![
@@ -111,7 +110,7 @@ fn extensions() -> Vec<Row> {
             let text = |text: &str| Some(text.to_owned());
             let of_all = call.context.extensions.all().flat_map(|of| of.versions().map(move |version| (of, version)));
             let rows = of_all.map(|(of, version)| {
-                let trusted = boolean(TRUSTED.contains(&of.name));
+                let trusted = boolean(of.trusted);
                 let relocatable = boolean(of.relocatable);
                 vec![text(of.name), text(version), boolean(true), trusted, relocatable, None, None, text(of.comment)]
             });
