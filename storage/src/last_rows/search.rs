@@ -23,7 +23,8 @@ use crate::{Error, Result};
 /// Rows of a segment per series from which its last rows are worth keeping.
 const WORTHWHILE: usize = 8;
 
-/// Rows of a segment that are read in any case.
+/// Rows of a segment that are read in any case, and whose last rows are kept however many they are: the small segment that a flush leaves
+/// behind says nothing about the table.
 const FEW_ROWS: u64 = 16_384;
 
 /// Its first rows have few keys if they have one for so many.
@@ -274,7 +275,7 @@ impl LastSearch {
         let found = Arc::new(finder.finish(left_out));
         if kept {
             let segment = &source.segment;
-            let few = found.len().saturating_mul(WORTHWHILE) <= source.rows as usize || found.len() <= WORTHWHILE;
+            let few = found.len().saturating_mul(WORTHWHILE) <= source.rows as usize || source.rows <= FEW_ROWS;
             let known = if few { Known::Rows(found.clone()) } else { Known::TooMany };
             segment.last_rows.insert(segment.table, segment.unit, &self.series, known);
         }

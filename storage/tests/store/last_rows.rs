@@ -182,3 +182,23 @@ async fn too_many_series_are_not_searched_for() {
     while search.step().unwrap() == Progress::Searching {}
     assert_eq!(search.step().unwrap(), Progress::TooMany);
 }
+
+#[tokio::test]
+async fn a_small_segment_with_a_row_of_each_series_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Config { compaction_background: false, ..Config::new(dir.path()) }).unwrap();
+    let mut tx = begin(&store);
+    tx.create_table(TABLE, schema()).unwrap();
+    tx.commit(true).await.unwrap();
+    // Every series has 50 rows in the first segment and one in the second.
+    for rows in [5_000, 100] {
+        let mut tx = begin(&store);
+        let rows: Vec<Row> = (0..rows).map(|n| (n, (n % 100) as u8, n)).collect();
+        tx.insert(TABLE, &batch(&rows)).unwrap();
+        tx.commit(true).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    for _ in 0..3 {
+        check(&begin(&store), (None, None));
+    }
+}
