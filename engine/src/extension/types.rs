@@ -65,7 +65,8 @@ pub fn column_type(parts: &[String], context: &StatementContext) -> Result<Type>
 
 /// The fields of a composite type; None for others.
 pub fn fields_of(ty: Type, catalog: &Catalog) -> Option<Vec<(String, Type)>> {
-    let relation = catalog.relation_of_type(catalog.base_type(ty).oid)?;
+    let base = catalog.base_type(ty).oid;
+    let relation = catalog.relation_of_type(base).filter(|relation| relation.row_type == base)?;
     Some(relation.live_columns().map(|column| (column.name.clone(), column.ty)).collect())
 }
 

@@ -113,16 +113,10 @@ impl Run<'_> {
     /// A row as one value into a record.
     async fn store_row_value(&mut self, datum: DatumId, value: Value) -> Result<()> {
         self.require_not_null(datum, value.is_null())?;
-        if value.is_null() {
-            return self.store_row(datum, None).await;
+        match self.assigned_row(&value, "record")? {
+            Some((fields, row)) => self.store_row(datum, Some((&fields, row))).await,
+            None => self.store_row(datum, None).await,
         }
-        let Some(fields) = value.fields().map(|fields| self.named_fields(fields, value.ty())).transpose()? else {
-            let message = "cannot assign non-composite value to a record variable";
-            return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message));
-        };
-        let values =
-            fields.iter().enumerate().map(|(index, (_, ty))| value.field(index, *ty)).collect::<Result<_>>()?;
-        self.store_row(datum, Some((&fields, Row(values)))).await
     }
 
     fn named_fields(&self, fields: Vec<(String, Type)>, ty: Type) -> Result<Vec<(String, Type)>> {
@@ -210,6 +204,33 @@ impl Run<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// One value into a target: a row's fields into a record or a list.
+    pub(super) async fn store_element(&mut self, target: &Target, value: Value) -> Result<()> {
+        match target {
+            Target::Record(datum) => self.store_row_value(*datum, value).await,
+            Target::List(places) => match places.as_slice() {
+                [only] if only.rest.is_empty() => self.store(only, value).await,
+                _ => {
+                    let row = self.assigned_row(&value, "row")?;
+                    let (fields, row) = row.map_or((Vec::new(), None), |(fields, row)| (fields, Some(row)));
+                    self.store_target(target, &fields, row).await
+                }
+            },
+        }
+    }
+
+    /// The fields of a row that is assigned as one value; None if it is null. 42804 if it is no row.
+    fn assigned_row(&self, value: &Value, variable: &str) -> Result<Option<(Vec<(String, Type)>, Row)>> {
+        if value.is_null() {
+            return Ok(None);
+        }
+        let Some((fields, row)) = self.row_of(value)? else {
+            let message = format!("cannot assign non-composite value to a {variable} variable");
+            return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message));
+        };
+        Ok(Some((self.named_fields(fields, value.ty())?, row)))
     }
 
     async fn store_record(&mut self, datum: DatumId, columns: &[(String, Type)], row: Option<Row>) -> Result<()> {

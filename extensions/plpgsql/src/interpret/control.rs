@@ -169,11 +169,11 @@ impl Run<'_> {
             return Err(Error::new(sqlstate::NULL_VALUE_NOT_ALLOWED, "FOREACH expression must not be null"));
         }
         let context = self.caller.context()?;
-        let Some(element) = element_type(value.ty(), &context.catalog) else {
+        if element_type(value.ty(), &context.catalog).is_none() {
             let shown = type_name(value.ty(), &context);
             let message = format!("FOREACH expression must yield an array, not type {shown}");
             return Err(Error::new(sqlstate::DATATYPE_MISMATCH, message));
-        };
+        }
         if slice > 0 {
             return Err(Error::unsupported("FOREACH … SLICE"));
         }
@@ -181,11 +181,10 @@ impl Run<'_> {
         let ran = self.caller.execute(&"SELECT unnest($1) AS element".into(), &[value]).await?;
         let aegis_engine::extension::Ran::Rows(rows) = ran else { return Ok(Flow::Next) };
         let rows = rows.all(usize::MAX).await?;
-        let columns = [("element".to_owned(), element)];
         let (mut found, mut result) = (false, Flow::Next);
         for row in rows {
             found = true;
-            self.store_target(target, &columns, Some(row)).await?;
+            self.store_element(target, row.value(0)?.clone()).await?;
             let flow = self.statements(body).await?;
             if let Some(flow) = after(flow, label) {
                 result = flow;
