@@ -26,6 +26,7 @@ mod memtable;
 mod order;
 mod overlay;
 mod pins;
+mod predicate;
 mod read_set;
 mod recovery;
 mod rewrite;

@@ -354,8 +354,9 @@ impl<'a> Output<'a> {
     fn finish(self, folder: &SegmentFolder) -> Result<Segment> {
         let meta = Arc::new(self.writer.finish()?);
         let segment = Segment::open(folder, self.rewrite.table, self.rewrite.unit, meta)?;
-        for (index, hashes) in self.hashes {
-            segment.write_key_file(index, &hashes)?;
+        let schema = &self.rewrite.shape.schema;
+        for index in &schema.indexes {
+            segment.write_keys(schema, index, self.hashes.get(&index.id).map_or(&[], Vec::as_slice))?;
         }
         Ok(segment)
     }

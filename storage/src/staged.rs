@@ -156,8 +156,8 @@ fn write(
     }
     let segment = Segment::open(folder, table, unit, Arc::new(writer.finish()?))?;
     segment.retire();
-    for (index, hashes) in hashes {
-        segment.write_key_file(index, &hashes)?;
+    for index in &shape.schema.indexes {
+        segment.write_keys(&shape.schema, index, hashes.get(&index.id).map_or(&[], Vec::as_slice))?;
     }
     Ok(Arc::new(segment))
 }

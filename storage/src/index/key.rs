@@ -20,7 +20,7 @@ pub const ENCODING_VERSION: u32 = 2;
 pub struct KeyColumns {
     columns: Vec<KeyColumn>,
     nulls_equal: bool,
-    first: Option<ArrayRef>,
+    values: Vec<ArrayRef>,
 }
 
 #[derive(Debug)]
@@ -50,6 +50,21 @@ enum Values {
     Rows(Rows),
 }
 
+/// Are values equal exactly if their bytes are?
+pub fn is_plain(data_type: &DataType) -> bool {
+    data_type.is_integer()
+        || matches!(
+            data_type,
+            DataType::Boolean
+                | DataType::Utf8View
+                | DataType::BinaryView
+                | DataType::FixedSizeBinary(_)
+                | DataType::Date32
+                | DataType::Time64(_)
+                | DataType::Timestamp(..)
+        )
+}
+
 impl KeyColumns {
     /// Over the columns of a batch that has the table's columns in schema order.
     pub fn of_table(schema: &TableSchema, index: &IndexSchema, rows: &RecordBatch) -> Result<Self> {
@@ -64,14 +79,14 @@ impl KeyColumns {
             return Err(Error::Internal(format!("index {} has {want} columns, the key {got}", index.id)));
         }
         let suffix = |i: usize| usize::from(index.ignored_suffix.get(i).copied().unwrap_or(0));
-        let first = columns.first().cloned();
-        let columns = columns.iter().enumerate().map(|(i, c)| KeyColumn::new(c, suffix(i))).collect::<Result<_>>()?;
-        Ok(Self { columns, nulls_equal: index.nulls_not_distinct, first })
+        let values = columns;
+        let columns = values.iter().enumerate().map(|(i, c)| KeyColumn::new(c, suffix(i))).collect::<Result<_>>()?;
+        Ok(Self { columns, nulls_equal: index.nulls_not_distinct, values })
     }
 
-    /// The values of the first key column.
-    pub fn first_column(&self) -> Option<&ArrayRef> {
-        self.first.as_ref()
+    /// The values of the key columns.
+    pub fn values(&self) -> &[ArrayRef] {
+        &self.values
     }
 
     /// Appends the key of a row. False if the key holds a null that makes it equal to no other key.

@@ -2,10 +2,10 @@
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::take;
-use arrow::datatypes::DataType;
 
-use super::predicate::{Predicate, Test};
 use crate::Result;
+use crate::index::key::is_plain;
+use crate::predicate::{Predicate, Test};
 use crate::schema::{IndexSchema, TableSchema};
 use crate::version::RowKeys;
 use crate::view::row_keys;
@@ -40,21 +40,6 @@ fn values(schema: &TableSchema, index: &IndexSchema, predicates: &[Predicate]) -
     });
     let columns = columns.collect::<Option<Vec<_>>>()?;
     (keys <= MOST_KEYS).then_some(columns)
-}
-
-/// Are values equal exactly if their bytes are?
-fn is_plain(data_type: &DataType) -> bool {
-    data_type.is_integer()
-        || matches!(
-            data_type,
-            DataType::Boolean
-                | DataType::Utf8View
-                | DataType::BinaryView
-                | DataType::FixedSizeBinary(_)
-                | DataType::Date32
-                | DataType::Time64(_)
-                | DataType::Timestamp(..)
-        )
 }
 
 /// Every combination of the columns' values.

@@ -2,8 +2,6 @@
 
 mod by_key;
 pub mod part;
-pub mod predicate;
-mod prune;
 mod statistics;
 
 use std::path::PathBuf;
@@ -16,12 +14,13 @@ use roaring::RoaringBitmap;
 
 use crate::Result;
 use crate::memtable::options;
-use crate::schema::{ColumnId, TableSchema};
+pub use crate::predicate::{Bound, Predicate, Test};
+use crate::schema::{ColumnId, IndexId, TableSchema};
 use crate::segment::Segment;
+use crate::segment::prune::Left;
 use crate::transaction::{ADDRESS_COLUMN, RowAddress};
-use crate::version::Version;
+use crate::version::{RowKeys, Version};
 pub use part::{Columns, Part, PartBatch, Piece, SegmentPart};
-pub use predicate::{Bound, Predicate, Test};
 pub use statistics::ColumnStatistics;
 
 /// A table's rows at one snapshot with the transaction's own changes applied. Each live row is in exactly one part.
@@ -89,6 +88,43 @@ impl TableScan {
             segment.parts(&self.table_schema, predicates, &keys, &mut rows)?;
         }
         Ok(rows.into_iter().map(Part::Rows).chain(self.chunks.iter().cloned().map(Part::Chunk)).collect())
+    }
+}
+
+impl SegmentScan {
+    /// Appends the row groups that may hold a row that meets all conditions, with the rows of their pages that may.
+    pub(crate) fn parts(
+        &self,
+        schema: &TableSchema,
+        predicates: &[Predicate],
+        keys: &[RowKeys],
+        out: &mut Vec<SegmentPart>,
+    ) -> Result<()> {
+        if !self.segment.may_match(schema, predicates)? {
+            return Ok(());
+        }
+        let by_key = self.rows_by_key(schema, keys)?;
+        let (index, rows) =
+            (by_key.as_ref().map(|(index, _)| *index), by_key.as_ref().map(|(_, rows)| rows.as_slice()));
+        let left = self.segment.prune(schema, predicates, rows)?;
+        out.extend(
+            left.into_iter()
+                .map(|Left { group, all, ranges }| SegmentPart::new(self.clone(), group, all, &ranges, index)),
+        );
+        Ok(())
+    }
+
+    /// The fewest rows that an index leaves, ascending, and which index.
+    fn rows_by_key(&self, schema: &TableSchema, keys: &[RowKeys]) -> Result<Option<(IndexId, Vec<u32>)>> {
+        let mut fewest: Option<(IndexId, Vec<u32>)> = None;
+        for keys in keys {
+            let Some(index) = schema.index(keys.index) else { continue };
+            let Some(rows) = self.segment.rows_by_key(schema, index, keys)? else { continue };
+            if fewest.as_ref().is_none_or(|(_, other)| rows.len() < other.len()) {
+                fewest = Some((index.id, rows));
+            }
+        }
+        Ok(fewest)
     }
 }
 

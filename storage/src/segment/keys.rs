@@ -1,11 +1,12 @@
-//! The key file of a segment and a unique index: which rows may have a key, by its hash.
+//! The key file of a segment and an index: which rows may have a key, by its hash.
 //!
 //! ```text
 //! header (64 bytes, little endian)          directory, per bucket: u32 end (entries up to here), u32 crc32 of entries
 //!  0  "AEGISKEY"                            entries: u64 hash, u32 row; by bucket (the hash's top bits)
 //!  8  u32 version of the file and of the key encoding
 //! 12  u32 crc32 of the directory
-//! 16  u32 entries    20  u32 log2 of the number of buckets    24  zeros
+//! 16  u32 entries    20  u32 log2 of the number of buckets
+//! 24  u32 0, or 1: it ends with the header, and keys are found by the statistics of pages    28  zeros
 //! ```
 //!
 //! Derived from the segment: a missing or damaged file is built anew, so it is not synced either.
@@ -41,6 +42,15 @@ const FEW_OF: u64 = 16;
 /// Key files that this process has begun to write.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
+/// How the rows of a key are found.
+#[derive(Debug)]
+pub enum KeyLookup {
+    /// By its hash.
+    File(KeyFile),
+    /// See [`super::by_statistics`].
+    Statistics,
+}
+
 #[derive(Debug)]
 pub struct KeyFile {
     file: Arc<dyn File>,
@@ -49,8 +59,30 @@ pub struct KeyFile {
     directory: Vec<(u32, u32)>,
 }
 
+/// Is this the file for keys with these hashes?
+pub fn fits(stored: &[u8], index: &IndexSchema, hashes: &[Option<u64>]) -> bool {
+    !index.unique && stored == encode_statistics() || stored == encode(hashes)
+}
+
+/// The bytes of a file that leaves the keys to the statistics of pages.
+fn encode_statistics() -> Vec<u8> {
+    let mut out = header(&[], 0, 0);
+    out[24..28].copy_from_slice(&1u32.to_le_bytes());
+    out
+}
+
+fn header(directory: &[u8], entries: usize, bits: u32) -> Vec<u8> {
+    let mut out = vec![0; HEADER];
+    out[..8].copy_from_slice(&MAGIC);
+    out[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    out[12..16].copy_from_slice(&crc32fast::hash(directory).to_le_bytes());
+    out[16..20].copy_from_slice(&(entries as u32).to_le_bytes());
+    out[20..24].copy_from_slice(&bits.to_le_bytes());
+    out
+}
+
 /// The file's bytes for keys with these hashes; None for keys that equal no other.
-pub fn encode(hashes: &[Option<u64>]) -> Vec<u8> {
+fn encode(hashes: &[Option<u64>]) -> Vec<u8> {
     let mut entries: Vec<(u64, u32)> =
         (0u32..).zip(hashes).filter_map(|(row, hash)| hash.map(|hash| (hash, row))).collect();
     entries.sort_unstable();
@@ -67,12 +99,7 @@ pub fn encode(hashes: &[Option<u64>]) -> Vec<u8> {
         directory.extend((next as u32).to_le_bytes());
         directory.extend(crc32fast::hash(&body[start..]).to_le_bytes());
     }
-    let mut out = vec![0; HEADER];
-    out[..8].copy_from_slice(&MAGIC);
-    out[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    out[12..16].copy_from_slice(&crc32fast::hash(&directory).to_le_bytes());
-    out[16..20].copy_from_slice(&(entries.len() as u32).to_le_bytes());
-    out[20..24].copy_from_slice(&bits.to_le_bytes());
+    let mut out = header(&directory, entries.len(), bits);
     out.extend(directory);
     out.extend(body);
     out
@@ -86,7 +113,7 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|b| u32::from_le_bytes(*b))
 }
 
-impl KeyFile {
+impl KeyLookup {
     /// None if the file is not a whole key file of this version.
     fn open(file: Arc<dyn File>) -> std::io::Result<Option<Self>> {
         let len = usize::try_from(file.len()?).unwrap_or(0);
@@ -100,6 +127,9 @@ impl KeyFile {
         if header[..8] != MAGIC || field(8) != VERSION || bits > 32 {
             return Ok(None);
         }
+        if field(24) == 1 {
+            return Ok((len == HEADER).then_some(Self::Statistics));
+        }
         let mut raw = vec![0; 8usize << bits];
         if len != HEADER + raw.len() + entries * ENTRY {
             return Ok(None);
@@ -110,9 +140,11 @@ impl KeyFile {
         }
         let directory = raw.as_chunks::<8>().0.iter();
         let directory = directory.map(|pair| (u32_at(pair, 0).unwrap_or(0), u32_at(pair, 4).unwrap_or(0))).collect();
-        Ok(Some(Self { file, bits, directory }))
+        Ok(Some(Self::File(KeyFile { file, bits, directory })))
     }
+}
 
+impl KeyFile {
     /// How many entries are looked at for these hashes.
     fn entries(&self, hashes: impl Iterator<Item = u64>) -> u64 {
         let entries = |hash| {
@@ -217,25 +249,41 @@ impl Segment {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let mut out = Vec::new();
-        let kept = KeptBuckets { segment: self, index: index.id };
-        let file = self.key_file(schema, index)?;
-        if !file.probe(&wanted, &kept, &mut |i, row| out.push((wanted[i].0, row)))? {
-            tracing::warn!(path = %self.key_path(index.id).display(), "a key file is damaged and is built anew");
-            out.clear();
-            let file = self.build_key_file(schema, index)?;
-            if !file.probe(&wanted, &kept, &mut |i, row| out.push((wanted[i].0, row)))? {
-                return Err(Error::Corrupt(format!("\"{}\" cannot be read back", self.key_path(index.id).display())));
-            }
+        if let Some(found) = self.probe(self.key_lookup(schema, index)?.as_ref(), schema, index, keys, &wanted)? {
+            return Ok(found);
         }
-        Ok(out)
+        tracing::warn!(path = %self.key_path(index.id).display(), "a key file is damaged and is built anew");
+        let built = self.build_keys(schema, index)?;
+        let found = self.probe(built.as_ref(), schema, index, keys, &wanted)?;
+        found.ok_or_else(|| Error::Corrupt(format!("\"{}\" cannot be read back", self.key_path(index.id).display())))
     }
 
-    /// The rows that may have one of the keys, ascending; None if those would be so many that it is better to look at all.
+    /// None if the key file is damaged.
+    fn probe(
+        &self,
+        lookup: &KeyLookup,
+        schema: &TableSchema,
+        index: &IndexSchema,
+        keys: &RowKeys,
+        wanted: &[(usize, u64)],
+    ) -> Result<Option<Vec<(usize, u32)>>> {
+        let KeyLookup::File(file) = lookup else {
+            return self.candidates_by_statistics(schema, index, keys, wanted).map(Some);
+        };
+        let kept = KeptBuckets { segment: self, index: index.id };
+        let mut out = Vec::new();
+        let whole = file.probe(wanted, &kept, &mut |i, row| out.push((wanted[i].0, row)))?;
+        Ok(whole.then_some(out))
+    }
+
+    /// The rows that may have one of the keys, ascending; None if those would be so many that it is better to look at all, or if the
+    /// statistics of pages say as much.
     pub fn rows_by_key(&self, schema: &TableSchema, index: &IndexSchema, keys: &RowKeys) -> Result<Option<Vec<u32>>> {
         let wanted: Vec<(usize, u64)> =
             keys.hashes.iter().enumerate().filter_map(|(at, hash)| Some((at, (*hash)?))).collect();
-        let entries = self.key_file(schema, index)?.entries(wanted.iter().map(|(_, hash)| *hash));
+        let lookup = self.key_lookup(schema, index)?;
+        let KeyLookup::File(file) = lookup.as_ref() else { return Ok(None) };
+        let entries = file.entries(wanted.iter().map(|(_, hash)| *hash));
         if entries.saturating_mul(FEW_OF) > u64::from(self.meta.rows) {
             return Ok(None);
         }
@@ -249,7 +297,9 @@ impl Segment {
     /// Which keys may have a first column within this segment's range.
     fn in_range(&self, index: &IndexSchema, keys: &KeyColumns) -> Result<Within> {
         let exact = index.ignored_suffix.first().is_none_or(|n| *n == 0) && !index.nulls_not_distinct;
-        let (Some(column), Some(first)) = (index.columns.first(), keys.first_column()) else { return Ok(Within::All) };
+        let (Some(column), Some(first)) = (index.columns.first(), keys.values().first()) else {
+            return Ok(Within::All);
+        };
         let is_float = matches!(first.data_type(), DataType::Float16 | DataType::Float32 | DataType::Float64);
         let Some((min, max)) = self.range(*column)?.filter(|_| exact && !is_float) else { return Ok(Within::All) };
         if first.len() == 1
@@ -272,28 +322,28 @@ impl Segment {
         self.disk.open(&self.key_path(index)).and_then(|file| file.len()).unwrap_or(0)
     }
 
-    fn key_file(&self, schema: &TableSchema, index: &IndexSchema) -> Result<Arc<KeyFile>> {
-        if let Some(file) = self.keys.lock().get(&index.id) {
-            return Ok(file.clone());
+    fn key_lookup(&self, schema: &TableSchema, index: &IndexSchema) -> Result<Arc<KeyLookup>> {
+        if let Some(lookup) = self.keys.lock().get(&index.id) {
+            return Ok(lookup.clone());
         }
         let opened = match self.disk.open(&self.key_path(index.id)) {
-            Ok(file) => KeyFile::open(file)?,
+            Ok(file) => KeyLookup::open(file)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(error.into()),
         };
         match opened {
-            Some(file) => {
-                let file = Arc::new(file);
-                self.keys.lock().insert(index.id, file.clone());
-                Ok(file)
+            Some(lookup) => {
+                let lookup = Arc::new(lookup);
+                self.keys.lock().insert(index.id, lookup.clone());
+                Ok(lookup)
             }
-            None => self.build_key_file(schema, index),
+            None => self.build_keys(schema, index),
         }
     }
 
     /// Writes the key file from the segment's rows: for an index younger than the segment.
-    fn build_key_file(&self, schema: &TableSchema, index: &IndexSchema) -> Result<Arc<KeyFile>> {
-        self.write_key_file(index.id, &self.key_hashes(schema, index)?)
+    fn build_keys(&self, schema: &TableSchema, index: &IndexSchema) -> Result<Arc<KeyLookup>> {
+        self.write_keys(schema, index, &self.key_hashes(schema, index)?)
     }
 
     /// The hash of each row's key.
@@ -307,21 +357,28 @@ impl Segment {
         Ok(hashes)
     }
 
-    pub fn write_key_file(&self, index: IndexId, hashes: &[Option<u64>]) -> Result<Arc<KeyFile>> {
-        let path = self.key_path(index);
+    /// Writes the key file for all rows' keys, which have these hashes.
+    pub fn write_keys(
+        &self,
+        schema: &TableSchema,
+        index: &IndexSchema,
+        hashes: &[Option<u64>],
+    ) -> Result<Arc<KeyLookup>> {
+        let path = self.key_path(index.id);
+        let bytes = if self.statistics_suffice(schema, index, hashes)? { encode_statistics() } else { encode(hashes) };
         // Two readers may find that it is missing at the same time.
         let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-        let tmp = self.path.with_extension(format!("{index}.{number}.tmp"));
+        let tmp = self.path.with_extension(format!("{}.{number}.tmp", index.id));
         let write = || {
             let file = self.disk.create(&tmp)?;
-            file.write_all_at(&encode(hashes), 0)?;
+            file.write_all_at(&bytes, 0)?;
             self.disk.rename(&tmp, &path)
         };
         write().map_err(Error::at(&path))?;
         let damaged = || Error::Corrupt(format!("\"{}\" cannot be read back", path.display()));
-        let file = Arc::new(KeyFile::open(self.disk.open(&path)?)?.ok_or_else(damaged)?);
-        self.keys.lock().insert(index, file.clone());
-        Ok(file)
+        let lookup = Arc::new(KeyLookup::open(self.disk.open(&path)?)?.ok_or_else(damaged)?);
+        self.keys.lock().insert(index.id, lookup.clone());
+        Ok(lookup)
     }
 }
 

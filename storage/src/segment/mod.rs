@@ -3,11 +3,13 @@
 //! Column `c` of a table is stored as `c<id>`, so that added, dropped and renamed columns need no rewrite. Two hidden
 //! columns hold each row's identity: `__ts` (commit timestamp) and `__row` (ordinal within that commit).
 
+mod by_statistics;
 pub mod deletes;
 pub mod encoding;
 pub mod footers;
 pub mod hot;
 pub mod keys;
+pub mod prune;
 pub mod reader;
 pub mod stored;
 pub mod writer;
@@ -109,7 +111,7 @@ pub struct Segment {
     pieces: Arc<PieceCache>,
     pub(crate) last_rows: Arc<LastRowsCache>,
     ranges: OnceLock<Ranges>,
-    keys: Mutex<HashMap<IndexId, Arc<keys::KeyFile>>>,
+    keys: Mutex<HashMap<IndexId, Arc<keys::KeyLookup>>>,
     /// No manifest names it any more: the files go when the last reader does.
     retired: AtomicBool,
 }

@@ -22,11 +22,11 @@ use super::{ROW_COLUMN, SegmentMeta, TS_COLUMN, column_name};
 use crate::file::{Disk, File, FileWriter};
 use crate::memtable::{RowId, options};
 use crate::order::SortOrder;
-use crate::schema::ColumnId;
+use crate::schema::{ColumnId, TableSchema};
 use crate::version::Shape;
 use crate::{Error, Result};
 
-/// Rows of a data page: what a read of one row has to decode. Tables with a primary key are read by row.
+/// Most rows of a data page: what a read of one row has to decode.
 pub const PAGE_ROWS: usize = 8192;
 const KEYED_PAGE_ROWS: usize = 2048;
 /// A dictionary is decoded whole for any row, so it stays small.
@@ -183,14 +183,18 @@ impl<'a> SegmentWriter<'a> {
     }
 }
 
+/// Rows of a data page. Tables with a primary key are read by row.
+pub fn page_rows(schema: &TableSchema) -> usize {
+    if schema.primary().is_some() { KEYED_PAGE_ROWS } else { PAGE_ROWS }
+}
+
 fn properties(shape: &Shape, choices: &[Option<Choice>], rows: u64, row_group_rows: usize) -> Result<WriterProperties> {
-    let page_rows = if shape.schema.primary().is_some() { KEYED_PAGE_ROWS } else { PAGE_ROWS };
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("aegis ", env!("CARGO_PKG_VERSION")).into())
         .set_compression(encoding::compression(&DataType::Null, None)?)
         .set_max_row_group_row_count(Some(row_group_rows))
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
-        .set_data_page_row_count_limit(page_rows);
+        .set_data_page_row_count_limit(page_rows(&shape.schema));
     for name in [TS_COLUMN, ROW_COLUMN] {
         let path = ColumnPath::from(name);
         builder = builder

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use aegis_storage::check::check;
+use aegis_storage::file::RealDisk;
 use aegis_storage::transaction::{Bound, Part, Predicate, Test};
-use aegis_storage::{Config, Store, TableSchema, Transaction};
+use aegis_storage::{Config, IndexSchema, Store, TableSchema, Transaction};
 use arrow::array::*;
 use arrow::datatypes::{DataType, Int32Type};
 
@@ -242,4 +244,43 @@ async fn several_build_one_key_file() {
         };
         (0..8).for_each(|_| drop(scope.spawn(look)));
     });
+}
+
+/// Rows that lie in the order of an index need no key file, those that are strewn about do.
+#[tokio::test]
+async fn key_files_are_kept_where_they_spare_reading() {
+    const BY_ID: u32 = 20_003;
+    const ROWS: i32 = 140_000;
+    let name = |id: i32| format!("{:06}", i64::from(id) * 7919 % i64::from(ROWS));
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut with_indexes = schema();
+    with_indexes.indexes.extend([
+        IndexSchema { unique: false, ..unique(BY_NAME, &[2], false) },
+        IndexSchema { unique: false, ..unique(BY_ID, &[1, 2], false) },
+    ]);
+    let mut tx = begin(&store);
+    tx.create_table(TABLE, with_indexes).unwrap();
+    tx.commit(true).await.unwrap();
+    let mut tx = begin(&store);
+    let values: Vec<(i32, String)> = (0..ROWS).map(|id| (id, name(id))).collect();
+    tx.insert(TABLE, &rows(&values.iter().map(|(id, name)| (*id, name.as_str())).collect::<Vec<_>>())).unwrap();
+    tx.commit(true).await.unwrap();
+    store.flush().await.unwrap();
+    assert!(store.index_bytes(TABLE, BY_NAME) > 12 * ROWS as u64);
+    assert!(store.index_bytes(TABLE, BY_ID) < 100);
+    let mut tx = begin(&store);
+    delete(&mut tx, &[77_777]).unwrap();
+    let ids = [0, 1, 8191, 8192, 77_777, 99_999, ROWS - 1];
+    let ids: ArrayRef = Arc::new(Int32Array::from_iter_values(ids.into_iter().chain(ids.map(|id| id + ROWS))));
+    let names = StringViewArray::from_iter_values(ids.as_primitive::<Int32Type>().values().iter().map(|id| name(*id)));
+    let keys = RecordBatch::try_from_iter([("id", ids), ("name", Arc::new(names) as ArrayRef)]).unwrap();
+    let found = tx.lookup_all(TABLE, BY_ID, &keys).unwrap().unwrap();
+    assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
+    let by_name = tx.lookup_all(TABLE, BY_NAME, &keys.project(&[1]).unwrap()).unwrap().unwrap();
+    assert_eq!(found[..7], by_name[..7]);
+    drop(tx);
+    drop(store);
+    let report = check(Arc::new(RealDisk), dir.path()).unwrap();
+    assert!(report.damage.is_empty() && report.key_files == 3, "{report}");
 }

@@ -1,5 +1,5 @@
-//! Which parts of a segment a scan with conditions has to read: first by the manifest's ranges, then by the statistics of
-//! row groups, their Bloom filters, the statistics of pages, and the key files of indexes.
+//! Which rows of a segment may meet conditions: first by the manifest's ranges, then by the statistics of row groups, their
+//! Bloom filters, and the statistics of pages.
 
 use std::ops::Range;
 
@@ -12,12 +12,10 @@ use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::predicate::{Predicate, Summary, Test};
-use super::{SegmentPart, SegmentScan};
+use super::{Segment, column_name};
 use crate::Result;
-use crate::schema::{ColumnSchema, IndexId, TableSchema};
-use crate::segment::column_name;
-use crate::version::RowKeys;
+use crate::predicate::{Predicate, Summary, Test};
+use crate::schema::{ColumnSchema, TableSchema};
 
 /// Values up to which an equality asks Bloom filters.
 const BLOOM_VALUES: usize = 16;
@@ -25,26 +23,32 @@ const BLOOM_VALUES: usize = 16;
 /// A condition with its column.
 type On<'a> = (&'a Predicate, &'a ColumnSchema);
 
-impl SegmentScan {
-    /// Appends the row groups that may hold a row that meets all conditions, with the rows of their pages that may.
-    pub(crate) fn parts(
-        &self,
-        schema: &TableSchema,
-        predicates: &[Predicate],
-        keys: &[RowKeys],
-        out: &mut Vec<SegmentPart>,
-    ) -> Result<()> {
-        let column = |p: &Predicate| schema.columns.iter().find(|c| c.id == p.column);
-        let conditions: Vec<On<'_>> = predicates.iter().filter_map(|p| Some((p, column(p)?))).collect();
-        for on in &conditions {
-            if !self.may_match(on)? {
-                return Ok(());
+/// Rows of one row group that may meet conditions.
+#[derive(Debug)]
+pub struct Left {
+    pub group: usize,
+    /// The rows of the group, of the file.
+    pub all: Range<u32>,
+    /// Those left, ascending and not empty.
+    pub ranges: Vec<Range<u32>>,
+}
+
+impl Segment {
+    /// By what the manifest knows of the segment.
+    pub fn may_match(&self, schema: &TableSchema, predicates: &[Predicate]) -> Result<bool> {
+        for on in conditions(schema, predicates) {
+            if !self.may_meet(on)? {
+                return Ok(false);
             }
         }
-        let by_key = self.rows_by_key(schema, keys)?;
-        let footer = self.segment.footer()?;
-        let stored: Vec<On<'_>> = (conditions.into_iter())
-            .filter(|(_, c)| self.segment.meta.columns.contains(&c.id) && !c.data_type.is_nested())
+        Ok(true)
+    }
+
+    /// The rows that may meet all conditions by what the file knows of itself; with `among` (ascending), those of them.
+    pub fn prune(&self, schema: &TableSchema, predicates: &[Predicate], among: Option<&[u32]>) -> Result<Vec<Left>> {
+        let footer = self.footer()?;
+        let stored: Vec<On<'_>> = conditions(schema, predicates)
+            .filter(|(_, c)| self.meta.columns.contains(&c.id) && !c.data_type.is_nested())
             .collect();
         let groups = footer.metadata().row_groups();
         let mut kept = vec![true; groups.len()];
@@ -53,12 +57,12 @@ impl SegmentScan {
                 kept.iter_mut().zip(predicate.test.may_match(&of)).for_each(|(kept, may)| *kept &= may);
             }
         }
-        let mut start = 0u32;
+        let (mut start, mut out) = (0u32, Vec::new());
         for (group, kept) in kept.into_iter().enumerate() {
             let rows = u32::try_from(groups[group].num_rows()).unwrap_or(0);
             let all = start..start + rows;
             start += rows;
-            let listed = by_key.as_ref().map(|(_, rows)| listed(rows, &all));
+            let listed = among.map(|rows| listed(rows, &all));
             if !kept || listed.as_ref().is_some_and(Vec::is_empty) || !self.blooms_may_match(&footer, group, &stored)? {
                 continue;
             }
@@ -70,34 +74,19 @@ impl SegmentScan {
                 ranges = intersect(&ranges, listed);
             }
             if !ranges.is_empty() && all.len() > 0 {
-                let index = by_key.as_ref().map(|(index, _)| *index);
-                out.push(SegmentPart::new(self.clone(), group, all, &ranges, index));
+                out.push(Left { group, all, ranges });
             }
         }
-        Ok(())
+        Ok(out)
     }
 
-    /// The fewest rows that an index leaves, ascending, and which index.
-    fn rows_by_key(&self, schema: &TableSchema, keys: &[RowKeys]) -> Result<Option<(IndexId, Vec<u32>)>> {
-        let mut fewest: Option<(IndexId, Vec<u32>)> = None;
-        for keys in keys {
-            let Some(index) = schema.index(keys.index) else { continue };
-            let Some(rows) = self.segment.rows_by_key(schema, index, keys)? else { continue };
-            if fewest.as_ref().is_none_or(|(_, other)| rows.len() < other.len()) {
-                fewest = Some((index.id, rows));
-            }
-        }
-        Ok(fewest)
-    }
-
-    /// By what the manifest knows of the segment.
-    fn may_match(&self, (predicate, column): &On<'_>) -> Result<bool> {
-        let rows = u64::from(self.segment.meta.rows);
+    fn may_meet(&self, (predicate, column): On<'_>) -> Result<bool> {
+        let rows = u64::from(self.meta.rows);
         let unknown = || new_null_array(&column.data_type, 1);
-        let (least, greatest, nulls) = match self.segment.meta.columns.iter().position(|id| *id == column.id) {
+        let (least, greatest, nulls) = match self.meta.columns.iter().position(|id| *id == column.id) {
             Some(at) => {
-                let (least, greatest) = self.segment.range(column.id)?.unwrap_or_else(|| (unknown(), unknown()));
-                (least, greatest, self.segment.meta.nulls.get(at).copied())
+                let (least, greatest) = self.range(column.id)?.unwrap_or_else(|| (unknown(), unknown()));
+                (least, greatest, self.meta.nulls.get(at).copied())
             }
             // The column was added later: all rows have the same value.
             None => {
@@ -121,13 +110,18 @@ impl SegmentScan {
             let leaf =
                 footer.metadata().row_group(group).columns().iter().position(|c| c.column_path().string() == name);
             let Some(leaf) = leaf else { continue };
-            let Some(filter) = self.segment.bloom_filter(footer, group, leaf)? else { continue };
+            let Some(filter) = self.bloom_filter(footer, group, leaf)? else { continue };
             if !(0..values.len()).any(|at| may_contain(&filter, values, at)) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
+}
+
+fn conditions<'a>(schema: &'a TableSchema, predicates: &'a [Predicate]) -> impl Iterator<Item = On<'a>> {
+    let column = |p: &Predicate| schema.columns.iter().find(|c| c.id == p.column);
+    predicates.iter().filter_map(move |p| Some((p, column(p)?)))
 }
 
 fn summary_of_groups(
