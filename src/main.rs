@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 use config::{Config, Options};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 /// A PostgreSQL-compatible database on durable columns.
 #[derive(Debug, Parser)]

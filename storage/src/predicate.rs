@@ -42,7 +42,7 @@ pub struct Bound {
 /// What is known of some containers of rows (segments, row groups, pages): null where it is unknown. The bounds may be
 /// wider than the values.
 #[derive(Debug)]
-pub(crate) struct Summary {
+pub struct Summary {
     pub least: ArrayRef,
     pub greatest: ArrayRef,
     pub nulls: UInt64Array,

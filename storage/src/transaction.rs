@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 
 pub use crate::memtable::RowId;
 pub use crate::scan::{
-    Bound, ChunkScan, ColumnStatistics, Columns, Part, Piece, Predicate, SegmentScan, TableScan, Test,
+    Bound, ChunkScan, ColumnStatistics, Columns, Part, Piece, Predicate, SegmentScan, Summary, TableScan, Test,
 };
 
 use crate::commit::{self, Prepared};

@@ -14,7 +14,7 @@ use roaring::RoaringBitmap;
 
 use crate::Result;
 use crate::memtable::options;
-pub use crate::predicate::{Bound, Predicate, Test};
+pub use crate::predicate::{Bound, Predicate, Summary, Test};
 use crate::schema::{ColumnId, IndexId, TableSchema};
 use crate::segment::Segment;
 use crate::segment::prune::Left;

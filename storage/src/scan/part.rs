@@ -11,7 +11,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Field, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
-use super::{ChunkScan, SegmentScan};
+use super::{ChunkScan, SegmentScan, Summary};
 use crate::Result;
 use crate::memtable::options;
 use crate::schema::{ColumnSchema, IndexId, TableSchema};
@@ -42,6 +42,14 @@ impl Part {
         match self {
             Self::Chunk(chunk) => chunk.batch.num_rows(),
             Self::Rows(part) => part.rows(),
+        }
+    }
+
+    /// What is known of a column (a position in the schema) without reading it: of one container, which is the part or more.
+    pub fn summary(&self, schema: &TableSchema, column: usize) -> Result<Option<Summary>> {
+        match (self, schema.columns.get(column)) {
+            (Self::Rows(part), Some(column)) => part.segment.segment.summary(part.group, column),
+            _ => Ok(None),
         }
     }
 

@@ -80,6 +80,17 @@ impl Segment {
         Ok(out)
     }
 
+    /// What the statistics of a row group say of a column; None if they do not decide comparisons.
+    pub fn summary(&self, group: usize, column: &ColumnSchema) -> Result<Option<Summary>> {
+        // Parquet's statistics leave NaN out, which is greater than all else.
+        let decides = !column.data_type.is_nested() && !column.data_type.is_floating();
+        let footer = self.footer()?;
+        let group = footer.metadata().row_groups().get(group..=group);
+        let known = group.filter(|_| decides && self.meta.columns.contains(&column.id));
+        let of = known.and_then(|group| summary_of_groups(&footer, group, column));
+        Ok(of.filter(|of| *of.least.data_type() == column.data_type))
+    }
+
     fn may_meet(&self, (predicate, column): On<'_>) -> Result<bool> {
         let rows = u64::from(self.meta.rows);
         let unknown = || new_null_array(&column.data_type, 1);

@@ -3,6 +3,7 @@
 
 pub(super) mod filter;
 pub mod predicate;
+mod promise;
 mod read;
 
 use std::fmt;
@@ -31,7 +32,7 @@ use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSe
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, StatisticsArgs,
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SortOrderPushdownResult, StatisticsArgs,
 };
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
@@ -395,6 +396,26 @@ impl ExecutionPlan for TableScanExec {
         let equivalences = self.properties.eq_properties.project(&mapping, scan.reader.schema.clone());
         scan.properties = Arc::new((*self.properties).clone().with_eq_properties(equivalences));
         Ok(Some(Arc::new(scan)))
+    }
+
+    /// For a sort by one of its columns first: parts that may have the first rows are read first, so that a sort of few rows soon knows what
+    /// the others would need to have.
+    fn try_pushdown_sort(&self, order: &[PhysicalSortExpr]) -> Result<SortOrderPushdownResult<Arc<dyn ExecutionPlan>>> {
+        let unsupported = Ok(SortOrderPushdownResult::Unsupported);
+        let parts: Vec<Part> = self.partitions.iter().flatten().cloned().collect();
+        let Some(first) = order.first().filter(|_| parts.len() > 1) else { return unsupported };
+        let place = first.expr.downcast_ref::<Column>().and_then(|column| self.reader.output.get(column.index()));
+        let source = place.and_then(|at| self.reader.sources.get(*at));
+        let Some(Source::Stored(position)) = source else { return unsupported };
+        let Some(parts) = promise::arrange(parts, &self.reader.table, *position, first.options)? else {
+            return unsupported;
+        };
+        let mut scan = self.clone();
+        scan.partitions = promise::deal(parts, self.partitions.len());
+        let mut equivalences = self.properties.eq_properties.clone();
+        equivalences.clear_orderings();
+        scan.properties = Arc::new((*self.properties).clone().with_eq_properties(equivalences));
+        Ok(SortOrderPushdownResult::Inexact { inner: Arc::new(scan) })
     }
 
     fn statistics_from_inputs(&self, _inputs: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {

@@ -12,6 +12,7 @@ use datafusion::common::{Result, internal_err};
 use futures::{Stream, stream};
 
 use super::filter::Conjunct;
+use super::promise::Watch;
 use super::{BATCH_ROWS, Counted, Source, storage};
 
 /// How batches are made from parts.
@@ -66,7 +67,8 @@ impl Reader {
         let coalescer =
             BatchCoalescer::new(self.nullable(), target).with_biggest_coalesce_batch_size(Some(BATCH_ROWS / 2));
         let left = self.limit.unwrap_or(usize::MAX);
-        let state = Progress { reader: self, parts: parts.into_iter(), open: None, coalescer, left };
+        let watch = Watch::new(&self.conjuncts, &self.layout);
+        let state = Progress { reader: self, watch, parts: parts.into_iter(), open: None, coalescer, left };
         stream::try_unfold(state, |mut state| async move { Ok(state.next().await?.map(|batch| (batch, state))) })
     }
 
@@ -184,6 +186,7 @@ impl Reader {
 /// How far a stream has come.
 struct Progress {
     reader: Reader,
+    watch: Watch,
     parts: std::vec::IntoIter<Part>,
     open: Option<Pieces>,
     coalescer: BatchCoalescer,
@@ -218,7 +221,9 @@ impl Progress {
                     Some(part) => {
                         // Parts may go by without a row; who waits for one can be cancelled.
                         tokio::task::yield_now().await;
-                        self.open = Some(self.reader.read(&part)?);
+                        if !self.watch.rules_out(&part, &self.reader.table, &self.reader.sources)? {
+                            self.open = Some(self.reader.read(&part)?);
+                        }
                     }
                     None if self.coalescer.get_buffered_rows() > 0 => self.coalescer.finish_buffered_batch()?,
                     None => return Ok(None),
