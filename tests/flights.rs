@@ -32,6 +32,8 @@ async fn load(client: &Client) -> u64 {
     }
     // COPY in the extended protocol commits at Sync; only the answer to it acknowledges the rows.
     client.simple_query("SELECT 1").await.expect("the server answers");
+    // Without statistics PostgreSQL may choose a plan that takes minutes, if it does not gather them by itself in time.
+    client.batch_execute("ANALYZE").await.expect("statistics are gathered");
     loaded
 }
 
