@@ -143,9 +143,9 @@ async fn catch_up(client: &Client, fleet: &[Device], mut last: u64) -> Result<u6
         last = end;
     }
     bar.finish_and_clear();
-    client
-        .batch_execute("CALL refresh_continuous_aggregate('fleet.metrics_1m', NULL, date_trunc('minute', now()))")
-        .await?;
+    // The minute that is being written is left to the view: the aggregate would keep the part of it that is there now until the next job.
+    let refresh = "CALL refresh_continuous_aggregate('fleet.metrics_1m', NULL, date_trunc('minute', to_timestamp(";
+    client.batch_execute(&format!("{refresh}{last})))")).await?;
     Ok(last)
 }
 
