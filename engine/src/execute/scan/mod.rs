@@ -65,10 +65,12 @@ pub struct TableScanExec {
     /// By which rows were found.
     index: Option<String>,
     reader: Reader,
-    partitions: Vec<Vec<Part>>,
+    partitions: Arc<Vec<Vec<Part>>>,
     row_count: Precision<usize>,
     /// Of the columns of the scan.
     columns: OnceLock<Vec<ColumnStatistics>>,
+    /// Of the output of all partitions: planning asks many times.
+    statistics: OnceLock<Arc<Statistics>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
     /// Keeps files alive.
@@ -142,9 +144,10 @@ impl TableScanExec {
             name: name.to_owned(),
             index,
             reader,
-            partitions,
+            partitions: Arc::new(partitions),
             row_count,
             columns: OnceLock::new(),
+            statistics: OnceLock::new(),
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
             scan: scan.clone(),
@@ -154,17 +157,25 @@ impl TableScanExec {
     /// The same scan, which leaves out rows that do not meet all of `filters` (over its output).
     fn filtered(&self, filters: Vec<Arc<dyn PhysicalExpr>>) -> Result<Self> {
         let mut scan = self.clone();
-        let mut equivalences = self.properties.eq_properties.clone();
+        let mut equal = Vec::new();
         for filter in filters {
             if let Some(equality) = filter.downcast_ref::<BinaryExpr>().filter(|binary| *binary.op() == Operator::Eq) {
-                equivalences.add_equal_conditions(equality.left().clone(), equality.right().clone())?;
+                equal.push((equality.left().clone(), equality.right().clone()));
             }
             let whole = with_columns(&filter, |at| self.reader.output.get(at).copied())?;
             scan.reader.conjuncts.push(Conjunct::new(whole, &self.reader.layout)?);
         }
         arrange(&mut scan.reader.conjuncts);
         scan.row_count = self.row_count.to_inexact();
-        scan.properties = Arc::new((*self.properties).clone().with_eq_properties(equivalences));
+        scan.statistics = OnceLock::new();
+        // Operators above keep theirs as long as these are the same.
+        if !equal.is_empty() {
+            let mut equivalences = self.properties.eq_properties.clone();
+            for (left, right) in equal {
+                equivalences.add_equal_conditions(left, right)?;
+            }
+            scan.properties = Arc::new((*self.properties).clone().with_eq_properties(equivalences));
+        }
         Ok(scan)
     }
 
@@ -391,6 +402,7 @@ impl ExecutionPlan for TableScanExec {
             return internal_err!("a projection has a column that its scan has not");
         };
         scan.reader.output = output;
+        scan.statistics = OnceLock::new();
         scan.reader.schema = Arc::new(Schema::project(&self.reader.schema, &kept)?);
         let mapping = ProjectionMapping::from_indices(&kept, &self.reader.schema)?;
         let equivalences = self.properties.eq_properties.project(&mapping, scan.reader.schema.clone());
@@ -419,6 +431,9 @@ impl ExecutionPlan for TableScanExec {
     }
 
     fn statistics_from_inputs(&self, _inputs: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        if let Some(known) = self.statistics.get().filter(|_| args.partition().is_none()) {
+            return Ok(known.clone());
+        }
         let mut statistics = Statistics::new_unknown(self.properties.eq_properties.schema());
         statistics.num_rows = match args.partition() {
             None => self.row_count,
@@ -429,6 +444,10 @@ impl ExecutionPlan for TableScanExec {
         };
         let columns = self.column_statistics()?;
         statistics.column_statistics = self.reader.output.iter().filter_map(|at| columns.get(*at).cloned()).collect();
-        Ok(Arc::new(statistics))
+        let statistics = Arc::new(statistics);
+        Ok(match args.partition() {
+            None => self.statistics.get_or_init(|| statistics).clone(),
+            Some(_) => statistics,
+        })
     }
 }
