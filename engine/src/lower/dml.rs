@@ -169,7 +169,7 @@ impl Lowerer<'_> {
         if let Some(filter) = filter {
             self.demand(filter)?;
         }
-        let scanned = self.table(rel, table, only)?;
+        let scanned = self.table(rel, table, only, false)?;
         let address = address_of(table, rel, &scanned)?;
         let spread = !only && super::inherit::is_spread(table, self.catalog());
         let source = spread.then(|| scanned.get(rel, table.columns.len()).cloned()).transpose()?;

@@ -147,6 +147,15 @@ pub enum StatementPart<'a> {
     Cte(&'a Cte),
 }
 
+/// All columns that a query or the CTEs that it may refer to mention.
+pub fn mentioned(query: &Query, ctes: &[Cte]) -> HashSet<ColumnRef> {
+    let outer = HashMap::new();
+    let mut walk = Walk::new(&outer);
+    walk.ctes(ctes);
+    walk.query(query);
+    walk.seen
+}
+
 /// Does the query mention columns that it does not produce?
 pub fn is_correlated(query: &Query) -> bool {
     let ctes = HashMap::new();

@@ -3,6 +3,7 @@
 //! Everything is lowered *onto* a base: the relation to the left, whose columns a lateral item may use. In a correlated sub-query the
 //! leftmost base is the domain, so outer references are nothing but lateral references.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use aegis_catalog::object::Relation as CatalogRelation;
@@ -14,7 +15,7 @@ use super::build::{all, boolean, cross, join, join_not_distinct, project};
 use super::free::has_subquery;
 use super::relation::{Binding, Relation};
 use super::{ColumnRef, Lowerer};
-use crate::bind::tree::{self, From, JoinForm, RelId};
+use crate::bind::tree::{self, From, JoinForm, RelId, SYSTEM_COLUMNS};
 use crate::execute::error::from_datafusion;
 use crate::parse::ast::JoinKind;
 
@@ -30,7 +31,7 @@ impl Lowerer<'_> {
     pub(super) fn item(&mut self, from: &From) -> Result<Relation> {
         match from {
             From::Table { rel, relation, only, sample, .. } => {
-                let mut table = self.table(*rel, relation, *only)?;
+                let mut table = self.table(*rel, relation, *only, sample.is_some())?;
                 if let Some(sample) = sample {
                     self.sample(*rel, sample, &mut table)?;
                 }
@@ -67,7 +68,7 @@ impl Lowerer<'_> {
         }
         match from {
             From::Table { rel, relation, only, sample, .. } => {
-                let table = self.table(*rel, relation, *only)?;
+                let table = self.table(*rel, relation, *only, sample.is_some())?;
                 let mut combined = combine(base, table, JoinType::Inner, None)?;
                 if let Some(sample) = sample {
                     self.sample(*rel, sample, &mut combined)?;
@@ -144,7 +145,8 @@ impl Lowerer<'_> {
             left.domain.iter().map(|column| self.binding("outer", column.binding.data_type.clone())).collect();
         let pairs = renamed.iter().zip(&right.domain).map(|(left, right)| (left.expr(), right.binding.expr()));
         let pairs: Vec<_> = pairs.collect();
-        let kept = left.rels.values().flatten().map(|binding| (binding.expr(), binding));
+        let has = |binding: &&Binding| left.plan.schema().has_column(&binding.column);
+        let kept = left.rels.values().flatten().filter(has).map(|binding| (binding.expr(), binding));
         let exprs = left.domain.iter().map(|column| column.binding.expr()).zip(&renamed).chain(kept).collect();
         left.plan = project(std::mem::take(&mut left.plan), exprs)?;
         let domain = right.domain.clone();
@@ -339,7 +341,14 @@ impl Lowerer<'_> {
         self.condition(condition, scope)
     }
 
-    pub fn table(&mut self, rel: RelId, relation: &Arc<CatalogRelation>, only: bool) -> Result<Relation> {
+    /// The rows of a table; with all columns if they are `sampled`, which goes by their addresses.
+    pub fn table(
+        &mut self,
+        rel: RelId,
+        relation: &Arc<CatalogRelation>,
+        only: bool,
+        sampled: bool,
+    ) -> Result<Relation> {
         if relation.partitioning().is_some() && only || aegis_catalog::system::is_empty(relation.oid) {
             return self.no_rows(rel, relation);
         }
@@ -350,7 +359,8 @@ impl Lowerer<'_> {
             Some(source) => source,
             None => self.table_source(rel, relation)?,
         };
-        let (plan, columns) = self.scan(&relation.name, source)?;
+        let wanted = self.mentioned.as_ref().filter(|_| !sampled).map(|all| places_of(rel, relation, all));
+        let (plan, columns) = self.scan_of(&relation.name, source, wanted)?;
         let mut live = columns.iter();
         let mut bindings = Vec::with_capacity(columns.len());
         for column in &relation.columns {
@@ -389,6 +399,16 @@ impl Lowerer<'_> {
 
     /// A scan of all columns of a source, under a name of its own.
     pub fn scan(&mut self, hint: &str, source: Arc<dyn TableSource>) -> Result<(LogicalPlan, Vec<Binding>)> {
+        self.scan_of(hint, source, None)
+    }
+
+    /// The same of the columns at these places alone. The bindings are those of all columns.
+    fn scan_of(
+        &mut self,
+        hint: &str,
+        source: Arc<dyn TableSource>,
+        places: Option<Vec<usize>>,
+    ) -> Result<(LogicalPlan, Vec<Binding>)> {
         let name = TableReference::bare(self.name(hint));
         let columns = source
             .schema()
@@ -399,9 +419,18 @@ impl Lowerer<'_> {
                 data_type: field.data_type().clone(),
             })
             .collect();
-        let scan = TableScanBuilder::new(name, source).build().map_err(from_datafusion)?;
+        let scan = TableScanBuilder::new(name, source).with_projection(places).build().map_err(from_datafusion)?;
         Ok((LogicalPlan::TableScan(scan), columns))
     }
+}
+
+/// Where the columns of a relation that are mentioned lie in its rows (as [`super::Tables::source`] has them). Narrow rows make all that
+/// is done with the plan afterwards quicker.
+fn places_of(rel: RelId, relation: &CatalogRelation, mentioned: &HashSet<ColumnRef>) -> Vec<usize> {
+    let live = relation.columns.iter().enumerate().filter(|(_, column)| !column.dropped).map(|(position, _)| position);
+    let behind = (0..=SYSTEM_COLUMNS.len()).map(|system| relation.columns.len() + system);
+    let places = live.chain(behind).enumerate().filter(|(_, position)| mentioned.contains(&(rel, *position)));
+    places.map(|(place, _)| place).collect()
 }
 
 /// Joins two relations that do not refer to each other.

@@ -46,7 +46,7 @@ mod value;
 mod values;
 mod window;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use aegis_catalog::image::Catalog;
@@ -129,6 +129,9 @@ pub fn lower_query(query: &Query, parameters: &[ScalarValue], context: &LowerCon
     let mut lowerer = Lowerer::new(context, parameters);
     lowerer.define_ctes(&context.outer_ctes)?;
     let locked = lowerer.lock(query)?;
+    if !context.deferred && locked.is_empty() {
+        lowerer.mentioned = Some(free::mentioned(query, &context.outer_ctes));
+    }
     let output = lowerer.query(query, None)?;
     let columns: usize = locked.iter().map(|table| 1 + usize::from(table.spread)).sum();
     let addresses = output.columns.len().saturating_sub(columns);
@@ -157,6 +160,8 @@ pub(crate) struct Lowerer<'a> {
     locked: Vec<locking::Place>,
     /// The same of its sub-queries.
     locked_within: HashMap<RelId, Vec<locking::Place>>,
+    /// The columns that the statement mentions, if nothing but these is needed of its tables.
+    mentioned: Option<HashSet<ColumnRef>>,
     /// Values of the operands of the enclosing CASE expressions.
     case_operands: Vec<value::Value>,
     /// Values of the domains whose checks are being lowered.
@@ -180,6 +185,7 @@ impl<'a> Lowerer<'a> {
             reduced: HashMap::new(),
             locked: Vec::new(),
             locked_within: HashMap::new(),
+            mentioned: None,
             case_operands: Vec::new(),
             domain_values: Vec::new(),
             depth: 0,
