@@ -10,15 +10,19 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::again::ReadAgain;
+use super::early_projections::EarlyProjections;
 use super::error::from_datafusion;
 use super::join_keys::TellKeys;
 use super::late_start::LateStart;
 use super::memory_pool::SharedPool;
 use super::node::Planner;
+use super::rules::{self, Rules};
 use super::sort_copies::SortCopies;
 use super::window_memory::ClaimWindows;
 
@@ -43,27 +47,31 @@ const LEAST_BATCH_ROWS: usize = 1024;
 /// Stack of a query thread: plans of deeply nested statements are walked recursively.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
-/// Rules for sub-queries that our plans never contain.
-const UNUSED_RULES: [&str; 4] =
-    ["rewrite_set_comparison", "decorrelate_predicate_subquery", "scalar_subquery_to_join", "decorrelate_lateral_join"];
+/// Rules that have nothing to do: for sub-queries and functions that our plans never contain, and those that are not switched on.
+const UNUSED_RULES: [&str; 10] = [
+    "rewrite_set_comparison",
+    "decorrelate_predicate_subquery",
+    "scalar_subquery_to_join",
+    "decorrelate_lateral_join",
+    "extract_leaf_expressions",
+    "push_down_leaf_projections",
+    "filter_null_join_keys",
+    "unions_to_filter",
+    "HashJoinBuffering",
+    "WindowTopN",
+];
 
 /// Rules that pay for many rows; planning takes longer than they save where there are few.
-const RULES_FOR_MANY_ROWS: [&str; 16] = [
+const RULES_FOR_MANY_ROWS: [&str; 10] = [
     "aggregate_statistics",
     "common_sub_expression_eliminate",
     "eliminate_group_by_constant",
-    "extract_leaf_expressions",
-    "filter_null_join_keys",
     "optimize_unions",
-    "push_down_leaf_projections",
     "single_distinct_aggregation_to_group_by",
-    "unions_to_filter",
     "FilterPushdown",
-    "HashJoinBuffering",
     "LimitedDistinctAggregation",
     "PushdownSort",
     "TopKRepartition",
-    "WindowTopN",
     "LimitAggregation",
 ];
 
@@ -150,29 +158,45 @@ fn for_few_rows(template: &SessionState) -> SessionState {
     let mut config = template.config().clone();
     let settings = config.options_mut();
     settings.execution.target_partitions = 1;
-    settings.optimizer.max_passes = 1;
     let is_worth_it = |name: &str| !RULES_FOR_MANY_ROWS.contains(&name);
     // What is empty takes most of such a query along, if that is found first.
     let empty = std::iter::once(Arc::new(PropagateEmptyRelation::new()) as Arc<dyn OptimizerRule + Send + Sync>);
-    let rules = empty.chain(template.optimizer().rules.iter().filter(|rule| is_worth_it(rule.name())).cloned());
+    let rules = Rules::new(empty.chain(logical_rules().filter(|rule| is_worth_it(rule.name()))), 1);
     let physical = template.physical_optimizers().iter().filter(|rule| is_worth_it(rule.name())).cloned();
     SessionStateBuilder::new_from_existing(template.clone())
         .with_config(config)
-        .with_optimizer_rules(rules.collect())
+        .with_optimizer_rules(vec![Arc::new(rules)])
         .with_physical_optimizer_rules(physical.collect())
         .build()
 }
 
+fn logical_rules() -> impl Iterator<Item = Arc<dyn OptimizerRule + Send + Sync>> {
+    Optimizer::new().rules.into_iter().filter(|rule| !UNUSED_RULES.contains(&rule.name()))
+}
+
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.retain(|rule| !UNUSED_RULES.contains(&rule.name()));
+    if let Some(at) = rules.iter().position(|rule| rule.name() == "EnsureRequirements") {
+        rules.insert(at, Arc::new(EarlyProjections));
+    }
+    rules.push(Arc::new(SortCopies));
+    rules.push(Arc::new(ClaimWindows));
+    rules.push(Arc::new(ReadAgain));
+    rules.push(Arc::new(TellKeys));
+    rules.push(Arc::new(LateStart));
+    rules
+}
+
 fn template(environment: Arc<RuntimeEnv>, threads: usize, memory_limit: usize) -> Result<SessionState> {
-    let optimizer_rules =
-        Optimizer::new().rules.into_iter().filter(|rule| !UNUSED_RULES.contains(&rule.name())).collect();
     let mut config = SessionConfig::new()
         .with_batch_size((memory_limit / MEMORY_PER_BATCH_ROW).clamp(LEAST_BATCH_ROWS, BATCH_ROWS))
         .with_target_partitions(threads)
         .with_information_schema(false)
         .with_create_default_catalog_and_schema(false);
     let settings = config.options_mut();
-    settings.optimizer.skip_failed_rules = true;
+    // The only rule runs all others as often as they change something.
+    settings.optimizer.max_passes = 1;
     // Scans have a partition per thread already; dealing out their batches would mix up the order of rows.
     settings.optimizer.enable_round_robin_repartition = false;
     // One hash table that all threads probe, up to a size at which building it alone takes longer than dealing out both sides.
@@ -188,12 +212,8 @@ fn template(environment: Arc<RuntimeEnv>, threads: usize, memory_limit: usize) -
         .with_runtime_env(environment)
         .with_query_planner(Arc::new(Planner::default()))
         .with_analyzer_rules(Vec::new())
-        .with_optimizer_rules(optimizer_rules)
-        .with_physical_optimizer_rule(Arc::new(SortCopies))
-        .with_physical_optimizer_rule(Arc::new(ClaimWindows))
-        .with_physical_optimizer_rule(Arc::new(ReadAgain))
-        .with_physical_optimizer_rule(Arc::new(TellKeys))
-        .with_physical_optimizer_rule(Arc::new(LateStart))
+        .with_optimizer_rules(vec![Arc::new(Rules::new(logical_rules(), rules::PASSES))])
+        .with_physical_optimizer_rules(physical_rules())
         .build())
 }
 

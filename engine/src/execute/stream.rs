@@ -16,6 +16,7 @@ use super::direct;
 use super::error::from_datafusion;
 use super::in_order::in_order;
 use super::interrupt::interruptible;
+use super::rules::physical_plan;
 use super::runtime::{QueryRuntime, RunOptions};
 use super::system;
 
@@ -189,7 +190,7 @@ impl Work {
     async fn plan(&self, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
         match self {
             Work::Physical(plan) => Ok(plan.clone()),
-            Work::Logical(plan) => state.create_physical_plan(plan).await.map_err(from_datafusion),
+            Work::Logical(plan) => physical_plan(plan, state).await.map_err(from_datafusion),
         }
     }
 }

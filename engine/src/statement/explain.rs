@@ -1,7 +1,7 @@
 //! EXPLAIN (PostgreSQL manual, "EXPLAIN"): the plan as DataFusion has it, one line a row, or one document.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
@@ -26,9 +26,19 @@ enum Format {
     Xml,
 }
 
-fn options(given: &[(String, Option<String>)]) -> Result<(ExplainOptions, Format)> {
+/// What EXPLAIN is asked for.
+#[derive(Debug, Default, Clone, Copy)]
+struct Wanted {
+    plan: ExplainOptions,
+    /// How long planning and execution took.
+    summary: bool,
+    format: Format,
+}
+
+fn wanted(given: &[(String, Option<String>)]) -> Result<Wanted> {
     let mut options = ExplainOptions::default();
     let mut format = Format::default();
+    let mut summary = None;
     for (name, value) in given {
         let flag = || {
             value
@@ -40,7 +50,8 @@ fn options(given: &[(String, Option<String>)]) -> Result<(ExplainOptions, Format
             "analyze" => options.analyze = flag()?,
             "verbose" => options.verbose = flag()?,
             // What these would add is always or never there; the plan is the same.
-            "costs" | "buffers" | "timing" | "summary" | "settings" | "wal" => drop(flag()?),
+            "costs" | "buffers" | "timing" | "settings" | "wal" => drop(flag()?),
+            "summary" => summary = Some(flag()?),
             "format" => match value.as_deref().map(str::to_ascii_lowercase).as_deref() {
                 Some("text") => format = Format::Text,
                 Some("json") => format = Format::Json,
@@ -59,7 +70,7 @@ fn options(given: &[(String, Option<String>)]) -> Result<(ExplainOptions, Format
         }
     }
     options.document = format != Format::Text;
-    Ok((options, format))
+    Ok(Wanted { plan: options, summary: summary.unwrap_or(options.analyze), format })
 }
 
 pub async fn run(
@@ -69,42 +80,53 @@ pub async fn run(
     sql: &str,
     context: &StatementContext,
 ) -> Result<Outcome> {
-    let (options, format) = options(given)?;
+    let wanted = wanted(given)?;
     if let Statement::Utility(_) = &statement.statement {
         return Err(Error::unsupported("EXPLAIN of this statement"));
     }
     let (types, values) = std::mem::take(&mut session.utility_parameters);
-    let plan = Plan::new(crate::bind::bind(&statement.statement, sql, &types, context)?, context)?;
+    let mut fresh: Option<Arc<StatementContext>> = None;
+    let plan = loop {
+        let context = fresh.as_deref().unwrap_or(context);
+        let plan = Plan::new(crate::bind::bind(&statement.statement, sql, &types, context)?, context)?;
+        if !session.lock_relations(plan.needs.iter(), false, context).await? {
+            break plan;
+        }
+        // What the names mean may have changed while we waited.
+        fresh = Some(session.context()?);
+    };
+    let context = fresh.as_deref().unwrap_or(context);
     if !session.superuser {
         plan.check_privileges(context)?;
     }
     if plan.calls {
         return Err(Error::unsupported("EXPLAIN of calls of functions with several statements"));
     }
-    session.lock_relations(plan.needs.iter(), false, context).await?;
     let is_change = !matches!(plan.tree.statement, tree::Statement::Query(_));
-    if options.analyze && is_change {
+    if wanted.plan.analyze && is_change {
         session.writable("EXPLAIN")?;
     }
     let runtime = Arc::clone(&session.shared.executor);
     let open = session.transaction.as_mut().ok_or_else(|| Error::internal("EXPLAIN outside a transaction"))?;
     let mut execution = execute::Execution::new(&runtime, Arc::new(context.clone()), &mut open.tables, &values);
     let start = Instant::now();
-    let explained = execute::explain(&plan.tree.statement, options, &mut execution).await?;
-    let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    let (explained, planning) = execute::explain(&plan.tree.statement, wanted.plan, &mut execution).await?;
+    let mut times = Vec::new();
+    if wanted.summary {
+        times.push(("Planning Time", milliseconds(planning)));
+    }
+    if wanted.summary && wanted.plan.analyze {
+        times.push(("Execution Time", milliseconds(start.elapsed().saturating_sub(planning))));
+    }
     let lines = match explained {
         Explained::Text(mut lines) => {
-            if options.analyze {
-                lines.push(format!("Execution Time: {milliseconds:.3} ms"));
-            }
+            lines.extend(times.into_iter().map(|(name, time)| format!("{name}: {time:.3} ms")));
             lines
         }
         Explained::Document(plan) => {
             let mut document = serde_json::Map::from_iter([("Plan".to_owned(), plan)]);
-            if options.analyze {
-                document.insert("Execution Time".to_owned(), serde_json::json!(milliseconds));
-            }
-            vec![match format {
+            document.extend(times.into_iter().map(|(name, time)| (name.to_owned(), serde_json::json!(time))));
+            vec![match wanted.format {
                 Format::Yaml => explain_format::yaml(&document),
                 Format::Xml => explain_format::xml(&document),
                 Format::Text | Format::Json => {
@@ -117,10 +139,14 @@ pub async fn run(
     Ok(Outcome::Rows { rows, tag: Tag::Fixed("EXPLAIN".to_owned()) })
 }
 
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
 pub fn columns(given: &[(String, Option<String>)]) -> Vec<OutputColumn> {
     let column = text_column("QUERY PLAN");
-    match options(given) {
-        Ok((_, Format::Json)) => vec![OutputColumn { ty: Type::of(oid::JSON), ..column }],
+    match wanted(given) {
+        Ok(Wanted { format: Format::Json, .. }) => vec![OutputColumn { ty: Type::of(oid::JSON), ..column }],
         _ => vec![column],
     }
 }

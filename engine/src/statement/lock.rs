@@ -224,7 +224,6 @@ impl Needs {
                 }
             }
             Utility::Declare { query, .. } => needs.statement(&Statement::Query(query.clone()), sql, context),
-            Utility::Explain { statement, .. } => needs.statement(&statement.statement, sql, context),
             Utility::Execute { name, .. } => {
                 let prepared = session.prepared.lock().get(&name.name).cloned();
                 if let Some(plan) = prepared.and_then(|prepared| prepared.plan(context).ok()) {
