@@ -423,7 +423,7 @@ impl ExecutionPlan for TableScanExec {
             return unsupported;
         };
         let mut scan = self.clone();
-        scan.partitions = promise::deal(parts, self.partitions.len());
+        scan.partitions = Arc::new(promise::deal(parts, self.partitions.len()));
         let mut equivalences = self.properties.eq_properties.clone();
         equivalences.clear_orderings();
         scan.properties = Arc::new((*self.properties).clone().with_eq_properties(equivalences));
