@@ -1,0 +1,78 @@
+//! Manual, 20.13, "Version and Platform Compatibility".
+
+use crate::settings::{Change, Kind, Setting};
+
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "array_nulls",
+        kind: Kind::Bool,
+        default: "on",
+        change: Change::User,
+        report: false,
+        category: "Version and Platform Compatibility / Previous PostgreSQL Versions",
+        description: "Enable input of NULL elements in arrays.",
+    },
+    Setting {
+        name: "backslash_quote",
+        kind: Kind::Enum(&["safe_encoding", "on", "off"]),
+        default: "safe_encoding",
+        change: Change::User,
+        report: false,
+        category: "Version and Platform Compatibility / Previous PostgreSQL Versions",
+        description: "Sets whether backslash-quote is allowed in string literals.",
+    },
+    Setting {
+        name: "escape_string_warning",
+        kind: Kind::Bool,
+        default: "on",
+        change: Change::User,
+        report: false,
+        category: "Version and Platform Compatibility / Previous PostgreSQL Versions",
+        description: "Warn about backslash escapes in ordinary string literals.",
+    },
+    Setting {
+        name: "lo_compat_privileges",
+        kind: Kind::Bool,
+        default: "off",
+        change: Change::Superuser,
+        report: false,
+        category: "Version and Platform Compatibility / Previous PostgreSQL Versions",
+        description: "Enables backward compatibility mode for privilege checks on large objects.",
+    },
+    Setting {
+        name: "quote_all_identifiers",
+        kind: Kind::Bool,
+        default: "off",
+        change: Change::User,
+        report: false,
+        category: "Version and Platform Compatibility / Previous PostgreSQL Versions",
+        description: "When generating SQL fragments, quote all identifiers.",
+    },
+    Setting {
+        name: "standard_conforming_strings",
+        kind: Kind::Bool,
+        default: "on",
+        change: Change::User,
+        report: true,
+        category: "Version and Platform Compatibility / Previous PostgreSQL Versions",
+        description: "Causes '...' strings to treat backslashes literally.",
+    },
+    Setting {
+        name: "synchronize_seqscans",
+        kind: Kind::Bool,
+        default: "on",
+        change: Change::User,
+        report: false,
+        category: "Version and Platform Compatibility / Previous PostgreSQL Versions",
+        description: "Enable synchronized sequential scans.",
+    },
+    Setting {
+        name: "transform_null_equals",
+        kind: Kind::Bool,
+        default: "off",
+        change: Change::User,
+        report: false,
+        category: "Version and Platform Compatibility / Other Platforms and Clients",
+        description: "Treats 'expr=NULL' as 'expr IS NULL'.",
+    },
+];
