@@ -79,7 +79,7 @@ pub use output_name::output_name;
 pub use partition::{partition_key, rename as rename_columns};
 pub use reads::{named_by, objects_of, read_by};
 pub use types::{is_any_family, is_polymorphic};
-pub use walk::has_columns as reads_columns;
+pub use walk::has_columns;
 
 use coerce::Context;
 use parameter::Parameters;

@@ -360,7 +360,7 @@ impl<'t> Deparser<'t> {
     /// IN is a comparison with an array; the casts that its elements share stand around the whole.
     fn in_list(&mut self, equal: &Function, left: &'t Expr, list: &'t [Expr], negated: bool) {
         // Elements that name columns would not be a list any more.
-        if self.target.layout.stored && list.len() > 1 && !list.iter().any(crate::bind::reads_columns) {
+        if self.target.layout.stored && list.len() > 1 && !list.iter().any(crate::bind::has_columns) {
             self.push("(");
             self.expr(uncast(left), true);
             self.push(if negated { " NOT IN (" } else { " IN (" });

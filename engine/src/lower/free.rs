@@ -28,6 +28,15 @@ impl<'a> Walk<'a> {
     fn new(ctes: &'a HashMap<CteId, Vec<ColumnRef>>) -> Self {
         Self { used: Vec::new(), seen: HashSet::new(), produced: HashSet::new(), ctes, volatile: false, locking: None }
     }
+
+    /// The columns that are mentioned and not produced anywhere inside.
+    fn free(&self) -> impl Iterator<Item = ColumnRef> {
+        self.used.iter().copied().filter(|(rel, _)| !self.produced.contains(rel))
+    }
+
+    fn has_free_columns(&self) -> bool {
+        self.free().next().is_some()
+    }
 }
 
 impl Lowerer<'_> {
@@ -56,8 +65,7 @@ impl Lowerer<'_> {
         let ctes = self.ctes.iter().map(|(id, definition)| (*id, definition.free.clone())).collect();
         let mut walk = Walk::new(&ctes);
         start(&mut walk);
-        let Walk { used, produced, .. } = walk;
-        used.into_iter().filter(|(rel, _)| !produced.contains(rel)).collect()
+        walk.free().collect()
     }
 }
 
@@ -109,8 +117,8 @@ pub fn reads_column(expr: &Expr, column: ColumnRef) -> bool {
 }
 
 /// Does the expression read columns that none of its sub-queries produces?
-pub fn reads_columns(expr: &Expr) -> bool {
-    over_expr(expr, |walk| walk.used.iter().any(|(rel, _)| !walk.produced.contains(rel)))
+pub fn has_free_columns(expr: &Expr) -> bool {
+    over_expr(expr, |walk| walk.has_free_columns())
 }
 
 fn over_expr<T>(expr: &Expr, result: impl FnOnce(&Walk<'_>) -> T) -> T {
@@ -161,7 +169,7 @@ pub fn is_correlated(query: &Query) -> bool {
     let ctes = HashMap::new();
     let mut walk = Walk::new(&ctes);
     walk.query(query);
-    walk.used.iter().any(|(rel, _)| !walk.produced.contains(rel))
+    walk.has_free_columns()
 }
 
 /// Does the expression contain a sub-query?

@@ -28,7 +28,7 @@ use crate::execute::error::from_datafusion;
 use crate::extension::add_context;
 use crate::extension::{Caller, Extensions, Invocation, Language, Row, SessionCode};
 use crate::functions::{Body, Function, Volatility, set_returning};
-use crate::lower::free::reads_columns;
+use crate::lower::free::has_free_columns;
 use crate::parse::ast::Statement as Parsed;
 use crate::parse::utility::Utility;
 use crate::statement::{self, Outcome};
@@ -427,7 +427,7 @@ impl Session {
         let mut values = Vec::new();
         for mut arg in parameters_of(&call.function, args, call.variadic, &context.catalog) {
             self.settle_expression(&mut arg, parameters, context).await?;
-            if reads_columns(&arg) {
+            if has_free_columns(&arg) {
                 return Err(Error::unsupported(format!(
                     "function {} of several statements over columns of FROM",
                     call.function.name
@@ -502,7 +502,7 @@ impl Session {
                 return Ok(());
             }
             if let ExprKind::Case { operand: None, branches, otherwise } = &mut expr.kind
-                && !branches.iter().any(|(condition, _)| reads_columns(condition))
+                && !branches.iter().any(|(condition, _)| has_free_columns(condition))
             {
                 // Only the branch that counts runs.
                 let mut chosen = None;
@@ -523,7 +523,7 @@ impl Session {
                 return self.settle_expression(expr, parameters, context).await;
             }
             if let ExprKind::Coalesce(args) = &mut expr.kind
-                && !args.iter().any(reads_columns)
+                && !args.iter().any(has_free_columns)
             {
                 let mut value = None;
                 for mut arg in args.drain(..) {
@@ -550,7 +550,7 @@ impl Session {
             }
             if let ExprKind::Call { function, args, variadic, .. } = &mut expr.kind
                 && runs_in_session(function)
-                && !args.iter().any(reads_columns)
+                && !args.iter().any(has_free_columns)
             {
                 let function = Arc::clone(function);
                 let args = parameters_of(&function, std::mem::take(args), *variadic, &context.catalog);

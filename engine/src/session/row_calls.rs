@@ -20,7 +20,7 @@ use crate::bind::tree::{
 };
 use crate::bind::{GIVEN_ROWS, walk};
 use crate::execute::error::from_datafusion;
-use crate::lower::free::reads_columns;
+use crate::lower::free::has_free_columns;
 use crate::parse::ast::JoinKind;
 
 /// A column of a relation, with its type.
@@ -423,7 +423,7 @@ fn nothing(rel: RelId) -> From {
 }
 
 fn is_call_over_columns(call: &SetCall) -> bool {
-    runs_in_session(&call.function) && call.args.iter().any(reads_columns)
+    runs_in_session(&call.function) && call.args.iter().any(has_free_columns)
 }
 
 fn is_lateral_call(from: &From) -> bool {

@@ -152,7 +152,7 @@ fn expression_key(item: &PartitionItem, table: &Arc<Relation>, context: &Stateme
     if !free::is_immutable(&inlined) {
         return refuse("functions in partition key expression must be marked IMMUTABLE");
     }
-    if !bind::reads_columns(&bound) {
+    if !bind::has_columns(&bound) {
         return refuse("cannot use constant expression as partition key");
     }
     let pseudo = aegis_catalog::types::type_info(bound.ty.oid).is_some_and(|info| info.kind == 'p');
