@@ -11,21 +11,20 @@ use arrow::buffer::BooleanBuffer;
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Date32Type, Int16Type, Int32Type, Int64Type};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{NullEquality, Result, Statistics, internal_err};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{NullEquality, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    ChildStats, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, StatisticsArgs,
-};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::{TryStreamExt, stream};
 use parking_lot::Mutex;
 
+use super::pass_through::{Beside, Input, PassThroughExec};
 use super::scan::TableScanExec;
 
 /// Most values that a bitmap has bits for, and most of them for each key: beyond that the hash table is smaller and as quick.
@@ -186,7 +185,7 @@ impl PhysicalOptimizerRule for TellKeys {
             if !asking.transformed {
                 return Ok(Transformed::no(plan));
             }
-            let telling = Arc::new(KeysExec { input: left.clone(), key, keys: Some(keys) });
+            let telling = PassThroughExec::over(left.clone(), Keys { key, keys: Some(keys) });
             Ok(Transformed::yes(replace_children_if_necessary(plan, vec![telling, asking.data])?))
         })
         .data()
@@ -215,60 +214,35 @@ fn told(join: &HashJoinExec) -> Option<(Arc<dyn PhysicalExpr>, u64)> {
     Some((left.clone(), filter.expression_id()?))
 }
 
-/// Passes rows on, and notes their keys.
-#[derive(Debug)]
-struct KeysExec {
-    input: Arc<dyn ExecutionPlan>,
+/// Notes the keys of the rows.
+#[derive(Debug, Clone)]
+struct Keys {
     key: Arc<dyn PhysicalExpr>,
     /// None in a plan that is executed again, whose scans have no filter by them.
     keys: Option<Arc<JoinKeys>>,
 }
 
-impl DisplayAs for KeysExec {
-    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeysExec: {}", self.key)
-    }
-}
+impl Beside for Keys {
+    const NAME: &'static str = "KeysExec";
 
-impl ExecutionPlan for KeysExec {
-    fn name(&self) -> &str {
-        "KeysExec"
+    fn details(&self) -> Option<String> {
+        Some(self.key.to_string())
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
+    fn expression(&self) -> Option<&Arc<dyn PhysicalExpr>> {
+        Some(&self.key)
     }
 
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
+    fn for_another_input(&self) -> Self {
+        self.clone()
     }
 
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
+    fn for_another_execution(&self) -> Self {
+        Self { key: self.key.clone(), keys: None }
     }
 
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn apply_expressions(
-        &self,
-        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        f(&self.key)
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.into_iter().next().unwrap_or_else(|| self.input.clone());
-        Ok(Arc::new(Self { input, key: self.key.clone(), keys: self.keys.clone() }))
-    }
-
-    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self { input: self.input.clone(), key: self.key.clone(), keys: None }))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let input = self.input.execute(partition, context.clone())?;
+    fn rows(&self, input: &Input, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (schema, input) = (input.schema(), input.execute(partition, context.clone())?);
         let Some(keys) = self.keys.clone() else { return Ok(input) };
         let start = (input, Vec::new(), self.key.clone(), keys, context);
         let rows = stream::try_unfold(start, |(mut input, mut columns, key, keys, context)| async move {
@@ -279,22 +253,7 @@ impl ExecutionPlan for KeysExec {
             columns.push(key.evaluate(&batch)?.into_array(batch.num_rows())?);
             Ok(Some((batch, (input, columns, key, keys, context))))
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.input.schema(), rows)))
-    }
-
-    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
-        vec![ChildStats::At(partition)]
-    }
-
-    fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], _args: &StatisticsArgs) -> Result<Arc<Statistics>> {
-        match inputs {
-            [input] => Ok(input.clone()),
-            _ => internal_err!("an operator has other inputs than its own"),
-        }
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 }
 

@@ -5,24 +5,22 @@
 //! side that is done are a filter of all scans on the other side. A join asks for its other side when its build side is done, so inputs
 //! that wait to be asked meet filters that are there.
 
-use std::fmt;
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, Statistics, internal_err};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    ChildStats, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, StatisticsArgs,
-};
 use futures::{TryStreamExt, stream};
+
+use super::pass_through::{Beside, Input, PassThroughExec};
 
 #[derive(Debug)]
 pub struct LateStart;
@@ -34,7 +32,7 @@ impl PhysicalOptimizerRule for LateStart {
                 return Ok(Transformed::no(plan));
             }
             let late = |input: &Arc<dyn ExecutionPlan>| match reads_ahead(input) {
-                true => Arc::new(LateExec { input: input.clone() }) as Arc<dyn ExecutionPlan>,
+                true => PassThroughExec::over(input.clone(), Late),
                 false => input.clone(),
             };
             let inputs = plan.children().into_iter().map(late).collect();
@@ -54,7 +52,7 @@ impl PhysicalOptimizerRule for LateStart {
 
 /// Whether something is read as soon as the plan is set up.
 fn reads_ahead(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    if plan.is::<LateExec>() {
+    if plan.is::<PassThroughExec<Late>>() {
         return false;
     }
     plan.is::<CoalescePartitionsExec>()
@@ -64,68 +62,19 @@ fn reads_ahead(plan: &Arc<dyn ExecutionPlan>) -> bool {
 
 /// Sets its input up when it is asked for a row.
 #[derive(Debug)]
-struct LateExec {
-    input: Arc<dyn ExecutionPlan>,
-}
+struct Late;
 
-impl DisplayAs for LateExec {
-    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LateExec")
-    }
-}
+impl Beside for Late {
+    const NAME: &'static str = "LateExec";
 
-impl ExecutionPlan for LateExec {
-    fn name(&self) -> &str {
-        "LateExec"
+    fn for_another_input(&self) -> Self {
+        Self
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn apply_expressions(
-        &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.into_iter().next().unwrap_or_else(|| self.input.clone());
-        Ok(Arc::new(Self { input }))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (input, schema) = (self.input.clone(), self.input.schema());
+    fn rows(&self, input: &Input, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (input, schema) = (input.clone(), input.schema());
         let rows = stream::once(async move { input.execute(partition, context) }).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
-    }
-
-    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
-        vec![ChildStats::At(partition)]
-    }
-
-    fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], _args: &StatisticsArgs) -> Result<Arc<Statistics>> {
-        match inputs {
-            [input] => Ok(input.clone()),
-            _ => internal_err!("an operator has other inputs than its own"),
-        }
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
     }
 }
 
@@ -134,6 +83,7 @@ mod tests {
     use arrow::array::{ArrayRef, Int32Array, RecordBatch};
     use datafusion::catalog::memory::MemorySourceConfig;
     use datafusion::common::{JoinType, NullEquality};
+    use datafusion::physical_expr::PhysicalExpr;
     use datafusion::physical_expr::expressions::Column;
     use datafusion::physical_plan::joins::PartitionMode;
 
@@ -160,9 +110,9 @@ mod tests {
         let plan = join(rows(1), join(gathered(), rows(2)));
         let plan = LateStart.optimize(plan, &ConfigOptions::default()).unwrap();
         let [outer, inner] = plan.children()[..] else { panic!() };
-        assert!(!outer.is::<LateExec>(), "a single partition is read when it is asked for");
-        assert!(!inner.is::<LateExec>(), "what reads ahead below is late already");
-        assert!(inner.children()[0].is::<LateExec>());
+        assert!(!outer.is::<PassThroughExec<Late>>(), "a single partition is read when it is asked for");
+        assert!(!inner.is::<PassThroughExec<Late>>(), "what reads ahead below is late already");
+        assert!(inner.children()[0].is::<PassThroughExec<Late>>());
         assert!(!reads_ahead(&plan));
     }
 }

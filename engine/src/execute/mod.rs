@@ -33,6 +33,7 @@ mod merge;
 pub mod node;
 pub mod operator;
 pub mod over_row;
+mod pass_through;
 mod point;
 mod program;
 pub mod provider;

@@ -4,23 +4,23 @@
 //! input joins what it keeps of it with each new batch, and views that are joined keep all buffers of all batches alive. So whoever hands them
 //! rows claims what they keep until they are done: a query that needs too much fails with 53200, and the server lives on.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::StreamExt;
+
+use super::pass_through::{Beside, Input, PassThroughExec};
 
 #[derive(Debug)]
 pub struct ClaimWindows;
@@ -32,7 +32,7 @@ impl PhysicalOptimizerRule for ClaimWindows {
             let Some(input) = plan.children().first().map(|input| Arc::clone(input)) else {
                 return internal_err!("a window has no input");
             };
-            let claimed = Arc::new(ClaimExec { input, keeps });
+            let claimed = PassThroughExec::over(input, keeps);
             Ok(Transformed::yes(replace_children_if_necessary(plan, vec![claimed])?))
         })
         .data()
@@ -87,57 +87,27 @@ fn viewed(array: &dyn Array) -> usize {
     }
 }
 
-/// Hands rows on and claims what the operator above keeps of them, until that lets go of the stream.
-#[derive(Debug)]
-struct ClaimExec {
-    input: Arc<dyn ExecutionPlan>,
-    keeps: Keeps,
-}
+/// Claims what the operator above keeps of the rows, until that lets go of the stream.
+impl Beside for Keeps {
+    const NAME: &'static str = "ClaimExec";
 
-impl DisplayAs for ClaimExec {
-    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ClaimExec: keeps={:?}", self.keeps)
-    }
-}
-
-impl ExecutionPlan for ClaimExec {
-    fn name(&self) -> &str {
-        "ClaimExec"
+    fn details(&self) -> Option<String> {
+        Some(format!("keeps={self:?}"))
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
+    fn for_another_input(&self) -> Self {
+        *self
     }
 
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn apply_expressions(
-        &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.into_iter().next().unwrap_or_else(|| Arc::clone(&self.input));
-        Ok(Arc::new(Self { input, keeps: self.keeps }))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn rows(&self, input: &Input, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let claim = MemoryConsumer::new("window").register(context.memory_pool());
-        let keeps = self.keeps;
-        let rows = self.input.execute(partition, context)?.map(move |batch| {
+        let keeps = *self;
+        let rows = input.execute(partition, context)?.map(move |batch| {
             let batch = batch?;
             claim.try_grow(keeps.of(&batch))?;
             Ok(batch)
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(input.schema(), rows)))
     }
 }
 
@@ -161,7 +131,7 @@ mod tests {
         let pool = Arc::new(GreedyMemoryPool::new(memory));
         let environment = RuntimeEnvBuilder::new().with_memory_pool(pool.clone()).build_arc()?;
         let context = Arc::new(TaskContext::default().with_runtime(environment));
-        let found = collect(Arc::new(ClaimExec { input, keeps }), context).await;
+        let found = collect(PassThroughExec::over(input, keeps), context).await;
         assert_eq!(datafusion::execution::memory_pool::MemoryPool::reserved(pool.as_ref()), 0);
         found.map(|batches| batches.iter().map(RecordBatch::num_rows).sum())
     }
