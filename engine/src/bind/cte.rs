@@ -4,7 +4,7 @@ use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, sqlstate};
 
 use super::Binder;
-use super::query::{Tail, bare};
+use super::query::Tail;
 use super::scope::CteEntry;
 use super::set_operation::first_span;
 use super::tree::{Cte, CteBody, CteId, From, OutputColumn, Query, SetExpr};
@@ -165,7 +165,7 @@ impl Binder<'_> {
         let names = first.columns.clone();
         let mut seed = match legs.len() {
             1 => legs.swap_remove(0),
-            _ => bare(super::tree::SetExpr::Operation { op: SetOperator::Union, all: true, legs }, names),
+            _ => Query::bare(super::tree::SetExpr::Operation { op: SetOperator::Union, all: true, legs }, names),
         };
         combined.ctes = self.finish_ctes(inner);
         seed.ctes.splice(0..0, combined.ctes);

@@ -6,9 +6,8 @@ use aegis_catalog::{Error, Result, Type, sqlstate};
 use super::from::{alias_of, column_expr, rename_columns};
 use super::function::set_call_of;
 use super::output_name::output_name;
-use super::query::bare;
 use super::scope::{Clause, Item, ItemColumn, WholeRow};
-use super::tree::{Alias, Distinct, Expr, ExprKind, From, OutputColumn, Select, SetCall, SetExpr};
+use super::tree::{Alias, Expr, ExprKind, From, OutputColumn, Query, SetCall};
 use super::{Binder, RelSource, walk};
 use crate::functions::Body;
 use crate::parse::ast::{self, TableAlias, TableFunction, TableFunctionCall};
@@ -154,17 +153,7 @@ impl Binder<'_> {
             None => output_name(&function.call),
         };
         let columns = vec![OutputColumn { name: name.clone(), ty: expr.ty, origin: None }];
-        let select = Select {
-            from: None,
-            filter: None,
-            grouping: None,
-            having: None,
-            windows: None,
-            set_functions: None,
-            targets: vec![expr],
-            distinct: Distinct::None,
-        };
-        let query = bare(SetExpr::Select(Box::new(select)), columns.clone());
+        let query = Query::one_row(vec![expr], columns.clone());
         let rel = self.new_rel(RelSource::Output(columns.clone()));
         let mut item = self.output_item(rel, &columns, &name, table.alias.as_ref())?;
         item.whole_row = WholeRow::Scalar;

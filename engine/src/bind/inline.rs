@@ -12,8 +12,8 @@ use super::coerce::null_of;
 use super::expr::boolean;
 use super::routine::{self, Numbers, Returns};
 use super::tree::{
-    Cte, CteBody, Distinct, Expr, ExprKind, From, JoinForm, OutputColumn, Query, RelId, Select, SetCall, SetExpr,
-    Statement, Subquery, SubqueryKind,
+    Cte, CteBody, Expr, ExprKind, From, JoinForm, OutputColumn, Query, RelId, Select, SetCall, SetExpr, Statement,
+    Subquery, SubqueryKind,
 };
 use super::walk;
 use crate::functions::{self, Body, Function, Volatility};
@@ -352,7 +352,7 @@ impl<'a> Inliner<'a> {
         };
         let (bindings, source) = self.bind_arguments(args, &query, function.strict);
         replace_parameters(&mut query, &bindings);
-        let value = match single_row(&mut query) {
+        let value = match single_row(&query) {
             Some(targets) => row_or_field(targets, &returns),
             None => {
                 limit_to_one(&mut query);
@@ -425,7 +425,7 @@ impl<'a> Inliner<'a> {
 
     /// A function that returns no set has one row, of nulls if its query has none.
     fn always_one(&mut self, mut query: Query) -> Query {
-        if single_row(&mut query).is_some() {
+        if single_row(&query).is_some() {
             return query;
         }
         limit_to_one(&mut query);
@@ -433,7 +433,7 @@ impl<'a> Inliner<'a> {
         let columns = query.columns.clone();
         let dummy = OutputColumn { name: "one".into(), ty: Type::of(oid::BOOL), origin: None };
         let constant = boolean(ExprKind::Constant(ScalarValue::Boolean(Some(true))), Span::default());
-        let left = subquery(one, routine::one_row(vec![constant], vec![dummy]));
+        let left = subquery(one, Query::one_row(vec![constant], vec![dummy]));
         let from = join(JoinKind::Left, left, subquery(rel, query));
         Query::select(from, columns_of(rel, &columns), columns)
     }
@@ -454,7 +454,7 @@ impl<'a> Inliner<'a> {
             .map(|(position, arg)| OutputColumn { name: format!("a{}", position + 1), ty: arg.ty, origin: None })
             .collect();
         let bindings = columns_of(rel, &columns);
-        (bindings, Some(subquery(rel, routine::one_row(args, columns))))
+        (bindings, Some(subquery(rel, Query::one_row(args, columns))))
     }
 }
 
@@ -502,22 +502,9 @@ fn scalar(query: Query, ty: Type) -> Expr {
 }
 
 /// The targets of a query that has exactly one row by its form: SELECT without anything else.
-fn single_row(query: &mut Query) -> Option<Vec<Expr>> {
-    let plain = query.ctes.is_empty()
-        && query.order_by.is_empty()
-        && query.limit.is_none()
-        && query.offset.is_none()
-        && query.locking.is_empty();
-    let SetExpr::Select(select) = &mut query.body else { return None };
-    let plain = plain
-        && select.from.is_none()
-        && select.filter.is_none()
-        && select.grouping.is_none()
-        && select.having.is_none()
-        && select.windows.is_none()
-        && select.set_functions.is_none()
-        && select.distinct == Distinct::None;
-    plain.then(|| select.targets.clone())
+fn single_row(query: &Query) -> Option<Vec<Expr>> {
+    let select = query.plain_select().filter(|select| select.from.is_none() && select.filter.is_none())?;
+    Some(select.targets.clone())
 }
 
 /// The columns of a row as what the function returns.

@@ -8,7 +8,6 @@ use aegis_catalog::{Error, Result, Type, sqlstate};
 
 use super::assign::Target;
 use super::from::column_expr;
-use super::query::bare;
 use super::scope::{Clause, Level};
 use super::tree::{Expr, Insert, OutputColumn, Query, RelId, SetExpr};
 use super::updatable::{Change, TargetTable, check_changeable};
@@ -131,7 +130,7 @@ impl Binder<'_> {
     fn insert_source(&mut self, insert: &ast::Insert, table: &TargetTable, columns: &[Target]) -> Result<Source> {
         match &insert.source {
             InsertSource::DefaultValues => {
-                let query = bare(SetExpr::Values(vec![Vec::new()]), Vec::new());
+                let query = Query::bare(SetExpr::Values(vec![Vec::new()]), Vec::new());
                 let rel = self.new_rel(RelSource::Output(Vec::new()));
                 Ok(Source { query, rel, values: Vec::new() })
             }
@@ -227,7 +226,7 @@ impl Binder<'_> {
             !(target.column.generated && defaults_only.get(*i) == Some(&true))
         });
         let values = values.map(|(i, target)| (target.clone(), column_expr(rel, i, target.ty))).collect();
-        Ok(Source { query: bare(SetExpr::Values(bound), outputs), rel, values })
+        Ok(Source { query: Query::bare(SetExpr::Values(bound), outputs), rel, values })
     }
 
     /// A row with the columns that `name.*` stands for.

@@ -33,6 +33,7 @@ mod operator;
 mod output_name;
 mod parameter;
 mod partition;
+mod plain_query;
 mod polymorphic;
 mod predicate;
 pub mod print;

@@ -58,7 +58,7 @@ impl Binder<'_> {
                 let columns = targets.columns();
                 bound.targets = targets.into_exprs();
                 super::locking::check_written(select, &bound, tail.locking)?;
-                let mut query = bare(SetExpr::Select(Box::new(bound)), columns);
+                let mut query = Query::bare(SetExpr::Select(Box::new(bound)), columns);
                 query.order_by = order_by;
                 self.finish_query(query, tail)
             }
@@ -149,7 +149,7 @@ impl Binder<'_> {
             unified.push(column.into_iter());
         }
         let rows = (0..rows.len()).map(|_| unified.iter_mut().filter_map(Iterator::next).collect()).collect();
-        Ok(bare(SetExpr::Values(rows), outputs))
+        Ok(Query::bare(SetExpr::Values(rows), outputs))
     }
 
     /// VALUES as written; every row has the same width.
@@ -240,20 +240,6 @@ impl Binder<'_> {
             column.ty = Type::of(target.oid);
         }
         Ok(())
-    }
-}
-
-/// A query of nothing but a body.
-pub(super) fn bare(body: SetExpr, columns: Vec<OutputColumn>) -> Query {
-    Query {
-        ctes: Vec::new(),
-        body,
-        order_by: Vec::new(),
-        limit: None,
-        with_ties: false,
-        offset: None,
-        columns,
-        locking: Vec::new(),
     }
 }
 

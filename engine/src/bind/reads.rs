@@ -117,7 +117,7 @@ impl<'a> Reads<'a> {
                 self.relations.insert(*rel, (*view, columns));
                 // What the view reads is not read by who reads the view.
                 let Query { columns, .. } = &**query;
-                **query = Query { columns: columns.clone(), ..empty() };
+                **query = Query::bare(SetExpr::Values(Vec::new()), columns.clone());
             }
             From::Subquery { query, .. } => self.sources(query),
             From::Join { left, right, .. } => {
@@ -176,19 +176,5 @@ impl<'a> Reads<'a> {
         found.extend(self.routines.into_iter().map(|oid| ObjectAddress::new(PG_PROC, oid)));
         found.extend(self.types);
         found
-    }
-}
-
-/// A query without anything.
-fn empty() -> Query {
-    Query {
-        ctes: Vec::new(),
-        body: SetExpr::Values(Vec::new()),
-        order_by: Vec::new(),
-        limit: None,
-        with_ties: false,
-        offset: None,
-        columns: Vec::new(),
-        locking: Vec::new(),
     }
 }

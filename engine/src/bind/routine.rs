@@ -9,10 +9,7 @@ use aegis_catalog::{Error, Oid, Result, Type, sqlstate};
 
 use super::coerce::Context;
 use super::parameter::Parameters;
-use super::query::bare;
-use super::tree::{
-    BoundStatement, Distinct, Expr, ExprKind, From, OutputColumn, Query, RelId, Select, SetExpr, Statement,
-};
+use super::tree::{BoundStatement, Distinct, Expr, ExprKind, From, OutputColumn, Query, RelId, SetExpr, Statement};
 use super::types::is_polymorphic;
 use super::{Binder, target_list};
 use crate::functions::Function;
@@ -220,7 +217,7 @@ impl Binder<'_> {
                     *targets = self.fields_as(fields, &columns)?;
                     query.columns.clone_from(&columns);
                 } else {
-                    let inner = std::mem::replace(query, bare(SetExpr::Values(Vec::new()), Vec::new()));
+                    let inner = std::mem::replace(query, Query::empty());
                     *query = self.over(inner, whole, &columns)?;
                 }
             }
@@ -338,21 +335,6 @@ pub(super) fn plain_targets(query: &mut Query) -> Option<&mut Vec<Expr>> {
         SetExpr::Select(select) if plain && select.distinct == Distinct::None => Some(&mut select.targets),
         _ => None,
     }
-}
-
-/// `SELECT targets`, one row.
-pub fn one_row(targets: Vec<Expr>, columns: Vec<OutputColumn>) -> Query {
-    let select = Select {
-        from: None,
-        filter: None,
-        grouping: None,
-        having: None,
-        windows: None,
-        set_functions: None,
-        targets,
-        distinct: Distinct::None,
-    };
-    bare(SetExpr::Select(Box::new(select)), columns)
 }
 
 /// A query as a statement of its own.

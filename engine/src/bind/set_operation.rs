@@ -3,9 +3,9 @@
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type, sqlstate};
 
-use super::query::{Tail, bare};
+use super::query::Tail;
 use super::scope::Clause;
-use super::tree::{Distinct, Expr, ExprKind, From, OutputColumn, Query, Select, SetExpr, SortKey};
+use super::tree::{Distinct, Expr, ExprKind, From, OutputColumn, Query, SetExpr, SortKey};
 use super::{Binder, RelSource};
 use crate::parse::ast::{self, SetOperator, Span};
 
@@ -79,7 +79,7 @@ impl Binder<'_> {
             }
             _ => vec![left, right],
         };
-        Ok(bare(SetExpr::Operation { op, all, legs }, columns))
+        Ok(Query::bare(SetExpr::Operation { op, all, legs }, columns))
     }
 
     /// A side with the operation's column types: literals and plain selects change in place, others are wrapped.
@@ -116,17 +116,7 @@ impl Binder<'_> {
             targets.push(expr);
         }
         let from = From::Subquery { rel, query: Box::new(query), lateral: false, view: None, alias: None };
-        let select = Select {
-            from: Some(from),
-            filter: None,
-            grouping: None,
-            having: None,
-            windows: None,
-            set_functions: None,
-            targets,
-            distinct: Distinct::None,
-        };
-        Ok(bare(SetExpr::Select(Box::new(select)), outputs))
+        Ok(Query::select(from, targets, outputs))
     }
 
     /// ORDER BY of a set operation knows only its output columns.

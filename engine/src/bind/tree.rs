@@ -375,31 +375,6 @@ pub struct Query {
     pub locking: Vec<Locking>,
 }
 
-impl Query {
-    /// `SELECT targets FROM from`.
-    pub fn select(from: From, targets: Vec<Expr>, columns: Vec<OutputColumn>) -> Self {
-        Self {
-            ctes: Vec::new(),
-            body: SetExpr::Select(Box::new(Select {
-                from: Some(from),
-                filter: None,
-                grouping: None,
-                having: None,
-                windows: None,
-                set_functions: None,
-                targets,
-                distinct: Distinct::None,
-            })),
-            order_by: Vec::new(),
-            limit: None,
-            with_ties: false,
-            offset: None,
-            columns,
-            locking: Vec::new(),
-        }
-    }
-}
-
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputColumn {
     pub name: String,

@@ -5,10 +5,9 @@ use aegis_catalog::{Error, Result, Type, sqlstate};
 
 use super::coerce::Context;
 use super::parameter::Parameters;
-use super::query::bare;
-use super::routine::{bound_query, one_row, plain_targets};
+use super::routine::{bound_query, plain_targets};
 use super::scope::{Clause, Level};
-use super::tree::{BoundStatement, Expr, ExprKind, OutputColumn, SetExpr, Statement};
+use super::tree::{BoundStatement, Expr, ExprKind, OutputColumn, Query, Statement};
 use super::{Binder, assign};
 use crate::parse::ast::{self, Name, Span};
 use crate::session::context::StatementContext;
@@ -64,7 +63,7 @@ pub fn bind_with_variables(
                     query.columns.clone_from(&vec![column.clone()]);
                 }
                 None => {
-                    let inner = std::mem::replace(query, bare(SetExpr::Values(Vec::new()), Vec::new()));
+                    let inner = std::mem::replace(query, Query::empty());
                     *query = binder.converted_rows(inner, target)?;
                     column.ty = target;
                 }
@@ -110,7 +109,7 @@ pub fn bind_store(
     let stored = binder.stored_in(old, &target, value)?;
     let stored = binder.convert(stored, ty)?;
     let columns = vec![OutputColumn { name: written.column.name.clone(), ty, origin: None }];
-    let mut bound = bound_query(one_row(vec![stored], columns));
+    let mut bound = bound_query(Query::one_row(vec![stored], columns));
     bound.parameters = binder.parameters.finish()?;
     let slots = binder.variables.take().map(|named| named.slots).unwrap_or_default();
     Ok(WithVariables { bound, slots })

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::change::ChangeRows;
 use super::direct::{is_plain, is_quick};
 use super::error::from_datafusion;
-use super::point::{Given, equalities, plain_select};
+use super::point::{Given, equalities};
 use super::program::Program;
 use super::provider::{KeyedTable, key_batch, layout};
 use super::scan::Source;
@@ -73,7 +73,7 @@ impl GenericPlan {
     /// Of a query that reads nothing; it may take its time.
     pub fn of_expression(tree: &BoundStatement, context: &StatementContext, tables: &RowTables) -> Option<Self> {
         let Statement::Query(query) = &tree.statement else { return None };
-        plain_select(query).filter(|select| select.from.is_none())?;
+        query.plain_select().filter(|select| select.from.is_none())?;
         Self::compiled(tree, context, tables, true)
     }
 
@@ -208,14 +208,14 @@ pub fn is_candidate(statement: &Statement, catalog: &Catalog) -> bool {
         Some(_) => false,
     };
     match statement {
-        Statement::Query(query) => plain_select(query).is_some_and(from),
+        Statement::Query(query) => query.plain_select().is_some_and(from),
         Statement::Insert(insert) => {
             let source = &insert.source;
             let plain = match &source.body {
                 tree::SetExpr::Values(_) => {
                     source.order_by.is_empty() && source.limit.is_none() && source.offset.is_none()
                 }
-                _ => plain_select(source).is_some_and(|select| select.from.is_none()),
+                _ => source.plain_select().is_some_and(|select| select.from.is_none()),
             };
             insert.ctes.is_empty() && source.ctes.is_empty() && plain && insert.table.table().is_some()
         }

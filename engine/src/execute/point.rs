@@ -12,7 +12,7 @@ use datafusion::scalar::ScalarValue;
 use super::provider::key_batch;
 use super::statement::Execution;
 use super::stream::RowStream;
-use crate::bind::tree::{CallForm, CastMethod, Distinct, Expr, ExprKind, From, Query, RelId, Select, SetExpr};
+use crate::bind::tree::{CallForm, CastMethod, Expr, ExprKind, From, Query, RelId, Select};
 use crate::lower::inherit::is_spread;
 
 /// Types whose values are equal exactly if their representations are.
@@ -74,26 +74,9 @@ pub fn read(query: &Query, execution: &Execution<'_>) -> Result<Option<RowStream
 
 /// The table of a query that does nothing but filter and project it.
 fn one_table(query: &Query) -> Option<(&Arc<Relation>, &Select)> {
-    let select = plain_select(query)?;
+    let select = query.plain_select()?;
     let Some(From::Table { relation, .. }) = &select.from else { return None };
     Some((relation, select))
-}
-
-/// A query that does nothing but filter and project what it reads.
-pub fn plain_select(query: &Query) -> Option<&Select> {
-    let SetExpr::Select(select) = &query.body else { return None };
-    let plain = query.ctes.is_empty()
-        && query.order_by.is_empty()
-        && query.limit.is_none()
-        && query.offset.is_none()
-        && query.locking.is_empty()
-        && query.columns.len() == select.targets.len()
-        && select.grouping.is_none()
-        && select.having.is_none()
-        && select.windows.is_none()
-        && select.set_functions.is_none()
-        && select.distinct == Distinct::None;
-    plain.then_some(select)
 }
 
 /// A constant or a parameter.

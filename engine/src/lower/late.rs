@@ -111,13 +111,10 @@ fn sorting(query: &Query, early: &[usize]) -> Query {
         Some(SortKey { position, ..key.clone() })
     });
     Query {
-        ctes: Vec::new(),
-        body: SetExpr::Values(Vec::new()),
         order_by: keys.collect(),
         limit: query.limit.clone(),
         with_ties: query.with_ties,
         offset: query.offset.clone(),
-        columns: Vec::new(),
-        locking: Vec::new(),
+        ..Query::empty()
     }
 }

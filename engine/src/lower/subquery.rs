@@ -344,10 +344,7 @@ fn plain_select(query: &Query) -> Option<&Select> {
     let plain = query.ctes.is_empty()
         && query.limit.is_none()
         && query.offset.is_none()
-        && select.grouping.is_none()
-        && select.having.is_none()
-        && select.windows.is_none()
-        && select.set_functions.is_none()
+        && select.is_row_by_row()
         && !matches!(select.distinct, Distinct::On(_));
     plain.then_some(select)
 }

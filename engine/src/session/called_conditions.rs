@@ -1,8 +1,7 @@
 //! Conditions of joins and HAVING with calls that run statement by statement: they become a part of WHERE, where rows are found for their calls.
 
 use super::routine::has_calls;
-use crate::bind::routine::one_row;
-use crate::bind::tree::{Distinct, Expr, ExprKind, From, OutputColumn, Select, SetExpr};
+use crate::bind::tree::{Expr, ExprKind, From, OutputColumn, Query, Select, SetExpr};
 use crate::parse::ast::{JoinKind, Span};
 
 /// Moves what can be moved: the conditions of an outer join stay, and HAVING over grouping sets.
@@ -54,17 +53,9 @@ fn having_into_where(select: &mut Select, has_ctes: bool) {
     let column = |(column, &ty)| Expr { kind: ExprKind::Column { rel, column }, ty, span: Span::default() };
     let output = |(at, &ty): (usize, _)| OutputColumn { name: format!("g{at}"), ty, origin: None };
     let targets: Vec<Expr> = types.iter().enumerate().map(column).collect();
-    let mut query = one_row(Vec::new(), types.iter().enumerate().map(output).collect());
-    query.body = SetExpr::Select(Box::new(Select {
-        from: select.from.take(),
-        filter: select.filter.take(),
-        grouping: Some(grouping),
-        having: None,
-        windows: None,
-        set_functions: None,
-        targets,
-        distinct: Distinct::None,
-    }));
+    let groups =
+        Select { filter: select.filter.take(), grouping: Some(grouping), ..Select::new(select.from.take(), targets) };
+    let query = Query::bare(SetExpr::Select(Box::new(groups)), types.iter().enumerate().map(output).collect());
     select.from = Some(From::Subquery { rel, query: Box::new(query), lateral: false, view: None, alias: None });
     select.filter = select.having.take();
 }

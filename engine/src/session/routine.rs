@@ -668,8 +668,7 @@ pub(super) fn values(
     catalog: &Catalog,
 ) -> Query {
     let nothing = rows.is_empty();
-    let mut query = bodies::one_row(Vec::new(), columns);
-    query.body = SetExpr::Values(constants(rows, types));
+    let mut query = Query::bare(SetExpr::Values(constants(rows, types)), columns);
     if nothing {
         // No rows, but their types.
         let nulls =
@@ -760,8 +759,7 @@ fn called_defaults_into_source(insert: &mut Insert) {
         columns.push(OutputColumn { name: "default".into(), ty: value.ty, origin: None });
         targets.push(std::mem::replace(value, made));
     }
-    let hole = bodies::one_row(Vec::new(), Vec::new());
-    let query = Box::new(std::mem::replace(&mut insert.source, hole));
+    let query = Box::new(std::mem::replace(&mut insert.source, Query::empty()));
     let from = From::Subquery { rel, query, lateral: false, view: None, alias: None };
     insert.source = Query::select(from, targets, columns);
 }

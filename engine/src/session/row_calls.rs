@@ -174,13 +174,11 @@ impl Session {
         select.targets.iter_mut().for_each(|target| collect_columns(target, &mut needed));
         let given = rels_given(select);
         needed.retain(|(of, ..)| given.contains(of));
-        let mut inner = bodies::one_row(columns(&needed), named(&needed));
-        inner.ctes = ctes.to_vec();
-        inner.limit = limit;
         let rel = select.from.as_ref().and_then(|from| rels_of(from).first().copied()).unwrap_or(NOWHERE);
         let (targets, distinct) = (select.targets.clone(), select.distinct.clone());
         let body = Select { targets: columns(&needed), distinct: Distinct::None, ..select.clone() };
-        inner.body = SetExpr::Select(Box::new(body));
+        let inner = Query::bare(SetExpr::Select(Box::new(body)), named(&needed));
+        let inner = Query { ctes: ctes.to_vec(), limit, ..inner };
         let mut all: Rows = Vec::new();
         for row in self.rows_of_query(inner, parameters, context).await? {
             let mut results = Vec::with_capacity(targets.len());
@@ -192,16 +190,8 @@ impl Session {
         let results: Vec<Column> = targets.iter().enumerate().map(|(at, target)| (rel, at, target.ty)).collect();
         let types: Vec<Type> = targets.iter().map(|target| target.ty).collect();
         let query = Box::new(values(all, &types, named(&results), &context.catalog));
-        *select = Select {
-            from: Some(From::Subquery { rel, query, lateral: false, view: None, alias: None }),
-            filter: None,
-            grouping: None,
-            having: None,
-            windows: None,
-            set_functions: None,
-            targets: columns(&results),
-            distinct,
-        };
+        let from = From::Subquery { rel, query, lateral: false, view: None, alias: None };
+        *select = Select { distinct, ..Select::new(Some(from), columns(&results)) };
         Ok(())
     }
 
@@ -304,13 +294,9 @@ impl Session {
         parameters: &[ScalarValue],
         context: &StatementContext,
     ) -> Result<Rows> {
-        let mut inner = bodies::one_row(columns(needed), named(needed));
-        inner.ctes = ctes.to_vec();
-        if let SetExpr::Select(body) = &mut inner.body {
-            body.from = from;
-            body.filter = filter;
-        }
-        self.rows_of_query(inner, parameters, context).await
+        let body = Select { filter, ..Select::new(from, columns(needed)) };
+        let inner = Query::bare(SetExpr::Select(Box::new(body)), named(needed));
+        self.rows_of_query(Query { ctes: ctes.to_vec(), ..inner }, parameters, context).await
     }
 
     async fn rows_of_query(
@@ -418,7 +404,7 @@ fn check_number(rows: usize) -> Result<()> {
 
 /// Stands for a FROM that was taken.
 fn nothing(rel: RelId) -> From {
-    let query = Box::new(bodies::one_row(Vec::new(), Vec::new()));
+    let query = Box::new(Query::one_row(Vec::new(), Vec::new()));
     From::Subquery { rel, query, lateral: false, view: None, alias: None }
 }
 
