@@ -153,7 +153,6 @@ impl Binder<'_> {
     }
 
     fn frame(&mut self, frame: &ast::Frame, order_by: &[OrderKey]) -> Result<Frame> {
-        check_frame_bounds(frame)?;
         let has_offset = [&frame.start, &frame.end]
             .iter()
             .any(|bound| matches!(bound, ast::FrameBound::Preceding(_) | ast::FrameBound::Following(_)));
@@ -246,17 +245,4 @@ impl Binder<'_> {
         }
         Ok(())
     }
-}
-
-fn check_frame_bounds(frame: &ast::Frame) -> Result<()> {
-    use ast::FrameBound::{CurrentRow, Following, Preceding, UnboundedFollowing, UnboundedPreceding};
-    let message = match (&frame.start, &frame.end) {
-        (UnboundedFollowing, _) => "frame start cannot be UNBOUNDED FOLLOWING",
-        (_, UnboundedPreceding) => "frame end cannot be UNBOUNDED PRECEDING",
-        (CurrentRow, Preceding(_)) => "frame starting from current row cannot have preceding rows",
-        (Following(_), Preceding(_)) => "frame starting from following row cannot have preceding rows",
-        (Following(_), CurrentRow) => "frame starting from following row cannot end with current row",
-        _ => return Ok(()),
-    };
-    Err(Error::new(sqlstate::WINDOWING_ERROR, message))
 }

@@ -64,21 +64,21 @@ impl Lower<'_> {
             _ => FrameUnit::Groups,
         };
         let between = node.child(K::FRAME_BETWEEN);
-        let (start, end, at) = match between {
+        let (start, end, places) = match between {
             Some(between) => {
                 let bounds = between.nodes().collect::<Vec<_>>();
                 match bounds.as_slice() {
-                    [start, end] => (self.frame_bound(*start)?, self.frame_bound(*end)?, *start),
+                    [start, end] => (self.frame_bound(*start)?, self.frame_bound(*end)?, [*start, *end]),
                     _ => return Err(self.missing_in(between)),
                 }
             }
             None => {
                 let bound = node.nodes().find(|bound| is_frame_bound(bound.kind()));
                 let bound = self.need(bound, node)?;
-                (self.frame_bound(bound)?, FrameBound::CurrentRow, bound)
+                (self.frame_bound(bound)?, FrameBound::CurrentRow, [bound; 2])
             }
         };
-        self.check_frame(&start, &end, at)?;
+        self.check_frame(&start, &end, places)?;
         let exclude = match node.child(K::FRAME_EXCLUDE).and_then(|exclude| exclude.nodes().next()) {
             None => FrameExclude::NoOthers,
             Some(target) => match target.kind() {
@@ -103,14 +103,17 @@ impl Lower<'_> {
     }
 
     /// Frames that PostgreSQL's grammar refuses.
-    fn check_frame(&self, start: &FrameBound, end: &FrameBound, at: Node<'_>) -> Result<()> {
+    fn check_frame(&self, start: &FrameBound, end: &FrameBound, [first, last]: [Node<'_>; 2]) -> Result<()> {
         use FrameBound::*;
-        let message = match (start, end) {
-            (UnboundedFollowing, _) => "frame start cannot be UNBOUNDED FOLLOWING",
-            (_, UnboundedPreceding) => "frame end cannot be UNBOUNDED PRECEDING",
-            (CurrentRow, Preceding(_)) => "frame starting from current row cannot have preceding rows",
-            (Following(_), Preceding(_)) | (Following(_), CurrentRow) => {
-                "frame starting from following row cannot have preceding rows"
+        let (message, at) = match (start, end) {
+            (UnboundedFollowing, _) => ("frame start cannot be UNBOUNDED FOLLOWING", first),
+            (_, UnboundedPreceding) => ("frame end cannot be UNBOUNDED PRECEDING", last),
+            (CurrentRow, Preceding(_)) => ("frame starting from current row cannot have preceding rows", last),
+            (Following(_), CurrentRow) if first.start() == last.start() => {
+                ("frame starting from following row cannot end with current row", first)
+            }
+            (Following(_), Preceding(_) | CurrentRow) => {
+                ("frame starting from following row cannot have preceding rows", last)
             }
             _ => return Ok(()),
         };
