@@ -11,75 +11,47 @@ pub fn to_datafusion(error: Error) -> DataFusionError {
 
 /// What a client is told about an error of DataFusion's. Errors of ours come out intact, wherever they are wrapped.
 pub fn from_datafusion(error: DataFusionError) -> Error {
+    datafusion_error(&error)
+}
+
+/// What a client is told about an error of Arrow's kernels.
+pub fn from_arrow(error: ArrowError) -> Error {
+    arrow_error(&error)
+}
+
+fn datafusion_error(error: &DataFusionError) -> Error {
     match error {
-        DataFusionError::External(source) => match source.downcast::<Error>() {
-            Ok(error) => *error,
-            Err(source) => from_source(source),
-        },
-        DataFusionError::ArrowError(error, _) => from_arrow(*error),
-        DataFusionError::ResourcesExhausted(message) => out_of_memory(message),
-        DataFusionError::NotImplemented(message) => not_there(&message),
-        DataFusionError::Context(_, source) | DataFusionError::Diagnostic(_, source) => from_datafusion(*source),
-        DataFusionError::Shared(source) => from_shared(&source),
+        DataFusionError::External(source) => wrapped(source.as_ref()),
+        DataFusionError::ArrowError(error, _) => arrow_error(error),
+        DataFusionError::ResourcesExhausted(message) => out_of_memory(message.clone()),
+        DataFusionError::NotImplemented(message) => not_there(message),
+        DataFusionError::Context(_, source) | DataFusionError::Diagnostic(_, source) => datafusion_error(source),
+        DataFusionError::Shared(source) => datafusion_error(source),
         DataFusionError::Collection(errors) => {
-            errors.into_iter().next().map_or_else(|| Error::internal("an error without a cause"), from_datafusion)
+            errors.first().map_or_else(|| Error::internal("an error without a cause"), datafusion_error)
         }
         other => Error::internal(other.strip_backtrace()),
     }
 }
 
-/// The error behind one that several consumers hold.
-fn from_shared(error: &DataFusionError) -> Error {
+fn arrow_error(error: &ArrowError) -> Error {
     match error {
-        DataFusionError::External(source) => match source.downcast_ref::<Error>() {
-            Some(error) => error.clone(),
-            None => match source.downcast_ref::<DataFusionError>() {
-                Some(inner) => from_shared(inner),
-                None => Error::internal(source.to_string()),
-            },
-        },
-        DataFusionError::ArrowError(error, _) => from_arrow_ref(error),
-        DataFusionError::ResourcesExhausted(message) => out_of_memory(message.clone()),
-        DataFusionError::NotImplemented(message) => not_there(message),
-        DataFusionError::Context(_, source) | DataFusionError::Diagnostic(_, source) => from_shared(source),
-        DataFusionError::Shared(source) => from_shared(source),
-        other => Error::internal(other.strip_backtrace()),
-    }
-}
-
-fn from_source(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    match source.downcast::<DataFusionError>() {
-        Ok(error) => from_datafusion(*error),
-        Err(source) => match source.downcast::<ArrowError>() {
-            Ok(error) => from_arrow(*error),
-            Err(source) => Error::internal(source.to_string()),
-        },
-    }
-}
-
-/// What a client is told about an error of Arrow's kernels.
-pub fn from_arrow(error: ArrowError) -> Error {
-    match error {
-        ArrowError::ExternalError(source) => match source.downcast::<Error>() {
-            Ok(error) => *error,
-            Err(source) => from_source(source),
-        },
-        other => from_arrow_ref(&other),
-    }
-}
-
-fn from_arrow_ref(error: &ArrowError) -> Error {
-    match error {
-        ArrowError::ExternalError(source) => match source.downcast_ref::<Error>() {
-            Some(error) => error.clone(),
-            None => match source.downcast_ref::<DataFusionError>() {
-                Some(inner) => from_shared(inner),
-                None => Error::internal(source.to_string()),
-            },
-        },
+        ArrowError::ExternalError(source) => wrapped(source.as_ref()),
         ArrowError::DivideByZero => Error::new(sqlstate::DIVISION_BY_ZERO, "division by zero"),
         ArrowError::ArithmeticOverflow(_) => Error::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range"),
         other => Error::internal(other.to_string()),
+    }
+}
+
+fn wrapped(source: &(dyn std::error::Error + Send + Sync + 'static)) -> Error {
+    if let Some(error) = source.downcast_ref::<Error>() {
+        error.clone()
+    } else if let Some(error) = source.downcast_ref() {
+        datafusion_error(error)
+    } else if let Some(error) = source.downcast_ref() {
+        arrow_error(error)
+    } else {
+        Error::internal(source.to_string())
     }
 }
 

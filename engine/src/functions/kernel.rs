@@ -12,7 +12,6 @@ use std::sync::Arc;
 use aegis_catalog::{Error, Result};
 use arrow::array::{Array, ArrayRef};
 use arrow::buffer::NullBuffer;
-use arrow::error::ArrowError;
 #[doc(hidden)]
 pub use datafusion::logical_expr::ColumnarValue;
 use datafusion::scalar::ScalarValue;
@@ -209,25 +208,4 @@ fn finish(array: ArrayRef, once: bool) -> Result<ColumnarValue> {
 
 pub fn scalar_to_array(value: &ScalarValue, rows: usize) -> Result<ArrayRef> {
     value.to_array_of_size(rows).map_err(|error| Error::internal(error.to_string()))
-}
-
-/// Whatever goes wrong inside an Arrow kernel that was given proper input.
-pub fn arrow(error: ArrowError) -> Error {
-    Error::internal(error.to_string())
-}
-
-/// An error of ours on its way through DataFusion.
-pub fn external(error: Error) -> datafusion::error::DataFusionError {
-    datafusion::error::DataFusionError::External(Box::new(error))
-}
-
-/// An error on its way back out of DataFusion.
-pub fn internal(error: datafusion::error::DataFusionError) -> Error {
-    match error.find_root() {
-        datafusion::error::DataFusionError::External(source) => match source.downcast_ref::<Error>() {
-            Some(error) => error.clone(),
-            None => Error::internal(error.to_string()),
-        },
-        _ => Error::internal(error.to_string()),
-    }
 }

@@ -15,8 +15,8 @@ use datafusion::logical_expr::Accumulator;
 use datafusion::scalar::ScalarValue;
 
 use super::owned::owned;
+use crate::execute::error::{from_arrow, to_datafusion};
 use crate::functions::comparison::key::key_array;
-use crate::functions::kernel::{arrow, external};
 
 type DataFusionResult<T> = std::result::Result<T, DataFusionError>;
 
@@ -51,7 +51,7 @@ impl Collected {
                 .map(|column| {
                     let parts: Vec<&dyn Array> =
                         self.batches.iter().filter_map(|batch| batch.get(column)).map(|part| &**part).collect();
-                    concat(&parts).map_err(arrow)
+                    concat(&parts).map_err(from_arrow)
                 })
                 .collect::<Result<Vec<_>>>()?;
             self.batches = vec![columns];
@@ -69,7 +69,8 @@ impl Collected {
         let mut columns = self.rows()?;
         if !self.order.is_empty() || self.distinct {
             let order = self.sorted(&columns)?;
-            columns = columns.iter().map(|column| take(column, &order, None).map_err(arrow)).collect::<Result<_>>()?;
+            columns =
+                columns.iter().map(|column| take(column, &order, None).map_err(from_arrow)).collect::<Result<_>>()?;
         }
         columns.truncate(self.args.len());
         (self.evaluate)(&columns)
@@ -90,13 +91,13 @@ impl Collected {
         sort.extend(arg_keys.iter().map(|key| SortColumn { values: key.clone(), options: Some(last) }));
         let position: ArrayRef = Arc::new(UInt64Array::from_iter_values(0..rows as u64));
         sort.push(SortColumn { values: position, options: None });
-        let order = lexsort_to_indices(&sort, None).map_err(arrow)?;
+        let order = lexsort_to_indices(&sort, None).map_err(from_arrow)?;
         if !self.distinct || arg_keys.is_empty() {
             return Ok(order);
         }
         let fields = arg_keys.iter().map(|key| SortField::new(key.data_type().clone())).collect();
         let converted =
-            RowConverter::new(fields).and_then(|converter| converter.convert_columns(&arg_keys)).map_err(arrow)?;
+            RowConverter::new(fields).and_then(|converter| converter.convert_columns(&arg_keys)).map_err(from_arrow)?;
         let mut kept: Vec<u32> = Vec::new();
         for &position in order.values() {
             if kept.last().is_none_or(|&last| converted.row(last as usize) != converted.row(position as usize)) {
@@ -138,12 +139,12 @@ impl Accumulator for Collected {
     }
 
     fn evaluate(&mut self) -> DataFusionResult<ScalarValue> {
-        let result = self.result().map_err(external)?;
+        let result = self.result().map_err(to_datafusion)?;
         ScalarValue::try_from_array(&result, 0)
     }
 
     fn state(&mut self) -> DataFusionResult<Vec<ScalarValue>> {
-        let columns = self.rows().map_err(external)?;
+        let columns = self.rows().map_err(to_datafusion)?;
         columns
             .into_iter()
             .map(|column| {

@@ -6,10 +6,11 @@ use arrow::array::{Array, ArrayRef, new_null_array};
 use arrow::datatypes::DataType;
 
 use super::udaf::whole;
+use crate::execute::error::from_arrow;
+use crate::functions::Body;
 use crate::functions::array::{ArrayColumn, Dimension, Frame};
 use crate::functions::signature::{Row, f};
 use crate::functions::value::{Read, Write};
-use crate::functions::{Body, kernel};
 
 pub fn functions() -> Vec<Row> {
     vec![
@@ -70,7 +71,7 @@ fn array_of_arrays(args: &[ArrayRef]) -> Result<ArrayRef> {
     dimensions.extend(inner);
     let slices: Vec<ArrayRef> = (0..column.len()).map(|row| column.slice(row)).collect();
     let slices: Vec<&dyn Array> = slices.iter().map(|slice| &**slice).collect();
-    let elements = arrow::compute::concat(&slices).map_err(kernel::arrow)?;
+    let elements = arrow::compute::concat(&slices).map_err(from_arrow)?;
     let mut frame = Frame::default();
     frame.end(elements.len(), Some(&dimensions));
     frame.finish(elements)

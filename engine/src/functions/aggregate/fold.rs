@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use datafusion::scalar::ScalarValue;
 
 use super::persist::Persist;
-use crate::functions::kernel::external;
+use crate::execute::error::to_datafusion;
 
 type DataFusionResult<T> = std::result::Result<T, DataFusionError>;
 
@@ -134,11 +134,11 @@ impl<F: Fold> OneGroup<F> {
 
 impl<F: Fold> Accumulator for OneGroup<F> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> DataFusionResult<()> {
-        self.change(values, F::add_all, F::add).map_err(external)
+        self.change(values, F::add_all, F::add).map_err(to_datafusion)
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> DataFusionResult<()> {
-        self.change(values, |_, _, _| false, F::remove).map_err(external)
+        self.change(values, |_, _, _| false, F::remove).map_err(to_datafusion)
     }
 
     fn supports_retract_batch(&self) -> bool {
@@ -146,7 +146,7 @@ impl<F: Fold> Accumulator for OneGroup<F> {
     }
 
     fn evaluate(&mut self) -> DataFusionResult<ScalarValue> {
-        let result = self.fold.finish(std::slice::from_ref(&self.state)).map_err(external)?;
+        let result = self.fold.finish(std::slice::from_ref(&self.state)).map_err(to_datafusion)?;
         ScalarValue::try_from_array(&result, 0)
     }
 
@@ -156,7 +156,7 @@ impl<F: Fold> Accumulator for OneGroup<F> {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DataFusionResult<()> {
         for other in decode::<F>(states)? {
-            self.fold.merge(&mut self.state, other?).map_err(external)?;
+            self.fold.merge(&mut self.state, other?).map_err(to_datafusion)?;
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl<F: Fold> Accumulator for OneGroup<F> {
 fn decode<F: Fold>(states: &[ArrayRef]) -> DataFusionResult<impl Iterator<Item = DataFusionResult<F::State>>> {
     let Some(column) = states.first() else { return datafusion::common::internal_err!("aggregate state is missing") };
     let column: &BinaryArray = column.as_binary();
-    Ok(column.iter().map(|bytes| F::State::load(&mut bytes.unwrap_or_default()).map_err(external)))
+    Ok(column.iter().map(|bytes| F::State::load(&mut bytes.unwrap_or_default()).map_err(to_datafusion)))
 }
 
 struct ManyGroups<F: Fold> {
@@ -211,20 +211,20 @@ impl<F: Fold> GroupsAccumulator for ManyGroups<F> {
     ) -> DataFusionResult<()> {
         self.grow(total);
         let nulls = selected::<F>(values);
-        let columns = self.fold.open(values).map_err(external)?;
+        let columns = self.fold.open(values).map_err(to_datafusion)?;
         let whole = nulls.is_none() && filter.is_none();
-        if whole && self.fold.add_grouped(&mut self.states, &columns, groups).map_err(external)? {
+        if whole && self.fold.add_grouped(&mut self.states, &columns, groups).map_err(to_datafusion)? {
             return Ok(());
         }
         if whole {
             let mut rows = groups.iter().enumerate();
             return rows
                 .try_for_each(|(row, &group)| self.fold.add(&mut self.states[group], &columns, row))
-                .map_err(external);
+                .map_err(to_datafusion);
         }
         for (row, &group) in groups.iter().enumerate() {
             if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) && passes(filter, row) {
-                self.fold.add(&mut self.states[group], &columns, row).map_err(external)?;
+                self.fold.add(&mut self.states[group], &columns, row).map_err(to_datafusion)?;
             }
         }
         Ok(())
@@ -232,7 +232,7 @@ impl<F: Fold> GroupsAccumulator for ManyGroups<F> {
 
     fn evaluate(&mut self, emit_to: EmitTo) -> DataFusionResult<ArrayRef> {
         let states = emit_to.take_needed(&mut self.states);
-        self.fold.finish(&states).map_err(external)
+        self.fold.finish(&states).map_err(to_datafusion)
     }
 
     fn state(&mut self, emit_to: EmitTo) -> DataFusionResult<Vec<ArrayRef>> {
@@ -242,7 +242,7 @@ impl<F: Fold> GroupsAccumulator for ManyGroups<F> {
     fn merge_batch(&mut self, values: &[ArrayRef], groups: &[usize], total: usize) -> DataFusionResult<()> {
         self.grow(total);
         for (other, &group) in decode::<F>(values)?.zip(groups) {
-            self.fold.merge(&mut self.states[group], other?).map_err(external)?;
+            self.fold.merge(&mut self.states[group], other?).map_err(to_datafusion)?;
         }
         Ok(())
     }

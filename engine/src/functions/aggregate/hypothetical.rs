@@ -12,8 +12,8 @@ use datafusion::logical_expr::AggregateUDF;
 
 use super::collection::one;
 use super::udaf::whole;
+use crate::execute::error::from_arrow;
 use crate::functions::comparison::key::key_array;
-use crate::functions::kernel::arrow;
 use crate::functions::signature::{Row, f};
 use crate::functions::{AggregateTypes, Body};
 
@@ -91,10 +91,10 @@ fn in_order(keys: &[(Type, SortOptions)], direct: &[ArrayRef], columns: &[ArrayR
     let mut sorted = Vec::with_capacity(keys.len());
     for ((ty, _), (direct, column)) in keys.iter().zip(direct.iter().zip(columns)) {
         let direct = key_array(*ty, &direct.slice(0, 1))?;
-        sorted.push(concat(&[direct.as_ref(), key_array(*ty, column)?.as_ref()]).map_err(arrow)?);
+        sorted.push(concat(&[direct.as_ref(), key_array(*ty, column)?.as_ref()]).map_err(from_arrow)?);
     }
     let fields = keys.iter().zip(&sorted);
     let fields = fields.map(|((_, options), key)| SortField::new_with_options(key.data_type().clone(), *options));
-    let converter = RowConverter::new(fields.collect()).map_err(arrow)?;
-    converter.convert_columns(&sorted).map_err(arrow)
+    let converter = RowConverter::new(fields.collect()).map_err(from_arrow)?;
+    converter.convert_columns(&sorted).map_err(from_arrow)
 }

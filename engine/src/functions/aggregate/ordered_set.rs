@@ -11,9 +11,9 @@ use arrow::row::{RowConverter, SortField};
 
 use super::collection::one;
 use super::udaf::whole;
+use crate::execute::error::from_arrow;
 use crate::functions::array::{ArrayColumn, Frame, List};
 use crate::functions::comparison::key::key_array;
-use crate::functions::kernel::arrow;
 use crate::functions::signature::{Row, f};
 use crate::functions::value::{Read, Write};
 use crate::functions::{AggregateTypes, Body};
@@ -61,7 +61,7 @@ fn two(args: &[ArrayRef]) -> Result<(&ArrayRef, ArrayRef)> {
     // Nulls do not count.
     let valid: UInt64Array =
         (0..values.len()).filter(|&row| values.is_valid(row)).map(|row| row as u64).collect::<Vec<_>>().into();
-    Ok((fractions, take(values, &valid, None).map_err(arrow)?))
+    Ok((fractions, take(values, &valid, None).map_err(from_arrow)?))
 }
 
 fn checked(fraction: f64) -> Result<f64> {
@@ -102,7 +102,7 @@ fn discrete_many(args: &[ArrayRef]) -> Result<ArrayRef> {
         .collect::<Result<UInt64Array>>()?;
     let mut frame = Frame::default();
     frame.end(rows.len(), Some(&ArrayColumn::open(fractions)?.dimensions(0)));
-    frame.finish(take(&values, &rows, None).map_err(arrow)?)
+    frame.finish(take(&values, &rows, None).map_err(from_arrow)?)
 }
 
 /// A type between whose values there are others.
@@ -157,7 +157,7 @@ fn mode_body(types: &AggregateTypes<'_>) -> Result<std::sync::Arc<datafusion::lo
         let [values] = args else { return Err(Error::internal("mode has one argument")) };
         let keys = key_array(ty, values)?;
         let converter = RowConverter::new(vec![SortField::new(keys.data_type().clone())]);
-        let rows = converter.and_then(|converter| converter.convert_columns(&[keys])).map_err(arrow)?;
+        let rows = converter.and_then(|converter| converter.convert_columns(&[keys])).map_err(from_arrow)?;
         // Equal values are neighbours, since the rows are sorted by them.
         let (mut best, mut best_count, mut start) = (None, 0, 0);
         for row in (0..values.len()).filter(|&row| values.is_valid(row)) {

@@ -14,8 +14,8 @@ use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Grou
 
 use super::collect::{Collected, Whole, state_type};
 use super::fold::{AnyFold, Fold, Folded, STATE_TYPE};
+use crate::execute::error::{from_datafusion, to_datafusion};
 use crate::functions::AggregateTypes;
-use crate::functions::kernel::external;
 
 type DataFusionResult<T> = std::result::Result<T, DataFusionError>;
 
@@ -130,7 +130,7 @@ fn folded(fold: Arc<dyn AnyFold>) -> Whole {
             .update_batch(columns)
             .and_then(|()| accumulator.evaluate())
             .and_then(|result| result.to_array_of_size(1));
-        result.map_err(crate::functions::kernel::internal)
+        result.map_err(from_datafusion)
     })
 }
 
@@ -187,7 +187,7 @@ impl AggregateUDFImpl for Definition {
     fn create_groups_accumulator(&self, _args: AccumulatorArgs<'_>) -> DataFusionResult<Box<dyn GroupsAccumulator>> {
         match &self.code {
             Code::Fold(fold) => Ok(fold.groups()),
-            Code::Whole(_) => Err(external(aegis_catalog::Error::internal("no groups accumulator"))),
+            Code::Whole(_) => Err(to_datafusion(aegis_catalog::Error::internal("no groups accumulator"))),
         }
     }
 

@@ -10,7 +10,7 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Field, Int32Type};
 
-use crate::functions::kernel::arrow;
+use crate::execute::error::from_arrow;
 use crate::functions::value::{Read, Write, downcast};
 
 /// `MAXDIM` of PostgreSQL.
@@ -120,7 +120,7 @@ impl ArrayWriter {
 
     pub fn finish(self) -> Result<ArrayRef> {
         let sources: Vec<&dyn Array> = self.sources.iter().map(|source| &**source).collect();
-        let elements = interleave(&sources, &self.picks).map_err(arrow)?;
+        let elements = interleave(&sources, &self.picks).map_err(from_arrow)?;
         self.frame.finish(elements)
     }
 }
@@ -149,11 +149,11 @@ impl Frame {
         let DataType::Struct(fields) = data_type else { return Err(Error::internal("an array is a struct")) };
         let offsets = OffsetBuffer::new(std::iter::once(0).chain(self.ends).collect());
         let item = Field::new("item", elements.data_type().clone(), true);
-        let lists = ListArray::try_new(item.into(), offsets, elements, None).map_err(arrow)?;
+        let lists = ListArray::try_new(item.into(), offsets, elements, None).map_err(from_arrow)?;
         let shapes = shape_lists(&self.shapes)?;
         let nulls = NullBuffer::from(self.valid);
         let nulls = (nulls.null_count() > 0).then_some(nulls);
-        Ok(Arc::new(StructArray::try_new(fields, vec![Arc::new(lists), Arc::new(shapes)], nulls).map_err(arrow)?))
+        Ok(Arc::new(StructArray::try_new(fields, vec![Arc::new(lists), Arc::new(shapes)], nulls).map_err(from_arrow)?))
     }
 }
 
@@ -163,7 +163,7 @@ fn shape_lists(shapes: &[Option<Vec<i32>>]) -> Result<ListArray> {
     let values: Int32Array = shapes.iter().flatten().flatten().copied().collect::<Vec<_>>().into();
     let nulls: NullBuffer = shapes.iter().map(Option::is_some).collect::<Vec<_>>().into();
     let item = Field::new("item", DataType::Int32, true);
-    ListArray::try_new(item.into(), offsets, Arc::new(values), Some(nulls)).map_err(arrow)
+    ListArray::try_new(item.into(), offsets, Arc::new(values), Some(nulls)).map_err(from_arrow)
 }
 
 /// A one-dimensional array as a Rust value. Reading flattens several dimensions.

@@ -4,6 +4,7 @@ use aegis_catalog::{Error, Result, sqlstate};
 use arrow::array::{Array, ArrayRef};
 
 use super::{ArrayColumn, ArrayWriter, Dimension, List, check_size};
+use crate::execute::error::from_arrow;
 use crate::functions::Call;
 use crate::functions::kernel::columns;
 use crate::functions::signature::{Row, f};
@@ -227,6 +228,6 @@ fn extreme(call: &Call<'_>, args: &[ArrayRef], larger: bool) -> Result<ArrayRef>
     let ty = call.arg_types.first().copied().unwrap_or(call.result);
     let (x, y) = (key_array(ty, a)?, key_array(ty, b)?);
     let pick_first = if larger { cmp::gt_eq(&x, &y) } else { cmp::lt_eq(&x, &y) };
-    let pick_first = pick_first.map_err(crate::functions::kernel::arrow)?;
-    zip(&pick_first, a, b).map_err(crate::functions::kernel::arrow)
+    let pick_first = pick_first.map_err(from_arrow)?;
+    zip(&pick_first, a, b).map_err(from_arrow)
 }

@@ -8,9 +8,10 @@ use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::row::{RowConverter, Rows, SortField};
 
 use super::ArrayColumn;
+use crate::execute::error::from_arrow;
 use crate::functions::Call;
 use crate::functions::comparison::key::key_array;
-use crate::functions::kernel::{arrow, columns};
+use crate::functions::kernel::columns;
 use crate::functions::signature::{Row, f};
 
 pub fn functions() -> Vec<Row> {
@@ -31,8 +32,8 @@ pub fn element_type(call: &Call<'_>, position: usize) -> Result<Type> {
 pub fn comparable(ty: Type, columns: &[&ArrayRef]) -> Result<Vec<Rows>> {
     let keys = columns.iter().map(|column| key_array(ty, column)).collect::<Result<Vec<_>>>()?;
     let Some(first) = keys.first() else { return Ok(Vec::new()) };
-    let converter = RowConverter::new(vec![SortField::new(first.data_type().clone())]).map_err(arrow)?;
-    keys.iter().map(|key| converter.convert_columns(std::slice::from_ref(key)).map_err(arrow)).collect()
+    let converter = RowConverter::new(vec![SortField::new(first.data_type().clone())]).map_err(from_arrow)?;
+    keys.iter().map(|key| converter.convert_columns(std::slice::from_ref(key)).map_err(from_arrow)).collect()
 }
 
 type Set<'a> = HashSet<&'a [u8]>;

@@ -24,8 +24,8 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+use crate::execute::error::{from_arrow, to_datafusion};
 use crate::functions::array::ArrayColumn;
-use crate::functions::kernel::arrow;
 use crate::functions::value::{Read, TimeTz, downcast};
 use crate::session::context::StatementContext;
 
@@ -135,7 +135,7 @@ impl Key {
                     (i128::from(value.months) * 30 + i128::from(value.days)) * DAY_MICROS
                         + i128::from(value.nanoseconds / 1000)
                 })?;
-                Arc::new(micros.with_precision_and_scale(38, 0).map_err(arrow)?)
+                Arc::new(micros.with_precision_and_scale(38, 0).map_err(from_arrow)?)
             }
             Self::DateTimestamp => {
                 Arc::new(map::<arrow::datatypes::Date32Type, TimestampMicrosecondType>(array, date_micros)?)
@@ -239,7 +239,7 @@ fn ordered_rows(ty: Type, array: &ArrayRef) -> Result<Rows> {
     let keys = key_array(ty, array)?;
     let options = SortOptions { descending: false, nulls_first: false };
     let converter = RowConverter::new(vec![SortField::new_with_options(keys.data_type().clone(), options)]);
-    converter.and_then(|converter| converter.convert_columns(&[keys])).map_err(arrow)
+    converter.and_then(|converter| converter.convert_columns(&[keys])).map_err(from_arrow)
 }
 
 /// Elements in order, then number of dimensions, then each one's length and lower bound (`array_cmp`).
@@ -312,7 +312,7 @@ impl ScalarUDFImpl for KeyFunction {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> datafusion::error::Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let [array] = &arrays[..] else { return datafusion::common::internal_err!("a key has one argument") };
-        let keys = self.key.evaluate(array).map_err(crate::functions::kernel::external)?;
+        let keys = self.key.evaluate(array).map_err(to_datafusion)?;
         Ok(match &args.args[..] {
             [ColumnarValue::Scalar(_)] => {
                 ColumnarValue::Scalar(datafusion::scalar::ScalarValue::try_from_array(&keys, 0)?)

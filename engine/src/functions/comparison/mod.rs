@@ -14,9 +14,10 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use datafusion::logical_expr::{Expr, Operator, binary_expr, cast};
 
-use super::kernel::{arrow, columns};
+use super::kernel::columns;
 use super::signature::{Row, f};
 use super::{Body, Call};
+use crate::execute::error::from_arrow;
 use crate::functions::datetime::zone;
 use key::{Key, key_array, key_of};
 
@@ -230,7 +231,7 @@ fn zoned(compare: Compare) -> Body {
         let [left, right] = args else { return Err(Error::internal("a comparison has two arguments")) };
         let left = zone::instants(call, call.arg_types.first(), left)?;
         let right = zone::instants(call, call.arg_types.get(1), right)?;
-        Ok(Arc::new(compare(&left, &right).map_err(arrow)?))
+        Ok(Arc::new(compare(&left, &right).map_err(from_arrow)?))
     })
 }
 
@@ -238,7 +239,7 @@ fn zoned(compare: Compare) -> Body {
 fn by_key(compare: Compare) -> Body {
     columns(move |call, args| {
         let (left, right) = keys(call, args)?;
-        Ok(Arc::new(compare(&left, &right).map_err(arrow)?))
+        Ok(Arc::new(compare(&left, &right).map_err(from_arrow)?))
     })
 }
 
@@ -266,8 +267,8 @@ fn check_records(left: &ArrayRef, right: &ArrayRef) -> Result<()> {
 
 fn three_way(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef> {
     let (left, right) = keys(call, args)?;
-    let less = cmp::lt(&left, &right).map_err(arrow)?;
-    let greater = cmp::gt(&left, &right).map_err(arrow)?;
+    let less = cmp::lt(&left, &right).map_err(from_arrow)?;
+    let greater = cmp::gt(&left, &right).map_err(from_arrow)?;
     let order = less.iter().zip(greater.iter()).map(|(less, greater)| Some(i32::from(greater?) - i32::from(less?)));
     Ok(Arc::new(order.collect::<Int32Array>()))
 }

@@ -12,7 +12,8 @@ use arrow::datatypes::DataType;
 use datafusion::logical_expr::ColumnarValue;
 
 use super::raw::{self, Kind};
-use crate::functions::kernel::{arrow, columns, scalar_to_array};
+use crate::execute::error::from_arrow;
+use crate::functions::kernel::{columns, scalar_to_array};
 use crate::functions::set_returning::{body, list};
 use crate::functions::signature::{Row, f};
 use crate::functions::value::downcast;
@@ -180,7 +181,7 @@ fn rows_of(
     let valid: NullBuffer = rows.iter().map(|row| row.object.is_some() || is_given(row)).collect();
     let nulls = (valid.null_count() > 0).then_some(valid);
     let fields = struct_fields(fields, &*call.context.catalog);
-    Ok(Arc::new(StructArray::try_new_with_length(fields, arrays, nulls, rows.len()).map_err(arrow)?))
+    Ok(Arc::new(StructArray::try_new_with_length(fields, arrays, nulls, rows.len()).map_err(from_arrow)?))
 }
 
 fn check_object(text: &str) -> Result<()> {

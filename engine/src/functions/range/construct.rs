@@ -7,8 +7,9 @@ use aegis_catalog::{Error, Result, facts, sqlstate};
 use arrow::array::{Array, ArrayRef, BinaryViewArray, BinaryViewBuilder, StringViewArray};
 
 use super::sets::{each, range_type_of};
+use crate::execute::error::from_arrow;
 use crate::functions::array::ArrayColumn;
-use crate::functions::kernel::{arrow, columns};
+use crate::functions::kernel::columns;
 use crate::functions::signature::{Row, f};
 use crate::functions::value::downcast;
 use crate::functions::{Body, Call};
@@ -115,7 +116,7 @@ fn of_ranges(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef> {
         None => Ok(Arc::new(results)),
         Some(nulls) => {
             let (views, buffers, _) = results.into_parts();
-            Ok(Arc::new(BinaryViewArray::try_new(views, buffers, Some(nulls)).map_err(arrow)?))
+            Ok(Arc::new(BinaryViewArray::try_new(views, buffers, Some(nulls)).map_err(from_arrow)?))
         }
     }
 }

@@ -9,7 +9,7 @@ use arrow::compute::concat;
 use arrow::datatypes::Field;
 use datafusion::logical_expr::ColumnarValue;
 
-use crate::functions::kernel::arrow;
+use crate::execute::error::from_arrow;
 use crate::functions::value::Write;
 use crate::functions::{Body, Kernel};
 
@@ -63,7 +63,7 @@ pub fn set_of<T: Write>(rows: usize, mut values: impl FnMut(usize) -> Result<Vec
 pub fn given(items: ArrayRef) -> Body {
     body(Arc::new(move |call, _| {
         let copies = vec![items.as_ref(); call.rows];
-        let all = if copies.is_empty() { items.slice(0, 0) } else { concat(&copies).map_err(arrow)? };
+        let all = if copies.is_empty() { items.slice(0, 0) } else { concat(&copies).map_err(from_arrow)? };
         list(vec![items.len(); call.rows], all).map(ColumnarValue::Array)
     }))
 }
@@ -72,7 +72,7 @@ pub fn given(items: ArrayRef) -> Body {
 pub fn list(lengths: Vec<usize>, items: ArrayRef) -> Result<ArrayRef> {
     let item = Field::new("item", items.data_type().clone(), true);
     let offsets = OffsetBuffer::from_lengths(lengths);
-    Ok(Arc::new(ListArray::try_new(item.into(), offsets, items, None).map_err(arrow)?))
+    Ok(Arc::new(ListArray::try_new(item.into(), offsets, items, None).map_err(from_arrow)?))
 }
 
 pub fn body(lists: Kernel) -> Body {

@@ -9,7 +9,8 @@ use arrow::datatypes::Fields;
 use datafusion::logical_expr::ColumnarValue;
 
 use super::lists::{body, list};
-use crate::functions::kernel::{Inputs, arrow};
+use crate::execute::error::from_arrow;
+use crate::functions::kernel::Inputs;
 use crate::functions::signature::{Row, f, record_columns};
 use crate::functions::{Body, Call};
 
@@ -100,5 +101,5 @@ fn rows_of(
     }
     let fields: Fields = columns.iter().map(|(name, ty)| field_with_type(name, Type::of(*ty), true)).collect();
     let arrays: Vec<ArrayRef> = builders.iter_mut().map(ColumnBuilder::finish).collect();
-    StructArray::try_new_with_length(fields, arrays, None, total).map_err(arrow)
+    StructArray::try_new_with_length(fields, arrays, None, total).map_err(from_arrow)
 }

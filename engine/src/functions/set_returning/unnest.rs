@@ -9,8 +9,9 @@ use arrow::compute::take;
 use datafusion::logical_expr::ColumnarValue;
 
 use super::lists::{body, list};
+use crate::execute::error::from_arrow;
 use crate::functions::array::ArrayColumn;
-use crate::functions::kernel::{arrow, scalar_to_array};
+use crate::functions::kernel::scalar_to_array;
 use crate::functions::signature::{Row, f, own};
 use crate::functions::{Body, Call, Volatility};
 
@@ -48,7 +49,7 @@ fn elements(column: &ArrayColumn<'_>) -> Result<(Vec<usize>, ArrayRef)> {
         lengths.push(range.len());
         positions.extend(range.map(|position| position as u64));
     }
-    let items = take(column.elements(), &UInt64Array::from(positions), None).map_err(arrow)?;
+    let items = take(column.elements(), &UInt64Array::from(positions), None).map_err(from_arrow)?;
     Ok((lengths, items))
 }
 
@@ -70,7 +71,7 @@ fn expand_array() -> Body {
             call.arg_types.first().and_then(|ty| call.context.catalog.element_of(ty.oid)).unwrap_or(oid::TEXT);
         let x = field_with_type("x", Type::of(element), true).with_data_type(items.data_type().clone());
         let n = field_with_type("n", Type::of(oid::INT4), true);
-        let rows = StructArray::try_new(vec![x, n].into(), vec![items, Arc::new(numbers)], None).map_err(arrow)?;
+        let rows = StructArray::try_new(vec![x, n].into(), vec![items, Arc::new(numbers)], None).map_err(from_arrow)?;
         list(lengths, Arc::new(rows)).map(ColumnarValue::Array)
     }))
 }

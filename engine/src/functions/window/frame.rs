@@ -9,7 +9,7 @@ use arrow::datatypes::Int64Type;
 use arrow::row::{RowConverter, SortField};
 
 use super::in_range::{Point, check_offset, in_range, points};
-use crate::functions::kernel::arrow;
+use crate::execute::error::from_arrow;
 use crate::parse::ast::{FrameExclude, FrameUnit};
 
 /// One end of a frame. An offset is a column whose first row counts.
@@ -210,8 +210,8 @@ fn groups(partition: &Partition<'_>) -> Result<(Vec<usize>, Vec<Range<usize>>)> 
         return Ok((vec![0; rows], vec![0..rows]));
     }
     let fields = partition.peers.iter().map(|key| SortField::new(key.data_type().clone())).collect();
-    let converter = RowConverter::new(fields).map_err(arrow)?;
-    let keys = converter.convert_columns(partition.peers).map_err(arrow)?;
+    let converter = RowConverter::new(fields).map_err(from_arrow)?;
+    let keys = converter.convert_columns(partition.peers).map_err(from_arrow)?;
     let (mut group_of, mut groups) = (Vec::with_capacity(rows), Vec::new());
     let mut first = 0;
     for row in 0..rows {
