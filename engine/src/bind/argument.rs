@@ -26,21 +26,13 @@ pub(super) struct Signature {
 
 impl Signature {
     fn of_fact(row: &FunctionRow) -> Self {
-        let names = match (&row.arg_names, &row.arg_modes) {
-            (None, _) => Vec::new(),
-            (Some(names), None) => names.clone(),
-            (Some(names), Some(modes)) => {
-                let inputs = names.iter().zip(modes).filter(|(_, mode)| matches!(mode, 'i' | 'b' | 'v'));
-                inputs.map(|(name, _)| name.clone()).collect()
-            }
-        };
         Self {
             oid: row.oid,
             schema: row.schema,
             args: row.arg_types.clone(),
             variadic: row.variadic,
             defaults: usize::try_from(row.default_count).unwrap_or(0),
-            names,
+            names: functions::input_names(row),
             returns: row.return_type,
             kind: row.kind,
         }
