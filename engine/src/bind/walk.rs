@@ -2,83 +2,104 @@
 
 use super::tree::*;
 
-fn subscript_parts(subscript: &mut Subscript, visit: &mut dyn FnMut(&mut Expr)) {
-    match subscript {
-        Subscript::Index(index) => visit(index),
-        Subscript::Slice { lower, upper } => lower.iter_mut().chain(upper).for_each(visit),
-    }
+macro_rules! visit_all {
+    ($parts:expr, $visit:ident) => {
+        $parts.into_iter().for_each(|part| $visit(part))
+    };
+}
+
+macro_rules! visit_subscripts {
+    ($subscripts:expr, $visit:ident) => {
+        for subscript in $subscripts {
+            match subscript {
+                Subscript::Index(index) => $visit(index),
+                Subscript::Slice { lower, upper } => {
+                    visit_all!(lower, $visit);
+                    visit_all!(upper, $visit);
+                }
+            }
+        }
+    };
+}
+
+/// Visits the direct parts of an expression of this kind, be it borrowed to be read or to be changed. Of a sub-query it does what the last
+/// argument says.
+macro_rules! visit_parts {
+    ($kind:expr, $visit:ident, $subquery:pat => $of_subquery:expr) => {
+        match $kind {
+            ExprKind::Constant(_)
+            | ExprKind::Parameter(_)
+            | ExprKind::Column { .. }
+            | ExprKind::CaseOperand
+            | ExprKind::DomainValue
+            | ExprKind::Grouping { .. }
+            | ExprKind::Default => {}
+            ExprKind::Call { args: parts, .. }
+            | ExprKind::And(parts)
+            | ExprKind::Or(parts)
+            | ExprKind::Coalesce(parts)
+            | ExprKind::Extreme { args: parts, .. }
+            | ExprKind::Row(parts)
+            | ExprKind::NamedRow { fields: parts, .. }
+            | ExprKind::Array { elements: parts, .. } => visit_all!(parts, $visit),
+            ExprKind::Cast { arg, .. }
+            | ExprKind::Collate { arg, .. }
+            | ExprKind::Collated { arg, .. }
+            | ExprKind::Not(arg)
+            | ExprKind::IsNull { arg, .. }
+            | ExprKind::IsBoolean { arg, .. }
+            | ExprKind::Field { arg, .. } => $visit(arg),
+            ExprKind::NullExtended { row: first, present: second }
+            | ExprKind::IsDistinct { left: first, right: second, .. }
+            | ExprKind::NullIf { left: first, right: second, .. }
+            | ExprKind::FieldStore { arg: first, value: second, .. }
+            | ExprKind::QuantifiedArray { left: first, array: second, .. } => {
+                $visit(first);
+                $visit(second);
+            }
+            ExprKind::Case { operand, branches, otherwise } => {
+                visit_all!(operand, $visit);
+                for (condition, result) in branches {
+                    $visit(condition);
+                    $visit(result);
+                }
+                visit_all!(otherwise, $visit);
+            }
+            ExprKind::RowCompare { left, right, .. } => {
+                visit_all!(left, $visit);
+                visit_all!(right, $visit);
+            }
+            ExprKind::InList { left, list, .. } => {
+                $visit(left);
+                visit_all!(list, $visit);
+            }
+            ExprKind::Subscript { arg, subscripts } => {
+                $visit(arg);
+                visit_subscripts!(subscripts, $visit);
+            }
+            ExprKind::SubscriptStore { arg, subscripts, value } => {
+                $visit(arg);
+                $visit(value);
+                visit_subscripts!(subscripts, $visit);
+            }
+            ExprKind::Subquery($subquery) => $of_subquery,
+        }
+    };
+}
+
+/// Calls `visit` on each direct part of an expression but its sub-query.
+pub(crate) fn parts(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
+    visit_parts!(&expr.kind, visit, _ => {});
 }
 
 /// Calls `visit` on each direct part of an expression; sub-queries' expressions included.
 pub(crate) fn children(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
-    match &mut expr.kind {
-        ExprKind::Constant(_)
-        | ExprKind::Parameter(_)
-        | ExprKind::Column { .. }
-        | ExprKind::CaseOperand
-        | ExprKind::DomainValue
-        | ExprKind::Grouping { .. }
-        | ExprKind::Default => {}
-        ExprKind::Call { args, .. }
-        | ExprKind::And(args)
-        | ExprKind::Or(args)
-        | ExprKind::Coalesce(args)
-        | ExprKind::Extreme { args, .. }
-        | ExprKind::Row(args) => args.iter_mut().for_each(visit),
-        ExprKind::NamedRow { fields, .. } => fields.iter_mut().for_each(visit),
-        ExprKind::Array { elements, .. } => elements.iter_mut().for_each(visit),
-        ExprKind::Cast { arg, .. }
-        | ExprKind::Collate { arg, .. }
-        | ExprKind::Collated { arg, .. }
-        | ExprKind::Not(arg)
-        | ExprKind::IsNull { arg, .. }
-        | ExprKind::IsBoolean { arg, .. }
-        | ExprKind::Field { arg, .. } => visit(arg),
-        ExprKind::NullExtended { row, present } => {
-            visit(row);
-            visit(present);
+    visit_parts!(&mut expr.kind, visit, subquery => {
+        if let SubqueryKind::Any { condition, .. } | SubqueryKind::All { condition, .. } = &mut subquery.kind {
+            visit(condition);
         }
-        ExprKind::IsDistinct { left, right, .. } | ExprKind::NullIf { left, right, .. } => {
-            visit(left);
-            visit(right);
-        }
-        ExprKind::Case { operand, branches, otherwise } => {
-            operand.iter_mut().for_each(|operand| visit(operand));
-            for (condition, result) in branches {
-                visit(condition);
-                visit(result);
-            }
-            otherwise.iter_mut().for_each(|otherwise| visit(otherwise));
-        }
-        ExprKind::RowCompare { left, right, .. } => left.iter_mut().chain(right).for_each(visit),
-        ExprKind::FieldStore { arg, value, .. } => {
-            visit(arg);
-            visit(value);
-        }
-        ExprKind::SubscriptStore { arg, subscripts, value } => {
-            visit(arg);
-            visit(value);
-            subscripts.iter_mut().for_each(|subscript| subscript_parts(subscript, visit));
-        }
-        ExprKind::Subscript { arg, subscripts } => {
-            visit(arg);
-            subscripts.iter_mut().for_each(|subscript| subscript_parts(subscript, visit));
-        }
-        ExprKind::QuantifiedArray { left, array, .. } => {
-            visit(left);
-            visit(array);
-        }
-        ExprKind::InList { left, list, .. } => {
-            visit(left);
-            list.iter_mut().for_each(visit);
-        }
-        ExprKind::Subquery(subquery) => {
-            if let SubqueryKind::Any { condition, .. } | SubqueryKind::All { condition, .. } = &mut subquery.kind {
-                visit(condition);
-            }
-            query(&mut subquery.query, visit);
-        }
-    }
+        query(&mut subquery.query, visit);
+    });
 }
 
 /// Calls `visit` on the top expressions of a query, its CTEs, FROM items and legs.

@@ -8,8 +8,9 @@ use aegis_catalog::{Oid, Type};
 use super::{ColumnRef, Lowerer, lock_key};
 use crate::bind::tree::{
     CastMethod, Cte, CteBody, CteId, Delete, Expr, ExprKind, FrameBound, From, Insert, Merge, Query, RelId, Select,
-    SetCall, SetExpr, Statement, Subquery, SubqueryKind, Subscript, Update,
+    SetCall, SetExpr, Statement, Subquery, SubqueryKind, Update,
 };
+use crate::bind::walk;
 use crate::functions::{Function, Volatility};
 
 /// Collects references; relations are unique within a statement, so what is produced anywhere inside is not free.
@@ -97,7 +98,7 @@ pub fn is_immutable(expr: &Expr) -> bool {
         _ => true,
     };
     let mut all = here;
-    children(expr, &mut |child| all &= is_immutable(child));
+    walk::parts(expr, &mut |child| all &= is_immutable(child));
     all
 }
 
@@ -175,7 +176,7 @@ pub fn is_correlated(query: &Query) -> bool {
 /// Does the expression contain a sub-query?
 pub fn has_subquery(expr: &Expr) -> bool {
     let mut found = false;
-    children(expr, &mut |child| found |= has_subquery(child));
+    walk::parts(expr, &mut |child| found |= has_subquery(child));
     found || matches!(expr.kind, ExprKind::Subquery(_))
 }
 
@@ -194,7 +195,7 @@ impl Walk<'_> {
             }
             _ => {}
         }
-        children(expr, &mut |child| self.expr(child));
+        walk::parts(expr, &mut |child| self.expr(child));
     }
 
     fn reference(&mut self, column: ColumnRef) {
@@ -357,80 +358,6 @@ impl Walk<'_> {
                 self.from(right);
                 self.exprs(condition);
             }
-        }
-    }
-}
-
-fn subscript_parts(subscript: &Subscript, visit: &mut dyn FnMut(&Expr)) {
-    match subscript {
-        Subscript::Index(index) => visit(index),
-        Subscript::Slice { lower, upper } => lower.iter().chain(upper).for_each(visit),
-    }
-}
-
-/// Calls `visit` with each direct sub-expression (those of sub-queries aside).
-pub fn children(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
-    match &expr.kind {
-        ExprKind::Constant(_)
-        | ExprKind::Parameter(_)
-        | ExprKind::Column { .. }
-        | ExprKind::CaseOperand
-        | ExprKind::DomainValue
-        | ExprKind::Grouping { .. }
-        | ExprKind::Subquery(_)
-        | ExprKind::Default => {}
-        ExprKind::Call { args, .. }
-        | ExprKind::And(args)
-        | ExprKind::Or(args)
-        | ExprKind::Coalesce(args)
-        | ExprKind::Extreme { args, .. }
-        | ExprKind::Array { elements: args, .. }
-        | ExprKind::Row(args)
-        | ExprKind::NamedRow { fields: args, .. } => args.iter().for_each(visit),
-        ExprKind::Cast { arg, .. }
-        | ExprKind::Collate { arg, .. }
-        | ExprKind::Collated { arg, .. }
-        | ExprKind::Not(arg)
-        | ExprKind::IsNull { arg, .. }
-        | ExprKind::IsBoolean { arg, .. }
-        | ExprKind::Field { arg, .. } => visit(arg),
-        ExprKind::NullExtended { row, present } => {
-            visit(row);
-            visit(present);
-        }
-        ExprKind::IsDistinct { left, right, .. } | ExprKind::NullIf { left, right, .. } => {
-            visit(left);
-            visit(right);
-        }
-        ExprKind::QuantifiedArray { left, array, .. } => {
-            visit(left);
-            visit(array);
-        }
-        ExprKind::Case { operand, branches, otherwise } => {
-            operand.iter().for_each(|operand| visit(operand));
-            for (condition, result) in branches {
-                visit(condition);
-                visit(result);
-            }
-            otherwise.iter().for_each(|otherwise| visit(otherwise));
-        }
-        ExprKind::RowCompare { left, right, .. } => left.iter().chain(right).for_each(visit),
-        ExprKind::Subscript { arg, subscripts } => {
-            visit(arg);
-            subscripts.iter().for_each(|subscript| subscript_parts(subscript, visit));
-        }
-        ExprKind::FieldStore { arg, value, .. } => {
-            visit(arg);
-            visit(value);
-        }
-        ExprKind::SubscriptStore { arg, subscripts, value } => {
-            visit(arg);
-            visit(value);
-            subscripts.iter().for_each(|subscript| subscript_parts(subscript, visit));
-        }
-        ExprKind::InList { left, list, .. } => {
-            visit(left);
-            list.iter().for_each(visit);
         }
     }
 }
