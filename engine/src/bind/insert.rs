@@ -8,6 +8,7 @@ use aegis_catalog::{Error, Result, Type, sqlstate};
 
 use super::assign::Target;
 use super::from::column_expr;
+use super::query::same_width;
 use super::scope::{Clause, Level};
 use super::tree::{Expr, Insert, OutputColumn, Query, RelId, SetExpr};
 use super::updatable::{Change, TargetTable, check_changeable};
@@ -197,10 +198,7 @@ impl Binder<'_> {
             (0..width).map(|i| rows.iter().all(|row| row.get(i).is_some_and(is_default))).collect();
         let mut bound = Vec::with_capacity(rows.len());
         for row in rows {
-            if row.len() != width {
-                let at = row.first().map_or(0, |expr| expr.span.start);
-                return Err(Error::new(sqlstate::SYNTAX_ERROR, "VALUES lists must all be the same length").at(at));
-            }
+            same_width(row, width)?;
             let mut values = Vec::with_capacity(width);
             for (expr, target) in row.iter().zip(columns) {
                 let column = &target.column;

@@ -152,16 +152,13 @@ impl Binder<'_> {
         Ok(Query::bare(SetExpr::Values(rows), outputs))
     }
 
-    /// VALUES as written; every row has the same width.
-    pub(super) fn value_rows(&mut self, rows: &[Vec<ast::Expr>]) -> Result<Vec<Vec<Expr>>> {
-        let width = rows.first().map_or(0, Vec::len);
-        let mut bound = Vec::with_capacity(rows.len());
+    fn value_rows(&mut self, rows: &[Vec<ast::Expr>]) -> Result<Vec<Vec<Expr>>> {
+        let mut bound: Vec<Vec<Expr>> = Vec::with_capacity(rows.len());
         for row in rows {
-            if row.len() != width {
-                let at = row.first().map_or(0, |expr| expr.span.start);
-                return Err(Error::new(sqlstate::SYNTAX_ERROR, "VALUES lists must all be the same length").at(at));
-            }
-            bound.push(row.iter().map(|expr| self.expr(expr)).collect::<Result<Vec<_>>>()?);
+            let row = self.starred(row)?;
+            let values = row.iter().map(|expr| self.expr(expr)).collect::<Result<Vec<_>>>()?;
+            same_width(&row, bound.first().map_or(row.len(), Vec::len))?;
+            bound.push(values);
         }
         Ok(bound)
     }
@@ -241,6 +238,15 @@ impl Binder<'_> {
         }
         Ok(())
     }
+}
+
+/// 42601 for a row of VALUES that is shorter or longer than the first.
+pub(super) fn same_width(row: &[ast::Expr], width: usize) -> Result<()> {
+    if row.len() == width {
+        return Ok(());
+    }
+    let at = row.first().map_or(0, |expr| expr.span.start);
+    Err(Error::new(sqlstate::SYNTAX_ERROR, "VALUES lists must all be the same length").at(at))
 }
 
 fn select_star(from: ast::TableExpr) -> ast::SetExpr {

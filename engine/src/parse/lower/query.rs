@@ -76,11 +76,6 @@ impl Lower<'_> {
                 if rows.is_empty() {
                     return Err(self.missing_in(node));
                 }
-                if let Some(row) = rows.iter().find(|row| row.len() != rows[0].len()) {
-                    let message = "VALUES lists must all be the same length";
-                    let position = row.first().map_or(0, |expr| expr.span.start);
-                    return Err(Error::new(sqlstate::SYNTAX_ERROR, message).at(position));
-                }
                 Ok(SetExpr::Values(rows))
             }
             K::TABLE => {
