@@ -169,17 +169,13 @@ pub fn existing(name: &Name, context: &StatementContext) -> Result<TypeEntry> {
 
 /// What is to be dropped by that name.
 pub fn to_drop(name: &Name, kind: ObjectKind, context: &StatementContext) -> Result<ObjectAddress> {
-    let entry = existing(name, context)?;
-    if kind == ObjectKind::Domain && entry.kind != 'd' {
-        let message = format!("\"{}\" is not a domain", namespace::written(name));
-        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
-    }
-    if entry.oid < FIRST_NORMAL {
-        let shown = context.format.names.type_name(entry.oid);
+    let address = to_comment(name, kind, context)?;
+    if address.object < FIRST_NORMAL {
+        let shown = context.format.names.type_name(address.object);
         let message = format!("cannot drop type {shown} because it is required by the database system");
         return Err(Error::new(sqlstate::DEPENDENT_OBJECTS_STILL_EXIST, message));
     }
-    Ok(ObjectAddress::new(PG_TYPE, entry.oid))
+    Ok(address)
 }
 
 /// What COMMENT ON TYPE and DOMAIN mean.
