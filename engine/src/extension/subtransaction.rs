@@ -5,7 +5,6 @@ use aegis_catalog::{Error, Result, sqlstate};
 
 use super::caller::Caller;
 use crate::session::Session;
-use crate::session::portal::{Portal, PortalState};
 
 /// An open part of a transaction; it ends with [`Caller::release`] or [`Caller::undo`].
 #[must_use]
@@ -38,14 +37,10 @@ impl Caller<'_> {
     pub fn undo(&mut self, _: Subtransaction) -> Result<()> {
         let session = self.session();
         let Some(open) = &mut session.transaction else { return Ok(()) };
-        let (depth, mark) = open.rollback_to(NAME)?;
+        let undone = open.rollback_to(NAME)?;
         open.release(NAME)?;
-        session.backend.settings.lock().rollback_to(mark);
-        session.refresh_identity()?;
-        session.pending_notifications.lock().rollback_to(depth);
-        let runs = |portal: &Portal| portal.cursor.is_some() || matches!(portal.state, PortalState::Running(_));
-        session.portals.retain(|name, portal| portal.depth <= depth || !runs(portal) || name.is_empty());
-        Ok(())
+        session.follow_rollback(undone);
+        session.refresh_identity()
     }
 
     /// COMMIT or ROLLBACK; what follows is a new transaction. 2D000 where that may not be.

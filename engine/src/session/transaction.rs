@@ -6,6 +6,8 @@ use aegis_catalog::transaction::{CatalogSavepoint, CatalogTransaction};
 use aegis_catalog::{Error, Result, sqlstate};
 use aegis_storage::{Isolation, Store, lock};
 
+use super::Session;
+use super::portal::{Portal, PortalState};
 use super::snapshot::Exportable;
 use super::tables::{Mark, Tables};
 use crate::execute::deferred::Deferred;
@@ -132,6 +134,25 @@ impl OpenTransaction {
             ));
         }
         Ok(())
+    }
+}
+
+impl Session {
+    /// After [`OpenTransaction::rollback_to`], which returned where to: undoes the same of the session.
+    pub(crate) fn follow_rollback(&mut self, (depth, settings): (usize, settings::Mark)) {
+        self.backend.settings.lock().rollback_to(settings);
+        self.show_read_only();
+        self.pending_notifications.lock().rollback_to(depth);
+        // Cursors opened inside the savepoint close with it; the portal of this very statement stays.
+        let runs = |portal: &Portal| portal.cursor.is_some() || matches!(portal.state, PortalState::Running(_));
+        self.portals.retain(|name, portal| portal.depth <= depth || !runs(portal) || name.is_empty());
+    }
+
+    /// `transaction_read_only` is what the transaction is.
+    pub(crate) fn show_read_only(&self) {
+        if let Some(open) = &self.transaction {
+            self.backend.settings.lock().set_fact("transaction_read_only", if open.read_only { "on" } else { "off" });
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use aegis_catalog::{Error, Result, sqlstate};
 
 use super::Outcome;
 use crate::session::Session;
-use crate::session::portal::{Portal, PortalState};
 use crate::session::transaction::{Block, isolation};
 
 pub fn begin(
@@ -161,27 +160,14 @@ pub fn savepoint(session: &mut Session, name: &str) -> Result<Outcome> {
 
 pub fn release(session: &mut Session, name: &str) -> Result<Outcome> {
     block(session, "RELEASE SAVEPOINT")?.release(name)?;
-    show_read_only(session);
+    session.show_read_only();
     Outcome::tag("RELEASE")
 }
 
 pub fn rollback_to(session: &mut Session, name: &str) -> Result<Outcome> {
-    let (depth, mark) = block(session, "ROLLBACK TO SAVEPOINT")?.rollback_to(name)?;
-    session.backend.settings.lock().rollback_to(mark);
-    show_read_only(session);
-    session.pending_notifications.lock().rollback_to(depth);
-    // Cursors opened inside the savepoint close with it; the portal of this very statement stays.
-    // Not the portal of this statement itself.
-    let runs = |portal: &Portal| portal.cursor.is_some() || matches!(portal.state, PortalState::Running(_));
-    session.portals.retain(|name, portal| portal.depth <= depth || !runs(portal) || name.is_empty());
+    let undone = block(session, "ROLLBACK TO SAVEPOINT")?.rollback_to(name)?;
+    session.follow_rollback(undone);
     Outcome::tag("ROLLBACK")
-}
-
-/// `transaction_read_only` is what the transaction is.
-fn show_read_only(session: &Session) {
-    if let Some(open) = &session.transaction {
-        session.backend.settings.lock().set_fact("transaction_read_only", if open.read_only { "on" } else { "off" });
-    }
 }
 
 /// SET TRANSACTION, BEGIN's modes, and SET SESSION CHARACTERISTICS (`of_session`).
