@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aegis_catalog::definition::Printer;
 use aegis_catalog::dependency::plan_drop;
+use aegis_catalog::image::TypeEntry;
 use aegis_catalog::object::{Column, ObjectAddress, Relation, RelationKind};
 use aegis_catalog::types::{Structure, TypeLookup};
 use aegis_catalog::{Catalog, Error, Oid, Result, Type, sqlstate};
@@ -21,6 +22,25 @@ const MAX_NESTING: usize = 64;
 
 pub fn is_composite(relation: &Relation) -> bool {
     matches!(relation.kind, RelationKind::Composite)
+}
+
+/// The composite type of that name.
+fn named(name: &Name, context: &StatementContext) -> Result<Arc<Relation>> {
+    let relation = namespace::existing_anywhere(name, context)?;
+    if !is_composite(&relation) {
+        let message = format!("\"{}\" is not a composite type", relation.name);
+        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
+    }
+    Ok(relation)
+}
+
+/// What a composite type has for its attributes, for tables that are of the type.
+pub fn of_entry<'c>(entry: &TypeEntry, context: &'c StatementContext) -> Result<&'c Arc<Relation>> {
+    let relation = context.catalog.relation(entry.relation).filter(|relation| is_composite(relation));
+    relation.ok_or_else(|| {
+        let message = format!("type {} is not a composite type", context.format.names.type_name(entry.oid));
+        Error::new(sqlstate::WRONG_OBJECT_TYPE, message)
+    })
 }
 
 pub fn create(
@@ -124,11 +144,7 @@ pub fn refuse_if_stored(relation: &Relation, context: &StatementContext) -> Resu
 /// One action on an attribute.
 pub async fn alter(session: &mut Session, name: &Name, action: &AlterTypeAction) -> Result<()> {
     let context = session.context()?;
-    let relation = namespace::existing(name, &context).map_err(|error| error.without_position())?;
-    if !is_composite(&relation) {
-        let message = format!("\"{}\" is not a composite type", relation.name);
-        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
-    }
+    let relation = named(name, &context)?;
     let typed: Vec<Arc<Relation>> = typed_tables(&relation, &context);
     let cascade = match action {
         AlterTypeAction::AddAttribute { cascade, .. }
@@ -263,11 +279,7 @@ pub fn rename_attribute(
     to: &Ident,
     context: &StatementContext,
 ) -> Result<()> {
-    let relation = namespace::existing(name, context).map_err(|error| error.without_position())?;
-    if !is_composite(&relation) {
-        let message = format!("\"{}\" is not a composite type", relation.name);
-        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
-    }
+    let relation = named(name, context)?;
     refuse_typed(&relation, &typed_tables(&relation, context), false)?;
     if relation.column_by_name(&attribute.name).is_none() {
         let message = format!("column \"{}\" does not exist", attribute.name);

@@ -10,11 +10,7 @@ use crate::statement::{composite_type, user_type};
 
 pub fn of(session: &mut Session, table: &Relation, name: &Name, context: &StatementContext) -> Result<()> {
     let entry = user_type::existing(name, context)?;
-    let relation = context.catalog.relation(entry.relation);
-    let Some(relation) = relation.filter(|relation| composite_type::is_composite(relation)) else {
-        let message = format!("type {} is not a composite type", context.format.names.type_name(entry.oid));
-        return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
-    };
+    let relation = composite_type::of_entry(&entry, context)?;
     let mut columns = table.live_columns();
     for attribute in relation.live_columns() {
         require_same(attribute, columns.next())?;

@@ -156,11 +156,7 @@ impl Plan {
     /// The columns of a composite type.
     fn of_type(&mut self, name: &Name, context: &StatementContext) -> Result<()> {
         let entry = user_type::existing(name, context).map_err(|error| error.at(name.span.start))?;
-        let relation = context.catalog.relation(entry.relation);
-        let Some(relation) = relation.filter(|relation| composite_type::is_composite(relation)) else {
-            let message = format!("type {} is not a composite type", context.format.names.type_name(entry.oid));
-            return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message));
-        };
+        let relation = composite_type::of_entry(&entry, context)?;
         self.of_type = entry.oid;
         for (attnum, attribute) in (1..).zip(relation.live_columns()) {
             self.columns.push(Column { attnum, ..attribute.clone() });
