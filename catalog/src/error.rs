@@ -85,7 +85,7 @@ impl Error {
         self
     }
 
-    /// For statements whose errors PostgreSQL gives no position.
+    /// For statements whose errors PostgreSQL gives no position, and for code whose text is not the client's.
     pub fn without_position(mut self) -> Self {
         self.0.position = None;
         self

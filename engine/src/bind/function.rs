@@ -228,7 +228,8 @@ impl Binder<'_> {
         let arg = |&ty: &Oid| Expr { kind: ExprKind::Default, ty: Type::of(ty), span: Span::default() };
         let args: Vec<Expr> = types.iter().map(arg).collect();
         let chosen = self.choose(name, &args, &[], variadic, name.span);
-        match chosen.map_err(without_position)? {
+        // Where a name stands is told only in expressions.
+        match chosen.map_err(Error::without_position)? {
             Choice::Function(overload) if matches!(overload.signature.kind, 'f') => {
                 Ok((overload.signature.oid, overload.args))
             }
@@ -481,12 +482,6 @@ impl Binder<'_> {
         self.refuse_decorations(call, span)?;
         self.resolve_overload(overload, args, call.variadic, span).map(Some)
     }
-}
-
-/// Where a name stands is told only in expressions.
-fn without_position(mut error: Error) -> Error {
-    error.fields_mut().position = None;
-    error
 }
 
 /// The call as FROM and SELECT run it.

@@ -323,7 +323,7 @@ impl<'a> Inliner<'a> {
         }
         let mut bound =
             routine::bind_body_statement(&parsed.statement, &sql, routine, &types, self.context, &mut self.numbers)
-                .map_err(in_function)?;
+                .map_err(Error::without_position)?;
         routine::as_declared(Some(&mut bound), &returns, self.context, &mut self.numbers)?;
         let Statement::Query(mut query) = bound.statement else { return Ok(None) };
         if query.ctes.iter().any(|cte| matches!(cte.body, CteBody::Change(_))) || !query.locking.is_empty() {
@@ -471,12 +471,6 @@ pub fn draws_twice(targets: &[Expr]) -> bool {
     let mut found = Vec::new();
     targets.iter().for_each(|target| visit(&mut target.clone(), &mut found));
     found.iter().enumerate().any(|(at, args)| found.iter().take(at).any(|earlier| earlier == args))
-}
-
-/// Positions in a body are none in the statement.
-fn in_function(mut error: Error) -> Error {
-    error.fields_mut().position = None;
-    error
 }
 
 fn columns_of(rel: RelId, columns: &[OutputColumn]) -> Vec<Expr> {

@@ -351,11 +351,11 @@ impl Session {
         let types: Vec<Oid> = parameters.iter().map(|value| value.ty.oid).collect();
         let values = parameters.iter().map(Value::to_scalar).collect::<Result<Vec<_>>>()?;
         let mut rows = Vec::new();
-        for parsed in crate::parse::parse(sql).map_err(of_code)? {
+        for parsed in crate::parse::parse(sql).map_err(Error::without_position)? {
             self.see_own_changes(volatile)?;
             let context = self.context()?;
             let ran = self.run_one(&parsed.statement, sql, &types, &values, &context);
-            rows = Box::pin(ran).await.map_err(of_code)?;
+            rows = Box::pin(ran).await.map_err(Error::without_position)?;
         }
         Ok(rows)
     }
@@ -392,10 +392,4 @@ impl Session {
             })
             .collect()
     }
-}
-
-/// A position in a statement of code is none in the client's.
-fn of_code(mut error: Error) -> Error {
-    error.fields_mut().position = None;
-    error
 }

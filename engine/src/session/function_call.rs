@@ -26,10 +26,7 @@ impl Session {
     ) -> Result<Response> {
         self.observe(Arc::from(SHOWN));
         let result = self.run_function(function, arguments, argument_formats, result_format).await;
-        self.conclude("", result).map_err(|mut error| {
-            error.fields_mut().position = None;
-            error
-        })
+        self.conclude("", result).map_err(Error::without_position)
     }
 
     async fn run_function(

@@ -55,10 +55,7 @@ pub async fn refresh(
         return Err(Error::new(sqlstate::SYNTAX_ERROR, message));
     }
     session.writable(TAG)?;
-    let relation = namespace::existing(name, context).map_err(|mut error| {
-        error.fields_mut().position = None;
-        error
-    })?;
+    let relation = namespace::existing_anywhere(name, context)?;
     let Some(materialized) = relation.materialized() else {
         let message = format!("\"{}\" is not a materialized view", relation.name);
         return Err(Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message));

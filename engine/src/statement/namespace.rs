@@ -88,10 +88,7 @@ pub fn existing(name: &Name, context: &StatementContext) -> Result<Arc<Relation>
 
 /// As [`existing`], for the statements whose errors do not say where the name stands.
 pub fn existing_anywhere(name: &Name, context: &StatementContext) -> Result<Arc<Relation>> {
-    existing(name, context).map_err(|mut error| {
-        error.fields_mut().position = None;
-        error
-    })
+    existing(name, context).map_err(Error::without_position)
 }
 
 /// A name as messages print it.

@@ -130,10 +130,7 @@ fn targets_of(object: &ObjectName, context: &StatementContext) -> Result<Vec<Own
     };
     Ok(match object.kind {
         ObjectKind::Table | ObjectKind::Sequence => {
-            let relation = namespace::existing(&object.name, context).map_err(|mut error| {
-                error.fields_mut().position = None;
-                error
-            })?;
+            let relation = namespace::existing_anywhere(&object.name, context)?;
             let sequence = matches!(relation.kind, RelationKind::Sequence(_));
             if object.kind == ObjectKind::Sequence && !sequence {
                 let message = format!("\"{}\" is not a sequence", relation.name);

@@ -231,7 +231,7 @@ fn check_types(row: &FunctionRow, parameters: &Parameters, context: &StatementCo
 
 /// Binds the body as far as its types are known. What it reads, if it is kept bound.
 fn check_body(routine: &Routine, context: &StatementContext) -> Result<Vec<ObjectAddress>> {
-    let (sql, statements) = bodies::statements_of(routine).map_err(without_position)?;
+    let (sql, statements) = bodies::statements_of(routine).map_err(Error::without_position)?;
     let mut read = Vec::new();
     let mut numbers = bodies::Numbers::FIRST;
     let mut last = None;
@@ -243,7 +243,8 @@ fn check_body(routine: &Routine, context: &StatementContext) -> Result<Vec<Objec
             Statement::Utility(utility) => {
                 if let Utility::Call(call) = &**utility {
                     let types = &routine.row.arg_types;
-                    bind::bind_call_within(&call.0, call.1, routine, types, context).map_err(without_position)?;
+                    bind::bind_call_within(&call.0, call.1, routine, types, context)
+                        .map_err(Error::without_position)?;
                 }
                 if routine.sql_body.is_some() {
                     let message = "utility statements are not yet supported in unquoted SQL function body";
@@ -254,7 +255,7 @@ fn check_body(routine: &Routine, context: &StatementContext) -> Result<Vec<Objec
             statement => {
                 let types = &routine.row.arg_types;
                 let bound = bodies::bind_body_statement(statement, &sql, routine, types, context, &mut numbers);
-                let bound = bound.map_err(without_position)?;
+                let bound = bound.map_err(Error::without_position)?;
                 if routine.sql_body.is_some() {
                     read.extend(bind::read_by(&bound.statement, &context.catalog));
                 }
@@ -294,11 +295,6 @@ pub fn in_body(mut error: Error, clause: Span, sql: &str, body: &str) -> Error {
             fields.internal = Some((position, body.to_owned()));
         }
     }
-    error
-}
-
-fn without_position(mut error: Error) -> Error {
-    error.fields_mut().position = None;
     error
 }
 
