@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psycopg
 
-from compare import ROOT, Aegis
+from compare.systems import ROOT, Aegis
 from soak import footprint
 
 DEVICES, EVERY, MINUTE, HOUR = 200, 10, 60, 3600

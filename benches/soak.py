@@ -25,7 +25,7 @@ from pathlib import Path
 
 import psycopg
 
-from compare import ROOT, Aegis
+from compare.systems import ROOT, Aegis
 
 ACCOUNTS, TELLERS, DEVICES, DOCUMENTS = 1_000, 3, 100, 20_000
 FEED_ROWS, FEED_SECONDS = 5_000, 0.5

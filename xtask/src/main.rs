@@ -37,7 +37,7 @@ enum Task {
         #[arg(long, conflicts_with = "accept")]
         check: bool,
     },
-    /// Measure a release build beside PostgreSQL 15 and DuckDB; arguments go to benches/compare.py
+    /// Measure a release build beside PostgreSQL 15 and DuckDB; arguments go to benches/compare
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -86,7 +86,7 @@ fn main() -> Result<()> {
                 _ => Mode::Write,
             },
         ),
-        Task::Bench { arguments } => measure("compare.py", &arguments),
+        Task::Bench { arguments } => measure("compare", &arguments),
         Task::Soak { arguments } => measure("soak.py", &arguments),
         Task::Day { arguments } => measure("day.py", &arguments),
         Task::Slt { name, r#override } => slt(name, r#override),

@@ -37,7 +37,7 @@ pub fn run() -> Result<Environment> {
     })
 }
 
-/// Runs a script of `benches/` on the release binary, with what it needs installed.
+/// Runs a script (or a package) of `benches/` on the release binary, with what it needs installed.
 pub fn measure(script: &str, arguments: &[String]) -> Result<()> {
     install_system_packages()?;
     let python = python_environment(&cache_folder()?, "benches", "benches/requirements.txt")?;
