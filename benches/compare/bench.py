@@ -119,7 +119,7 @@ def number(cell):
 
 
 def alike(cell, other):
-    """Whole numbers and texts are equal, others are so to eight digits."""
+    """Whole numbers and texts must be equal, others only to eight digits."""
     if cell == other:
         return True
     if cell is None or other is None or all(re.fullmatch(r"-?\d+", c) for c in (cell, other)):

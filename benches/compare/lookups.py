@@ -19,7 +19,8 @@ def run(bench):
     settled = rows - rows // 100
 
     def insert(system, first, last):
-        return system.run(f"INSERT INTO things SELECT g, g * 7919 % 1000003, 'the thing of number ' || g FROM generate_series({first}, {last}) AS s(g)")
+        return system.run(f"INSERT INTO things SELECT g, CAST(g AS bigint) * 7919 % 1000003, 'the thing of number ' || g "
+                          f"FROM generate_series({first}, {last}) AS s(g)")
 
     def load(system):
         system.run("CREATE TABLE things (id bigint PRIMARY KEY, a bigint NOT NULL, b text NOT NULL)")
