@@ -33,7 +33,7 @@ WORKLOADS = {"flights": flights, "oltp": oltp, "lookups": lookups, "ingest": ing
 SIZES = {
     "rounds": (1, 3, "rounds that count"),
     "query-limit": (5, 60, "longest time of a question, in seconds"),
-    "seconds": (1, 5, "of each run of pgbench"),
+    "seconds": (2, 5, "of each run of pgbench"),
     "pgbench-scale": (1, 10, "scale of pgbench's tables"),
     "ones": (1_000, 20_000, "times that SELECT 1 is asked in a round"),
     "lookup-rows": (50_000, 10_000_000, "rows that look-ups choose from"),

@@ -36,12 +36,14 @@ def run(bench):
                              "-j", min(clients, 2), "--log", "--log-prefix", bench.folder / "log")
             # A line of the log: client, transaction, microseconds, …
             times = [int(line.split(" ", 3)[2]) for log in bench.folder.glob("log.*") for line in log.read_text().splitlines()]
-            rate = float(re.search(r"tps = ([0-9.]+)", output)[1])
+            rate = re.search(r"tps = ([0-9.]+)", output)
+            if not rate:
+                raise RuntimeError(f"no transaction ended within {options.seconds} s")
             if label == TPCB:
                 balances = server.ask(BALANCES)[1][0]
                 if len(set(balances)) > 1:
                     raise RuntimeError(f"balances of accounts, tellers and branches and the history differ: {balances}")
-            return [rate, percentile(times, 99) / 1e3]
+            return [float(rate[1]), percentile(times, 99) / 1e3]
 
         bench.measure([f"{label} (tps)", f"{label}, p99 (ms)"], transactions, bench.servers)
     bench.measure(["SELECT 1, prepared, p50 (µs)", "SELECT 1, prepared, p95 (µs)"], lambda server: ones(server, options.ones), bench.servers)
