@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::command::{Attach, Change, ChangeKind, Command, RangeDelete};
 use crate::memtable::{BULK_ROWS, RowId, adapt, compact};
 use crate::overlay::{Overlay, RowSet, count};
-use crate::schema::{ColumnSchema, TableId, TableSchema};
+use crate::schema::{TableId, TableSchema};
 use crate::segment::Segment;
 use crate::staged::Attached;
 use crate::transaction::RowAddress;
@@ -237,8 +237,7 @@ impl Prepared {
     ) -> Result<()> {
         let schema = &view.shape.schema;
         for index in schema.unique_indexes().filter(|index| table.shape.schema.index(index.id).is_some()) {
-            let positions = schema.key_positions(index)?;
-            let columns: Vec<&ColumnSchema> = positions.iter().map(|p| &schema.columns[*p]).collect();
+            let columns = schema.key_columns(index)?;
             let mut start = 0;
             for batch in attached.segment.read(None, &columns)? {
                 let keys = row_keys(index, batch.columns().to_vec(), batch.num_rows())?;

@@ -134,6 +134,12 @@ impl TableSchema {
         };
         index.columns.iter().map(find).collect()
     }
+
+    /// An index's columns.
+    pub fn key_columns(&self, index: &IndexSchema) -> Result<Vec<&ColumnSchema>> {
+        let positions = self.key_positions(index)?;
+        Ok(positions.iter().filter_map(|at| self.columns.get(*at)).collect())
+    }
 }
 
 impl ColumnSchema {

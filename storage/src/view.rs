@@ -283,9 +283,7 @@ impl<'a> TableView<'a> {
     }
 
     fn segment_keys(&self, segment: &Segment, index: &IndexSchema, rows: &[u32]) -> Result<KeyColumns> {
-        let positions = self.shape.schema.key_positions(index)?;
-        let columns: Vec<&ColumnSchema> = positions.iter().map(|p| &self.shape.schema.columns[*p]).collect();
-        KeyColumns::new(index, segment.read_rows(rows, &columns)?)
+        KeyColumns::new(index, segment.read_rows(rows, &self.shape.schema.key_columns(index)?)?)
     }
 
     /// Rows by address, in the order asked for, projected to `columns`.

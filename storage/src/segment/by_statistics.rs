@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use arrow::array::{ArrayRef, UInt32Array};
-use arrow::compute::{concat_batches, take};
+use arrow::compute::take;
 
 use super::Segment;
 use super::prune::Left;
@@ -14,7 +14,7 @@ use crate::Result;
 use crate::index::KeyColumns;
 use crate::index::key::is_plain;
 use crate::predicate::{Predicate, Test};
-use crate::schema::{ColumnSchema, IndexSchema, TableSchema};
+use crate::schema::{IndexSchema, TableSchema};
 use crate::version::RowKeys;
 
 /// Segments of fewer rows always have key files, which are small.
@@ -53,7 +53,7 @@ impl Segment {
                 pages.insert(row / page_rows);
             }
         }
-        let columns = key_columns(schema, index)?;
+        let columns = schema.key_columns(index)?;
         let (mut left, mut held) = (0, 0);
         for row in &sample {
             let Some(batch) = self.read(Some(&[*row]), &columns)?.pop() else { continue };
@@ -78,16 +78,14 @@ impl Segment {
         let values = values.collect::<Result<Vec<_>, _>>()?;
         let mut by_hash: HashMap<u64, Vec<usize>> = HashMap::new();
         wanted.iter().for_each(|(at, hash)| by_hash.entry(*hash).or_default().push(*at));
-        let columns = key_columns(schema, index)?;
+        let columns = schema.key_columns(index)?;
         let mut out = Vec::new();
         for Left { ranges, .. } in self.prune(schema, &predicates(schema, index, &values), None)? {
             let rows: Vec<u32> = ranges.into_iter().flatten().collect();
             let arrays = if rows.len() <= CACHED_ROWS {
                 self.read_few(&rows, &columns)?
             } else {
-                let batches = self.read(Some(&rows), &columns)?;
-                let schema = batches.first().map(|batch| batch.schema());
-                concat_batches(&schema.ok_or_else(|| self.damaged("rows are missing"))?, &batches)?.columns().to_vec()
+                self.read_rows(&rows, &columns)?
             };
             for (row, hash) in rows.iter().zip(KeyColumns::new(index, arrays)?.hashes(rows.len())) {
                 let keys = hash.and_then(|hash| by_hash.get(&hash)).into_iter().flatten();
@@ -96,11 +94,6 @@ impl Segment {
         }
         Ok(out)
     }
-}
-
-fn key_columns<'a>(schema: &'a TableSchema, index: &IndexSchema) -> Result<Vec<&'a ColumnSchema>> {
-    let positions = schema.key_positions(index)?;
-    Ok(positions.iter().filter_map(|at| schema.columns.get(*at)).collect())
 }
 
 /// Conditions that rows with one of some keys meet, which have these values in the index's columns.

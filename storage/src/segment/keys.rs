@@ -23,7 +23,7 @@ use super::Segment;
 use crate::file::{File, read_all};
 use crate::index::KeyColumns;
 use crate::index::key::ENCODING_VERSION;
-use crate::schema::{ColumnSchema, IndexId, IndexSchema, TableSchema};
+use crate::schema::{IndexId, IndexSchema, TableSchema};
 use crate::version::RowKeys;
 use crate::{Error, Result};
 
@@ -348,8 +348,7 @@ impl Segment {
 
     /// The hash of each row's key.
     pub fn key_hashes(&self, schema: &TableSchema, index: &IndexSchema) -> Result<Vec<Option<u64>>> {
-        let positions = schema.key_positions(index)?;
-        let columns: Vec<&ColumnSchema> = positions.iter().map(|p| &schema.columns[*p]).collect();
+        let columns = schema.key_columns(index)?;
         let mut hashes = Vec::with_capacity(self.meta.rows as usize);
         for batch in self.read(None, &columns)? {
             hashes.extend(KeyColumns::new(index, batch.columns().to_vec())?.hashes(batch.num_rows()));

@@ -73,7 +73,7 @@ impl Segment {
             if let Some(listed) = &listed {
                 ranges = intersect(&ranges, listed);
             }
-            if !ranges.is_empty() && all.len() > 0 {
+            if !ranges.is_empty() {
                 out.push(Left { group, all, ranges });
             }
         }

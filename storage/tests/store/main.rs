@@ -14,6 +14,5 @@ mod s3;
 mod scans;
 mod serializable;
 mod staged;
-mod throughput;
 mod transactions;
 mod windows;
