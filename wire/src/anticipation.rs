@@ -8,8 +8,12 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use socket2::SockRef;
 
-/// Longest wait awake; after a longer one the next is not expected to be short.
+/// Longest wait awake.
 const LONGEST: Duration = Duration::from_micros(50);
+
+/// A wait up to this expects the next to end within `LONGEST`: whoever slept through it was woken late, and so was the client. With
+/// one limit for both, a connection that once fell asleep would stay so.
+const QUICK: Duration = Duration::from_micros(150);
 
 /// Bytes read at once: the messages of a statement with a few parameters.
 const READ_SIZE: usize = 1 << 10;
@@ -39,7 +43,7 @@ impl Drop for Awake {
 pub struct Anticipation {
     /// When the wait that goes on began.
     since: Option<Instant>,
-    /// The last wait was short.
+    /// The last wait was short: below `QUICK`.
     quick: bool,
 }
 
@@ -78,7 +82,7 @@ impl Anticipation {
     pub fn came(&mut self) {
         if let Some(since) = self.since.take() {
             WORKING.fetch_add(1, Ordering::Relaxed);
-            self.quick = since.elapsed() < LONGEST;
+            self.quick = since.elapsed() < QUICK;
         }
     }
 }
