@@ -30,6 +30,7 @@ mod late_start;
 pub mod lock;
 mod memory_pool;
 mod merge;
+mod missing_sorts;
 pub mod node;
 pub mod operator;
 pub mod over_row;

@@ -21,6 +21,7 @@ use super::error::from_datafusion;
 use super::join_keys::TellKeys;
 use super::late_start::LateStart;
 use super::memory_pool::SharedPool;
+use super::missing_sorts::CheckWithMissingSorts;
 use super::node::Planner;
 use super::rules::{self, Rules};
 use super::sort_copies::SortCopies;
@@ -179,6 +180,9 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     rules.retain(|rule| !UNUSED_RULES.contains(&rule.name()));
     if let Some(at) = rules.iter().position(|rule| rule.name() == "EnsureRequirements") {
         rules.insert(at, Arc::new(EarlyProjections));
+    }
+    if let Some(check) = rules.iter_mut().find(|rule| rule.name() == "SanityCheckPlan") {
+        *check = Arc::new(CheckWithMissingSorts);
     }
     rules.push(Arc::new(SortCopies));
     rules.push(Arc::new(ClaimWindows));
