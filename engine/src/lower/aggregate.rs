@@ -22,7 +22,7 @@ use super::set_operation::representative;
 use super::value::{Value, cast};
 use super::values::union_all;
 use super::{Lowerer, is_numeric};
-use crate::bind::tree::{AggregateCall, Grouping, OrderKey, RelId};
+use crate::bind::tree::{self, AggregateCall, ExprKind, Grouping, OrderKey, RelId};
 use crate::execute::aggregate::{Inner, Ordered};
 use crate::execute::error::from_datafusion;
 use crate::functions::{AggregateTypes, Body, Function};
@@ -50,6 +50,33 @@ pub(super) struct Aggregated {
     pub empty: ScalarValue,
 }
 
+/// A column that rows are grouped by.
+#[derive(Clone)]
+pub(super) struct GroupKey {
+    pub column: Binding,
+    /// The type of values that may look different and still be equal, as 1.0 and 1.00: they are grouped by their keys.
+    pub unlike: Option<Type>,
+}
+
+impl GroupKey {
+    fn new(key: &tree::Expr, column: Binding) -> Self {
+        let unlike = is_keyed(key.ty, &column.data_type) && !has_one_scale(key);
+        Self { column, unlike: unlike.then_some(key.ty) }
+    }
+}
+
+/// Whether an expression yields numerics that all have the same number of decimal places.
+fn has_one_scale(expr: &tree::Expr) -> bool {
+    let ExprKind::Call { function, args, .. } = &expr.kind else { return false };
+    // Of Julian dates the fraction is shown as far as it goes.
+    let field = args.first().and_then(|field| match &field.kind {
+        ExprKind::Constant(value) => value.try_as_str().flatten(),
+        _ => None,
+    });
+    let is_ours = matches!(function.body, Body::Scalar(_)) && function.name == "extract";
+    is_ours && field.is_some_and(|field| !field.eq_ignore_ascii_case("julian"))
+}
+
 /// The call with its input's order, if it has none of its own and shows one.
 fn in_order_of(call: &AggregateCall, order: &[OrderKey]) -> Option<AggregateCall> {
     let sequential = match call.function.body {
@@ -64,31 +91,30 @@ impl Lowerer<'_> {
     /// `order` is the one that the input is in.
     pub fn grouping(&mut self, grouping: &Grouping, order: &[OrderKey], mut input: Relation) -> Result<Relation> {
         let keys = self.exprs(&grouping.keys, &mut input)?;
-        let key_types: Vec<Type> = grouping.keys.iter().map(|key| key.ty).collect();
         // Keys become columns first, so that grouping sees nothing but columns.
-        let key_columns: Vec<Binding> = keys.iter().map(|key| self.binding("key", key.data_type.clone())).collect();
-        let key_exprs = keys.into_iter().map(|key| key.expr).zip(&key_columns).collect();
-        input.extend(key_exprs)?;
+        let columns: Vec<Binding> = keys.iter().map(|key| self.binding("key", key.data_type.clone())).collect();
+        input.extend(keys.into_iter().map(|key| key.expr).zip(&columns).collect())?;
+        let keys: Vec<GroupKey> =
+            grouping.keys.iter().zip(columns).map(|(key, column)| GroupKey::new(key, column)).collect();
         let aggregates = grouping.aggregates.iter().map(|call| match in_order_of(call, order) {
             Some(call) => self.aggregate_call(&call, &mut input),
             None => self.aggregate_call(call, &mut input),
         });
         let aggregates = aggregates.collect::<Result<Vec<_>>>()?;
         let Some(sets) = &grouping.sets else {
-            return self.group_once(grouping.rel, input, &key_columns, &key_types, &aggregates);
+            return self.group_once(grouping.rel, input, &keys, &aggregates);
         };
-        self.group_by_sets(grouping.rel, sets, input, &key_columns, &key_types, &aggregates)
+        self.group_by_sets(grouping.rel, sets, input, &keys, &aggregates)
     }
 
     fn group_once(
         &mut self,
         rel: RelId,
         input: Relation,
-        keys: &[Binding],
-        types: &[Type],
+        keys: &[GroupKey],
         aggregates: &[Aggregated],
     ) -> Result<Relation> {
-        let (plan, columns) = self.group_rows(input.plan, &input.domain, keys, types, aggregates)?;
+        let (plan, columns) = self.group_rows(input.plan, &input.domain, keys, aggregates)?;
         let mut output = Relation { plan, rels: [(rel, columns)].into(), domain: input.domain };
         if keys.is_empty() && !output.domain.is_empty() {
             self.fill_empty_groups(rel, &mut output, aggregates)?;
@@ -101,18 +127,17 @@ impl Lowerer<'_> {
         &mut self,
         plan: LogicalPlan,
         domain: &[DomainColumn],
-        keys: &[Binding],
-        types: &[Type],
+        keys: &[GroupKey],
         aggregates: &[Aggregated],
     ) -> Result<(LogicalPlan, Vec<Binding>)> {
         let mut group: Vec<Expr> = domain.iter().map(|column| column.binding.expr()).collect();
         let mut calls = Vec::new();
         let mut columns = Vec::new();
-        for (column, ty) in keys.iter().zip(types) {
-            if is_keyed(*ty, &column.data_type) {
+        for GroupKey { column, unlike } in keys {
+            if let Some(ty) = *unlike {
                 let kept = self.binding("key", column.data_type.clone());
-                group.push(key_of_column(column, *ty)?);
-                calls.push(representative(column.expr(), *ty, &column.data_type)?.alias(&kept.column.name));
+                group.push(key_of_column(column, ty)?);
+                calls.push(representative(column.expr(), ty, &column.data_type)?.alias(&kept.column.name));
                 columns.push(kept);
             } else {
                 group.push(column.expr());
@@ -189,14 +214,13 @@ impl Lowerer<'_> {
         rel: RelId,
         sets: &[Vec<usize>],
         mut input: Relation,
-        keys: &[Binding],
-        types: &[Type],
+        keys: &[GroupKey],
         aggregates: &[Aggregated],
     ) -> Result<Relation> {
         input.plan = self.shareable(input.plan)?;
         let results: Vec<Binding> = keys
             .iter()
-            .map(|key| self.binding("key", key.data_type.clone()))
+            .map(|key| self.binding("key", key.column.data_type.clone()))
             .chain(aggregates.iter().map(|aggregated| {
                 let data_type = aggregated.convert.as_ref().unwrap_or(&aggregated.result.data_type);
                 Binding::named(format!("{}_set", aggregated.result.column.name), data_type.clone())
@@ -207,9 +231,8 @@ impl Lowerer<'_> {
         let mut plans = Vec::new();
         for set in sets {
             let kept: Vec<usize> = (0..keys.len()).filter(|key| set.contains(key)).collect();
-            let some_keys: Vec<Binding> = kept.iter().filter_map(|key| keys.get(*key).cloned()).collect();
-            let some_types: Vec<Type> = kept.iter().filter_map(|key| types.get(*key).copied()).collect();
-            let output = self.group_once(rel, input.clone(), &some_keys, &some_types, aggregates)?;
+            let some_keys: Vec<GroupKey> = kept.iter().filter_map(|key| keys.get(*key).cloned()).collect();
+            let output = self.group_once(rel, input.clone(), &some_keys, aggregates)?;
             let columns = output.rels.get(&rel).cloned().unwrap_or_default();
             let (found_keys, found_aggregates) = columns.split_at(kept.len().min(columns.len()));
             let mut exprs: Vec<(Expr, &Binding)> =

@@ -5,6 +5,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::JoinType;
 use datafusion::logical_expr::{Expr, Operator};
 
+use super::aggregate::GroupKey;
 use super::build::{all, binary, boolean, join, literal};
 use super::expr::when;
 use super::free::has_subquery;
@@ -112,10 +113,9 @@ impl Lowerer<'_> {
         keys: &[Binding],
         aggregates: &[super::aggregate::Aggregated],
     ) -> Result<(datafusion::logical_expr::LogicalPlan, Vec<Binding>)> {
-        // The keys are keys already (of numerics and the like), so their type needs no further one.
-        let ty = Type::of(aegis_catalog::types::oid::BOOL);
-        let types = vec![ty; keys.len()];
-        let (plan, columns) = self.group_rows(plan, &[], keys, &types, aggregates)?;
+        // The keys are keys already (of numerics and the like).
+        let keys: Vec<_> = keys.iter().map(|column| GroupKey { column: column.clone(), unlike: None }).collect();
+        let (plan, columns) = self.group_rows(plan, &[], &keys, aggregates)?;
         let results = columns.get(keys.len()..).ok_or_else(|| Error::internal("a grouping without columns"))?.to_vec();
         Ok((plan, results))
     }
