@@ -318,3 +318,100 @@ pub async fn physical_plan(plan: &LogicalPlan, state: &SessionState) -> Result<A
     let better = optimize(plan, state)?;
     state.query_planner().create_physical_plan(&better, state).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::common::plan_err;
+    use datafusion::functions_aggregate::expr_fn::sum;
+    use datafusion::logical_expr::{LogicalPlanBuilder, col, lit, table_scan};
+    use datafusion::optimizer::{Optimizer, OptimizerContext};
+
+    use super::*;
+
+    fn table(name: &str) -> LogicalPlanBuilder {
+        let column = |column: &str| Field::new(format!("{name}_{column}"), DataType::Int64, true);
+        let schema = Schema::new(vec![column("id"), column("other"), column("amount"), column("unused")]);
+        table_scan(Some(name), &schema, None).unwrap()
+    }
+
+    fn plans() -> Vec<LogicalPlan> {
+        let joined = |kind| {
+            let join = table("a").cross_join(table("b").build().unwrap()).unwrap();
+            join.join_on(table("c").build().unwrap(), kind, [col("c_id").eq(col("a_other"))]).unwrap()
+        };
+        let condition = || {
+            let keys = col("a_id").eq(col("b_other")).and(col("a_amount").gt(lit(1_i64) + lit(2_i64)));
+            keys.and(col("b_amount").is_not_null()).and(lit(true))
+        };
+        let grouped = |kind| {
+            let rows = joined(kind).filter(condition()).unwrap();
+            rows.aggregate([col("a_id"), col("b_id")], [sum(col("c_amount")), sum(col("c_amount") + lit(0_i64))])
+                .unwrap()
+        };
+        let of_both = table("a").union(table("b").build().unwrap()).unwrap();
+        [
+            grouped(JoinType::Inner).sort([col("a_id").sort(true, false)]).unwrap().limit(1, Some(10)).unwrap(),
+            grouped(JoinType::Left).filter(col("a_id").gt(lit(7_i64))).unwrap(),
+            joined(JoinType::Left).filter(condition().and(col("c_amount").gt(lit(0_i64)))).unwrap(),
+            joined(JoinType::LeftAnti).filter(condition()).unwrap().project([col("b_unused")]).unwrap(),
+            table("a").filter(lit(false)).unwrap().cross_join(table("b").build().unwrap()).unwrap(),
+            of_both.clone().filter(col("a_id").lt(lit(3_i64))).unwrap().limit(0, Some(5)).unwrap(),
+            of_both.union(table("c").build().unwrap()).unwrap().distinct().unwrap(),
+        ]
+        .into_iter()
+        .map(|plan| plan.build().unwrap())
+        .collect()
+    }
+
+    #[test]
+    fn plans_are_those_of_datafusions_own_driver() {
+        let config = OptimizerContext::new();
+        let rules = Rules::new(Optimizer::new().rules, PASSES);
+        for plan in plans() {
+            let theirs = Optimizer::new().optimize(plan.clone(), &config, |_, _| {}).unwrap();
+            let ours = rules.rewrite(plan, &config).unwrap().data;
+            assert_eq!(ours.display_indent_schema().to_string(), theirs.display_indent_schema().to_string());
+        }
+    }
+
+    #[derive(Debug, Clone, Default)]
+    struct Probe {
+        runs: Arc<AtomicUsize>,
+        fails: bool,
+    }
+
+    impl OptimizerRule for Probe {
+        fn name(&self) -> &str {
+            "probe"
+        }
+
+        fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+            self.runs.fetch_add(1, Ordering::Relaxed);
+            if self.fails { plan_err!("on purpose") } else { Ok(Transformed::no(plan)) }
+        }
+    }
+
+    #[test]
+    fn a_rule_that_fails_is_left_out() {
+        let mut rules = Optimizer::new().rules;
+        rules.push(Arc::new(Probe { fails: true, ..Probe::default() }));
+        let (rules, config) = (Rules::new(rules, PASSES), OptimizerContext::new());
+        for plan in plans() {
+            let theirs = Optimizer::new().optimize(plan.clone(), &config, |_, _| {}).unwrap();
+            let ours = rules.rewrite(plan, &config).unwrap().data;
+            assert_eq!(ours.display_indent().to_string(), theirs.display_indent().to_string());
+        }
+    }
+
+    #[test]
+    fn a_rule_sees_a_plan_that_it_has_left_as_it_was_only_once() {
+        let probe = Probe::default();
+        let rule: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(probe.clone());
+        let scan = table("a").build().unwrap();
+        Rules::new([rule], PASSES).rewrite(scan, &OptimizerContext::new()).unwrap();
+        assert_eq!(probe.runs.load(Ordering::Relaxed), 1);
+    }
+}

@@ -150,3 +150,21 @@ pub fn columns(given: &[(String, Option<String>)]) -> Vec<OutputColumn> {
         _ => vec![column],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_with_analyze_unless_summary_says_otherwise() {
+        let summary = |given: &[(&str, Option<&str>)]| {
+            let given: Vec<_> =
+                given.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect();
+            wanted(&given).unwrap().summary
+        };
+        assert!(!summary(&[]));
+        assert!(summary(&[("analyze", None)]));
+        assert!(summary(&[("summary", None)]));
+        assert!(!summary(&[("summary", Some("off")), ("analyze", None)]));
+    }
+}
