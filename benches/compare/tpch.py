@@ -10,7 +10,7 @@ from pathlib import Path
 from bench import chosen
 from systems import LOAD_LIMIT, ROOT
 
-QUERIES = (ROOT / "engine/benches/tpch_queries.sql").read_text()
+QUERIES = (ROOT / "benches/tpch_queries.sql").read_text()
 # The specification's columns (1.4.1), and the key as one whole number.
 TABLES = {
     "region": ("r_regionkey int PRIMARY KEY, r_name text, r_comment text", "r_regionkey"),

@@ -24,5 +24,6 @@ mod threads;
 mod tls;
 mod transport;
 
+pub use format::RowEncoder;
 pub use listener::{Config, Listen, Server, serve};
 pub use tls::{ServeError, TlsFiles};
