@@ -1,5 +1,7 @@
 //! The edge between DataFusion's errors and PostgreSQL's.
 
+use std::io;
+
 use aegis_catalog::{Error, sqlstate};
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
@@ -23,6 +25,7 @@ fn datafusion_error(error: &DataFusionError) -> Error {
     match error {
         DataFusionError::External(source) => wrapped(source.as_ref()),
         DataFusionError::ArrowError(error, _) => arrow_error(error),
+        DataFusionError::IoError(error) => spill_error(error),
         DataFusionError::ResourcesExhausted(message) => out_of_memory(message.clone()),
         DataFusionError::NotImplemented(message) => not_there(message),
         DataFusionError::Context(_, source) | DataFusionError::Diagnostic(_, source) => datafusion_error(source),
@@ -38,6 +41,7 @@ fn arrow_error(error: &ArrowError) -> Error {
     match error {
         ArrowError::ExternalError(source) => wrapped(source.as_ref()),
         ArrowError::DivideByZero => Error::new(sqlstate::DIVISION_BY_ZERO, "division by zero"),
+        ArrowError::IoError(_, error) => spill_error(error),
         ArrowError::ArithmeticOverflow(_) => Error::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range"),
         other => Error::internal(other.to_string()),
     }
@@ -59,6 +63,15 @@ fn wrapped(source: &(dyn std::error::Error + Send + Sync + 'static)) -> Error {
 fn not_there(message: &str) -> Error {
     let message = message.split("\n\nbacktrace").next().unwrap_or_default();
     Error::new(sqlstate::FEATURE_NOT_SUPPORTED, message)
+}
+
+/// The only files that queries themselves write and read are those that they spill to.
+fn spill_error(error: &io::Error) -> Error {
+    let code = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => sqlstate::DISK_FULL,
+        _ => sqlstate::IO_ERROR,
+    };
+    Error::new(code, format!("could not use a temporary file: {error}"))
 }
 
 fn out_of_memory(message: String) -> Error {
@@ -86,5 +99,9 @@ mod tests {
     fn resource_errors_have_their_code() {
         let error = from_datafusion(DataFusionError::ResourcesExhausted("sort".into()));
         assert_eq!(error.code(), sqlstate::OUT_OF_MEMORY);
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        assert_eq!(from_datafusion(DataFusionError::IoError(full())).code(), sqlstate::DISK_FULL);
+        let written = ArrowError::IoError("a batch".into(), full());
+        assert_eq!(from_datafusion(DataFusionError::ArrowError(Box::new(written), None)).code(), sqlstate::DISK_FULL);
     }
 }

@@ -48,6 +48,7 @@ pub mod select_locked;
 pub mod series;
 pub mod shared;
 mod sort_copies;
+mod spill;
 pub mod spread;
 pub mod statement;
 pub mod stream;

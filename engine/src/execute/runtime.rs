@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aegis_catalog::{Error, Result};
 use datafusion::common::config::ConfigNonZeroUsize;
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
@@ -25,6 +25,7 @@ use super::missing_sorts::CheckWithMissingSorts;
 use super::node::Planner;
 use super::rules::{self, Rules};
 use super::sort_copies::SortCopies;
+use super::spill::SpillFolder;
 use super::window_memory::ClaimWindows;
 
 /// Rows per batch, at most.
@@ -109,7 +110,8 @@ impl QueryRuntime {
             .enable_all()
             .build()
             .map_err(io)?;
-        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![spill_dir.to_owned()]));
+        let files = Arc::new(SpillFolder(spill_dir.to_owned()));
+        let disk = DiskManagerBuilder::default().with_temp_file_factory(files);
         let environment = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(SharedPool::new(memory_limit)))
             .with_disk_manager_builder(disk)
