@@ -1,12 +1,14 @@
 //! GROUP BY, grouping sets and aggregates.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aegis_catalog::types::oid;
 use aegis_catalog::{Error, Result, Type};
 use arrow::compute::SortOptions;
 use arrow::datatypes::DataType;
-use datafusion::common::JoinType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, JoinType};
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::functions_aggregate::sum::sum_udaf;
@@ -53,16 +55,42 @@ pub(super) struct Aggregated {
 /// A column that rows are grouped by.
 #[derive(Clone)]
 pub(super) struct GroupKey {
-    pub column: Binding,
+    column: Binding,
+    /// The column, or what makes it of constants and of other columns of the group: then the optimizer sees that rows need not be
+    /// grouped by it too.
+    by: Expr,
     /// The type of values that may look different and still be equal, as 1.0 and 1.00: they are grouped by their keys.
-    pub unlike: Option<Type>,
+    unlike: Option<Type>,
 }
 
 impl GroupKey {
-    fn new(key: &tree::Expr, column: Binding) -> Self {
-        let unlike = is_keyed(key.ty, &column.data_type) && !has_one_scale(key);
-        Self { column, unlike: unlike.then_some(key.ty) }
+    /// Equal values of the column look the same.
+    pub fn alike(column: &Binding) -> Self {
+        Self { column: column.clone(), by: column.expr(), unlike: None }
     }
+
+    /// `plain` are the columns among the keys, and what they are called as such.
+    fn new(key: &tree::Expr, value: Expr, column: Binding, plain: &HashMap<Column, Expr>) -> Result<Self> {
+        let unlike = is_keyed(key.ty, &column.data_type) && !has_one_scale(key);
+        let follows = !matches!(value, Expr::Column(_))
+            && !value.is_volatile()
+            && value.column_refs().iter().all(|column| plain.contains_key(column));
+        let by = match follows {
+            true => renamed(value, plain)?.alias(&column.column.name),
+            false => column.expr(),
+        };
+        Ok(Self { column, by, unlike: unlike.then_some(key.ty) })
+    }
+}
+
+fn renamed(expr: Expr, names: &HashMap<Column, Expr>) -> Result<Expr> {
+    let rename = |expr: Expr| {
+        Ok(match expr.try_as_col().and_then(|column| names.get(column)) {
+            Some(name) => Transformed::yes(name.clone()),
+            None => Transformed::no(expr),
+        })
+    };
+    Ok(expr.transform(rename).map_err(from_datafusion)?.data)
 }
 
 /// Whether an expression yields numerics that all have the same number of decimal places.
@@ -91,11 +119,15 @@ impl Lowerer<'_> {
     /// `order` is the one that the input is in.
     pub fn grouping(&mut self, grouping: &Grouping, order: &[OrderKey], mut input: Relation) -> Result<Relation> {
         let keys = self.exprs(&grouping.keys, &mut input)?;
-        // Keys become columns first, so that grouping sees nothing but columns.
+        // Keys become columns first, so that grouping sees nothing but columns, and what it need not look at.
         let columns: Vec<Binding> = keys.iter().map(|key| self.binding("key", key.data_type.clone())).collect();
-        input.extend(keys.into_iter().map(|key| key.expr).zip(&columns).collect())?;
-        let keys: Vec<GroupKey> =
-            grouping.keys.iter().zip(columns).map(|(key, column)| GroupKey::new(key, column)).collect();
+        input.extend(keys.iter().map(|key| key.expr.clone()).zip(&columns).collect())?;
+        let plain: HashMap<Column, Expr> = (keys.iter().zip(&columns))
+            .filter_map(|(key, column)| Some((key.expr.try_as_col()?.clone(), column.expr())))
+            .collect();
+        let keys = grouping.keys.iter().zip(keys).zip(columns);
+        let keys = keys.map(|((key, value), column)| GroupKey::new(key, value.expr, column, &plain));
+        let keys = keys.collect::<Result<Vec<_>>>()?;
         let aggregates = grouping.aggregates.iter().map(|call| match in_order_of(call, order) {
             Some(call) => self.aggregate_call(&call, &mut input),
             None => self.aggregate_call(call, &mut input),
@@ -133,14 +165,14 @@ impl Lowerer<'_> {
         let mut group: Vec<Expr> = domain.iter().map(|column| column.binding.expr()).collect();
         let mut calls = Vec::new();
         let mut columns = Vec::new();
-        for GroupKey { column, unlike } in keys {
+        for GroupKey { column, by, unlike } in keys {
             if let Some(ty) = *unlike {
                 let kept = self.binding("key", column.data_type.clone());
                 group.push(key_of_column(column, ty)?);
                 calls.push(representative(column.expr(), ty, &column.data_type)?.alias(&kept.column.name));
                 columns.push(kept);
             } else {
-                group.push(column.expr());
+                group.push(by.clone());
                 columns.push(column.clone());
             }
         }

@@ -114,7 +114,7 @@ impl Lowerer<'_> {
         aggregates: &[super::aggregate::Aggregated],
     ) -> Result<(datafusion::logical_expr::LogicalPlan, Vec<Binding>)> {
         // The keys are keys already (of numerics and the like).
-        let keys: Vec<_> = keys.iter().map(|column| GroupKey { column: column.clone(), unlike: None }).collect();
+        let keys: Vec<_> = keys.iter().map(GroupKey::alike).collect();
         let (plan, columns) = self.group_rows(plan, &[], &keys, aggregates)?;
         let results = columns.get(keys.len()..).ok_or_else(|| Error::internal("a grouping without columns"))?.to_vec();
         Ok((plan, results))

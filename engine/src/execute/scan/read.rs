@@ -15,6 +15,12 @@ use super::filter::Conjunct;
 use super::promise::Watch;
 use super::{BATCH_ROWS, Counted, Source, storage};
 
+/// Memory of the batches that rows left by conditions are gathered in, which is taken when the first of them comes: of wide rows fewer.
+const GATHERED_BYTES: usize = 2 << 20;
+/// What a value takes there, about.
+const VALUE_BYTES: usize = 16;
+const LEAST_GATHERED_ROWS: usize = 512;
+
 /// How batches are made from parts.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -63,7 +69,8 @@ type Pieces = Box<dyn Iterator<Item = Result<Selected>> + Send>;
 impl Reader {
     /// The rows of parts, in their order.
     pub fn stream(self, parts: Vec<Part>) -> impl Stream<Item = Result<RecordBatch>> + Send + use<> {
-        let target = self.limit.unwrap_or(usize::MAX).clamp(1, BATCH_ROWS);
+        let fits = GATHERED_BYTES / (self.output.len().max(1) * VALUE_BYTES);
+        let target = self.limit.unwrap_or(usize::MAX).clamp(1, fits.clamp(LEAST_GATHERED_ROWS, BATCH_ROWS));
         let coalescer =
             BatchCoalescer::new(self.nullable(), target).with_biggest_coalesce_batch_size(Some(BATCH_ROWS / 2));
         let left = self.limit.unwrap_or(usize::MAX);

@@ -1,11 +1,12 @@
 //! Integer arithmetic and bits.
 
+use std::ops::{BitAnd, BitOr, BitXor};
 use std::sync::Arc;
 
 use aegis_catalog::{Error, Result, sqlstate};
-use arrow::array::{ArrayRef, Datum, Scalar};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Datum, Scalar};
 use arrow::compute::{cast, kernels::numeric};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Int16Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::scalar::ScalarValue;
@@ -27,8 +28,7 @@ pub fn division_by_zero() -> Error {
 
 pub fn functions() -> Vec<Row> {
     let mut rows = Vec::new();
-    let operations: [(&str, Operation); 4] =
-        [("+", numeric::add), ("-", numeric::sub), ("*", numeric::mul), ("/", numeric::div)];
+    let operations: [(&str, Operation); 4] = [("+", add), ("-", sub), ("*", numeric::mul), ("/", numeric::div)];
     for (symbol, operation) in operations {
         for left in ["int2", "int4", "int8"] {
             for right in ["int2", "int4", "int8"] {
@@ -71,6 +71,53 @@ fn arithmetic(operation: Operation, type_name: &str) -> Body {
         Ok(ColumnarValue::Array(result))
     }))
 }
+
+fn add(left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef, ArrowError> {
+    let sum = numeric::add_wrapping(left, right)?;
+    if wraps::<false>(left.get().0, right.get().0, &sum) { numeric::add(left, right) } else { Ok(sum) }
+}
+
+fn sub(left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef, ArrowError> {
+    let difference = numeric::sub_wrapping(left, right)?;
+    if wraps::<true>(left.get().0, right.get().0, &difference) { numeric::sub(left, right) } else { Ok(difference) }
+}
+
+/// Whether a sum or difference may have wrapped around in some row. No row is looked at by itself, so that several are done at a time;
+/// what that leaves open (of which row it was, and whether it is null) the checked operation finds out.
+fn wraps<const DIFFERENCE: bool>(left: &dyn Array, right: &dyn Array, result: &dyn Array) -> bool {
+    fn any<T: ArrowPrimitiveType<Native: Bits>, const DIFFERENCE: bool>(
+        left: &dyn Array,
+        right: &dyn Array,
+        result: &dyn Array,
+    ) -> bool {
+        let values = |array| AsArray::as_primitive_opt::<T>(array).map(|array| array.values().as_ref());
+        let (Some(left), Some(right), Some(result)) = (values(left), values(right), values(result)) else {
+            return true;
+        };
+        // Negative if it has: a sum then has neither summand's sign, a difference not the first's although the second's is another.
+        let sign = |a: T::Native, b: T::Native, r: T::Native| {
+            if DIFFERENCE { (a ^ b) & (a ^ r) } else { (a ^ r) & (b ^ r) }
+        };
+        let none = T::Native::default();
+        let signs = match (left, right) {
+            ([a], right) => right.iter().zip(result).fold(none, |all, (b, r)| all | sign(*a, *b, *r)),
+            (left, [b]) => left.iter().zip(result).fold(none, |all, (a, r)| all | sign(*a, *b, *r)),
+            _ => left.iter().zip(right).zip(result).fold(none, |all, ((a, b), r)| all | sign(*a, *b, *r)),
+        };
+        signs < none
+    }
+    match result.data_type() {
+        DataType::Int16 => any::<Int16Type, DIFFERENCE>(left, right, result),
+        DataType::Int32 => any::<Int32Type, DIFFERENCE>(left, right, result),
+        DataType::Int64 => any::<Int64Type, DIFFERENCE>(left, right, result),
+        _ => true,
+    }
+}
+
+/// Integers as patterns of bits with a sign.
+trait Bits: Copy + Default + PartialOrd + BitAnd<Output = Self> + BitOr<Output = Self> + BitXor<Output = Self> {}
+
+impl<T: Copy + Default + PartialOrd + BitAnd<Output = T> + BitOr<Output = T> + BitXor<Output = T>> Bits for T {}
 
 fn widened(arg: &ColumnarValue, wide: &DataType) -> Result<(ArrayRef, bool)> {
     let (array, scalar) = match arg {
@@ -179,4 +226,28 @@ fn narrow(value: u64) -> Result<i32> {
 
 fn wide(value: u64) -> Result<i64> {
     i64::try_from(value).map_err(|_| out_of_range("bigint"))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Int32Array;
+
+    use super::*;
+
+    #[test]
+    fn sums_and_differences_that_wrap_around_are_errors_unless_null() {
+        let column = |values: &[i32]| -> ArrayRef { Arc::new(Int32Array::from(values.to_vec())) };
+        let one = Scalar::new(column(&[1]));
+        let extremes = column(&[i32::MAX - 1, -1, i32::MIN]);
+        assert_eq!(&add(&extremes, &one).unwrap(), &column(&[i32::MAX, 0, i32::MIN + 1]));
+        assert!(sub(&extremes, &one).is_err());
+        assert!(sub(&one, &extremes).is_err());
+        assert!(add(&extremes, &extremes).is_err());
+        assert_eq!(&sub(&extremes, &extremes).unwrap(), &column(&[0, 0, 0]));
+        let null_there = Int32Array::new(vec![i32::MAX, 3].into(), Some(vec![false, true].into()));
+        assert_eq!(
+            add(&null_there, &one).unwrap().as_primitive::<Int32Type>().iter().collect::<Vec<_>>(),
+            [None, Some(4)]
+        );
+    }
 }

@@ -38,11 +38,12 @@ pub fn functions() -> Vec<Row> {
 /// A LIKE pattern, by the cheapest way to test it.
 enum Pattern {
     Equals(String),
-    /// Texts with `%` between them, found one after the other.
+    /// Texts with `%` between them, found one after the other. Start and end are None where a `%` is: to compare nothing, at an empty
+    /// string's address, takes a processor with masked loads longer than to search a line.
     Segments {
-        start: String,
+        start: Option<String>,
         middle: Vec<Finder<'static>>,
-        end: String,
+        end: Option<String>,
     },
     General(Vec<Token>),
 }
@@ -92,9 +93,9 @@ impl Pattern {
             Some([]) => Self::Equals(String::new()),
             Some([text]) => Self::Equals(text.clone()),
             Some([start, middle @ .., end]) => Self::Segments {
-                start: start.clone(),
+                start: Some(start.clone()).filter(|text| !text.is_empty()),
                 middle: middle.iter().map(|text| Finder::new(text).into_owned()).collect(),
-                end: end.clone(),
+                end: Some(end.clone()).filter(|text| !text.is_empty()),
             },
         }
     }
@@ -104,13 +105,17 @@ impl Pattern {
         Ok(match self {
             Self::Equals(pattern) => text == pattern,
             Self::Segments { start, middle, end } => {
-                let Some(mut rest) = text.as_bytes().strip_prefix(start.as_bytes()) else { return Ok(false) };
+                let after = match start {
+                    Some(start) => text.as_bytes().strip_prefix(start.as_bytes()),
+                    None => Some(text.as_bytes()),
+                };
+                let Some(mut rest) = after else { return Ok(false) };
                 for finder in middle {
                     let after = finder.find(rest).and_then(|at| rest.get(at + finder.needle().len()..));
                     let Some(after) = after else { return Ok(false) };
                     rest = after;
                 }
-                rest.ends_with(end.as_bytes())
+                end.as_ref().is_none_or(|end| rest.ends_with(end.as_bytes()))
             }
             Self::General(tokens) => return general(tokens, text),
         })
