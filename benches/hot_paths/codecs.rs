@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use aegis_catalog::types::{FormatSettings, Type, oid};
-use aegis_engine::bind::OutputColumn;
 use aegis_engine::copy::{CopyColumn, CopyOptions, CopyReader, CopyWriter};
 use aegis_engine::parse::utility::CopyOptionValue;
-use aegis_engine::session::protocol::Format;
+use aegis_engine::session::protocol::{Format, OutputColumn};
 use aegis_wire::RowEncoder;
 use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
 use criterion::{BatchSize, Criterion, Throughput};
