@@ -31,6 +31,12 @@ const READ_AHEAD: usize = 256 << 10;
 /// Finished rows of a statement that is still at work are sent after this time.
 const LAZY_FLUSH: Duration = Duration::from_millis(20);
 
+/// Longest time that last words may take.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// A client that sends nothing for so long is taken to have finished.
+const SILENCE: Duration = Duration::from_millis(100);
+
 pub struct Transport {
     stream: Stream,
     input: BytesMut,
@@ -192,14 +198,18 @@ impl Transport {
         }
     }
 
-    /// Last words: sends what there is, says goodbye, and waits a moment at most.
+    /// Last words: sends what there is, says goodbye, and takes what the client is still sending. Input that nobody has read when a socket
+    /// is closed resets the connection, and then the last words are lost.
     pub async fn close(mut self) {
         let goodbye = async {
-            if self.flush().await.is_ok() {
-                let _ = self.stream.shutdown().await;
+            if self.flush().await.is_err() || self.stream.shutdown().await.is_err() {
+                return;
+            }
+            while let Ok(Ok(true)) = tokio::time::timeout(SILENCE, self.read()).await {
+                self.input.clear();
             }
         };
-        let _ = tokio::time::timeout(Duration::from_secs(2), goodbye).await;
+        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
     }
 
     // ------------------------------------------------------------------------------------------ running statements
@@ -395,6 +405,20 @@ mod tests {
         assert_eq!((frame.tag, frame.body.as_ref()), (b'Q', b"x\0".as_slice()));
         assert_eq!(transport.frame().unwrap().unwrap().tag, b'S');
         assert!(transport.frame().unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn last_words_reach_a_client_that_is_still_sending() {
+        let Fixture { mut transport, mut client, .. } = fixture(&Config::default());
+        transport.output().extend_from_slice(b"too long");
+        let sends = async {
+            client.write_all(&vec![b'x'; 4 << 20]).await.unwrap();
+            let mut words = Vec::new();
+            client.read_to_end(&mut words).await.unwrap();
+            words
+        };
+        let ((), words) = tokio::join!(transport.close(), sends);
+        assert_eq!(words, b"too long");
     }
 
     #[tokio::test]
