@@ -27,7 +27,7 @@ pub struct Budget {
 
 /// The program itself (a third of this are pages of its code), what its libraries keep, and what operators that spill hold beside what
 /// they claim, however little that is: batches on their way between threads, pages that are being decoded.
-const PROGRAM: usize = 160 * MIB;
+const PROGRAM: usize = 128 * MIB;
 /// Least memory for queries, however low the limit.
 const LEAST_QUERIES: usize = 16 * MIB;
 
@@ -58,7 +58,7 @@ mod tests {
         let laptop = Budget::of(8192 * MIB);
         assert_eq!((laptop.memtable, laptop.memtable_stall), (64 * MIB, 512 * MIB));
         let container = Budget::of(256 * MIB);
-        assert_eq!((container.queries / MIB, container.pieces / MIB), (38, 12));
+        assert_eq!((container.queries / MIB, container.pieces / MIB), (51, 16));
         assert_eq!((container.memtable, container.memtable_stall), (16 * MIB, 32 * MIB));
         assert_eq!((laptop.row_group_rows, container.row_group_rows), (131_072, 32_768));
         assert_eq!((laptop.merge_rows, container.merge_rows), (4 << 20, 1 << 19));

@@ -113,6 +113,9 @@ impl Durable {
     }
 }
 
+/// Bytes of a segment whose file is freed as soon as no row of it lives.
+const FREED_AT_ONCE_BYTES: u64 = 1 << 20;
+
 /// Times that the keys of a large transaction are checked before its turn, against what others have committed meanwhile.
 const CHECKS_AHEAD: usize = 2;
 
@@ -522,11 +525,14 @@ impl Store {
         }
     }
 
-    /// A segment without a row that lives is a file to be freed: a flush notes it, and the merge that follows finds nothing to write.
+    /// A segment without a row that lives is a file to be freed: a flush notes it, and the merge that follows finds nothing to write. Small
+    /// ones wait for the next flush, unless windows of time are let go of: a few rows that are changed all the time would have everything
+    /// flushed every time.
     fn flush_if_emptied(&self, head: &Version, killed: &[(TableId, u32)]) {
         let is_empty = |(id, unit): &(TableId, u32)| {
-            let segment = head.tables.get(id).and_then(|table| table.segment(*unit));
-            segment.is_some_and(|view| view.live_rows() == 0)
+            let Some(table) = head.tables.get(id) else { return false };
+            let at_once = |bytes: u64| bytes >= FREED_AT_ONCE_BYTES || table.shape.schema.windows.is_some();
+            table.segment(*unit).is_some_and(|view| view.live_rows() == 0 && at_once(view.segment.meta.bytes))
         };
         if let Some(durable) = self.durable.as_ref().filter(|_| killed.iter().any(is_empty)) {
             durable.flusher.wake();

@@ -168,6 +168,27 @@ async fn small_segments_are_merged_and_files_follow_the_manifest() {
 }
 
 #[tokio::test]
+async fn a_few_rows_that_change_all_the_time_are_not_flushed_each_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { wal_segment_bytes: 4 << 20, ..config(dir.path()) };
+    let store = Store::open(config).unwrap();
+    create(&store).await;
+    insert(&store, &[(1, "one"), (2, "two")]).await.unwrap();
+    store.flush().await.unwrap();
+    for turn in 0..50 {
+        let mut tx = begin(&store);
+        update(&mut tx, 1, (1, &format!("one {turn}"))).unwrap();
+        update(&mut tx, 2, (2, &format!("two {turn}"))).unwrap();
+        tx.commit(true).await.unwrap();
+    }
+    // A flush would have emptied it.
+    let bytes = store.memtable_bytes();
+    assert!(bytes > 0);
+    assert_eq!(segment_files(dir.path(), ".parquet"), 1, "{bytes} bytes in memory");
+    assert_eq!(read(&store), [(1, "one 49".to_owned()), (2, "two 49".to_owned())]);
+}
+
+#[tokio::test]
 async fn columns_and_keys_added_later_cover_old_segments() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
