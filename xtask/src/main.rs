@@ -122,7 +122,7 @@ fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn slt(name: Option<String>, wanted: Option<String>) -> Result<()> {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = cargo_command();
     command.args(["test", "--test", "slt", "--"]).args(name);
     if let Some(engine) = wanted {
         command.env("SLT_OVERRIDE", engine);
@@ -131,7 +131,21 @@ fn slt(name: Option<String>, wanted: Option<String>) -> Result<()> {
 }
 
 fn cargo(args: &[&str]) -> Result<()> {
-    run(Command::new(env!("CARGO")).args(args))
+    run(cargo_command().args(args))
+}
+
+/// Cargo, without what it has told this program of its package: build scripts that look at such variables would run again, and what depends
+/// on them would be compiled again, each time that cargo was run by hand in between.
+fn cargo_command() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    let told = std::env::vars_os().map(|(name, _)| name);
+    let told = told.filter(|name| {
+        name.to_string_lossy().starts_with("CARGO_PKG_") || name.to_string_lossy().starts_with("CARGO_MANIFEST_")
+    });
+    told.for_each(|name| {
+        command.env_remove(name);
+    });
+    command
 }
 
 /// Runs a program with the terminal as its own; an error says which it was.
