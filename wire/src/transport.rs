@@ -198,16 +198,18 @@ impl Transport {
         }
     }
 
-    /// Last words: sends what there is, says goodbye, and takes what the client is still sending. Input that nobody has read when a socket
-    /// is closed resets the connection, and then the last words are lost.
+    /// Last words: sends what there is, takes what the client is still sending, and says goodbye. Input that nobody has read when a socket is
+    /// closed resets the connection, and a client that finds its server's side closed while it sends may stop reading: either way the last
+    /// words would be lost.
     pub async fn close(mut self) {
         let goodbye = async {
-            if self.flush().await.is_err() || self.stream.shutdown().await.is_err() {
+            if self.flush().await.is_err() {
                 return;
             }
             while let Ok(Ok(true)) = tokio::time::timeout(SILENCE, self.read()).await {
                 self.input.clear();
             }
+            let _ = self.stream.shutdown().await;
         };
         let _ = tokio::time::timeout(GOODBYE, goodbye).await;
     }
