@@ -32,10 +32,10 @@ const READ_AHEAD: usize = 256 << 10;
 const LAZY_FLUSH: Duration = Duration::from_millis(20);
 
 /// Longest time that last words may take.
-const GOODBYE: Duration = Duration::from_secs(5);
+const GOODBYE: Duration = Duration::from_secs(20);
 
-/// A client that sends nothing for so long is taken to have finished.
-const SILENCE: Duration = Duration::from_millis(100);
+/// A client that sends nothing for so long is taken to have finished. (libpq moves what is left of a long message before each piece.)
+const SILENCE: Duration = Duration::from_secs(1);
 
 pub struct Transport {
     stream: Stream,
@@ -198,16 +198,18 @@ impl Transport {
         }
     }
 
-    /// Last words: sends what there is, takes what the client is still sending, and says goodbye. Input that nobody has read when a socket is
-    /// closed resets the connection, and a client that finds its server's side closed while it sends may stop reading: either way the last
-    /// words would be lost.
+    /// Last words: sends what there is, takes what a client that was interrupted is still sending, and says goodbye. Input that nobody has
+    /// read when a socket is closed resets the connection, and a client that finds its server's side closed while it sends may stop reading:
+    /// either way the last words would be lost.
     pub async fn close(mut self) {
         let goodbye = async {
             if self.flush().await.is_err() {
                 return;
             }
-            while let Ok(Ok(true)) = tokio::time::timeout(SILENCE, self.read()).await {
+            while !self.input.is_empty() {
                 self.input.clear();
+                // What an error or the end leaves is nothing.
+                let _ = tokio::time::timeout(SILENCE, self.read()).await;
             }
             let _ = self.stream.shutdown().await;
         };
@@ -413,6 +415,7 @@ mod tests {
     async fn last_words_reach_a_client_that_is_still_sending() {
         let Fixture { mut transport, mut client, .. } = fixture(&Config::default());
         transport.output().extend_from_slice(b"too long");
+        transport.input().extend_from_slice(b"what has come of it");
         let sends = async {
             client.write_all(&vec![b'x'; 4 << 20]).await.unwrap();
             let mut words = Vec::new();
