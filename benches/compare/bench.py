@@ -136,3 +136,8 @@ def sort_key(row):
 def chosen(key, of, which=0):
     """SQL for one row of `of`, at random but the same in every system: by a hash of its key, which is a whole number."""
     return f"({key}) * 2654435761 % 4294967291 % {of} = {which}"
+
+
+def queries_of(script):
+    """The queries of a script, each of which ends with a semicolon and holds no other."""
+    return [query.strip() for query in script.split(";") if query.strip()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy
 
-from bench import chosen
+from bench import chosen, queries_of
 
 QUERIES = (Path(__file__).parent / "hits_queries.sql").read_text()
 DAYS, FIRST_DAY = 30, numpy.datetime64("2025-03-01T00:00:00")
@@ -42,7 +42,7 @@ def run(bench):
         system.run("ANALYZE page_views")
         return seconds
 
-    queries = [query.strip() for query in QUERIES.split(";") if query.strip()]
+    queries = queries_of(QUERIES)
     bench.measure([f"COPY of {rows:,} rows with a primary key (rows/s)", "on disk (bytes a row)"], load, once=True)
     bench.ask_all(f"{len(queries)} queries", queries)
     bench.measure(["update of a tenth of the rows (s)", "deletion of a twentieth (s)"], change, once=True)

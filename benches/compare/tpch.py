@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import chosen
+from bench import chosen, queries_of
 from systems import LOAD_LIMIT, ROOT
 
 QUERIES = (ROOT / "benches/tpch_queries.sql").read_text()
@@ -71,7 +71,7 @@ def run(bench):
         system.run(*(f"ANALYZE {table}" for table in TABLES))
         return seconds
 
-    queries = [query.strip() for query in QUERIES.split(";") if query.strip()]
+    queries = queries_of(QUERIES)
     bench.measure([f"COPY of {rows:,} rows with primary keys (rows/s)", "on disk (MB)"], load, once=True)
     bench.ask_all(f"{len(queries)} queries", queries, ordered=False)
     bench.measure(["update of a tenth of the rows (s)", "deletion of a twentieth (s)"], change, once=True)

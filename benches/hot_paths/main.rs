@@ -1,4 +1,4 @@
-//! How long the paths take that every statement runs through: `cargo bench`, or `cargo bench -- NAME` for some of them. What a change
+//! How long the paths take that every statement runs through: `cargo bench --bench hot_paths`, with `-- NAME` some of them. What a change
 //! does to them is shown beside the run before it. Figures are only worth something on a quiet machine; what clients see of them is
 //! measured beside PostgreSQL by `cargo xtask bench`.
 

@@ -136,15 +136,14 @@ fn cargo(args: &[&str]) -> Result<()> {
 
 /// Cargo, without what it has told this program of its package: build scripts that look at such variables would run again, and what depends
 /// on them would be compiled again, each time that cargo was run by hand in between.
-fn cargo_command() -> Command {
+pub fn cargo_command() -> Command {
     let mut command = Command::new(env!("CARGO"));
-    let told = std::env::vars_os().map(|(name, _)| name);
-    let told = told.filter(|name| {
-        name.to_string_lossy().starts_with("CARGO_PKG_") || name.to_string_lossy().starts_with("CARGO_MANIFEST_")
-    });
-    told.for_each(|name| {
-        command.env_remove(name);
-    });
+    for (name, _) in std::env::vars_os() {
+        let shown = name.to_string_lossy();
+        if shown.starts_with("CARGO_PKG_") || shown.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

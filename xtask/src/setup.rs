@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::run as execute;
+use crate::{cargo_command, run as execute};
 
 /// Debian packages, each with a file that tells that it is there.
 const SYSTEM_PACKAGES: &[(&str, &str)] = &[
@@ -103,7 +103,7 @@ fn cargo_deny(cache: &Path) -> Result<PathBuf> {
     if !program.exists() {
         let package = format!("cargo-deny@{CARGO_DENY}");
         // In a build folder of its own: the workspace's is kept small.
-        let mut install = Command::new(env!("CARGO"));
+        let mut install = cargo_command();
         install
             .args(["install", "--quiet", "--locked", "--root"])
             .arg(&folder)
