@@ -1,11 +1,11 @@
 //! Recent rows of a table: chunks of record batches whose rows keep their addresses.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, make_comparator};
 use arrow::buffer::{BooleanBuffer, MutableBuffer};
-use arrow::compute::{concat_batches, take};
+use arrow::compute::{SortOptions, concat_batches, take};
 use arrow::datatypes::DataType;
 
 use crate::schema::ColumnId;
@@ -34,11 +34,54 @@ pub struct Run {
     pub first: RowId,
 }
 
+/// Least and greatest value of a column, one row each, in Arrow's order.
+pub type ValueRange = (ArrayRef, ArrayRef);
+
 /// Rows at `start..start + batch.num_rows()` of the chunk.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Piece {
     pub start: u32,
     pub batch: RecordBatch,
+    /// By column, once somebody has asked: every plan does, and rows may stay here for long.
+    ranges: Vec<OnceLock<Option<ValueRange>>>,
+}
+
+impl Piece {
+    pub fn new(start: u32, batch: RecordBatch) -> Self {
+        let ranges = batch.columns().iter().map(|_| OnceLock::new()).collect();
+        Self { start, batch, ranges }
+    }
+
+    /// The range of a column's values, dead rows and all; None if all are null or have no order.
+    pub fn range(&self, column: usize) -> Result<Option<ValueRange>> {
+        let (Some(known), Some(values)) = (self.ranges.get(column), self.batch.columns().get(column)) else {
+            return Ok(None);
+        };
+        if let Some(range) = known.get() {
+            return Ok(range.clone());
+        }
+        let range = range(values)?;
+        Ok(known.get_or_init(|| range).clone())
+    }
+}
+
+/// The range of a column's values; None if all are null or have no order.
+pub fn range(values: &ArrayRef) -> Result<Option<ValueRange>> {
+    if values.data_type().is_nested() || values.data_type().is_null() {
+        return Ok(None);
+    }
+    let compare = make_comparator(values, values, SortOptions::default())?;
+    let mut valid = (0..values.len()).filter(|row| values.is_valid(*row));
+    let Some(first) = valid.next() else { return Ok(None) };
+    let (mut least, mut greatest) = (first, first);
+    for row in valid {
+        if compare(row, least).is_lt() {
+            least = row;
+        } else if compare(row, greatest).is_gt() {
+            greatest = row;
+        }
+    }
+    Ok(Some((values.slice(least, 1), values.slice(greatest, 1))))
 }
 
 /// A piece of a memtable. Immutable once in a published version; appending makes a copy that shares the batches.
@@ -102,7 +145,7 @@ impl Chunk {
             self.live = Some(with_length(&live, end as usize));
         }
         self.bytes += batch_bytes(&batch);
-        self.pieces.push(Arc::new(Piece { start, batch }));
+        self.pieces.push(Arc::new(Piece::new(start, batch)));
         self.rows = end;
         self.merge_pieces().map(|()| start)
     }
@@ -130,7 +173,7 @@ impl Chunk {
         let merged = concat_batches(&schema, self.pieces[from..].iter().map(|p| &p.batch))?;
         let start = self.pieces[from].start;
         self.pieces.truncate(from);
-        self.pieces.push(Arc::new(Piece { start, batch: compact(&merged)? }));
+        self.pieces.push(Arc::new(Piece::new(start, compact(&merged)?)));
         Ok(())
     }
 
@@ -146,9 +189,9 @@ impl Chunk {
     /// Drops the rows from `rows` on.
     pub fn truncate(&mut self, rows: u32) {
         self.pieces.retain(|p| p.start < rows);
-        if let Some(last) = self.pieces.last_mut().map(Arc::make_mut) {
+        if let Some(last) = self.pieces.last_mut() {
             let keep = ((rows - last.start) as usize).min(last.batch.num_rows());
-            last.batch = last.batch.slice(0, keep);
+            *last = Arc::new(Piece::new(last.start, last.batch.slice(0, keep)));
         }
         self.runs.truncate(self.runs_while(|r| r.start < rows));
         self.rows = self.rows.min(rows);

@@ -248,7 +248,7 @@ impl Overlay {
                 }
                 let rows = batch.num_rows() as u32;
                 let batch = batch.with_schema(shape.arrow.clone())?;
-                chunk.pieces.push(Arc::new(crate::memtable::Piece { start, batch }));
+                chunk.pieces.push(Arc::new(crate::memtable::Piece::new(start, batch)));
                 start += rows;
             }
         }

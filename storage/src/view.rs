@@ -117,11 +117,8 @@ impl<'a> TableView<'a> {
             if visible.as_ref().is_some_and(|v| v.count_set_bits() == 0) {
                 continue;
             }
-            out.push(ChunkScan {
-                batch: adapt(&piece.batch, &chunk.columns, self.shape)?,
-                visible: visible.filter(|v| v.count_set_bits() < rows),
-                first_address: address(chunk.unit, piece.start),
-            });
+            let visible = visible.filter(|v| v.count_set_bits() < rows);
+            out.push(ChunkScan::of(piece, chunk, visible, self.shape)?);
         }
         Ok(())
     }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use aegis_catalog::types::numeric::Numeric;
 use aegis_catalog::{Error, Result};
-use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewBuilder, Decimal128Builder, ListArray, StructArray, new_null_array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Builder, ListArray, StructArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type};
 
 use super::error::from_arrow;
+use crate::functions::value::NumericBuilder;
 
 /// The array as `target`. Rows and arrays are converted part by part.
 pub fn conform(array: &ArrayRef, target: &DataType) -> Result<ArrayRef> {
@@ -56,11 +55,11 @@ fn convert(array: &ArrayRef, target: &DataType, named: bool) -> Result<ArrayRef>
         }
         (DataType::Decimal128(_, scale), DataType::BinaryView) => {
             let values = array.as_primitive::<Decimal128Type>();
-            let mut builder = BinaryViewBuilder::with_capacity(values.len());
+            let mut builder = NumericBuilder::with_capacity(values.len());
             for value in values {
-                builder.append_option(value.map(|value| Numeric::from_decimal128(value, *scale).to_bytes()));
+                builder.append_option(value.map(|value| Numeric::from_decimal128(value, *scale)));
             }
-            Ok(Arc::new(builder.finish()))
+            Ok(builder.finish())
         }
         (DataType::BinaryView, DataType::Decimal128(precision, scale)) => {
             let values = array.as_binary_view();

@@ -7,11 +7,12 @@ use aegis_catalog::types::numeric::Numeric;
 use aegis_catalog::types::structure::stored_arrow_type;
 use aegis_catalog::types::{BuiltIn, oid};
 use aegis_catalog::{Error, Result, Type};
-use arrow::array::{Array, ArrayRef, AsArray, BinaryViewBuilder, Decimal128Builder, Float64Array, StringViewBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Builder, Float64Array, StringViewBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Int64Type};
 
 use super::error::from_arrow;
+use crate::functions::value::NumericBuilder;
 
 /// The values in the representation of a stored column of type `to`; null for a value that equals none of that type.
 pub fn referring(array: &ArrayRef, from: Type, to: Type) -> Result<ArrayRef> {
@@ -92,9 +93,9 @@ fn numerics(array: &ArrayRef, target: &DataType) -> Result<ArrayRef> {
         let values = builder.finish().with_precision_and_scale(*precision, *scale).map_err(from_arrow)?;
         return Ok(Arc::new(values));
     }
-    let mut builder = BinaryViewBuilder::with_capacity(numbers.len());
-    numbers.into_iter().for_each(|number| builder.append_option(number.map(|number| number.to_bytes())));
-    Ok(Arc::new(builder.finish()))
+    let mut builder = NumericBuilder::with_capacity(numbers.len());
+    numbers.into_iter().for_each(|number| builder.append_option(number));
+    Ok(builder.finish())
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ impl Tables for SnapshotTables<'_> {
             let batch = self.transaction.fetch(table.storage, &addresses, &all).map_err(Error::from)?;
             let first_address = addresses.first().copied().unwrap_or(0);
             let (fields, sources) = layout(relation, &schema)?;
-            let chunk = ChunkScan { batch, visible: None, first_address };
+            let chunk = ChunkScan::new(batch, first_address);
             let rows = read_chunk(chunk, schema.clone(), sources, fields).map_err(from_datafusion)?;
             return Ok(Some(provider_as_source(Arc::new(KeyedTable { rows }))));
         }

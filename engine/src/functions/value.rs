@@ -222,19 +222,43 @@ impl<'a> Read<'a> for Numeric {
     }
 }
 
+/// Encoded numbers, one after the other.
+pub struct NumericBuilder {
+    values: BinaryViewBuilder,
+    /// The number being encoded.
+    bytes: Vec<u8>,
+}
+
+impl NumericBuilder {
+    pub fn with_capacity(rows: usize) -> Self {
+        Self { values: BinaryViewBuilder::with_capacity(rows), bytes: Vec::new() }
+    }
+
+    pub fn append_option(&mut self, value: Option<Numeric>) {
+        let Some(value) = value else { return self.values.append_null() };
+        self.bytes.clear();
+        value.write_bytes(&mut self.bytes);
+        self.values.append_value(&self.bytes);
+    }
+
+    pub fn finish(mut self) -> ArrayRef {
+        Arc::new(self.values.finish())
+    }
+}
+
 impl Write for Numeric {
-    type Builder = BinaryViewBuilder;
+    type Builder = NumericBuilder;
     fn builder(rows: usize) -> Self::Builder {
-        BinaryViewBuilder::with_capacity(rows)
+        NumericBuilder::with_capacity(rows)
     }
     fn append(self, builder: &mut Self::Builder) {
-        builder.append_value(self.to_bytes());
+        builder.append_option(Some(self));
     }
     fn append_null(builder: &mut Self::Builder) {
-        builder.append_null();
+        builder.append_option(None);
     }
-    fn finish(mut builder: Self::Builder) -> ArrayRef {
-        Arc::new(builder.finish())
+    fn finish(builder: Self::Builder) -> ArrayRef {
+        builder.finish()
     }
 }
 

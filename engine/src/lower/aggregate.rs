@@ -319,7 +319,7 @@ impl Lowerer<'_> {
         let (udaf, args, native_distinct) = if name == "count" && args.len() <= 1 && !ordered {
             let arg = match args.first() {
                 None => integer(1),
-                Some(arg) if distinct => exact_key(arg)?,
+                Some(arg) if distinct => as_integer(exact_key(arg)?, &arg.data_type),
                 Some(arg) => arg.expr.clone(),
             };
             (count_udaf(), vec![arg], distinct)
@@ -429,6 +429,15 @@ fn is_hypothetical(call: &AggregateCall) -> bool {
 /// Where the flags of GROUPING() are kept in a relation's columns.
 fn grouping_flags(rel: RelId) -> RelId {
     RelId(rel.0 | 1 << 31)
+}
+
+/// Dates and times as the integers they are: distinct integers are counted for all groups at once, anything else for each by itself.
+fn as_integer(expr: Expr, data_type: &DataType) -> Expr {
+    match data_type {
+        DataType::Date32 => cast(expr, &DataType::Int32),
+        DataType::Timestamp(..) | DataType::Time64(_) => cast(expr, &DataType::Int64),
+        _ => expr,
+    }
 }
 
 /// An argument that is computed only where the aggregate's FILTER holds.

@@ -13,13 +13,13 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use roaring::RoaringBitmap;
 
 use crate::Result;
-use crate::memtable::options;
+use crate::memtable::{self, options};
 pub use crate::predicate::{Bound, Predicate, Summary, Test};
 use crate::schema::{ColumnId, IndexId, TableSchema};
 use crate::segment::Segment;
 use crate::segment::prune::Left;
 use crate::transaction::{ADDRESS_COLUMN, RowAddress};
-use crate::version::{RowKeys, Version};
+use crate::version::{RowKeys, Shape, Version, address};
 pub use part::{Columns, Part, PartBatch, Piece, SegmentPart};
 pub use statistics::ColumnStatistics;
 
@@ -46,6 +46,29 @@ pub struct ChunkScan {
     pub visible: Option<BooleanBuffer>,
     /// Address of row i is `first_address + i`.
     pub first_address: RowAddress,
+    /// What the batch is made of, and the columns of that.
+    held: Option<(Arc<memtable::Piece>, Arc<[ColumnId]>)>,
+}
+
+impl ChunkScan {
+    /// Rows of no table, all of which are visible.
+    pub fn new(batch: RecordBatch, first_address: RowAddress) -> Self {
+        Self { batch, visible: None, first_address, held: None }
+    }
+
+    pub(crate) fn of(
+        piece: &Arc<memtable::Piece>,
+        chunk: &memtable::Chunk,
+        visible: Option<BooleanBuffer>,
+        shape: &Shape,
+    ) -> Result<Self> {
+        Ok(Self {
+            batch: memtable::adapt(&piece.batch, &chunk.columns, shape)?,
+            visible,
+            first_address: address(chunk.unit, piece.start),
+            held: Some((piece.clone(), chunk.columns.clone())),
+        })
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ use arrow::compute::concat;
 use arrow::row::{RowConverter, SortField};
 
 use super::TableScan;
+use crate::memtable::{ValueRange, range};
 use crate::schema::ColumnSchema;
 use crate::{Error, Result};
 
@@ -17,8 +18,7 @@ const LOOKED_AT: usize = 100_000;
 #[derive(Debug, Clone, Default)]
 pub struct ColumnStatistics {
     pub nulls: Option<usize>,
-    /// Least and greatest value, one row each, in Arrow's order.
-    pub range: Option<(ArrayRef, ArrayRef)>,
+    pub range: Option<ValueRange>,
     pub distinct: Option<usize>,
 }
 
@@ -28,7 +28,7 @@ impl TableScan {
         let Some(schema) = self.table_schema.columns.get(column) else { return Ok(ColumnStatistics::default()) };
         let in_memory: usize = self.chunks.iter().map(|c| c.batch.num_rows()).sum();
         let (nulls, range) = match in_memory <= LOOKED_AT {
-            true => (self.nulls(schema, column), self.range(schema, column)?),
+            true => (self.nulls(schema, column), self.range(schema)?),
             false => (None, None),
         };
         let unique = self.table_schema.unique_indexes().any(|i| i.columns == [schema.id]);
@@ -49,7 +49,7 @@ impl TableScan {
         Some(nulls)
     }
 
-    fn range(&self, schema: &ColumnSchema, column: usize) -> Result<Option<(ArrayRef, ArrayRef)>> {
+    fn range(&self, schema: &ColumnSchema) -> Result<Option<ValueRange>> {
         if schema.data_type.is_nested() || schema.data_type.is_null() {
             return Ok(None);
         }
@@ -64,25 +64,21 @@ impl TableScan {
                 None => return Ok(None),
             }
         }
-        values.extend(self.chunks.iter().map(|c| c.batch.column(column).clone()));
-        values.retain(|v| v.null_count() < v.len());
+        for chunk in &self.chunks {
+            let range = match &chunk.held {
+                Some((piece, columns)) => match columns.iter().position(|id| *id == schema.id) {
+                    Some(at) => piece.range(at)?,
+                    None => Some(schema.missing_value()?).map(|value| (value.clone(), value)),
+                },
+                None => return Ok(None),
+            };
+            values.extend(range.into_iter().flat_map(|(least, greatest)| [least, greatest]));
+        }
+        values.retain(|value| value.null_count() == 0);
         if values.is_empty() {
             return Ok(None);
         }
-        let values = concat(&values.iter().map(|v| v.as_ref()).collect::<Vec<_>>())?;
-        let converter = RowConverter::new(vec![SortField::new(schema.data_type.clone())])?;
-        let rows = converter.convert_columns(std::slice::from_ref(&values))?;
-        let mut valid = (0..values.len()).filter(|i| values.is_valid(*i));
-        let Some(first) = valid.next() else { return Ok(None) };
-        let (mut least, mut greatest) = (first, first);
-        for i in valid {
-            if rows.row(i) < rows.row(least) {
-                least = i;
-            } else if rows.row(i) > rows.row(greatest) {
-                greatest = i;
-            }
-        }
-        Ok(Some((values.slice(least, 1), values.slice(greatest, 1))))
+        range(&concat(&values.iter().map(|value| value.as_ref()).collect::<Vec<_>>())?)
     }
 
     /// Columns (positions) that each part's rows, and the parts one after the other, are sorted by: ascending, no nulls.
