@@ -8,11 +8,13 @@ pub use aegis_catalog::types::interval::Interval;
 pub use aegis_catalog::types::network::Network;
 use aegis_catalog::types::numeric::Numeric;
 use aegis_catalog::{Error, Result};
+use arrow::array::builder::NullBufferBuilder;
 use arrow::array::{
     Array, ArrayRef, BinaryViewArray, BinaryViewBuilder, BooleanArray, BooleanBuilder, Date32Array, Decimal128Array,
     FixedSizeBinaryArray, FixedSizeBinaryBuilder, IntervalMonthDayNanoArray, NullArray, PrimitiveArray,
-    PrimitiveBuilder, StringViewArray, StringViewBuilder, Time64MicrosecondArray, TimestampMicrosecondArray,
+    PrimitiveBuilder, StringViewArray, StringViewBuilder, Time64MicrosecondArray, TimestampMicrosecondArray, make_view,
 };
+use arrow::buffer::Buffer;
 use arrow::datatypes::{
     Date32Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNano,
     IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType, UInt32Type, UInt64Type,
@@ -222,27 +224,72 @@ impl<'a> Read<'a> for Numeric {
     }
 }
 
-/// Encoded numbers, one after the other.
+/// Encoded numbers, one after the other. Most fit their views.
 pub struct NumericBuilder {
-    values: BinaryViewBuilder,
+    views: Vec<u128>,
+    nulls: NullBufferBuilder,
+    /// What does not fit a view.
+    long: Vec<u8>,
     /// The number being encoded.
     bytes: Vec<u8>,
+    /// The views of small whole numbers, which come again and again; 0 for those that have not come yet.
+    small: Vec<u128>,
 }
 
 impl NumericBuilder {
+    const SMALL: usize = 4096;
+    const INLINE_BYTES: usize = 12;
+
     pub fn with_capacity(rows: usize) -> Self {
-        Self { values: BinaryViewBuilder::with_capacity(rows), bytes: Vec::new() }
+        Self {
+            views: Vec::with_capacity(rows),
+            nulls: NullBufferBuilder::new(rows),
+            long: Vec::new(),
+            bytes: Vec::new(),
+            small: Vec::new(),
+        }
     }
 
     pub fn append_option(&mut self, value: Option<Numeric>) {
-        let Some(value) = value else { return self.values.append_null() };
+        let Some(value) = value else {
+            self.nulls.append_null();
+            self.views.push(0);
+            return;
+        };
+        self.nulls.append_non_null();
+        let view = match value {
+            Numeric::Small { mantissa: small @ 0..4096, scale: 0 } => self.small(small as usize),
+            _ => self.view(&value),
+        };
+        self.views.push(view);
+    }
+
+    fn small(&mut self, number: usize) -> u128 {
+        if let Some(known) = self.small.get(number).filter(|view| **view != 0) {
+            return *known;
+        }
+        self.small.resize(Self::SMALL, 0);
+        let view = self.view(&Numeric::from(number as i64));
+        if let Some(place) = self.small.get_mut(number) {
+            *place = view;
+        }
+        view
+    }
+
+    fn view(&mut self, value: &Numeric) -> u128 {
         self.bytes.clear();
         value.write_bytes(&mut self.bytes);
-        self.values.append_value(&self.bytes);
+        if self.bytes.len() <= Self::INLINE_BYTES {
+            return make_view(&self.bytes, 0, 0);
+        }
+        let view = make_view(&self.bytes, 0, self.long.len() as u32);
+        self.long.extend_from_slice(&self.bytes);
+        view
     }
 
     pub fn finish(mut self) -> ArrayRef {
-        Arc::new(self.values.finish())
+        let buffers = if self.long.is_empty() { Vec::new() } else { vec![Buffer::from_vec(self.long)] };
+        Arc::new(BinaryViewArray::new(self.views.into(), buffers, self.nulls.finish()))
     }
 }
 
@@ -454,5 +501,26 @@ impl Write for Void {
     }
     fn finish(mut builder: Self::Builder) -> ArrayRef {
         Arc::new(builder.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_encoded_whatever_their_length() {
+        let numbers = ["0", "7", "7.0", "-7", "4095", "4096", "7", "123456789012345678901234567890.5", "NaN"];
+        let mut builder = NumericBuilder::with_capacity(0);
+        for number in numbers {
+            builder.append_option(Some(Numeric::parse(number).unwrap()));
+        }
+        builder.append_option(None);
+        let values = builder.finish();
+        let values: &BinaryViewArray = downcast(&values).unwrap();
+        assert_eq!(values.null_count(), 1);
+        for (number, bytes) in numbers.iter().zip(values) {
+            assert_eq!(Numeric::from_bytes(bytes.unwrap()).unwrap().to_string(), *number);
+        }
     }
 }

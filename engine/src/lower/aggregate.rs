@@ -25,7 +25,7 @@ use super::value::{Value, cast};
 use super::values::union_all;
 use super::{Lowerer, is_numeric};
 use crate::bind::tree::{self, AggregateCall, ExprKind, Grouping, OrderKey, RelId};
-use crate::execute::aggregate::{Inner, Ordered};
+use crate::execute::aggregate::{Inner, Ordered, distinct_count};
 use crate::execute::error::from_datafusion;
 use crate::functions::{AggregateTypes, Body, Function};
 
@@ -317,12 +317,11 @@ impl Lowerer<'_> {
         let distinct = call.distinct && !IDEMPOTENT.contains(&name);
         let ordered = !call.order_by.is_empty() && !UNORDERED.contains(&name) && !is_hypothetical(call);
         let (udaf, args, native_distinct) = if name == "count" && args.len() <= 1 && !ordered {
-            let arg = match args.first() {
-                None => integer(1),
-                Some(arg) if distinct => as_integer(exact_key(arg)?, &arg.data_type),
-                Some(arg) => arg.expr.clone(),
-            };
-            (count_udaf(), vec![arg], distinct)
+            match args.first() {
+                None => (count_udaf(), vec![integer(1)], false),
+                Some(arg) if distinct => distinct_values(arg)?,
+                Some(arg) => (count_udaf(), vec![arg.expr.clone()], false),
+            }
         } else if let Some((udaf, arg)) = native_decimal(name, &args, distinct) {
             (udaf, vec![arg], false)
         } else {
@@ -431,13 +430,19 @@ fn grouping_flags(rel: RelId) -> RelId {
     RelId(rel.0 | 1 << 31)
 }
 
-/// Dates and times as the integers they are: distinct integers are counted for all groups at once, anything else for each by itself.
-fn as_integer(expr: Expr, data_type: &DataType) -> Expr {
-    match data_type {
-        DataType::Date32 => cast(expr, &DataType::Int32),
-        DataType::Timestamp(..) | DataType::Time64(_) => cast(expr, &DataType::Int64),
-        _ => expr,
-    }
+/// What counts the distinct values of an argument: DataFusion if they are integers, as dates and times are too, and whether it is told so.
+fn distinct_values(arg: &Value) -> Result<(Arc<AggregateUDF>, Vec<Expr>, bool)> {
+    let key = exact_key(arg)?;
+    let integer = match &arg.data_type {
+        DataType::Date32 => Some(cast(key.clone(), &DataType::Int32)),
+        DataType::Timestamp(..) | DataType::Time64(_) => Some(cast(key.clone(), &DataType::Int64)),
+        data_type if data_type.is_integer() => Some(key.clone()),
+        _ => None,
+    };
+    Ok(match integer {
+        Some(integer) => (count_udaf(), vec![integer], true),
+        None => (Arc::new(distinct_count()), vec![key], false),
+    })
 }
 
 /// An argument that is computed only where the aggregate's FILTER holds.

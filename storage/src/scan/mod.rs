@@ -13,9 +13,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use roaring::RoaringBitmap;
 
 use crate::Result;
-use crate::memtable::{self, options};
+use crate::memtable::{self, ValueRange, options};
 pub use crate::predicate::{Bound, Predicate, Summary, Test};
-use crate::schema::{ColumnId, IndexId, TableSchema};
+use crate::schema::{ColumnId, ColumnSchema, IndexId, TableSchema};
 use crate::segment::Segment;
 use crate::segment::prune::Left;
 use crate::transaction::{ADDRESS_COLUMN, RowAddress};
@@ -68,6 +68,30 @@ impl ChunkScan {
             first_address: address(chunk.unit, piece.start),
             held: Some((piece.clone(), chunk.columns.clone())),
         })
+    }
+
+    /// The range of a column's values; None if it is not known, or all are null.
+    fn range(&self, column: &ColumnSchema) -> Result<Option<ValueRange>> {
+        let Some((piece, columns)) = &self.held else { return Ok(None) };
+        match columns.iter().position(|id| *id == column.id) {
+            Some(at) => piece.range(at),
+            None => {
+                let value = column.missing_value()?;
+                Ok((value.null_count() == 0).then(|| (value.clone(), value)))
+            }
+        }
+    }
+
+    /// What is known of a column, which is at `position`; None if that does not decide comparisons.
+    fn summary(&self, column: &ColumnSchema, position: usize) -> Result<Option<Summary>> {
+        let range = if column.data_type.is_floating() { None } else { self.range(column)? };
+        let range = range.filter(|(least, _)| *least.data_type() == column.data_type);
+        Ok(range.zip(self.batch.columns().get(position)).map(|((least, greatest), values)| Summary {
+            least,
+            greatest,
+            nulls: UInt64Array::from(vec![values.null_count() as u64]),
+            rows: UInt64Array::from(vec![values.len() as u64]),
+        }))
     }
 }
 

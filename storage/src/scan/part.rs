@@ -47,9 +47,10 @@ impl Part {
 
     /// What is known of a column (a position in the schema) without reading it: of one container, which is the part or more.
     pub fn summary(&self, schema: &TableSchema, column: usize) -> Result<Option<Summary>> {
-        match (self, schema.columns.get(column)) {
-            (Self::Rows(part), Some(column)) => part.segment.segment.summary(part.group, column),
-            _ => Ok(None),
+        let Some(of) = schema.columns.get(column) else { return Ok(None) };
+        match self {
+            Self::Rows(part) => part.segment.segment.summary(part.group, of),
+            Self::Chunk(chunk) => chunk.summary(of, column),
         }
     }
 

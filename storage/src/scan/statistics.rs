@@ -65,14 +65,7 @@ impl TableScan {
             }
         }
         for chunk in &self.chunks {
-            let range = match &chunk.held {
-                Some((piece, columns)) => match columns.iter().position(|id| *id == schema.id) {
-                    Some(at) => piece.range(at)?,
-                    None => Some(schema.missing_value()?).map(|value| (value.clone(), value)),
-                },
-                None => return Ok(None),
-            };
-            values.extend(range.into_iter().flat_map(|(least, greatest)| [least, greatest]));
+            values.extend(chunk.range(schema)?.into_iter().flat_map(|(least, greatest)| [least, greatest]));
         }
         values.retain(|value| value.null_count() == 0);
         if values.is_empty() {

@@ -163,11 +163,17 @@ mod tests {
         let table = TableSchema { columns: vec![column], indexes: vec![], windows: None };
         let mut tx = store.begin(Isolation::ReadCommitted);
         tx.create_table(20_000, table.clone()).unwrap();
-        let rows: ArrayRef = Arc::new(Int32Array::from_iter_values(0..5000));
-        tx.insert(20_000, &RecordBatch::try_new(table.to_arrow(), vec![rows]).unwrap()).unwrap();
+        let rows = |of: std::ops::Range<i32>| -> RecordBatch {
+            RecordBatch::try_new(table.to_arrow(), vec![Arc::new(Int32Array::from_iter_values(of))]).unwrap()
+        };
+        tx.insert(20_000, &rows(0..5000)).unwrap();
         aegis_storage::block_on(async {
             tx.commit(true).await.unwrap();
             store.flush().await.unwrap();
+            // These stay in memory.
+            let mut tx = store.begin(Isolation::ReadCommitted);
+            tx.insert(20_000, &rows(3500..3600)).unwrap();
+            tx.commit(true).await.unwrap();
         });
         let parts = store.begin(Isolation::ReadCommitted).scan(20_000).unwrap().parts(&[]).unwrap();
         let descending = SortOptions { descending: true, nulls_first: true };
@@ -176,7 +182,7 @@ mod tests {
             let of = part.summary(&table, 0).unwrap().unwrap();
             of.greatest.as_primitive::<Int32Type>().value(0)
         };
-        assert_eq!(parts.iter().map(greatest).collect::<Vec<_>>(), [4999, 4095, 3071, 2047, 1023]);
+        assert_eq!(parts.iter().map(greatest).collect::<Vec<_>>(), [4999, 4095, 3599, 3071, 2047, 1023]);
 
         let layout: SchemaRef = Arc::new(Schema::new(vec![Field::new("n", DataType::Int32, true)]));
         let n: Arc<dyn PhysicalExpr> = Arc::new(PhysicalColumn::new("n", 0));
@@ -186,13 +192,13 @@ mod tests {
             let kept = |part: &&Part| !watch.rules_out(part, &table, &[Source::Stored(0)]).unwrap();
             parts.iter().filter(kept).count()
         };
-        assert_eq!(left(&mut watch), 5);
+        assert_eq!(left(&mut watch), 6);
         filter.update(Arc::new(BinaryExpr::new(n, Operator::Gt, lit(4094)))).unwrap();
         assert_eq!(left(&mut watch), 2);
         let dealt = deal(parts.clone(), 2);
         assert_eq!(
             dealt.iter().map(|parts| parts.iter().map(greatest).collect()).collect::<Vec<Vec<_>>>(),
-            [vec![4999, 3071, 1023], vec![4095, 2047]]
+            [vec![4999, 3599, 3071, 1023], vec![4095, 2047]]
         );
     }
 }
