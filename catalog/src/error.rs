@@ -28,6 +28,8 @@ pub struct Fields {
     pub internal: Option<(u32, String)>,
     /// Call stack of the error ("PL/pgSQL function …", "COPY t, line 3").
     pub context: Option<String>,
+    /// Which of a statement's new rows has raised it, from zero: COPY knows its line. Nobody else is told.
+    pub row: Option<usize>,
     pub schema: Option<String>,
     pub table: Option<String>,
     pub column: Option<String>,
@@ -93,6 +95,11 @@ impl Error {
 
     pub fn with_context(mut self, context: impl Into<String>) -> Self {
         self.0.context = Some(context.into());
+        self
+    }
+
+    pub fn with_row(mut self, row: usize) -> Self {
+        self.0.row = Some(row);
         self
     }
 

@@ -14,8 +14,8 @@ use aegis_catalog::types::Type;
 
 pub use encoding::Encoding;
 pub use options::{CopyFormat, CopyOptions, Header};
-pub use parsing::{Parsed, ParsedBatch, Parsing};
-pub use reader::CopyReader;
+pub use parsing::{Parsed, Parsing};
+pub use reader::{CopiedRows, CopyReader};
 pub use writer::CopyWriter;
 
 /// A column that COPY reads or writes.

@@ -1,11 +1,10 @@
 //! COPY FROM beside its insertion: a piece of the data is parsed on a query thread while the rows before it are inserted.
 
 use aegis_catalog::{Error, Result};
-use arrow::array::RecordBatch;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::CopyReader;
+use super::{CopiedRows, CopyReader};
 
 /// Data is parsed in pieces of this size. Up to two of them are in memory, and the rows of two.
 const PIECE_BYTES: usize = 4 << 20;
@@ -27,14 +26,8 @@ enum Stage {
 /// What came of a piece: rows, then perhaps an error.
 #[derive(Default)]
 pub struct Parsed {
-    pub batches: Vec<ParsedBatch>,
+    pub batches: Vec<CopiedRows>,
     pub error: Option<Error>,
-}
-
-pub struct ParsedBatch {
-    pub rows: RecordBatch,
-    /// For an error that one of the rows raises later, such as a violated constraint.
-    pub context: String,
 }
 
 impl Parsing {
@@ -99,7 +92,7 @@ fn parse(mut reader: Box<CopyReader>, piece: &[u8], last: bool) -> (Box<CopyRead
     let mut parsed = Parsed::default();
     loop {
         match reader.next_batch() {
-            Ok(Some(rows)) => parsed.batches.push(ParsedBatch { rows, context: reader.context() }),
+            Ok(Some(rows)) => parsed.batches.push(rows),
             Ok(None) => break,
             Err(error) => {
                 parsed.error = Some(error);

@@ -42,8 +42,16 @@ pub struct CopyReader {
     last: bool,
     /// The end mark was read: what follows is ignored.
     ended: bool,
-    batch_rows: usize,
+    /// Where each row of the next batch comes from.
+    batch_lines: Vec<u64>,
     batch_bytes: usize,
+}
+
+/// Rows as they were sent.
+pub struct CopiedRows {
+    pub rows: RecordBatch,
+    /// The number of each row's line, for an error that the row raises later, such as a violated constraint.
+    pub lines: Vec<u64>,
 }
 
 enum Source {
@@ -127,7 +135,7 @@ impl CopyReader {
             line: 0,
             last: false,
             ended: false,
-            batch_rows: 0,
+            batch_lines: Vec::new(),
             batch_bytes: 0,
         })
     }
@@ -156,18 +164,14 @@ impl CopyReader {
     }
 
     /// A batch, if enough rows have come together, or at the end if there are any.
-    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        while self.batch_rows < BATCH_ROWS && self.batch_bytes < BATCH_BYTES {
+    pub fn next_batch(&mut self) -> Result<Option<CopiedRows>> {
+        while self.batch_lines.len() < BATCH_ROWS && self.batch_bytes < BATCH_BYTES {
             if !self.next_row()? {
-                return if self.last && self.batch_rows > 0 { self.take_batch().map(Some) } else { Ok(None) };
+                let rest = self.last && !self.batch_lines.is_empty();
+                return if rest { self.take_batch().map(Some) } else { Ok(None) };
             }
         }
         self.take_batch().map(Some)
-    }
-
-    /// Context for an error that a row of the last batch raised later, such as a violated constraint.
-    pub fn context(&self) -> String {
-        format!("COPY {}, line {}", self.table, self.line)
     }
 
     /// Context for an error that comes between lines.
@@ -175,13 +179,13 @@ impl CopyReader {
         format!("COPY {}, line {}", self.table, self.line + 1)
     }
 
-    fn take_batch(&mut self) -> Result<RecordBatch> {
-        let rows = std::mem::take(&mut self.batch_rows);
+    fn take_batch(&mut self) -> Result<CopiedRows> {
+        let lines = std::mem::take(&mut self.batch_lines);
         self.batch_bytes = 0;
-        let columns = self.rows.take_columns(rows)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
-            .map_err(|error| Error::internal(error.to_string()))
+        let columns = self.rows.take_columns(lines.len())?;
+        let options = RecordBatchOptions::new().with_row_count(Some(lines.len()));
+        let rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options);
+        Ok(CopiedRows { rows: rows.map_err(|error| Error::internal(error.to_string()))?, lines })
     }
 
     /// False if there is no whole row left in the buffer.
@@ -228,7 +232,7 @@ impl CopyReader {
             }
             self.rows.append_line(line, &self.options, &self.table, number)?;
             self.start += next;
-            self.batch_rows += 1;
+            self.batch_lines.push(number);
             self.batch_bytes += next;
             return Ok(true);
         }
@@ -269,7 +273,7 @@ impl CopyReader {
                 let tuple = data.get(2..length).unwrap_or_default();
                 self.rows.append_tuple(tuple, &self.table, number)?;
                 self.start += length;
-                self.batch_rows += 1;
+                self.batch_lines.push(number);
                 self.batch_bytes += length;
                 Ok(true)
             }

@@ -27,7 +27,7 @@ fn read_split(given: CopyOptions, data: &[u8], size: usize) -> Result<Vec<Row>> 
     let mut reader = CopyReader::new("t", columns(), given, FormatSettings::default())?;
     let mut rows = Vec::new();
     let mut take = |reader: &mut CopyReader| -> Result<()> {
-        while let Some(batch) = reader.next_batch()? {
+        while let Some(CopiedRows { rows: batch, .. }) = reader.next_batch()? {
             let (numbers, words) = (batch.column(0).as_primitive::<Int32Type>(), batch.column(1).as_string_view());
             for row in 0..batch.num_rows() {
                 let number = numbers.is_valid(row).then(|| numbers.value(row));
@@ -150,7 +150,7 @@ fn round_trips() {
     let mut reader = CopyReader::new("t", columns(), options(&[], true), FormatSettings::default()).unwrap();
     reader.push(rows.as_bytes());
     reader.end();
-    let batch = reader.next_batch().unwrap().unwrap();
+    let batch = reader.next_batch().unwrap().unwrap().rows;
     for given in [&[][..], &[CSV], &[("format", "binary")], &[CSV, ("header", "true"), ("escape", "\\")]] {
         let mut writer = CopyWriter::new(columns(), options(given, false), FormatSettings::default()).unwrap();
         let mut data = Vec::new();
@@ -168,7 +168,7 @@ fn output() {
     let mut reader = CopyReader::new("t", columns(), options(&[], true), FormatSettings::default()).unwrap();
     reader.push(b"1\tx,y\n\\N\t\n");
     reader.end();
-    let batch = reader.next_batch().unwrap().unwrap();
+    let batch = reader.next_batch().unwrap().unwrap().rows;
     let mut writer =
         CopyWriter::new(columns(), options(&[CSV, ("header", "on")], false), FormatSettings::default()).unwrap();
     let chunk = writer.write(&batch).unwrap();

@@ -59,8 +59,14 @@ pub async fn insert(insert: &Insert, mut new: ChangeRows, execution: &mut Execut
         return conflict::insert(insert, changes, execution).await;
     }
     while let Some(batch) = new.rows.next().await {
-        let changed = split(&insert.table, &new.columns, batch?, execution)?;
-        spread::insert_new(&insert.table, &changed.rows, changed.targets.as_ref(), execution).await?;
+        let before = result.count as usize;
+        let later = |error: Error| match error.fields().row {
+            Some(row) => error.with_row(before + row),
+            None => error,
+        };
+        let changed = split(&insert.table, &new.columns, batch?, execution).map_err(later)?;
+        let inserted = spread::insert_new(&insert.table, &changed.rows, changed.targets.as_ref(), execution).await;
+        inserted.map_err(later)?;
         result.count += changed.rows.num_rows() as u64;
         if insert.returning.is_some() {
             result.returning.push(changed.returning);
@@ -337,7 +343,11 @@ pub fn explain(
         (None, Some(key)) => key_text(table, &columns, key, 0, settings).ok(),
         (None, None) => None,
     };
-    duplicate_key(table, *index, text, &execution.context)
+    let error = duplicate_key(table, *index, text, &execution.context);
+    match row {
+        Some(row) => error.with_row(*row),
+        None => error,
+    }
 }
 
 /// Columns of a unique index, by number.

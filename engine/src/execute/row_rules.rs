@@ -106,7 +106,7 @@ fn first_null(values: &ArrayRef) -> Option<usize> {
 }
 
 pub fn with_row(error: Error, table: &Relation, rows: &RecordBatch, row: usize, context: &StatementContext) -> Error {
-    let mut error = error;
+    let mut error = error.with_row(row);
     error.fields_mut().schema = context.catalog.schema(table.schema).map(|schema| schema.name.clone());
     error.fields_mut().table = Some(table.name.clone());
     match row_text(table, rows, row, &context.format) {

@@ -128,8 +128,12 @@ pub async fn insert_new(
     check_targets(table, rows, targets, execution)?;
     for Share { table: leaf, places } in shares(targets, execution)? {
         let rows = take_rows(rows, &places)?;
-        let rows = row_rules::derive(&leaf, arranged(&rows, table, &leaf)?, &execution.context)?;
-        insert_rows(&leaf, &rows, execution).await?;
+        let whole = |error: Error| match error.fields().row.filter(|row| *row < places.len()) {
+            Some(row) => error.with_row(places.value(row) as usize),
+            None => error,
+        };
+        let rows = row_rules::derive(&leaf, arranged(&rows, table, &leaf)?, &execution.context).map_err(whole)?;
+        insert_rows(&leaf, &rows, execution).await.map_err(whole)?;
         foreign_key::check_later(&leaf, &rows, None, execution)?;
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aegis_catalog::definition::{qualified_name, quote_identifier};
+use aegis_catalog::error::Fields;
 use aegis_catalog::object::{Relation, RelationKind};
 use aegis_catalog::{Error, Result, sqlstate};
 use arrow::array::RecordBatch;
@@ -11,7 +12,7 @@ use futures::StreamExt;
 
 use super::Outcome;
 use crate::bind::tree;
-use crate::copy::{CopyColumn, CopyFormat, CopyOptions, CopyReader, CopyWriter, Parsed, ParsedBatch, Parsing};
+use crate::copy::{CopiedRows, CopyColumn, CopyFormat, CopyOptions, CopyReader, CopyWriter, Parsed, Parsing};
 use crate::execute;
 use crate::parse::ast::{Ident, Name, Statement};
 use crate::parse::utility::{Copy, CopyLocation, CopyTarget};
@@ -30,6 +31,8 @@ pub enum CopyState {
 pub struct CopyIn {
     parsing: Parsing,
     insert: tree::Insert,
+    /// COPY … WHERE.
+    filtered: bool,
     context: Arc<StatementContext>,
     rows: u64,
 }
@@ -118,7 +121,8 @@ async fn run_in(
     let (format, width) = (wire_format(&options), chosen.len());
     let reader = CopyReader::new(&table.name, chosen, options, context.format.clone())?;
     let parsing = Parsing::new(reader, session.shared.executor.handle()?);
-    let mut state = CopyIn { parsing, insert, context: Arc::new(context.clone()), rows: 0 };
+    let filtered = copy.filter.is_some();
+    let mut state = CopyIn { parsing, insert, filtered, context: Arc::new(context.clone()), rows: 0 };
     if let CopyLocation::File(path) = &copy.location {
         state.read_file(session, path).await?;
         return Outcome::tag(format!("COPY {}", state.rows));
@@ -203,11 +207,16 @@ impl CopyIn {
     }
 
     async fn insert(&mut self, session: &mut Session, parsed: Parsed) -> Result<()> {
-        for ParsedBatch { rows, context } in parsed.batches {
+        for CopiedRows { rows, lines } in parsed.batches {
             let inserted = session.insert_given(&self.insert, rows, &self.context).await;
-            self.rows += inserted.map_err(|error| match error.fields().context {
-                Some(_) => error,
-                None => error.with_context(context),
+            self.rows += inserted.map_err(|error| match error.fields() {
+                Fields { context: Some(_), .. } => error,
+                // Where rows may have been left out, others have taken their places.
+                Fields { row, .. } => {
+                    let line = row.filter(|_| !self.filtered).and_then(|row| lines.get(row)).or(lines.last());
+                    let line = line.copied().unwrap_or_default();
+                    error.with_context(format!("COPY {}, line {line}", self.insert.table.name))
+                }
             })?;
         }
         parsed.error.map_or(Ok(()), Err)

@@ -316,8 +316,16 @@ fn open(dir: &Path) -> Arc<Store> {
     })
 }
 
+/// Histories, unless `PROPTEST_CASES` asks for more.
+const CASES: u32 = 24;
+
+fn config() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|number| number.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(CASES), failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn histories_match_the_model(steps in prop::collection::vec(step(), 1..60)) {
