@@ -16,7 +16,10 @@ impl Connection {
         loop {
             let frame = self.next_frame().await?;
             match frame.tag {
-                b'd' => call!(self, copy_data(frame.body))?,
+                b'd' => {
+                    let data = frame.body().map_err(Stop::Rejected)?;
+                    call!(self, copy_data(data))?
+                }
                 // Sent by clients that do not know yet that a COPY has begun.
                 b'H' | b'S' => {}
                 b'c' => return call!(self, copy_done()),

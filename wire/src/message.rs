@@ -12,7 +12,25 @@ use bytes::{Buf, Bytes};
 #[derive(Debug, Clone)]
 pub struct Frame {
     pub tag: u8,
-    pub body: Bytes,
+    pub body: std::result::Result<Bytes, TooLong>,
+}
+
+impl Frame {
+    /// 54000 if it was too long to be kept.
+    pub fn body(self) -> Result<Bytes> {
+        self.body.map_err(|TooLong { length, limit }| {
+            Error::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, format!("message of {length} bytes is too long"))
+                .with_detail(format!("Messages of clients may have {limit} bytes."))
+                .with_hint("Send much data with COPY, or in several statements.")
+        })
+    }
+}
+
+/// Both in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct TooLong {
+    pub length: usize,
+    pub limit: usize,
 }
 
 /// What a client may send once it is authenticated.
@@ -60,11 +78,14 @@ pub enum Target {
 /// Longest body of a message that carries no user data (`PQ_SMALL_MESSAGE_LIMIT`).
 const SMALL_MESSAGE: usize = 10_000;
 
+/// Longest body of any message (`PQ_LARGE_MESSAGE_LIMIT`).
+const LARGE_MESSAGE: usize = 0x3fff_ffff - 1;
+
 /// Most bytes, length word included, that a message of this type may announce; None if there is no such type.
-pub fn length_limit(tag: u8, large: usize) -> Option<usize> {
+pub fn length_limit(tag: u8) -> Option<usize> {
     match tag {
-        b'Q' | b'P' | b'B' | b'F' | b'd' => Some(large),
-        b'D' | b'E' | b'C' | b'H' | b'S' | b'X' | b'c' | b'f' => Some(SMALL_MESSAGE.min(large)),
+        b'Q' | b'P' | b'B' | b'F' | b'd' => Some(LARGE_MESSAGE),
+        b'D' | b'E' | b'C' | b'H' | b'S' | b'X' | b'c' | b'f' => Some(SMALL_MESSAGE),
         _ => None,
     }
 }
@@ -76,8 +97,9 @@ pub fn is_extended(tag: u8) -> bool {
 
 impl Message {
     pub fn decode(frame: Frame) -> Result<Message> {
-        let mut body = Body(frame.body);
-        let message = match frame.tag {
+        let tag = frame.tag;
+        let mut body = Body(frame.body()?);
+        let message = match tag {
             b'Q' => Message::Query(body.string()?),
             b'P' => parse(&mut body)?,
             b'B' => Message::Bind(bind(&mut body)?),
@@ -243,7 +265,7 @@ mod tests {
     use super::*;
 
     fn decode(tag: u8, body: &'static [u8]) -> Result<Message> {
-        Message::decode(Frame { tag, body: Bytes::from_static(body) })
+        Message::decode(Frame { tag, body: Ok(Bytes::from_static(body)) })
     }
 
     #[test]

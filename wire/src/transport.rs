@@ -18,7 +18,7 @@ use tokio_util::io::poll_read_buf;
 
 use crate::anticipation::Anticipation;
 use crate::interrupt::Interrupt;
-use crate::message::{self, Frame, violation};
+use crate::message::{self, Frame, TooLong, violation};
 use crate::stop::Stop;
 use crate::stream::Stream;
 
@@ -44,11 +44,20 @@ pub struct Transport {
     /// How much of `output` is on its way already.
     written: usize,
     max_message_bytes: usize,
+    dropping: Option<Dropping>,
     send_buffer_bytes: usize,
     write_timeout: Option<Duration>,
     /// The client closed its side, or the socket failed.
     gone: bool,
     anticipation: Anticipation,
+}
+
+/// A message that is too long to be kept. (The client waits for an answer, and would not be heard to the end if it were cut off.)
+struct Dropping {
+    tag: u8,
+    length: usize,
+    /// Bytes that have not come yet.
+    left: usize,
 }
 
 impl Transport {
@@ -59,6 +68,7 @@ impl Transport {
             output: Vec::new(),
             written: 0,
             max_message_bytes: config.max_message_bytes,
+            dropping: None,
             send_buffer_bytes: config.send_buffer_bytes,
             write_timeout: config.write_timeout,
             gone: false,
@@ -134,10 +144,14 @@ impl Transport {
         Ok(count > 0)
     }
 
-    /// The next message if all of it is there. Messages of unknown type and absurd length lose the framing, which is fatal.
+    /// The next message if all of it is there. Messages of unknown type and absurd length lose the framing, which is fatal; the bodies of
+    /// those that are merely too long are not kept.
     pub fn frame(&mut self) -> Result<Option<Frame>, Stop> {
+        if self.dropping.is_some() {
+            return Ok(self.drop_more());
+        }
         let [tag, ..] = *self.input else { return Ok(None) };
-        let limit = message::length_limit(tag, self.max_message_bytes)
+        let limit = message::length_limit(tag)
             .ok_or_else(|| Stop::Fatal(violation(format!("invalid frontend message type {tag}"))))?;
         self.framed(limit)
     }
@@ -149,11 +163,25 @@ impl Transport {
         if length < 4 || length > limit {
             return Err(Stop::Fatal(violation("invalid message length")));
         }
+        if length > self.max_message_bytes {
+            self.dropping = Some(Dropping { tag, length, left: length + 1 });
+            return Ok(self.drop_more());
+        }
         if self.input.len() < length + 1 {
             return Ok(None);
         }
         self.input.advance(5);
-        Ok(Some(Frame { tag, body: self.input.split_to(length - 4).freeze() }))
+        Ok(Some(Frame { tag, body: Ok(self.input.split_to(length - 4).freeze()) }))
+    }
+
+    /// Drops what has come of a message that is too long; what is known of it once all of it has.
+    fn drop_more(&mut self) -> Option<Frame> {
+        let dropping = self.dropping.as_mut()?;
+        let here = dropping.left.min(self.input.len());
+        self.input.advance(here);
+        dropping.left -= here;
+        let Dropping { tag, length, .. } = self.dropping.take_if(|dropping| dropping.left == 0)?;
+        Some(Frame { tag, body: Err(TooLong { length, limit: self.max_message_bytes }) })
     }
 
     // ------------------------------------------------------------------------------------------ output
@@ -320,6 +348,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use aegis_engine::catalog::sqlstate;
     use tokio::net::UnixStream;
     use tokio::sync::{Notify, watch};
 
@@ -406,9 +435,35 @@ mod tests {
             assert!(transport.read().await.unwrap());
         }
         let frame = transport.frame().unwrap().unwrap();
-        assert_eq!((frame.tag, frame.body.as_ref()), (b'Q', b"x\0".as_slice()));
+        assert_eq!((frame.tag, frame.body().unwrap().as_ref()), (b'Q', b"x\0".as_slice()));
         assert_eq!(transport.frame().unwrap().unwrap().tag, b'S');
         assert!(transport.frame().unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_too_long_is_told_and_the_next_one_heard() {
+        let Fixture { mut transport, mut client, .. } =
+            fixture(&Config { max_message_bytes: 1 << 20, ..Config::default() });
+        let length = 8 << 20;
+        let sends = async {
+            client.write_all(b"Q").await.unwrap();
+            client.write_all(&u32::to_be_bytes(length)).await.unwrap();
+            client.write_all(&vec![b'Q'; length as usize - 4]).await.unwrap();
+            client.write_all(b"S\0\0\0\x04").await.unwrap();
+        };
+        let hears = async {
+            let mut frames = Vec::new();
+            while frames.len() < 2 {
+                match transport.frame().unwrap() {
+                    Some(frame) => frames.push((frame.tag, frame.body().map_err(|error| error.code()))),
+                    None => assert!(transport.read().await.unwrap()),
+                }
+                assert!(transport.input().capacity() < length as usize / 8);
+            }
+            frames
+        };
+        let ((), frames) = tokio::join!(sends, hears);
+        assert_eq!(frames, [(b'Q', Err(sqlstate::PROGRAM_LIMIT_EXCEEDED)), (b'S', Ok(bytes::Bytes::new()))]);
     }
 
     #[tokio::test]

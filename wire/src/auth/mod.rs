@@ -32,7 +32,7 @@ async fn response(transport: &mut Transport) -> Result<Body, Stop> {
             return Err(Stop::Fatal(violation(format!("expected SASL response, got message type {tag}"))));
         }
         if let Some(frame) = transport.framed(MAX_MESSAGE)? {
-            return Ok(Body(frame.body));
+            return Ok(Body(frame.body()?));
         }
         if !transport.read().await.unwrap_or(false) {
             return Err(Stop::Gone);
