@@ -9,6 +9,7 @@ use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray}
 use arrow::datatypes::{Int16Type, Int32Type, Int64Type};
 
 use super::fold::Fold;
+use super::persist::Persist;
 use super::step::{Step, write_all};
 use super::udaf::fold;
 use crate::functions::Body;
@@ -66,19 +67,72 @@ impl Fold for Count {
 /// Count and sum.
 type Sum<T> = (i64, T);
 
+/// What integers are added up in: as narrow as will do, since there is one for each group.
+trait Total: Copy + Default + Persist + Into<i128> + Send + Sync + 'static {
+    fn of(values: impl Iterator<Item = i64>) -> Self;
+    /// None if the sum is out of range.
+    fn plus(self, other: Self) -> Option<Self>;
+    fn minus(self, other: Self) -> Option<Self>;
+}
+
+/// Of integers of 32 bits: it takes as many rows as they have values to get out of range.
+impl Total for i64 {
+    fn of(values: impl Iterator<Item = i64>) -> Self {
+        values.sum()
+    }
+    fn plus(self, other: Self) -> Option<Self> {
+        self.checked_add(other)
+    }
+    fn minus(self, other: Self) -> Option<Self> {
+        self.checked_sub(other)
+    }
+}
+
+impl Total for i128 {
+    fn of(values: impl Iterator<Item = i64>) -> Self {
+        values.map(i128::from).sum()
+    }
+    fn plus(self, other: Self) -> Option<Self> {
+        self.checked_add(other)
+    }
+    fn minus(self, other: Self) -> Option<Self> {
+        self.checked_sub(other)
+    }
+}
+
+trait Summed: ArrowPrimitiveType<Native: Into<i64>> {
+    type Total: Total;
+}
+
+impl Summed for Int16Type {
+    type Total = i64;
+}
+
+impl Summed for Int32Type {
+    type Total = i64;
+}
+
+impl Summed for Int64Type {
+    type Total = i128;
+}
+
 /// Exact `sum` and `avg` of integers.
 struct IntegerTotal<T, O> {
     finish: fn(&Sum<i128>) -> Result<Option<O>>,
     integer: PhantomData<fn() -> T>,
 }
 
-impl<T, O> Fold for IntegerTotal<T, O>
-where
-    T: ArrowPrimitiveType,
-    T::Native: Into<i64>,
-    O: Write + 'static,
-{
-    type State = Sum<i128>;
+/// The total of a row.
+fn one<T: Summed>(values: &PrimitiveArray<T>, row: usize) -> T::Total {
+    T::Total::of(std::iter::once(values.value(row).into()))
+}
+
+fn in_range<T>(total: Option<T>) -> Result<T> {
+    total.ok_or_else(|| out_of_range("bigint"))
+}
+
+impl<T: Summed, O: Write + 'static> Fold for IntegerTotal<T, O> {
+    type State = Sum<T::Total>;
     type Columns<'a> = &'a PrimitiveArray<T>;
 
     fn open<'a>(&self, args: &'a [ArrayRef]) -> Result<&'a PrimitiveArray<T>> {
@@ -86,37 +140,37 @@ where
         values.ok_or_else(|| Error::internal("a sum of integers has an argument of another type"))
     }
 
-    fn add(&self, state: &mut Sum<i128>, values: &&PrimitiveArray<T>, row: usize) -> Result<()> {
-        *state = (state.0 + 1, state.1 + i128::from(values.value(row).into()));
+    fn add(&self, state: &mut Self::State, values: &&PrimitiveArray<T>, row: usize) -> Result<()> {
+        *state = (state.0 + 1, in_range(state.1.plus(one(values, row)))?);
         Ok(())
     }
 
-    fn add_all(&self, state: &mut Sum<i128>, values: &&PrimitiveArray<T>) -> bool {
-        let narrow = size_of::<T::Native>() < size_of::<i64>() && u32::try_from(values.len()).is_ok();
-        let sum = match narrow {
-            // Fewer than 2^32 values of 32 bits: no overflow, and processors add many at once.
-            true => i128::from(values.values().iter().map(|value| (*value).into()).sum::<i64>()),
-            false => values.values().iter().map(|value| i128::from((*value).into())).sum(),
-        };
-        *state = (state.0 + values.len() as i64, state.1 + sum);
+    fn add_all(&self, state: &mut Self::State, values: &&PrimitiveArray<T>) -> bool {
+        if u32::try_from(values.len()).is_err() {
+            return false;
+        }
+        // No batch of them is out of range, and processors add many at once.
+        let sum = T::Total::of(values.values().iter().map(|value| (*value).into()));
+        let Some(total) = state.1.plus(sum) else { return false };
+        *state = (state.0 + values.len() as i64, total);
         true
     }
 
-    fn merge(&self, state: &mut Sum<i128>, other: Sum<i128>) -> Result<()> {
-        *state = (state.0 + other.0, state.1 + other.1);
+    fn merge(&self, state: &mut Self::State, other: Self::State) -> Result<()> {
+        *state = (state.0 + other.0, in_range(state.1.plus(other.1))?);
         Ok(())
     }
 
-    fn finish(&self, states: &[Sum<i128>]) -> Result<ArrayRef> {
-        write_all(states.iter().map(|state| (self.finish)(state)))
+    fn finish(&self, states: &[Self::State]) -> Result<ArrayRef> {
+        write_all(states.iter().map(|(count, total)| (self.finish)(&(*count, (*total).into()))))
     }
 
     fn removes(&self) -> bool {
         true
     }
 
-    fn remove(&self, state: &mut Sum<i128>, values: &&PrimitiveArray<T>, row: usize) -> Result<()> {
-        *state = (state.0 - 1, state.1 - i128::from(values.value(row).into()));
+    fn remove(&self, state: &mut Self::State, values: &&PrimitiveArray<T>, row: usize) -> Result<()> {
+        *state = (state.0 - 1, in_range(state.1.minus(one(values, row)))?);
         Ok(())
     }
 }
