@@ -3,9 +3,9 @@
 use std::mem::size_of;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray};
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::{filter, take};
+use arrow::compute::filter;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::{exec_datafusion_err, internal_datafusion_err};
@@ -133,17 +133,14 @@ impl Counts {
 
     /// Forgets groups; the others move up.
     fn forget(&mut self, emit_to: EmitTo) {
-        match emit_to {
-            EmitTo::All => {
-                self.pairs = HashSet::new();
-                self.values = IndexSet::new();
-                self.value_bytes = 0;
-            }
-            EmitTo::First(count) => {
-                let left =
-                    self.pairs.drain().filter_map(|(group, value)| Some((group.checked_sub(count as u32)?, value)));
-                self.pairs = left.collect();
-            }
+        let pairs = std::mem::take(&mut self.pairs);
+        if let EmitTo::First(count) = emit_to {
+            let left = pairs.into_iter().filter_map(|(group, value)| Some((group.checked_sub(count as u32)?, value)));
+            self.pairs = left.collect();
+        }
+        if self.pairs.is_empty() {
+            self.values = IndexSet::new();
+            self.value_bytes = 0;
         }
     }
 
@@ -191,10 +188,9 @@ impl GroupsAccumulator for Counts {
             *next += 1;
         }
         let parser = self.converter.parser();
-        let rows = self.values.iter().map(|value| parser.parse(value));
+        let rows = places.iter().filter_map(|place| Some(parser.parse(self.values.get_index(*place as usize)?)));
         let values = self.converter.convert_rows(rows)?;
-        let values = values.first().ok_or_else(|| internal_datafusion_err!("a row without a column"))?;
-        let values = take(values, &UInt32Array::from(places), None)?;
+        let values = values.into_iter().next().ok_or_else(|| internal_datafusion_err!("a row without a column"))?;
         let lists = self.lists(values, counts.iter().map(|count| *count as usize))?;
         self.forget(emit_to);
         Ok(lists)
