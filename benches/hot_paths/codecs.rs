@@ -61,7 +61,7 @@ pub fn copy_from(c: &mut Criterion) {
                     reader.end();
                     let mut found = 0;
                     while let Some(batch) = reader.next_batch().unwrap() {
-                        found += batch.num_rows();
+                        found += batch.rows.num_rows();
                     }
                     assert_eq!(found, ROWS);
                 },
