@@ -143,6 +143,21 @@ impl<T: Fact> Table<T> {
     }
 }
 
+/// Names of `pg_language` by OID.
+static LANGUAGES: LazyLock<Vec<(Oid, String)>> = LazyLock::new(|| {
+    tsv::rows(include_str!("../../data/pg_language.tsv"))
+        .map(|mut fields| (fields.oid(), fields.text().into_owned()))
+        .collect()
+});
+
+pub fn language_name(oid: Oid) -> Option<&'static str> {
+    LANGUAGES.iter().find(|(known, _)| *known == oid).map(|(_, name)| name.as_str())
+}
+
+pub fn language_named(name: &str) -> Option<Oid> {
+    LANGUAGES.iter().find(|(_, known)| known == name).map(|(oid, _)| *oid)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,19 +208,4 @@ mod tests {
         assert_eq!(procs().iter().filter(|proc| proc.kind == 'a').count(), aggregates().len());
         assert_eq!(type_named("int4").unwrap().oid, oid::INT4);
     }
-}
-
-/// Names of `pg_language` by OID.
-static LANGUAGES: LazyLock<Vec<(Oid, String)>> = LazyLock::new(|| {
-    tsv::rows(include_str!("../../data/pg_language.tsv"))
-        .map(|mut fields| (fields.oid(), fields.text().into_owned()))
-        .collect()
-});
-
-pub fn language_name(oid: Oid) -> Option<&'static str> {
-    LANGUAGES.iter().find(|(known, _)| *known == oid).map(|(_, name)| name.as_str())
-}
-
-pub fn language_named(name: &str) -> Option<Oid> {
-    LANGUAGES.iter().find(|(_, known)| known == name).map(|(oid, _)| *oid)
 }

@@ -503,10 +503,10 @@ fn single_row(query: &Query) -> Option<Vec<Expr>> {
 
 /// The columns of a row as what the function returns.
 fn row_or_field(mut fields: Vec<Expr>, returns: &Returns) -> Expr {
-    if !returns.is_row {
-        if let (1, Some(only)) = (fields.len(), fields.pop()) {
-            return only;
-        }
+    if !returns.is_row
+        && let (1, Some(only)) = (fields.len(), fields.pop())
+    {
+        return only;
     }
     let span = Span::default();
     if returns.ty.oid == oid::RECORD {

@@ -191,7 +191,7 @@ impl Binder<'_> {
         }
         // The operator may want other types on both sides (varchar is compared as text).
         let sample = items.first().cloned().ok_or_else(|| Error::internal("IN without a list"))?;
-        let applied = self.apply_binary(&op, left, sample)?;
+        let applied = self.apply_binary(op, left, sample)?;
         if applied.result != oid::BOOL {
             let message = "op ANY/ALL (array) requires operator to yield boolean";
             return Err(Error::new(sqlstate::WRONG_OBJECT_TYPE, message).at(span.start));

@@ -47,7 +47,6 @@ impl Binder<'_> {
         self.finish_select(select, from, filter, having, targets, order_by, resolve)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the clauses of a SELECT")]
     fn finish_select(
         &mut self,
         select: &ast::Select,

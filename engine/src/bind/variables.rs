@@ -52,21 +52,21 @@ pub fn bind_with_variables(
     let mut binder = Binder::new(sql, context, Parameters::inferred(&[]));
     binder.variables = Some(Named { variables, slots: Vec::new() });
     let (mut statement, mut columns) = binder.statement(statement)?;
-    if let (Some(target), Statement::Query(query), Some([column])) = (target, &mut statement, columns.as_deref_mut()) {
-        if column.ty != target {
-            match plain_targets(query) {
-                Some(targets) => {
-                    let converted: Result<Vec<Expr>> =
-                        std::mem::take(targets).into_iter().map(|expr| binder.convert(expr, target)).collect();
-                    *targets = converted?;
-                    column.ty = target;
-                    query.columns.clone_from(&vec![column.clone()]);
-                }
-                None => {
-                    let inner = std::mem::replace(query, Query::empty());
-                    *query = binder.converted_rows(inner, target)?;
-                    column.ty = target;
-                }
+    if let (Some(target), Statement::Query(query), Some([column])) = (target, &mut statement, columns.as_deref_mut())
+        && column.ty != target
+    {
+        match plain_targets(query) {
+            Some(targets) => {
+                let converted: Result<Vec<Expr>> =
+                    std::mem::take(targets).into_iter().map(|expr| binder.convert(expr, target)).collect();
+                *targets = converted?;
+                column.ty = target;
+                query.columns.clone_from(&vec![column.clone()]);
+            }
+            None => {
+                let inner = std::mem::replace(query, Query::empty());
+                *query = binder.converted_rows(inner, target)?;
+                column.ty = target;
             }
         }
     }

@@ -107,14 +107,13 @@ impl<'t> Deparser<'t> {
                 self.exprs(rest);
                 self.push("]");
             }
-            (_, true) => match args.split_last() {
-                Some((last, fixed)) => {
+            (_, true) => {
+                if let Some((last, fixed)) = args.split_last() {
                     self.exprs(fixed);
                     self.push(if fixed.is_empty() { "VARIADIC " } else { ", VARIADIC " });
                     self.expr(last, true);
                 }
-                None => {}
-            },
+            }
             _ => self.separated(args.iter().enumerate(), |out, (position, arg)| {
                 let declared = function.args.get(position.min(declared.saturating_sub(1))).copied();
                 match &arg.kind {

@@ -2,7 +2,7 @@
 
 use aegis_catalog::definition::quote_identifier;
 use aegis_catalog::types::{format_type, text_of};
-use aegis_catalog::{Catalog, Error, Oid, Result, Type};
+use aegis_catalog::{Error, Oid, Result, Type};
 use datafusion::scalar::ScalarValue;
 
 use crate::bind::tree::{Distinct, Expr, ExprKind, From, Query, RelId, Select, SetExpr, Statement};
@@ -133,7 +133,7 @@ fn taken_apart(select: &Select, width: usize, context: &StatementContext) -> Res
         let ExprKind::Call { function, args, .. } = &key.kind else { continue };
         let is_key = |target: &Expr| matches!(&target.kind, ExprKind::Column { rel, column } if *rel == grouping.rel && *column == position);
         let output = select.targets.iter().take(width).position(is_key);
-        let args = args.iter().map(|arg| argument(arg, &rels, &context.catalog)).collect::<Result<_>>()?;
+        let args = args.iter().map(|arg| argument(arg, &rels)).collect::<Result<_>>()?;
         let schema = context.catalog.schema(function.schema).map_or("", |schema| schema.name.as_str());
         let written = format!("{}.{}", quote_identifier(schema), quote_identifier(&function.name));
         keys.push(GroupKey { function: written, name: function.name.clone(), args, output, ty: key.ty });
@@ -155,7 +155,7 @@ fn relations(from: &From, found: &mut Vec<(RelId, Oid)>) {
     }
 }
 
-fn argument(arg: &Expr, rels: &[(RelId, Oid)], catalog: &Catalog) -> Result<KeyArgument> {
+fn argument(arg: &Expr, rels: &[(RelId, Oid)]) -> Result<KeyArgument> {
     Ok(match &arg.kind {
         ExprKind::Column { rel, column } => match rels.iter().find(|(of, _)| of == rel) {
             Some((_, relation)) => {
@@ -165,7 +165,7 @@ fn argument(arg: &Expr, rels: &[(RelId, Oid)], catalog: &Catalog) -> Result<KeyA
         },
         ExprKind::Constant(value) => KeyArgument::Constant { sql: literal(value, arg.ty)?, ty: arg.ty },
         // A literal of another type that has not been folded yet.
-        ExprKind::Cast { arg: inner, .. } => match argument(inner, rels, catalog)? {
+        ExprKind::Cast { arg: inner, .. } => match argument(inner, rels)? {
             KeyArgument::Constant { sql, .. } => {
                 KeyArgument::Constant { sql: format!("({sql})::{}", format_type(arg.ty)), ty: arg.ty }
             }

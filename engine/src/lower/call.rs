@@ -110,7 +110,6 @@ pub fn repin(call: datafusion::logical_expr::expr::ScalarFunction) -> Expr {
 }
 
 /// The kernel as an operator of DataFusion's.
-#[expect(clippy::too_many_arguments, reason = "what a call is")]
 pub fn kernel_operator(
     statement: &Arc<StatementContext>,
     function: &Arc<Function>,
@@ -146,7 +145,7 @@ pub fn result_representation(catalog: &Catalog, function: &Function, args: &[Val
         if let Some(arg) = args.iter().find(|arg| arg.ty.oid == oid::RECORD) {
             return arg.data_type.clone();
         }
-        if let Some(element) = args.iter().find_map(|arg| element_representation(arg)) {
+        if let Some(element) = args.iter().find_map(element_representation) {
             return element;
         }
     }

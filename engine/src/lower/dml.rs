@@ -225,7 +225,6 @@ impl Lowerer<'_> {
         value.into_representation(&target)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a statement")]
     pub(super) fn change(
         &mut self,
         table: &Arc<CatalogRelation>,

@@ -186,7 +186,8 @@ impl Lowerer<'_> {
         }
         let from = value.data_type();
         let same = from == target;
-        if !same && !(from.is_integer() && target.is_integer()) {
+        let integers = from.is_integer() && target.is_integer();
+        if !same && !integers {
             return None;
         }
         let cast = if same { value.clone() } else { value.cast_to(&target).ok().filter(|cast| !cast.is_null())? };

@@ -266,7 +266,7 @@ impl Lowerer<'_> {
         let fields: Fields = struct_fields(&columns.collect::<Vec<_>>(), &**self.catalog());
         let result = call.columns.first().map_or(Type::of(oid::RECORD), |column| column.ty);
         let types = args.iter().map(|arg| arg.ty).collect();
-        let table = SetStreamTable::new(self.statement().clone(), stream.clone(), constants, types, result, fields);
+        let table = SetStreamTable::new(self.statement().clone(), *stream, constants, types, result, fields);
         let source = datafusion::datasource::provider_as_source(Arc::new(table));
         let (plan, columns) = self.scan(&call.function.name, source)?;
         Ok(Some((plan, columns)))

@@ -42,13 +42,13 @@ pub fn parse_query(sql: &str) -> Result<Query> {
 /// One expression, such as the stored text of a column's default.
 pub fn parse_expression(sql: &str) -> Result<Expr> {
     let prefix = "SELECT ";
-    with_tree(&format!("{prefix}{sql}"), prefix.len() as u32, |lower, root| lone_expression(lower, root))
+    with_tree(&format!("{prefix}{sql}"), prefix.len() as u32, lone_expression)
 }
 
 /// One type as written in SQL, `numeric(10, 2)[]`.
 pub fn parse_type_name(sql: &str) -> Result<TypeName> {
     let prefix = "SELECT NULL::";
-    let expr = with_tree(&format!("{prefix}{sql}"), prefix.len() as u32, |lower, root| lone_expression(lower, root))?;
+    let expr = with_tree(&format!("{prefix}{sql}"), prefix.len() as u32, lone_expression)?;
     match expr.kind {
         ExprKind::Cast { ty, arg } if matches!(arg.kind, ExprKind::Literal(_)) => Ok(ty),
         _ => Err(Error::new(sqlstate::SYNTAX_ERROR, format!("invalid type name \"{sql}\""))),

@@ -198,7 +198,7 @@ impl Bounds {
         }
         let before = after.checked_sub(1).and_then(|at| moduli.get(at));
         // The first of those with the same modulus.
-        if let Some((less, _)) = before.filter(|(other, _)| modulus % other != 0) {
+        if let Some((less, _)) = before.filter(|(other, _)| !modulus.is_multiple_of(*other)) {
             let place = moduli.iter().find(|(other, _)| other == less).map_or(0, |(_, place)| *place);
             return Some(Conflict::NotDivisible(place, *less));
         }

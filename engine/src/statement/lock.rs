@@ -83,10 +83,10 @@ impl Needs {
     pub fn of_tree(tree: &BoundStatement, catalog: &Catalog) -> Self {
         let mut needs = Self::default();
         let mut mode = TableMode::AccessShare;
-        if let tree::Statement::Query(query) = &tree.statement {
-            if !query.locking.is_empty() {
-                mode = TableMode::RowShare;
-            }
+        if let tree::Statement::Query(query) = &tree.statement
+            && !query.locking.is_empty()
+        {
+            mode = TableMode::RowShare;
         }
         for relation in tree.read.iter().filter(|oid| **oid >= FIRST_USER_OID) {
             needs.add_family(*relation, mode, catalog);

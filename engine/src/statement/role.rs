@@ -186,13 +186,14 @@ fn check_alter(session: &Session, found: &Role, action: &AlterRole, context: &St
             let names = |wanted: &str| {
                 options.iter().any(|option| matches!(option, RoleOption::Flag { name, .. } if name == wanted))
             };
+            let changes_own_password = own && options.iter().all(|option| matches!(option, RoleOption::Password(_)));
             let message = if names("superuser") || found.superuser {
                 "must be superuser to alter superuser roles or change superuser attribute"
             } else if names("replication") || found.replication {
                 "must be superuser to alter replication roles or change replication attribute"
             } else if names("bypassrls") {
                 "must be superuser to change bypassrls attribute"
-            } else if !creates && !(own && options.iter().all(|option| matches!(option, RoleOption::Password(_)))) {
+            } else if !creates && !changes_own_password {
                 "permission denied"
             } else {
                 return Ok(());

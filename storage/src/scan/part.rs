@@ -98,7 +98,8 @@ impl Part {
                 let cut = move |piece: Piece| {
                     Ok(columns.iter().map(|column| column.slice(piece.start as usize, piece.len())).collect())
                 };
-                Box::new(pieces.to_vec().into_iter().map(cut))
+                let pieces = pieces.to_vec();
+                Box::new(pieces.into_iter().map(cut))
             }
             Self::Rows(part) => {
                 let columns = columns.iter().filter_map(|at| schema.columns.get(*at)).cloned().collect();

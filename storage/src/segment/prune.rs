@@ -235,6 +235,6 @@ mod tests {
     #[test]
     fn ranges_intersect() {
         assert_eq!(intersect(&[0..10, 20..30], &[5..22, 25..26, 29..40]), [5..10, 20..22, 25..26, 29..30]);
-        assert_eq!(intersect(&[0..10], &[10..20]), []);
+        assert_eq!(intersect(&[0..10, 30..40], &[10..20, 50..60]), []);
     }
 }

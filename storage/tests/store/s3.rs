@@ -1,6 +1,8 @@
 //! An object store for tests: S3's protocol over HTTP as far as backups use it, in this process. It has one bucket and one pair of credentials,
 //! pages its lists, checks that what arrives is what was signed, and fails on command.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -9,6 +9,8 @@
 //!
 //! `AEGIS_WIRE_CASE` restricts the run to cases whose name contains it.
 
+#![allow(clippy::unwrap_used)]
+
 mod client;
 mod script;
 mod server;

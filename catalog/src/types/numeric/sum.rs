@@ -20,6 +20,7 @@ pub struct NumericSum {
     scale: u32,
     large: Numeric,
     /// How many values of each display scale there are, where values are taken out again.
+    #[expect(clippy::box_collection, reason = "there is a state for each group, and few have it")]
     scales: Option<Box<BTreeMap<u32, i64>>>,
 }
 

@@ -241,9 +241,9 @@ mod tests {
         let new = || Counts::new(&DataType::Utf8View).unwrap();
         let mut counts = new();
         let values = texts(&[Some("a"), Some("b"), Some("a"), None, Some("a"), Some("a value that is not inlined")]);
-        counts.update_batch(&[values.clone()], &[0, 0, 0, 1, 2, 2], None, 3).unwrap();
+        counts.update_batch(std::slice::from_ref(&values), &[0, 0, 0, 1, 2, 2], None, 3).unwrap();
         let filter = BooleanArray::from(vec![Some(true), Some(false), None, Some(true), Some(true), Some(true)]);
-        counts.update_batch(&[values.clone()], &[1, 1, 1, 1, 1, 3], Some(&filter), 4).unwrap();
+        counts.update_batch(std::slice::from_ref(&values), &[1, 1, 1, 1, 1, 3], Some(&filter), 4).unwrap();
         let mut merged = new();
         // Groups of one accumulator are others in the next.
         let state = counts.state(EmitTo::First(2)).unwrap();

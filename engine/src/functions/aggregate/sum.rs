@@ -41,7 +41,7 @@ impl Fold for Count {
     type State = i64;
     type Columns<'a> = ();
 
-    fn open<'a>(&self, _args: &'a [ArrayRef]) -> Result<()> {
+    fn open(&self, _args: &[ArrayRef]) -> Result<()> {
         Ok(())
     }
     fn add(&self, state: &mut i64, _columns: &(), _row: usize) -> Result<()> {

@@ -363,7 +363,7 @@ fn check_column(
 ) -> Result<Option<bool>> {
     let Some(number) = column.number(call, table)? else { return Ok(None) };
     let relation = call.context.catalog.relation(table);
-    if !relation.is_some_and(|relation| relation.column(number).is_some_and(|column| !column.dropped)) {
+    if relation.is_none_or(|relation| relation.column(number).is_none_or(|column| column.dropped)) {
         return Ok(None);
     }
     check(call, kind, user, table, privilege, Some(number))

@@ -245,8 +245,8 @@ mod tests {
         }
         // The escape character counts where a character of the text meets it.
         assert!(Pattern::compile("a\\").matches("a\\").is_err());
-        assert_eq!(Pattern::compile("a\\").matches("a").unwrap(), false);
-        assert_eq!(Pattern::compile("b\\").matches("a").unwrap(), false);
+        assert!(!Pattern::compile("a\\").matches("a").unwrap());
+        assert!(!Pattern::compile("b\\").matches("a").unwrap());
         assert_eq!(like_escape("a#%b\\", "#").unwrap(), "a\\%b\\\\");
     }
 }

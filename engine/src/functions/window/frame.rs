@@ -207,7 +207,7 @@ fn count(column: Option<&ArrayRef>, start: bool) -> Result<usize> {
 fn groups(partition: &Partition<'_>) -> Result<(Vec<usize>, Vec<Range<usize>>)> {
     let rows = partition.rows;
     if partition.peers.is_empty() || rows == 0 {
-        return Ok((vec![0; rows], vec![0..rows]));
+        return Ok((vec![0; rows], std::iter::once(0..rows).collect()));
     }
     let fields = partition.peers.iter().map(|key| SortField::new(key.data_type().clone())).collect();
     let converter = RowConverter::new(fields).map_err(from_arrow)?;

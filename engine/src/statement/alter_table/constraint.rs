@@ -258,10 +258,10 @@ fn set_timing(session: &mut Session, table: &Relation, found: &Constraint, timin
 
 fn change(session: &mut Session, table: &Relation, oid: Oid, change: impl FnOnce(&mut Constraint)) -> Result<()> {
     let mut changed = table.clone();
-    if let RelationKind::Table(table) = &mut changed.kind {
-        if let Some(constraint) = table.constraints.iter_mut().find(|constraint| constraint.oid == oid) {
-            change(constraint);
-        }
+    if let RelationKind::Table(table) = &mut changed.kind
+        && let Some(constraint) = table.constraints.iter_mut().find(|constraint| constraint.oid == oid)
+    {
+        change(constraint);
     }
     super::replace(session, changed).map(|_| ())
 }

@@ -340,7 +340,7 @@ impl<'a> Parser<'a> {
                 _ => false,
             };
             if depth == 0
-                && let Some(found) = ends.iter().position(|end| ended(&end))
+                && let Some(found) = ends.iter().position(ended)
             {
                 if self.at == from {
                     let what = if form == Form::Expression { "missing expression" } else { "missing SQL statement" };

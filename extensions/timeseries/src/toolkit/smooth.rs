@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn wave(n: usize) -> Vec<Point> {
-        let value = |i: usize| (i as f64 / 20.0).sin() * 10.0 + if i % 2 == 0 { 1.0 } else { -1.0 };
+        let value = |i: usize| (i as f64 / 20.0).sin() * 10.0 + if i.is_multiple_of(2) { 1.0 } else { -1.0 };
         (0..n).map(|i| Point { time: i as i64 * 1_000_000, value: value(i) }).collect()
     }
 
